@@ -1,0 +1,194 @@
+"""Errors that say what is wrong, where, with which values, and every way out.
+
+All messages a user can meet are built here, so that they read alike. Checks collect every problem of an
+input first and raise once: a table with ten bad rows gives one error that lists ten rows.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "InfeasibleError",
+    "Problem",
+    "SchemaError",
+    "SolverError",
+    "SourceError",
+    "SupplyRiskError",
+    "UnitError",
+    "UnknownNameError",
+    "close_matches",
+    "unknown_name",
+]
+
+_SHOWN = 20
+
+
+class SupplyRiskError(Exception):
+    """Base class of every error that this package raises on purpose."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of one input: what, where, which value, and how to mend it.
+
+    Parameters
+    ----------
+    table : str
+        Table or file in which the fault lies.
+    row : str
+        Row label or key, or ``"-"`` where the fault is of the whole table.
+    column : str
+        Column name, or ``"-"``.
+    rule : str
+        The rule that is broken, in words.
+    value : str
+        The offending value as it was read.
+    remedy : str
+        What the user can do about it.
+    """
+
+    table: str
+    row: str
+    column: str
+    rule: str
+    value: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = self.table
+        if self.row != "-":
+            where += f"[{self.row}]"
+        if self.column != "-":
+            where += f".{self.column}"
+        got = f" (got {self.value})" if self.value else ""
+        return f"{where}: {self.rule}{got}. {self.remedy}".rstrip()
+
+
+class SchemaError(SupplyRiskError):
+    """An input breaks rules of the data model; ``.problems`` lists all of them."""
+
+    def __init__(self, problems: Sequence[Problem], what: str = "the input") -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        n = len(self.problems)
+        lines = [f"{what} has {n} problem{'s' if n != 1 else ''}:"]
+        lines += [f"  - {p}" for p in self.problems[:_SHOWN]]
+        if n > _SHOWN:
+            lines.append(f"  ... and {n - _SHOWN} more; see the .problems of this error")
+        super().__init__("\n".join(lines))
+
+
+class UnitError(SchemaError):
+    """Units or bases that cannot be converted into each other; both are named."""
+
+
+class UnknownNameError(SupplyRiskError, KeyError):
+    """A name matches nothing; the message gives the nearest good ones."""
+
+    def __init__(self, message: str, name: str = "", close: Sequence[str] = ()) -> None:
+        self.name = name
+        self.close: tuple[str, ...] = tuple(close)
+        self.message = message
+        super().__init__(message)
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return self.message
+
+
+class InfeasibleError(SupplyRiskError):
+    """No plan meets all constraints; ``.conflict`` names the smallest set that clashes.
+
+    Attributes
+    ----------
+    conflict : tuple of str
+        Constraints in the user's own words, with the data rows behind them.
+    """
+
+    def __init__(self, message: str, conflict: Sequence[str] = ()) -> None:
+        self.conflict: tuple[str, ...] = tuple(conflict)
+        super().__init__(message)
+
+
+class SolverError(SupplyRiskError):
+    """The solver stopped without a proven optimum; ``.status`` says how."""
+
+    def __init__(self, message: str, status: str) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+class SourceError(SchemaError):
+    """A file could not be read as the format it was said to be."""
+
+
+def close_matches(name: str, names: Iterable[str], n: int = 3) -> list[str]:
+    """Nearest names to a misspelt one, best first, case ignored.
+
+    Parameters
+    ----------
+    name : str
+        The name that matched nothing.
+    names : iterable of str
+        The names that exist.
+    n : int
+        At most so many.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> close_matches("galium.refined", ["gallium.refined", "germanium.refined", "cobalt.mine"], n=1)
+    ['gallium.refined']
+    """
+    by_fold: dict[str, str] = {}
+    for known in names:
+        by_fold.setdefault(known.casefold(), known)
+    folded = name.casefold()
+    hits = difflib.get_close_matches(folded, list(by_fold), n=n, cutoff=0.5)
+    if len(hits) < n and len(folded) >= 3:
+        hits += [f for f in sorted(by_fold) if folded in f and f not in hits][: n - len(hits)]
+    return [by_fold[h] for h in hits]
+
+
+def unknown_name(kind: str, name: object, names: Iterable[str], where: str = "") -> UnknownNameError:
+    """Build the error for a name that matches nothing.
+
+    Parameters
+    ----------
+    kind : str
+        What the name should have been, e.g. ``"product"``.
+    name : object
+        The name given.
+    names : iterable of str
+        All names that would have been good.
+    where : str
+        Argument or table in which it was given.
+
+    Returns
+    -------
+    UnknownNameError
+
+    Examples
+    --------
+    >>> print(unknown_name("view", "controll", ["location", "equity", "control", "origin"]))
+    unknown view 'controll'. Did you mean 'control'? There are 4: control, equity, location, origin
+    """
+    known = sorted({str(x) for x in names})
+    close = close_matches(str(name), known)
+    text = f"unknown {kind} {str(name)!r}"
+    if where:
+        text += f" in {where}"
+    text += "."
+    if close:
+        text += " Did you mean " + " or ".join(repr(c) for c in close) + "?"
+    if not known:
+        text += f" There is no {kind} here."
+    elif len(known) <= 12:
+        text += f" There are {len(known)}: " + ", ".join(known)
+    else:
+        text += f" There are {len(known)}, among them: " + ", ".join(known[:8]) + ", ..."
+    return UnknownNameError(text, str(name), close)

@@ -1,0 +1,1258 @@
+"""``SupplyGraph``: a frozen bundle of typed tables. The only module that imports networkx.
+
+Tables are canonical; sparse views are built on demand and cached; networkx is a view for users. Nothing writes
+back: every method returns a new graph or a new frame.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import html
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .errors import Problem, SchemaError, SourceError, UnitError, unknown_name
+from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
+from .jurisdictions import country_codes
+from .schema import (
+    TABLES,
+    Table,
+    arrow_schema,
+    coerce,
+    date_ceil,
+    date_floor,
+    is_date,
+    parse_node_id,
+    table,
+    validate_table,
+)
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+__all__ = ["GraphIndex", "SupplyGraph", "atomic_directory"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+SCHEMA_VERSION = "1"
+_COUNTRY_COLUMNS = {
+    "nodes": ("country",),
+    "holdings": ("holder_country",),
+    "countries": ("country",),
+    "memberships": ("country",),
+    "measures": ("actor", "target"),
+    "projects": ("country", "holder_country"),
+    "pairings": ("partner",),
+    "zones": ("country",),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class GraphIndex:
+    """Integer arrays behind the tables: latest vintage only, sorted, ready for sparse kernels.
+
+    Attributes
+    ----------
+    nodes : DataFrame
+        Latest row of each node, sorted by id; positions are node codes.
+    position : pandas.Index
+        Node id to node code, by ``get_indexer``.
+    links : DataFrame
+        Latest row of each link, sorted by (buyer, product, supplier).
+    src, dst : ndarray
+        Node codes of supplier and buyer of each link.
+    quantity, low, high : ndarray
+        Flow in product units; NaN where missing (low 0, high inf).
+    segment : ndarray
+        Code of the (buyer, product) pair of each link; links of a segment are neighbours.
+    segment_start : ndarray
+        First link of each segment, for ``reduceat``.
+    segment_buyer : ndarray
+        Node code of each segment.
+    segment_product : ndarray of str
+        Product of each segment.
+    share : ndarray
+        Part of its segment's known inflow; 1 for a segment's only link; NaN where a segment has no known flow.
+    """
+
+    nodes: pd.DataFrame
+    position: pd.Index
+    links: pd.DataFrame
+    src: IntArray
+    dst: IntArray
+    quantity: FloatArray
+    low: FloatArray
+    high: FloatArray
+    segment: IntArray
+    segment_start: IntArray
+    segment_buyer: IntArray
+    segment_product: npt.NDArray[np.object_]
+    share: FloatArray
+
+    @property
+    def n(self) -> int:
+        """Number of nodes."""
+        return len(self.nodes)
+
+    def code(self, node: str) -> int:
+        """Code of a node id; unknown ids raise with close matches."""
+        pos = self.position.get_indexer(pd.Index([node], dtype=object))[0]
+        if pos < 0:
+            raise unknown_name("node", node, self.position.astype(str))
+        return int(pos)
+
+
+def _latest(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Newest vintage of each key, in canonical order; rows without a year count as oldest."""
+    if not len(frame):
+        return frame
+    order = frame.assign(_y=frame["year"].astype("float64").fillna(-np.inf))
+    order = order.sort_values([*key, "_y"], kind="stable")
+    return order.drop_duplicates(key, keep="last").drop(columns="_y").reset_index(drop=True)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SupplyGraph:
+    """A supply graph: products, recipes, nodes, links and all that is known of them.
+
+    Build one with :meth:`from_tables`, a reader of :mod:`supplyrisk.sources` and
+    :func:`supplyrisk.assemble`, or :func:`supplyrisk.load_atlas`; the bare constructor takes tables that are valid
+    already.
+
+    Parameters
+    ----------
+    tables : mapping
+        Table name to frame, coerced and valid.
+    name : str
+        What the graph is called in results.
+    as_of : str, optional
+        Reference date; intervals of older figures are wider. Default: the end of the newest data year.
+    history : tuple of str
+        What was done to it, oldest first.
+    policy : IntervalPolicy
+        Width of figures whose source states no interval.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> g = SupplyGraph.from_tables(
+    ...     products=pd.DataFrame([dict(product="gallium.refined", name="Refined gallium", commodity="gallium",
+    ...         chain="gallium", stage="refine", unit="kg", basis="contained", period="year")]),
+    ...     nodes=pd.DataFrame([dict(node="gallium.refined@CHN", product="gallium.refined", country="CHN",
+    ...         kind="producer", year=2024, output=0.839, output_source="usgs", output_grade="A", unit="kt")]),
+    ...     sources=pd.DataFrame([dict(source="usgs", title="USGS MCS 2026", licence="public domain",
+    ...         licence_class="public_domain")]))
+    >>> g
+    <SupplyGraph 'graph': 1 product, 1 node, 0 links, as of 2024-12-31>
+    >>> float(g.nodes["output"].iloc[0])
+    839000.0
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    name: str = "graph"
+    as_of: str | None = None
+    history: tuple[str, ...] = ()
+    policy: IntervalPolicy = DEFAULT_POLICY
+
+    # ------------------------------------------------------------------ making one
+
+    @classmethod
+    def from_tables(
+        cls,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        *,
+        name: str = "graph",
+        as_of: str | None = None,
+        history: Iterable[str] = (),
+        policy: IntervalPolicy = DEFAULT_POLICY,
+        **frames: pd.DataFrame,
+    ) -> SupplyGraph:
+        """Validate tables and bundle them; every problem of every table is reported at once.
+
+        Parameters
+        ----------
+        tables : mapping, optional
+            Table name to frame. Tables that are left out are empty.
+        name : str
+            What the graph is called in results.
+        as_of : str, optional
+            Reference date for the ageing of intervals.
+        history : iterable of str
+            What was done before.
+        policy : IntervalPolicy
+            Width of figures without a stated interval.
+        **frames : DataFrame
+            Tables by keyword, e.g. ``nodes=...``. ``nodes``, ``links``, ``demand`` and ``stocks`` may carry a
+            ``unit`` and a ``basis`` column: quantities are converted to the product's own, once, here.
+
+        Returns
+        -------
+        SupplyGraph
+
+        Raises
+        ------
+        SchemaError
+            With all problems in ``.problems``.
+        UnitError
+            The only problems are units or bases that do not convert.
+        """
+        given = {**(tables or {}), **frames}
+        for key in given:
+            if key not in TABLES:
+                raise unknown_name("table", key, TABLES)
+        problems: list[Problem] = []
+        out: dict[str, pd.DataFrame] = {}
+        raw = dict(given)
+        if "products" in raw:
+            products, found = coerce(raw.pop("products"), TABLES["products"])
+            problems += found
+        else:
+            products = TABLES["products"].empty()
+        out["products"] = products
+        unit_problems = 0
+        for key, spec in TABLES.items():
+            if key == "products":
+                continue
+            frame = raw.get(key)
+            if frame is None:
+                out[key] = spec.empty()
+                continue
+            frame, found = _convert_units(frame.reset_index(drop=True), spec, products)
+            unit_problems += len(found)
+            problems += found
+            out[key], found = coerce(frame, spec)
+            problems += found
+        graph = cls(out, name, as_of, tuple(history), policy)
+        problems += graph._problems()
+        if problems:
+            error = UnitError if unit_problems == len(problems) else SchemaError
+            raise error(problems, f"graph {name!r}")
+        return graph
+
+    def _problems(self) -> list[Problem]:
+        refs = {
+            f"{spec.name}.{c.name}": set(self.tables[spec.name][c.name].dropna().astype(str))
+            for spec in TABLES.values()
+            for c in spec.columns
+            if f"{spec.name}.{c.name}" in _REFERENCED
+        }
+        out: list[Problem] = []
+        for key, spec in TABLES.items():
+            out += validate_table(self.tables[key], spec, refs)
+        codes = country_codes()
+        for key, columns in _COUNTRY_COLUMNS.items():
+            frame = self.tables[key]
+            for column in columns:
+                values = frame[column].dropna()
+                for value in sorted(set(values[~values.isin(codes)].astype(str))):
+                    err = unknown_name("country", value, codes)
+                    rows = list(values.index[values == value][:3])
+                    hint = (
+                        f"Did you mean {' or '.join(map(repr, err.close))}?" if err.close else "Use ISO 3166 alpha-3."
+                    )
+                    out.append(Problem(key, f"row {rows[0]}", column, "unknown country", repr(value), hint))
+        nodes = self.tables["nodes"]
+        for i, (node, product, country, kind) in enumerate(
+            zip(nodes["node"], nodes["product"], nodes["country"], nodes["kind"], strict=True)
+        ):
+            if pd.isna(node) or pd.isna(product) or pd.isna(country):
+                continue
+            p, c, _, k = parse_node_id(str(node))
+            if (p, c, k) != (product, country, kind):
+                out.append(
+                    Problem(
+                        "nodes",
+                        str(node),
+                        "node",
+                        "id does not match product, country and kind",
+                        f"row {i}",
+                        "Write product@ISO3, then #site, then :demand or :stock; see schema.node_id().",
+                    )
+                )
+        out += _owner_problems(self.tables["holdings"])
+        if self.as_of is not None and not is_date(self.as_of):
+            out.append(Problem("graph", "-", "as_of", "not an ISO date", repr(self.as_of), "Write 2024-12-31."))
+        return out
+
+    def validate(self) -> pd.DataFrame:
+        """Every broken rule as a table; empty for a valid graph.
+
+        Returns
+        -------
+        DataFrame
+            Columns table, row, column, rule, value, remedy.
+        """
+        return pd.DataFrame(
+            [dataclasses.asdict(p) for p in self._problems()],
+            columns=["table", "row", "column", "rule", "value", "remedy"],
+        )
+
+    # ------------------------------------------------------------------ looking at one
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A copy of one table; editing it never reaches the graph.
+
+        Parameters
+        ----------
+        name : str
+            Table name.
+
+        Returns
+        -------
+        DataFrame
+        """
+        table(name)
+        return self.tables[name].copy()
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        if name in TABLES and "tables" in self.__dict__:
+            return self.table(name)
+        raise AttributeError(f"SupplyGraph has no attribute {name!r}; its tables are {', '.join(TABLES)}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *TABLES})
+
+    @cached_property
+    def reference_year(self) -> int:
+        """Year against which the age of a figure is counted."""
+        if self.as_of:
+            return int(self.as_of[:4])
+        years = [self.tables[t]["year"].max() for t in ("nodes", "links", "demand") if len(self.tables[t])]
+        years = [int(y) for y in years if pd.notna(y)]
+        return max(years) if years else 2000
+
+    @cached_property
+    def dark_from(self) -> dict[str, int]:
+        """Source id to the year in which it stopped publishing."""
+        s = self.tables["sources"].dropna(subset=["dark_from"])
+        return {str(k): int(str(v)[:4]) for k, v in zip(s["source"], s["dark_from"], strict=True)}
+
+    @cached_property
+    def index(self) -> GraphIndex:
+        """Latest vintage as integer arrays, built once."""
+        nodes = _latest(self.tables["nodes"], ["node"])
+        position = pd.Index(nodes["node"].astype("object"))
+        links = _latest(self.tables["links"], ["supplier", "buyer", "product"])
+        links = links.sort_values(["buyer", "product", "supplier"], kind="stable").reset_index(drop=True)
+        src = position.get_indexer(links["supplier"].astype("object")).astype(np.int64)
+        dst = position.get_indexer(links["buyer"].astype("object")).astype(np.int64)
+        quantity, low, high = self.interval("links", "quantity", links)
+        product = links["product"].to_numpy(dtype=object)
+        m = len(links)
+        change = np.ones(m, dtype=bool)
+        if m:
+            change[1:] = (dst[1:] != dst[:-1]) | (product[1:] != product[:-1])
+        start = np.flatnonzero(change).astype(np.int64)
+        segment = (np.cumsum(change) - 1).astype(np.int64)
+        share = np.full(m, np.nan)
+        if m:
+            total = np.add.reduceat(np.nan_to_num(quantity), start)
+            count = np.diff(np.append(start, m))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                share = np.where(total[segment] > 0, np.nan_to_num(quantity) / total[segment], np.nan)
+            share = np.where((count[segment] == 1) & np.isnan(quantity), 1.0, share)
+        return GraphIndex(
+            nodes, position, links, src, dst, quantity, low, high, segment, start, dst[start], product[start], share
+        )
+
+    def interval(
+        self, name: str, quantity: str, frame: pd.DataFrame | None = None
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Value, low and high of a quantity of a table, widened by grade, age and darkness.
+
+        Parameters
+        ----------
+        name, quantity : str
+            Table and quantity.
+        frame : DataFrame, optional
+            Rows of that table; default all.
+
+        Returns
+        -------
+        tuple of ndarray
+        """
+        spec = table(name)
+        rows = self.tables[name] if frame is None else frame
+        return intervals(rows, spec.quantity(quantity), self.reference_year, self.dark_from, self.policy)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all content; equal graphs have equal fingerprints whatever their row order."""
+        digest = hashlib.sha256()
+        for name in TABLES:
+            frame = self.tables[name]
+            if len(frame):
+                rows = pd.util.hash_pandas_object(
+                    frame.astype("object").where(frame.notna(), None).astype("string"), index=False
+                ).to_numpy()
+                digest.update(name.encode() + np.sort(rows).tobytes())
+        return digest.hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        def n(count: int, word: str) -> str:
+            return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+        at = self.as_of or f"{self.reference_year}-12-31"
+        products, nodes, links = (self.tables[t] for t in ("products", "nodes", "links"))
+        return (
+            f"<SupplyGraph {self.name!r}: {n(len(products), 'product')}, {n(nodes['node'].nunique(), 'node')}, "
+            f"{n(len(links), 'link')}, as of {at}>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(t)}</td><td style='text-align:right'>{len(self.tables[t]):,}</td>"
+            f"<td>{html.escape(TABLES[t].meaning)}</td></tr>"
+            for t in TABLES
+            if len(self.tables[t])
+        )
+        grades = self.grades()
+        mix = ", ".join(f"{g}: {s:.0%}" for g, s in grades.items() if s > 0)
+        at = self.as_of or f"{self.reference_year}-12-31"
+        return (
+            f"<div><b>SupplyGraph {html.escape(self.name)}</b> as of {html.escape(at)}"
+            f"<table><tr><th>table</th><th>rows</th><th>a row is</th></tr>{rows}</table>"
+            f"<small>figures by grade: {html.escape(mix)} &middot; fingerprint {self.fingerprint}</small></div>"
+        )
+
+    def grades(self) -> dict[str, float]:
+        """Share of the graph's figures by grade.
+
+        Returns
+        -------
+        dict
+            Grade to fraction of all graded figures; ``ungraded`` for the rest.
+        """
+        counts: dict[str, int] = {}
+        for name, spec in TABLES.items():
+            frame = self.tables[name]
+            for q in spec.quantities:
+                grade = frame.loc[frame[q.name].notna(), q.grade].astype("object")
+                for g, c in grade.where(grade.notna(), "ungraded").value_counts().items():
+                    counts[str(g)] = counts.get(str(g), 0) + int(c)
+        total = sum(counts.values()) or 1
+        return {g: counts.get(g, 0) / total for g in ("A", "B", "C", "D", "assumption", "ungraded")}
+
+    def check_product(self, product: str, where: str = "product") -> str:
+        """Return the product id, or raise with close matches.
+
+        Parameters
+        ----------
+        product : str
+            Id.
+        where : str
+            Argument in which it was given.
+
+        Returns
+        -------
+        str
+        """
+        known = self.tables["products"]["product"]
+        if (known == product).any():
+            return product
+        raise unknown_name("product", product, known.astype(str), where)
+
+    def members(self, coalition: str, at: str | None = None, roles: Iterable[str] = ("member",)) -> tuple[str, ...]:
+        """Countries of a coalition on a day.
+
+        Parameters
+        ----------
+        coalition : str
+            Coalition id, e.g. ``"MSP"``.
+        at : str, optional
+            ISO date of any precision; its last day counts. Default: the last day on which the coalition had a
+            member.
+        roles : iterable of str
+            Which roles count.
+
+        Returns
+        -------
+        tuple of str
+            ISO3, sorted. The European Union as a party stands as ``EUE``.
+
+        Raises
+        ------
+        UnknownNameError
+            No such coalition.
+        """
+        m = self.tables["memberships"]
+        if not (m["coalition"] == coalition).any():
+            raise unknown_name("coalition", coalition, m["coalition"].unique())
+        m = m[(m["coalition"] == coalition) & m["role"].isin(list(roles))]
+        start = m["valid_from"].fillna("0000").map(lambda d: date_floor(str(d)) if d != "0000" else "0000-00-00")
+        end = m["valid_to"].map(lambda d: date_ceil(str(d)) if pd.notna(d) else "9999-12-31").astype(str)
+        if at is None:
+            day = max(end) if len(end) else "9999-12-31"
+            if day != "9999-12-31":  # valid_to is the day of the end: the eve is the last day with members
+                day = str((pd.Timestamp(day) - pd.Timedelta(days=1)).date())
+        else:
+            day = date_ceil(at)
+        hit = m[(start <= day) & (end > day)]
+        return tuple(sorted(set(hit["country"].astype(str))))
+
+    # ------------------------------------------------------------------ other graphs from one
+
+    def replace(self, note: str | None = None, **frames: pd.DataFrame) -> SupplyGraph:
+        """A graph with some tables exchanged, validated anew.
+
+        Parameters
+        ----------
+        note : str, optional
+            Line for the history.
+        **frames : DataFrame
+            Tables by name.
+
+        Returns
+        -------
+        SupplyGraph
+        """
+        return SupplyGraph.from_tables(
+            {**self.tables, **frames},
+            name=self.name,
+            as_of=self.as_of,
+            history=(*self.history, note or f"replaced {', '.join(frames)}"),
+            policy=self.policy,
+        )
+
+    def _with(self, tables: Mapping[str, pd.DataFrame], note: str, as_of: str | None = None) -> SupplyGraph:
+        return SupplyGraph(
+            {k: v.reset_index(drop=True) for k, v in tables.items()},
+            self.name,
+            as_of or self.as_of,
+            (*self.history, note),
+            self.policy,
+        )
+
+    def at(self, date: str, known_on: str | None = None) -> SupplyGraph:
+        """The graph on a day, as known then.
+
+        Parameters
+        ----------
+        date : str
+            ISO date of any precision; its last day counts. Facts of later years, and facts whose validity ended
+            before or begins after the day, are left out.
+        known_on : str, optional
+            Facts published after this day are left out too. Default: the same day. ``"latest"`` looks back with
+            all that is known today.
+
+        Returns
+        -------
+        SupplyGraph
+        """
+        for given in (date, known_on):
+            if given not in (None, "latest") and not is_date(str(given)):
+                raise SchemaError(
+                    [Problem("at", "-", "date", "not an ISO date", repr(given), "Write 2023-08-01.")], "the date"
+                )
+        day = date_ceil(date)
+        known = None if known_on == "latest" else date_ceil(known_on or date)
+        out: dict[str, pd.DataFrame] = {}
+        for name, spec in TABLES.items():
+            frame = self.tables[name]
+            if spec.fact and len(frame):
+                keep = frame["year"].astype("float64").fillna(-1).to_numpy() <= int(day[:4])
+                keep &= (
+                    frame["valid_from"]
+                    .map(lambda d: pd.isna(d) or d == "" or date_floor(str(d)) <= day)
+                    .to_numpy(dtype=bool)
+                )
+                keep &= frame["valid_to"].map(lambda d: pd.isna(d) or date_ceil(str(d)) >= day).to_numpy(dtype=bool)
+                if known is not None:
+                    keep &= (
+                        frame["published_on"]
+                        .map(lambda d: pd.isna(d) or date_floor(str(d)) <= known)
+                        .to_numpy(dtype=bool)
+                    )
+                frame = frame[keep]
+            out[name] = frame
+        # A link whose end has left has left too.
+        alive = set(out["nodes"]["node"])
+        for name, columns in (("links", ("supplier", "buyer")), ("demand", ("node",)), ("stocks", ("node",))):
+            frame = out[name]
+            for c in columns:
+                frame = frame[frame[c].isin(alive)]
+            out[name] = frame
+        note = f"at {day}" + ("" if known is None else f", as known on {known}")
+        return self._with(out, note, as_of=day)
+
+    def select(
+        self,
+        *,
+        product: str | Iterable[str] | None = None,
+        chain: str | Iterable[str] | None = None,
+        stage: str | Iterable[str] | None = None,
+        country: str | Iterable[str] | None = None,
+        year: int | None = None,
+    ) -> SupplyGraph:
+        """The part of the graph that meets all conditions.
+
+        Parameters
+        ----------
+        product, chain, stage, country : str or iterable of str, optional
+            Values to keep. A name that matches nothing raises with close matches.
+        year : int, optional
+            Keep figures of this data year or older, with hindsight.
+
+        Returns
+        -------
+        SupplyGraph
+        """
+        products, nodes = self.tables["products"], self.tables["nodes"]
+        keep = pd.Series(True, index=products.index)
+        for column, wanted in (("product", product), ("chain", chain), ("stage", stage)):
+            if wanted is None:
+                continue
+            values = [wanted] if isinstance(wanted, str) else list(wanted)
+            for v in values:
+                if not (products[column] == v).any():
+                    raise unknown_name(column, v, products[column].unique(), "select()")
+            keep &= products[column].isin(values)
+        kept = set(products.loc[keep, "product"])
+        n = nodes[nodes["product"].isin(kept)]
+        if country is not None:
+            values = [country] if isinstance(country, str) else list(country)
+            for v in values:
+                if not (nodes["country"] == v).any():
+                    raise unknown_name("country", v, nodes["country"].unique(), "select()")
+            n = n[n["country"].isin(values)]
+        ids = set(n["node"])
+        out = dict(self.tables)
+        out["products"], out["nodes"] = products[keep], n
+        link = out["links"]
+        out["links"] = link[link["supplier"].isin(ids) & link["buyer"].isin(ids)]
+        out["demand"] = out["demand"][out["demand"]["node"].isin(ids)]
+        out["stocks"] = out["stocks"][out["stocks"]["node"].isin(ids)]
+        r = out["recipes"]
+        out["recipes"] = r[r["product"].isin(kept) & r["input"].isin(kept)]
+        for name in ("measures", "projects", "gaps"):
+            out[name] = out[name][out[name]["product"].isin(kept)]
+        if year is not None:
+            for name in ("nodes", "links", "demand", "stocks", "countries"):
+                f = out[name]
+                out[name] = f[f["year"].astype("float64").fillna(-1) <= year]
+        conditions = {"product": product, "chain": chain, "stage": stage, "country": country, "year": year}
+        note = "select " + ", ".join(f"{k}={v!r}" for k, v in conditions.items() if v is not None)
+        return self._with(out, note)
+
+    def overlay(self, other: Any, name: str = "overlay") -> SupplyGraph:
+        """The graph with rows added or overridden by key; overlaid rows carry the overlay's name.
+
+        Parameters
+        ----------
+        other : SupplyGraph, mapping of frames, or anything with ``.tables``
+            E.g. what a reader of :mod:`supplyrisk.sources` returns.
+        name : str
+            Written to ``origin_tag`` of the overlaid rows; rows that are not ``public`` stay out of exports.
+
+        Returns
+        -------
+        SupplyGraph
+        """
+        given: Mapping[str, pd.DataFrame] = getattr(other, "tables", other)
+        out = dict(self.tables)
+        problems: list[Problem] = []
+        products = out["products"]
+        if "products" in given and len(given["products"]):
+            frame, found = coerce(given["products"], TABLES["products"])
+            problems += found
+            products = pd.concat([products[~products["product"].isin(frame["product"])], frame], ignore_index=True)
+        for key, frame in given.items():
+            spec = table(key)
+            frame, found = _convert_units(frame.reset_index(drop=True), spec, products)
+            problems += found
+            frame, found = coerce(frame, spec)
+            problems += found
+            if not len(frame):
+                continue
+            if spec.fact:
+                tag = frame["origin_tag"]
+                frame["origin_tag"] = tag.mask(tag == "public", name)
+            old = out[key]
+            keys = list(spec.key)
+            hit = pd.MultiIndex.from_frame(old[keys].astype("object")).isin(
+                pd.MultiIndex.from_frame(frame[keys].astype("object"))
+            )
+            out[key] = pd.concat([old[~hit], frame], ignore_index=True) if len(old) else frame
+        if problems:
+            raise SchemaError(problems, f"overlay {name!r}")
+        return SupplyGraph.from_tables(
+            out, name=self.name, as_of=self.as_of, history=(*self.history, f"overlay {name}"), policy=self.policy
+        )
+
+    # ------------------------------------------------------------------ accounts
+
+    def balance(self, tolerance: float = 0.02) -> pd.DataFrame:
+        """Every node whose account does not close within a relative tolerance, or cannot be closed.
+
+        Parameters
+        ----------
+        tolerance : float
+            Relative gap that still counts as closed.
+
+        Returns
+        -------
+        DataFrame
+            ``node, product, account, have, need, gap, relative, status``. Accounts: ``output`` (output against what
+            leaves), ``supply`` (inflow against use and what leaves), ``input`` (inflow of an input against recipe
+            times output). Status ``open`` beyond the tolerance, ``unknown`` where a side is missing.
+        """
+        ix = self.index
+        rows: list[dict[str, Any]] = []
+        ids = ix.nodes["node"].to_numpy(dtype=object)
+        kind = ix.nodes["kind"].to_numpy(dtype=object)
+        prod = ix.nodes["product"].to_numpy(dtype=object)
+        out_known = np.bincount(ix.src, np.nan_to_num(ix.quantity), ix.n) if len(ix.src) else np.zeros(ix.n)
+        out_count = np.bincount(ix.src, minlength=ix.n) if len(ix.src) else np.zeros(ix.n)
+        out_gone = np.bincount(ix.src, np.isnan(ix.quantity), ix.n) if len(ix.src) else np.zeros(ix.n)
+        own = prod[ix.dst] == ix.links["product"].to_numpy(dtype=object) if len(ix.dst) else np.zeros(0, bool)
+        in_known = np.bincount(ix.dst, np.nan_to_num(ix.quantity) * own, ix.n) if len(ix.dst) else np.zeros(ix.n)
+        in_gone = np.bincount(ix.dst, np.isnan(ix.quantity) & own, ix.n) if len(ix.dst) else np.zeros(ix.n)
+        output = ix.nodes["output"].to_numpy(dtype=float)
+        d = _latest(self.tables["demand"], ["node", "use"]).groupby("node")["quantity"].sum(min_count=1)
+        use = d.reindex(ix.position).to_numpy(dtype=float)
+
+        def add(i: int, product: object, account: str, have: float, need: float, gone: bool) -> None:
+            gap = have - need
+            scale = max(abs(have), abs(need))
+            rel = abs(gap) / scale if scale > 0 else 0.0
+            unknown = gone or np.isnan(gap)
+            if unknown or rel > tolerance:
+                rows.append(
+                    {
+                        "node": ids[i],
+                        "product": product,
+                        "account": account,
+                        "have": have,
+                        "need": need,
+                        "gap": gap,
+                        "relative": np.nan if unknown else rel,
+                        "status": "unknown" if unknown else "open",
+                    }
+                )
+
+        for i in range(ix.n):
+            if kind[i] == "producer" and out_count[i]:
+                add(i, prod[i], "output", output[i], out_known[i], bool(out_gone[i]))
+            elif kind[i] == "demand" and (in_known[i] or in_gone[i] or not np.isnan(use[i])):
+                need = np.nan_to_num(use[i]) + out_known[i]
+                if np.isnan(use[i]) and not out_count[i]:
+                    continue
+                add(i, prod[i], "supply", in_known[i], need, bool(in_gone[i] or out_gone[i]))
+        recipe = self.tables["recipes"]
+        coef = recipe.groupby(["product", "input"])["coefficient"].agg(["min", "max", "size"])
+        inflow = np.add.reduceat(np.nan_to_num(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
+        gone = np.add.reduceat(np.isnan(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
+        for s, (buyer, inp) in enumerate(zip(ix.segment_buyer, ix.segment_product, strict=True)):
+            if kind[buyer] != "producer" or prod[buyer] == inp or (prod[buyer], inp) not in coef.index:
+                continue
+            c = coef.loc[(prod[buyer], inp)]
+            need = float(c["min"]) * output[buyer]
+            top = float(c["max"]) * output[buyer]
+            have = float(inflow[s])
+            if not need <= have <= top:
+                add(int(buyer), inp, "input", have, need if have < need or np.isnan(need) else top, bool(gone[s]))
+        return pd.DataFrame(rows, columns=["node", "product", "account", "have", "need", "gap", "relative", "status"])
+
+    def explain(self, what: str, **keys: Any) -> pd.DataFrame:
+        """The rows behind a number, down to the source.
+
+        Parameters
+        ----------
+        what : str
+            A node id (everything said of it), or a table name with key values as keywords.
+        **keys
+            Column values that rows of the table must have, e.g. ``explain("links", product="ndfeb.magnet")``.
+
+        Returns
+        -------
+        DataFrame
+            A row per figure: ``table, row, quantity, value, low, high, missing, unit, year, method, grade, source,
+            title, licence, url, note``.
+
+        Raises
+        ------
+        UnknownNameError
+            The name is neither a node nor a table, or no row matches.
+        """
+        units = self.tables["products"].set_index("product")[["unit", "basis"]]
+        picked: list[tuple[Table, pd.DataFrame]] = []
+        if what in TABLES:
+            spec = TABLES[what]
+            frame = self.tables[what]
+            for k, v in keys.items():
+                spec.column(k)
+                values = [v] if isinstance(v, str) or not isinstance(v, Iterable) else list(v)
+                hit = frame[k].isin(values)
+                if not hit.any():
+                    raise unknown_name(k, v, frame[k].dropna().astype(str).unique(), f"explain({what!r})")
+                frame = frame[hit]
+            picked.append((spec, frame))
+        else:
+            self.index.code(what)
+            for name, column in (
+                ("nodes", "node"),
+                ("demand", "node"),
+                ("stocks", "node"),
+                ("holdings", "asset"),
+                ("links", "buyer"),
+                ("links", "supplier"),
+            ):
+                frame = self.tables[name]
+                picked.append((TABLES[name], frame[frame[column] == what]))
+        rows: list[dict[str, Any]] = []
+        for spec, frame in picked:
+            for record in frame.to_dict("records"):
+                product = record.get("product")
+                if product is None and "node" in record:
+                    product = parse_node_id(str(record["node"]))[0]
+                for q in spec.quantities:
+                    if pd.isna(record[q.name]) and record[q.missing] in (None, "unknown", pd.NA):
+                        continue
+                    unit = q.unit
+                    if product in units.index and "product" in unit and isinstance(units.loc[product, "unit"], str):
+                        unit = f"{units.loc[product, 'unit']} ({units.loc[product, 'basis']})"
+                    rows.append(
+                        {
+                            "table": spec.name,
+                            "row": " | ".join(
+                                str(record[k]) for k in spec.key if pd.notna(record[k]) and record[k] != ""
+                            ),
+                            "quantity": q.name,
+                            "value": record[q.name],
+                            "low": record[q.low],
+                            "high": record[q.high],
+                            "missing": record[q.missing],
+                            "unit": unit,
+                            "year": record.get(q.year, record.get("year")),
+                            "method": record.get("method"),
+                            "grade": record[q.grade],
+                            "source": record[q.source],
+                            "note": record.get("note"),
+                        }
+                    )
+        columns = [
+            "table",
+            "row",
+            "quantity",
+            "value",
+            "low",
+            "high",
+            "missing",
+            "unit",
+            "year",
+            "method",
+            "grade",
+            "source",
+            "note",
+        ]
+        out = pd.DataFrame(rows, columns=columns)
+        s = self.tables["sources"].rename(columns={"note": "source_note"})[["source", "title", "licence", "url"]]
+        return out.astype({"source": "string"}).merge(s, on="source", how="left")
+
+    # ------------------------------------------------------------------ networkx and parquet
+
+    def to_networkx(self) -> nx.MultiDiGraph[str]:
+        """The graph as a networkx MultiDiGraph, without loss.
+
+        Returns
+        -------
+        networkx.MultiDiGraph
+            A node per node id with the latest vintage's columns as attributes, an edge per link keyed by
+            ``(product, year)``; everything else in ``.graph["tables"]``.
+        """
+        import networkx as nx
+
+        def attributes(record: Mapping[Any, Any], skip: tuple[str, ...]) -> dict[str, Any]:
+            return {str(k): v for k, v in record.items() if k not in skip and pd.notna(v)}
+
+        out: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
+        nodes = self.tables["nodes"]
+        newest = _latest(nodes, ["node"])
+        keys = pd.MultiIndex.from_frame(newest[["node", "year"]].astype("object"))
+        older = ~pd.MultiIndex.from_frame(nodes[["node", "year"]].astype("object")).isin(keys)
+        for record in newest.to_dict("records"):
+            out.add_node(record["node"], **attributes(record, ("node",)))
+        for record in self.tables["links"].to_dict("records"):
+            year = None if pd.isna(record["year"]) else int(record["year"])
+            out.add_edge(
+                record["supplier"],
+                record["buyer"],
+                key=(record["product"], year),
+                **attributes(record, ("supplier", "buyer", "product", "year")),
+            )
+        out.graph["tables"] = {k: v.copy() for k, v in self.tables.items() if k not in ("nodes", "links")}
+        out.graph["older_nodes"] = nodes[older].reset_index(drop=True)
+        out.graph["as_of"], out.graph["history"] = self.as_of, self.history
+        return out
+
+    @classmethod
+    def from_networkx(cls, graph: nx.MultiDiGraph[str]) -> SupplyGraph:
+        """Inverse of :meth:`to_networkx`; edits made in networkx are validated on the way in.
+
+        Parameters
+        ----------
+        graph : networkx.MultiDiGraph
+            As made by :meth:`to_networkx`.
+
+        Returns
+        -------
+        SupplyGraph
+        """
+        nodes = pd.DataFrame([{"node": n, **a} for n, a in graph.nodes(data=True)])
+        older = graph.graph.get("older_nodes")
+        if older is not None and len(older):
+            nodes = pd.concat([nodes.astype("object"), older.astype("object")], ignore_index=True)
+        links = pd.DataFrame(
+            [
+                {"supplier": u, "buyer": v, "product": k[0], "year": k[1], **a}
+                for u, v, k, a in graph.edges(keys=True, data=True)
+            ]
+        )
+        tables: dict[str, pd.DataFrame] = dict(graph.graph.get("tables", {}))
+        if len(nodes):
+            tables["nodes"] = nodes
+        if len(links):
+            tables["links"] = links
+        return cls.from_tables(
+            tables,
+            name=graph.graph.get("name", "graph"),
+            as_of=graph.graph.get("as_of"),
+            history=graph.graph.get("history", ()),
+        )
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> Path:
+        """Write a folder of parquet files, one per table, units in the field metadata; replaced as a whole.
+
+        Parameters
+        ----------
+        path : path-like
+            Folder. An existing one is replaced only if it is such a folder, and only once all files are written.
+
+        Returns
+        -------
+        Path
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        target = Path(path)
+        with atomic_directory(target, marker="supplyrisk.json") as work:
+            for name, spec in TABLES.items():
+                arrow = pa.Table.from_pandas(
+                    self.tables[name], preserve_index=False, schema=arrow_schema(spec, SCHEMA_VERSION)
+                )
+                pq.write_table(
+                    arrow.replace_schema_metadata(arrow_schema(spec, SCHEMA_VERSION).metadata), work / f"{name}.parquet"
+                )
+            meta = {
+                "schema": SCHEMA_VERSION,
+                "name": self.name,
+                "as_of": self.as_of,
+                "history": list(self.history),
+                "fingerprint": self.fingerprint,
+                "rows": {t: len(f) for t, f in self.tables.items()},
+            }
+            (work / "supplyrisk.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
+        return target
+
+    @classmethod
+    def from_parquet(cls, path: str | os.PathLike[str]) -> SupplyGraph:
+        """Read what :meth:`to_parquet` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            Folder.
+
+        Returns
+        -------
+        SupplyGraph
+
+        Raises
+        ------
+        SourceError
+            Not such a folder, or a file in it is absent, truncated or of another row count; all are listed.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        folder = Path(path)
+        try:
+            meta = json.loads((folder / "supplyrisk.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as err:
+            raise SourceError(
+                [
+                    Problem(
+                        str(folder),
+                        "-",
+                        "-",
+                        "not a folder written by to_parquet()",
+                        str(err),
+                        "Give the folder that to_parquet() returned.",
+                    )
+                ],
+                str(folder),
+            ) from err
+        problems: list[Problem] = []
+        if meta.get("schema") != SCHEMA_VERSION:
+            problems.append(
+                Problem(
+                    str(folder),
+                    "-",
+                    "schema",
+                    "written with another data model",
+                    repr(meta.get("schema")),
+                    f"This version reads {SCHEMA_VERSION}.",
+                )
+            )
+        tables: dict[str, pd.DataFrame] = {}
+        for name in TABLES:
+            file = folder / f"{name}.parquet"
+            try:
+                tables[name] = pq.read_table(file).to_pandas()
+            except (OSError, pa.ArrowException) as err:
+                problems.append(
+                    Problem(
+                        file.name,
+                        "-",
+                        "-",
+                        "cannot be read",
+                        str(err).splitlines()[0],
+                        "The file is absent, truncated or no parquet: write the graph again.",
+                    )
+                )
+                continue
+            if len(tables[name]) != meta.get("rows", {}).get(name):
+                problems.append(
+                    Problem(
+                        file.name,
+                        "-",
+                        "-",
+                        "another number of rows than was written",
+                        str(len(tables[name])),
+                        "Write the graph again.",
+                    )
+                )
+        if problems:
+            raise SourceError(problems, str(folder))
+        return cls.from_tables(tables, name=meta["name"], as_of=meta["as_of"], history=meta["history"])
+
+
+_REFERENCED = {c.refers for t in TABLES.values() for c in t.columns if c.refers}
+
+
+def _owner_problems(holdings: pd.DataFrame) -> list[Problem]:
+    """Shares of one asset above 1, parts of one node above 1, and owners that own each other by majority."""
+    out: list[Problem] = []
+    if not len(holdings):
+        return out
+    h = holdings[holdings["type"].isin(["equity", "majority", "joint", "minority"])]
+    for keys, part in h.groupby(["asset", "part"], dropna=False):
+        # Holdings of different dates may follow one another: count those that overlap the latest start.
+        latest = part["valid_from"].fillna("").max()
+        alive = part[part["valid_to"].isna() | (part["valid_to"].fillna("9999") >= latest)]
+        total = float(alive["low"].fillna(alive["share"]).sum())
+        if total > 1.0 + 1e-9:
+            asset = str(keys[0]) + (f" / {keys[1]}" if keys[1] else "")
+            out.append(
+                Problem(
+                    "holdings",
+                    asset,
+                    "share",
+                    "shares of one asset add to more than 1",
+                    f"{total:.4g}",
+                    "Correct them, or give each its dates; the unnamed rest is an unknown holder.",
+                )
+            )
+    portion = h.drop_duplicates(["asset", "part"])
+    sums = portion["portion_low"].fillna(portion["portion"]).groupby(portion["asset"]).sum()
+    for asset, total in sums[sums > 1.0 + 1e-9].items():
+        out.append(
+            Problem(
+                "holdings",
+                str(asset),
+                "portion",
+                "parts of one node add to more than 1",
+                f"{total:.4g}",
+                "A portion is the part of the node's output that the asset makes.",
+            )
+        )
+    votes = h[h["share"].fillna(0.0) > 0.5]
+    above = dict(zip(votes["asset"].astype(str), votes["holder"].astype(str), strict=True))
+    seen: set[str] = set()
+    for start in sorted(above):
+        chain: list[str] = []
+        here = start
+        while here in above and here not in chain and here not in seen:
+            chain.append(here)
+            here = above[here]
+        if here in chain:
+            ring = [*chain[chain.index(here) :], here]
+            out.append(
+                Problem(
+                    "holdings",
+                    " > ".join(ring),
+                    "holder",
+                    "a cycle of majority owners",
+                    "",
+                    "Somebody outside must hold the last vote: correct a share, or add the outside holder.",
+                )
+            )
+        seen.update(chain)
+    return out
+
+
+def _convert_units(frame: pd.DataFrame, spec: Table, products: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
+    """Bring quantities given with a ``unit`` or ``basis`` column to the unit of the row's product."""
+    extra = [c for c in ("unit", "basis") if c in frame.columns and c not in spec.names]
+    if not extra:
+        return frame, []
+    from .units import basis_factor, convertible, factor, is_unit
+
+    problems: list[Problem] = []
+    if "product" in frame.columns:
+        product = frame["product"].astype("string")
+    elif "node" in frame.columns:
+        product = frame["node"].astype("string").str.partition("@")[0]
+    else:
+        return frame, [Problem(spec.name, "-", "unit", "this table has no product to take a unit from", "", "Drop it.")]
+    own = products.drop_duplicates("product").set_index("product")
+    scale = np.ones(len(frame))
+    blank = pd.Series(pd.NA, index=frame.index, dtype="string")
+    units = frame["unit"].astype("string") if "unit" in extra else blank
+    bases = frame["basis"].astype("string") if "basis" in extra else blank
+    combos = pd.DataFrame({"p": product, "u": units, "b": bases})
+    for (p, u, b), rows in combos.groupby(["p", "u", "b"], dropna=False).groups.items():
+        if p not in own.index:
+            continue  # reported by the reference check
+        k = 1.0
+        want_unit, want_basis = str(own.loc[p, "unit"]), str(own.loc[p, "basis"])
+        if pd.notna(u):
+            if not is_unit(str(u)):
+                problems.append(
+                    Problem(
+                        spec.name,
+                        f"row {rows[0]}",
+                        "unit",
+                        "unknown unit",
+                        repr(u),
+                        f"{p} is counted in {want_unit!r}.",
+                    )
+                )
+                continue
+            if not convertible(str(u), want_unit):
+                problems.append(
+                    Problem(
+                        spec.name,
+                        f"row {rows[0]}",
+                        "unit",
+                        f"{u!r} does not convert to {want_unit!r}, the unit of {p}",
+                        repr(u),
+                        "Give the quantity in the product's dimension.",
+                    )
+                )
+                continue
+            k *= factor(str(u), want_unit)
+        if pd.notna(b) and str(b) != want_basis:
+            commodity = "wafer" if "wafer" in want_unit else str(own.loc[p, "commodity"])
+            try:
+                k *= basis_factor(commodity, str(b), want_basis)
+            except UnitError as err:
+                first = err.problems[0]
+                problems.append(
+                    Problem(
+                        spec.name,
+                        f"row {rows[0]}",
+                        "basis",
+                        f"basis {b!r} is not {want_basis!r}, the basis of {p}",
+                        repr(b),
+                        first.remedy,
+                    )
+                )
+                continue
+        scale[np.asarray(rows)] = k
+    frame = frame.drop(columns=extra)
+    for q in spec.quantities:
+        power = 1.0 if q.unit in ("product", "product_total") else -1.0 if q.unit == "USD/product" else 0.0
+        if power:
+            for c in (q.name, q.low, q.high):
+                if c in frame.columns:
+                    numeric = pd.to_numeric(frame[c], errors="coerce")
+                    unread = numeric.isna() & frame[c].notna()
+                    frame[c] = (numeric * scale**power).astype("object").where(~unread, frame[c])
+    return frame, problems
+
+
+class atomic_directory:
+    """Context that fills a temporary sibling folder and swaps it in only if nothing failed.
+
+    Parameters
+    ----------
+    target : Path
+        Folder to write.
+    marker : str
+        File that proves an existing folder to be ours; any other non-empty folder is refused.
+    """
+
+    def __init__(self, target: Path, marker: str) -> None:
+        self.target, self.marker = target, marker
+
+    def __enter__(self) -> Path:
+        t = self.target
+        if t.exists() and (not t.is_dir() or (any(t.iterdir()) and not (t / self.marker).exists())):
+            raise SourceError(
+                [
+                    Problem(
+                        str(t),
+                        "-",
+                        "-",
+                        "exists and was not written by this package",
+                        "",
+                        "Give another folder, or remove it.",
+                    )
+                ],
+                str(t),
+            )
+        try:
+            t.parent.mkdir(parents=True, exist_ok=True)
+            self.work = Path(tempfile.mkdtemp(prefix=f".{t.name}-", dir=t.parent))
+        except OSError as err:
+            raise SourceError(
+                [
+                    Problem(
+                        str(t.parent),
+                        "-",
+                        "-",
+                        "cannot be written to",
+                        str(err.strerror),
+                        "Give a folder that you may write to.",
+                    )
+                ],
+                str(t),
+            ) from err
+        return self.work
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        if kind is not None:
+            shutil.rmtree(self.work, ignore_errors=True)
+            return
+        self.work.chmod(0o755)
+        old = None
+        if self.target.exists():
+            old = self.work.with_name(self.work.name + ".old")
+            self.target.rename(old)
+        self.work.rename(self.target)
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)

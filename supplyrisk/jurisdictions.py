@@ -1,0 +1,198 @@
+"""Places: ISO3 codes, display names, focal scopes.
+
+CHN, HKG, MAC and TWN are four places and are stored apart, always. Which of them a question means is a *scope*
+that the user picks and that every result prints; how they are called in a figure is a display setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from .errors import unknown_name
+from .schema import PSEUDO_COUNTRIES
+
+__all__ = ["SCOPES", "check_country", "country_codes", "display_name", "is_country", "scope"]
+
+# Focal scopes by name. A scope is a tuple of ISO3 codes; the default focal is mainland China alone.
+SCOPES: dict[str, tuple[str, ...]] = {
+    "CHN": ("CHN",),
+    "CHN+HKG+MAC": ("CHN", "HKG", "MAC"),
+    "greater_customs_area": ("CHN", "HKG", "MAC"),
+}
+
+_SHORT = {
+    "CHN": "China",
+    "HKG": "Hong Kong",
+    "MAC": "Macao",
+    "TWN": "Taiwan",
+    "KOR": "South Korea",
+    "PRK": "North Korea",
+    "COD": "DR Congo",
+    "RUS": "Russia",
+    "USA": "United States",
+    "GBR": "United Kingdom",
+    "VNM": "Vietnam",
+    "BOL": "Bolivia",
+    "IRN": "Iran",
+    "TZA": "Tanzania",
+    "VEN": "Venezuela",
+    "LAO": "Laos",
+    "CZE": "Czechia",
+    "TUR": "Türkiye",
+    "MDA": "Moldova",
+    "SYR": "Syria",
+    "BRN": "Brunei",
+    "NLD": "Netherlands",
+}
+
+
+@cache
+def country_codes() -> frozenset[str]:
+    """All ISO 3166-1 alpha-3 codes, and the declared extras (XKX, EUE, ROW, WLD, UNK, ALL).
+
+    Returns
+    -------
+    frozenset of str
+
+    Examples
+    --------
+    >>> "TWN" in country_codes(), "CHN" in country_codes(), "China" in country_codes()
+    (True, True, False)
+    """
+    import pycountry
+
+    return frozenset({c.alpha_3 for c in pycountry.countries} | set(PSEUDO_COUNTRIES))
+
+
+def is_country(code: str) -> bool:
+    """Whether the text is a stored country code.
+
+    Parameters
+    ----------
+    code : str
+        Candidate.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_country("TWN"), is_country("Taiwan")
+    (True, False)
+    """
+    return code in country_codes()
+
+
+@cache
+def _names() -> dict[str, str]:
+    import pycountry
+
+    out = {c.name.casefold(): c.alpha_3 for c in pycountry.countries}
+    out |= {c.alpha_2.casefold(): c.alpha_3 for c in pycountry.countries}
+    out |= {name.casefold(): code for code, name in {**PSEUDO_COUNTRIES, **_SHORT}.items()}
+    out |= {"eu": "EUE", "eu27": "EUE", "uk": "GBR", "south korea": "KOR", "taiwan": "TWN", "usa": "USA"}
+    return out
+
+
+def check_country(code: object, where: str = "") -> str:
+    """Return the ISO3 code, or raise with the nearest good ones.
+
+    Parameters
+    ----------
+    code : object
+        What the user gave. Names and ISO2 codes raise too, but the message says the right code.
+    where : str
+        Argument in which it was given.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UnknownNameError
+        Not a stored code.
+
+    Examples
+    --------
+    >>> check_country("JPN")
+    'JPN'
+    """
+    text = str(code)
+    if is_country(text):
+        return text
+    folded = text.casefold()
+    if text.upper() in country_codes():
+        raise unknown_name("country", text, [text.upper()], where)
+    if folded in _names():
+        raise unknown_name("country", text, [_names()[folded]], where)
+    raise unknown_name("country", text, country_codes(), where)
+
+
+def display_name(code: str, names: Mapping[str, str] | None = None) -> str:
+    """Name of a place for people; a setting, never stored.
+
+    Parameters
+    ----------
+    code : str
+        ISO3 or declared extra.
+    names : mapping, optional
+        The user's own names, which win.
+
+    Returns
+    -------
+    str
+        The code itself where no name is known.
+
+    Examples
+    --------
+    >>> display_name("TWN"), display_name("TWN", {"TWN": "Chinese Taipei"})
+    ('Taiwan', 'Chinese Taipei')
+    """
+    if names and code in names:
+        return names[code]
+    if code in _SHORT:
+        return _SHORT[code]
+    if code in PSEUDO_COUNTRIES:
+        return PSEUDO_COUNTRIES[code]
+    import pycountry
+
+    hit = pycountry.countries.get(alpha_3=code)
+    if hit is None:
+        return code
+    return str(getattr(hit, "common_name", hit.name))
+
+
+def scope(focal: str | Iterable[str]) -> tuple[str, ...]:
+    """ISO3 codes that a focal argument stands for.
+
+    Parameters
+    ----------
+    focal : str or iterable of str
+        An ISO3 code, a preset of :data:`SCOPES`, or several codes.
+
+    Returns
+    -------
+    tuple of str
+        Sorted, without repeats.
+
+    Raises
+    ------
+    UnknownNameError
+        A code or preset that does not exist.
+
+    Examples
+    --------
+    >>> scope("CHN"), scope("CHN+HKG+MAC"), scope(["MAC", "CHN"])
+    (('CHN',), ('CHN', 'HKG', 'MAC'), ('CHN', 'MAC'))
+    """
+    if isinstance(focal, str):
+        if focal in SCOPES:
+            return SCOPES[focal]
+        return (check_country(focal, "focal"),)
+    codes = tuple(sorted({check_country(c, "focal") for c in focal}))
+    if not codes:
+        raise unknown_name("focal country", "(empty)", ["CHN"], "focal")
+    return codes
