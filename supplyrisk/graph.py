@@ -9,10 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import html
-import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,40 +20,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .errors import Problem, SchemaError, SourceError, UnitError, unknown_name
+from .accounts import balance, explain, latest
+from .entry import bundle_problems, convert_units
+from .errors import Problem, SchemaError, UnitError, unknown_name
 from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
-from .jurisdictions import country_codes
-from .schema import (
-    TABLES,
-    Table,
-    arrow_schema,
-    coerce,
-    date_ceil,
-    date_floor,
-    is_date,
-    parse_node_id,
-    table,
-    validate_table,
-)
+from .schema import TABLES, coerce, date_ceil, date_floor, is_date, table
+from .storage import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["GraphIndex", "SupplyGraph", "atomic_directory"]
+__all__ = ["GraphIndex", "SupplyGraph"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-SCHEMA_VERSION = "1"
-_COUNTRY_COLUMNS = {
-    "nodes": ("country",),
-    "holdings": ("holder_country",),
-    "countries": ("country",),
-    "memberships": ("country",),
-    "measures": ("actor", "target"),
-    "projects": ("country", "holder_country"),
-    "pairings": ("partner",),
-    "zones": ("country",),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,15 +89,6 @@ class GraphIndex:
         if pos < 0:
             raise unknown_name("node", node, self.position.astype(str))
         return int(pos)
-
-
-def _latest(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """Newest vintage of each key, in canonical order; rows without a year count as oldest."""
-    if not len(frame):
-        return frame
-    order = frame.assign(_y=frame["year"].astype("float64").fillna(-np.inf))
-    order = order.sort_values([*key, "_y"], kind="stable")
-    return order.drop_duplicates(key, keep="last").drop(columns="_y").reset_index(drop=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -229,62 +197,17 @@ class SupplyGraph:
             if frame is None:
                 out[key] = spec.empty()
                 continue
-            frame, found = _convert_units(frame.reset_index(drop=True), spec, products)
+            frame, found = convert_units(frame.reset_index(drop=True), spec, products)
             unit_problems += len(found)
             problems += found
             out[key], found = coerce(frame, spec)
             problems += found
         graph = cls(out, name, as_of, tuple(history), policy)
-        problems += graph._problems()
+        problems += bundle_problems(out, as_of)
         if problems:
             error = UnitError if unit_problems == len(problems) else SchemaError
             raise error(problems, f"graph {name!r}")
         return graph
-
-    def _problems(self) -> list[Problem]:
-        refs = {
-            f"{spec.name}.{c.name}": set(self.tables[spec.name][c.name].dropna().astype(str))
-            for spec in TABLES.values()
-            for c in spec.columns
-            if f"{spec.name}.{c.name}" in _REFERENCED
-        }
-        out: list[Problem] = []
-        for key, spec in TABLES.items():
-            out += validate_table(self.tables[key], spec, refs)
-        codes = country_codes()
-        for key, columns in _COUNTRY_COLUMNS.items():
-            frame = self.tables[key]
-            for column in columns:
-                values = frame[column].dropna()
-                for value in sorted(set(values[~values.isin(codes)].astype(str))):
-                    err = unknown_name("country", value, codes)
-                    rows = list(values.index[values == value][:3])
-                    hint = (
-                        f"Did you mean {' or '.join(map(repr, err.close))}?" if err.close else "Use ISO 3166 alpha-3."
-                    )
-                    out.append(Problem(key, f"row {rows[0]}", column, "unknown country", repr(value), hint))
-        nodes = self.tables["nodes"]
-        for i, (node, product, country, kind) in enumerate(
-            zip(nodes["node"], nodes["product"], nodes["country"], nodes["kind"], strict=True)
-        ):
-            if pd.isna(node) or pd.isna(product) or pd.isna(country):
-                continue
-            p, c, _, k = parse_node_id(str(node))
-            if (p, c, k) != (product, country, kind):
-                out.append(
-                    Problem(
-                        "nodes",
-                        str(node),
-                        "node",
-                        "id does not match product, country and kind",
-                        f"row {i}",
-                        "Write product@ISO3, then #site, then :demand or :stock; see schema.node_id().",
-                    )
-                )
-        out += _owner_problems(self.tables["holdings"])
-        if self.as_of is not None and not is_date(self.as_of):
-            out.append(Problem("graph", "-", "as_of", "not an ISO date", repr(self.as_of), "Write 2024-12-31."))
-        return out
 
     def validate(self) -> pd.DataFrame:
         """Every broken rule as a table; empty for a valid graph.
@@ -295,7 +218,7 @@ class SupplyGraph:
             Columns table, row, column, rule, value, remedy.
         """
         return pd.DataFrame(
-            [dataclasses.asdict(p) for p in self._problems()],
+            [dataclasses.asdict(p) for p in bundle_problems(self.tables, self.as_of)],
             columns=["table", "row", "column", "rule", "value", "remedy"],
         )
 
@@ -342,9 +265,9 @@ class SupplyGraph:
     @cached_property
     def index(self) -> GraphIndex:
         """Latest vintage as integer arrays, built once."""
-        nodes = _latest(self.tables["nodes"], ["node"])
+        nodes = latest(self.tables["nodes"], ["node"])
         position = pd.Index(nodes["node"].astype("object"))
-        links = _latest(self.tables["links"], ["supplier", "buyer", "product"])
+        links = latest(self.tables["links"], ["supplier", "buyer", "product"])
         links = links.sort_values(["buyer", "product", "supplier"], kind="stable").reset_index(drop=True)
         src = position.get_indexer(links["supplier"].astype("object")).astype(np.int64)
         dst = position.get_indexer(links["buyer"].astype("object")).astype(np.int64)
@@ -670,7 +593,7 @@ class SupplyGraph:
             products = pd.concat([products[~products["product"].isin(frame["product"])], frame], ignore_index=True)
         for key, frame in given.items():
             spec = table(key)
-            frame, found = _convert_units(frame.reset_index(drop=True), spec, products)
+            frame, found = convert_units(frame.reset_index(drop=True), spec, products)
             problems += found
             frame, found = coerce(frame, spec)
             problems += found
@@ -704,66 +627,9 @@ class SupplyGraph:
         Returns
         -------
         DataFrame
-            ``node, product, account, have, need, gap, relative, status``. Accounts: ``output`` (output against what
-            leaves), ``supply`` (inflow against use and what leaves), ``input`` (inflow of an input against recipe
-            times output). Status ``open`` beyond the tolerance, ``unknown`` where a side is missing.
+            See :func:`supplyrisk.accounts.balance`.
         """
-        ix = self.index
-        rows: list[dict[str, Any]] = []
-        ids = ix.nodes["node"].to_numpy(dtype=object)
-        kind = ix.nodes["kind"].to_numpy(dtype=object)
-        prod = ix.nodes["product"].to_numpy(dtype=object)
-        out_known = np.bincount(ix.src, np.nan_to_num(ix.quantity), ix.n) if len(ix.src) else np.zeros(ix.n)
-        out_count = np.bincount(ix.src, minlength=ix.n) if len(ix.src) else np.zeros(ix.n)
-        out_gone = np.bincount(ix.src, np.isnan(ix.quantity), ix.n) if len(ix.src) else np.zeros(ix.n)
-        own = prod[ix.dst] == ix.links["product"].to_numpy(dtype=object) if len(ix.dst) else np.zeros(0, bool)
-        in_known = np.bincount(ix.dst, np.nan_to_num(ix.quantity) * own, ix.n) if len(ix.dst) else np.zeros(ix.n)
-        in_gone = np.bincount(ix.dst, np.isnan(ix.quantity) & own, ix.n) if len(ix.dst) else np.zeros(ix.n)
-        output = ix.nodes["output"].to_numpy(dtype=float)
-        d = _latest(self.tables["demand"], ["node", "use"]).groupby("node")["quantity"].sum(min_count=1)
-        use = d.reindex(ix.position).to_numpy(dtype=float)
-
-        def add(i: int, product: object, account: str, have: float, need: float, gone: bool) -> None:
-            gap = have - need
-            scale = max(abs(have), abs(need))
-            rel = abs(gap) / scale if scale > 0 else 0.0
-            unknown = gone or np.isnan(gap)
-            if unknown or rel > tolerance:
-                rows.append(
-                    {
-                        "node": ids[i],
-                        "product": product,
-                        "account": account,
-                        "have": have,
-                        "need": need,
-                        "gap": gap,
-                        "relative": np.nan if unknown else rel,
-                        "status": "unknown" if unknown else "open",
-                    }
-                )
-
-        for i in range(ix.n):
-            if kind[i] == "producer" and out_count[i]:
-                add(i, prod[i], "output", output[i], out_known[i], bool(out_gone[i]))
-            elif kind[i] == "demand" and (in_known[i] or in_gone[i] or not np.isnan(use[i])):
-                need = np.nan_to_num(use[i]) + out_known[i]
-                if np.isnan(use[i]) and not out_count[i]:
-                    continue
-                add(i, prod[i], "supply", in_known[i], need, bool(in_gone[i] or out_gone[i]))
-        recipe = self.tables["recipes"]
-        coef = recipe.groupby(["product", "input"])["coefficient"].agg(["min", "max", "size"])
-        inflow = np.add.reduceat(np.nan_to_num(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
-        gone = np.add.reduceat(np.isnan(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
-        for s, (buyer, inp) in enumerate(zip(ix.segment_buyer, ix.segment_product, strict=True)):
-            if kind[buyer] != "producer" or prod[buyer] == inp or (prod[buyer], inp) not in coef.index:
-                continue
-            c = coef.loc[(prod[buyer], inp)]
-            need = float(c["min"]) * output[buyer]
-            top = float(c["max"]) * output[buyer]
-            have = float(inflow[s])
-            if not need <= have <= top:
-                add(int(buyer), inp, "input", have, need if have < need or np.isnan(need) else top, bool(gone[s]))
-        return pd.DataFrame(rows, columns=["node", "product", "account", "have", "need", "gap", "relative", "status"])
+        return balance(self, tolerance)
 
     def explain(self, what: str, **keys: Any) -> pd.DataFrame:
         """The rows behind a number, down to the source.
@@ -771,95 +637,16 @@ class SupplyGraph:
         Parameters
         ----------
         what : str
-            A node id (everything said of it), or a table name with key values as keywords.
+            A node id, or a table name with key values as keywords.
         **keys
             Column values that rows of the table must have, e.g. ``explain("links", product="ndfeb.magnet")``.
 
         Returns
         -------
         DataFrame
-            A row per figure: ``table, row, quantity, value, low, high, missing, unit, year, method, grade, source,
-            title, licence, url, note``.
-
-        Raises
-        ------
-        UnknownNameError
-            The name is neither a node nor a table, or no row matches.
+            See :func:`supplyrisk.accounts.explain`.
         """
-        units = self.tables["products"].set_index("product")[["unit", "basis"]]
-        picked: list[tuple[Table, pd.DataFrame]] = []
-        if what in TABLES:
-            spec = TABLES[what]
-            frame = self.tables[what]
-            for k, v in keys.items():
-                spec.column(k)
-                values = [v] if isinstance(v, str) or not isinstance(v, Iterable) else list(v)
-                hit = frame[k].isin(values)
-                if not hit.any():
-                    raise unknown_name(k, v, frame[k].dropna().astype(str).unique(), f"explain({what!r})")
-                frame = frame[hit]
-            picked.append((spec, frame))
-        else:
-            self.index.code(what)
-            for name, column in (
-                ("nodes", "node"),
-                ("demand", "node"),
-                ("stocks", "node"),
-                ("holdings", "asset"),
-                ("links", "buyer"),
-                ("links", "supplier"),
-            ):
-                frame = self.tables[name]
-                picked.append((TABLES[name], frame[frame[column] == what]))
-        rows: list[dict[str, Any]] = []
-        for spec, frame in picked:
-            for record in frame.to_dict("records"):
-                product = record.get("product")
-                if product is None and "node" in record:
-                    product = parse_node_id(str(record["node"]))[0]
-                for q in spec.quantities:
-                    if pd.isna(record[q.name]) and record[q.missing] in (None, "unknown", pd.NA):
-                        continue
-                    unit = q.unit
-                    if product in units.index and "product" in unit and isinstance(units.loc[product, "unit"], str):
-                        unit = f"{units.loc[product, 'unit']} ({units.loc[product, 'basis']})"
-                    rows.append(
-                        {
-                            "table": spec.name,
-                            "row": " | ".join(
-                                str(record[k]) for k in spec.key if pd.notna(record[k]) and record[k] != ""
-                            ),
-                            "quantity": q.name,
-                            "value": record[q.name],
-                            "low": record[q.low],
-                            "high": record[q.high],
-                            "missing": record[q.missing],
-                            "unit": unit,
-                            "year": record.get(q.year, record.get("year")),
-                            "method": record.get("method"),
-                            "grade": record[q.grade],
-                            "source": record[q.source],
-                            "note": record.get("note"),
-                        }
-                    )
-        columns = [
-            "table",
-            "row",
-            "quantity",
-            "value",
-            "low",
-            "high",
-            "missing",
-            "unit",
-            "year",
-            "method",
-            "grade",
-            "source",
-            "note",
-        ]
-        out = pd.DataFrame(rows, columns=columns)
-        s = self.tables["sources"].rename(columns={"note": "source_note"})[["source", "title", "licence", "url"]]
-        return out.astype({"source": "string"}).merge(s, on="source", how="left")
+        return explain(self, what, **keys)
 
     # ------------------------------------------------------------------ networkx and parquet
 
@@ -879,7 +666,7 @@ class SupplyGraph:
 
         out: nx.MultiDiGraph[str] = nx.MultiDiGraph(name=self.name)
         nodes = self.tables["nodes"]
-        newest = _latest(nodes, ["node"])
+        newest = latest(nodes, ["node"])
         keys = pd.MultiIndex.from_frame(newest[["node", "year"]].astype("object"))
         older = ~pd.MultiIndex.from_frame(nodes[["node", "year"]].astype("object")).isin(keys)
         for record in newest.to_dict("records"):
@@ -932,6 +719,9 @@ class SupplyGraph:
             history=graph.graph.get("history", ()),
         )
 
+    def _meta(self) -> dict[str, Any]:
+        return {"name": self.name, "as_of": self.as_of, "history": list(self.history), "fingerprint": self.fingerprint}
+
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:
         """Write a folder of parquet files, one per table, units in the field metadata; replaced as a whole.
 
@@ -944,28 +734,7 @@ class SupplyGraph:
         -------
         Path
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        target = Path(path)
-        with atomic_directory(target, marker="supplyrisk.json") as work:
-            for name, spec in TABLES.items():
-                arrow = pa.Table.from_pandas(
-                    self.tables[name], preserve_index=False, schema=arrow_schema(spec, SCHEMA_VERSION)
-                )
-                pq.write_table(
-                    arrow.replace_schema_metadata(arrow_schema(spec, SCHEMA_VERSION).metadata), work / f"{name}.parquet"
-                )
-            meta = {
-                "schema": SCHEMA_VERSION,
-                "name": self.name,
-                "as_of": self.as_of,
-                "history": list(self.history),
-                "fingerprint": self.fingerprint,
-                "rows": {t: len(f) for t, f in self.tables.items()},
-            }
-            (work / "supplyrisk.json").write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
-        return target
+        return write_parquet(self.tables, self._meta(), path)
 
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str]) -> SupplyGraph:
@@ -985,274 +754,5 @@ class SupplyGraph:
         SourceError
             Not such a folder, or a file in it is absent, truncated or of another row count; all are listed.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        folder = Path(path)
-        try:
-            meta = json.loads((folder / "supplyrisk.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as err:
-            raise SourceError(
-                [
-                    Problem(
-                        str(folder),
-                        "-",
-                        "-",
-                        "not a folder written by to_parquet()",
-                        str(err),
-                        "Give the folder that to_parquet() returned.",
-                    )
-                ],
-                str(folder),
-            ) from err
-        problems: list[Problem] = []
-        if meta.get("schema") != SCHEMA_VERSION:
-            problems.append(
-                Problem(
-                    str(folder),
-                    "-",
-                    "schema",
-                    "written with another data model",
-                    repr(meta.get("schema")),
-                    f"This version reads {SCHEMA_VERSION}.",
-                )
-            )
-        tables: dict[str, pd.DataFrame] = {}
-        for name in TABLES:
-            file = folder / f"{name}.parquet"
-            try:
-                tables[name] = pq.read_table(file).to_pandas()
-            except (OSError, pa.ArrowException) as err:
-                problems.append(
-                    Problem(
-                        file.name,
-                        "-",
-                        "-",
-                        "cannot be read",
-                        str(err).splitlines()[0],
-                        "The file is absent, truncated or no parquet: write the graph again.",
-                    )
-                )
-                continue
-            if len(tables[name]) != meta.get("rows", {}).get(name):
-                problems.append(
-                    Problem(
-                        file.name,
-                        "-",
-                        "-",
-                        "another number of rows than was written",
-                        str(len(tables[name])),
-                        "Write the graph again.",
-                    )
-                )
-        if problems:
-            raise SourceError(problems, str(folder))
+        tables, meta = read_parquet(path)
         return cls.from_tables(tables, name=meta["name"], as_of=meta["as_of"], history=meta["history"])
-
-
-_REFERENCED = {c.refers for t in TABLES.values() for c in t.columns if c.refers}
-
-
-def _owner_problems(holdings: pd.DataFrame) -> list[Problem]:
-    """Shares of one asset above 1, parts of one node above 1, and owners that own each other by majority."""
-    out: list[Problem] = []
-    if not len(holdings):
-        return out
-    h = holdings[holdings["type"].isin(["equity", "majority", "joint", "minority"])]
-    for keys, part in h.groupby(["asset", "part"], dropna=False):
-        # Holdings of different dates may follow one another: count those that overlap the latest start.
-        latest = part["valid_from"].fillna("").max()
-        alive = part[part["valid_to"].isna() | (part["valid_to"].fillna("9999") >= latest)]
-        total = float(alive["low"].fillna(alive["share"]).sum())
-        if total > 1.0 + 1e-9:
-            asset = str(keys[0]) + (f" / {keys[1]}" if keys[1] else "")
-            out.append(
-                Problem(
-                    "holdings",
-                    asset,
-                    "share",
-                    "shares of one asset add to more than 1",
-                    f"{total:.4g}",
-                    "Correct them, or give each its dates; the unnamed rest is an unknown holder.",
-                )
-            )
-    portion = h.drop_duplicates(["asset", "part"])
-    sums = portion["portion_low"].fillna(portion["portion"]).groupby(portion["asset"]).sum()
-    for asset, total in sums[sums > 1.0 + 1e-9].items():
-        out.append(
-            Problem(
-                "holdings",
-                str(asset),
-                "portion",
-                "parts of one node add to more than 1",
-                f"{total:.4g}",
-                "A portion is the part of the node's output that the asset makes.",
-            )
-        )
-    votes = h[h["share"].fillna(0.0) > 0.5]
-    above = dict(zip(votes["asset"].astype(str), votes["holder"].astype(str), strict=True))
-    seen: set[str] = set()
-    for start in sorted(above):
-        chain: list[str] = []
-        here = start
-        while here in above and here not in chain and here not in seen:
-            chain.append(here)
-            here = above[here]
-        if here in chain:
-            ring = [*chain[chain.index(here) :], here]
-            out.append(
-                Problem(
-                    "holdings",
-                    " > ".join(ring),
-                    "holder",
-                    "a cycle of majority owners",
-                    "",
-                    "Somebody outside must hold the last vote: correct a share, or add the outside holder.",
-                )
-            )
-        seen.update(chain)
-    return out
-
-
-def _convert_units(frame: pd.DataFrame, spec: Table, products: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
-    """Bring quantities given with a ``unit`` or ``basis`` column to the unit of the row's product."""
-    extra = [c for c in ("unit", "basis") if c in frame.columns and c not in spec.names]
-    if not extra:
-        return frame, []
-    from .units import basis_factor, convertible, factor, is_unit
-
-    problems: list[Problem] = []
-    if "product" in frame.columns:
-        product = frame["product"].astype("string")
-    elif "node" in frame.columns:
-        product = frame["node"].astype("string").str.partition("@")[0]
-    else:
-        return frame, [Problem(spec.name, "-", "unit", "this table has no product to take a unit from", "", "Drop it.")]
-    own = products.drop_duplicates("product").set_index("product")
-    scale = np.ones(len(frame))
-    blank = pd.Series(pd.NA, index=frame.index, dtype="string")
-    units = frame["unit"].astype("string") if "unit" in extra else blank
-    bases = frame["basis"].astype("string") if "basis" in extra else blank
-    combos = pd.DataFrame({"p": product, "u": units, "b": bases})
-    for (p, u, b), rows in combos.groupby(["p", "u", "b"], dropna=False).groups.items():
-        if p not in own.index:
-            continue  # reported by the reference check
-        k = 1.0
-        want_unit, want_basis = str(own.loc[p, "unit"]), str(own.loc[p, "basis"])
-        if pd.notna(u):
-            if not is_unit(str(u)):
-                problems.append(
-                    Problem(
-                        spec.name,
-                        f"row {rows[0]}",
-                        "unit",
-                        "unknown unit",
-                        repr(u),
-                        f"{p} is counted in {want_unit!r}.",
-                    )
-                )
-                continue
-            if not convertible(str(u), want_unit):
-                problems.append(
-                    Problem(
-                        spec.name,
-                        f"row {rows[0]}",
-                        "unit",
-                        f"{u!r} does not convert to {want_unit!r}, the unit of {p}",
-                        repr(u),
-                        "Give the quantity in the product's dimension.",
-                    )
-                )
-                continue
-            k *= factor(str(u), want_unit)
-        if pd.notna(b) and str(b) != want_basis:
-            commodity = "wafer" if "wafer" in want_unit else str(own.loc[p, "commodity"])
-            try:
-                k *= basis_factor(commodity, str(b), want_basis)
-            except UnitError as err:
-                first = err.problems[0]
-                problems.append(
-                    Problem(
-                        spec.name,
-                        f"row {rows[0]}",
-                        "basis",
-                        f"basis {b!r} is not {want_basis!r}, the basis of {p}",
-                        repr(b),
-                        first.remedy,
-                    )
-                )
-                continue
-        scale[np.asarray(rows)] = k
-    frame = frame.drop(columns=extra)
-    for q in spec.quantities:
-        power = 1.0 if q.unit in ("product", "product_total") else -1.0 if q.unit == "USD/product" else 0.0
-        if power:
-            for c in (q.name, q.low, q.high):
-                if c in frame.columns:
-                    numeric = pd.to_numeric(frame[c], errors="coerce")
-                    unread = numeric.isna() & frame[c].notna()
-                    frame[c] = (numeric * scale**power).astype("object").where(~unread, frame[c])
-    return frame, problems
-
-
-class atomic_directory:
-    """Context that fills a temporary sibling folder and swaps it in only if nothing failed.
-
-    Parameters
-    ----------
-    target : Path
-        Folder to write.
-    marker : str
-        File that proves an existing folder to be ours; any other non-empty folder is refused.
-    """
-
-    def __init__(self, target: Path, marker: str) -> None:
-        self.target, self.marker = target, marker
-
-    def __enter__(self) -> Path:
-        t = self.target
-        if t.exists() and (not t.is_dir() or (any(t.iterdir()) and not (t / self.marker).exists())):
-            raise SourceError(
-                [
-                    Problem(
-                        str(t),
-                        "-",
-                        "-",
-                        "exists and was not written by this package",
-                        "",
-                        "Give another folder, or remove it.",
-                    )
-                ],
-                str(t),
-            )
-        try:
-            t.parent.mkdir(parents=True, exist_ok=True)
-            self.work = Path(tempfile.mkdtemp(prefix=f".{t.name}-", dir=t.parent))
-        except OSError as err:
-            raise SourceError(
-                [
-                    Problem(
-                        str(t.parent),
-                        "-",
-                        "-",
-                        "cannot be written to",
-                        str(err.strerror),
-                        "Give a folder that you may write to.",
-                    )
-                ],
-                str(t),
-            ) from err
-        return self.work
-
-    def __exit__(self, kind: object, value: object, trace: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self.work, ignore_errors=True)
-            return
-        self.work.chmod(0o755)
-        old = None
-        if self.target.exists():
-            old = self.work.with_name(self.work.name + ".old")
-            self.target.rename(old)
-        self.work.rename(self.target)
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)

@@ -751,6 +751,9 @@ def coerce(frame: pd.DataFrame, spec: Table) -> tuple[pd.DataFrame, list[Problem
         if q.prefixed:  # a node need not state its capacity or cost; what it does not state is unknown, never zero
             silent = out[q.name].isna() & out[q.missing].isna()
             out[q.missing] = out[q.missing].mask(silent, "unknown")
+            for own, shared in ((q.year, "year"), (q.source, "source"), (q.grade, "grade")):
+                inherit = out[own].isna() & out[q.name].notna()  # what is not said of the figure is said of its row
+                out[own] = out[own].mask(inherit, out[shared])
     if "origin_tag" in out:
         out["origin_tag"] = out["origin_tag"].fillna("public")
     return pd.DataFrame(out, columns=list(spec.names)), problems
@@ -822,9 +825,9 @@ def validate_table(
 
     def add(mask: np.ndarray, col: str, rule: str, remedy: str) -> None:
         for i in np.flatnonzero(mask):
-            out.append(
-                Problem(spec.name, _row_label(frame, spec, int(i)), col, rule, repr(frame[col].iloc[int(i)]), remedy)
-            )
+            got = frame[col].iloc[int(i)]
+            shown = f"{got:g}" if isinstance(got, float) else repr(got)
+            out.append(Problem(spec.name, _row_label(frame, spec, int(i)), col, rule, shown, remedy))
 
     if not len(frame):
         return out

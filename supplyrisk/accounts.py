@@ -1,0 +1,199 @@
+"""The books of a graph: what does not balance, and which rows stand behind a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .errors import unknown_name
+from .schema import TABLES, Table, parse_node_id
+
+if TYPE_CHECKING:
+    from .graph import SupplyGraph
+
+__all__ = ["balance", "explain", "latest"]
+
+
+def latest(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Newest vintage of each key, in canonical order; rows without a year count as oldest."""
+    if not len(frame):
+        return frame
+    order = frame.assign(_y=frame["year"].astype("float64").fillna(-np.inf))
+    order = order.sort_values([*key, "_y"], kind="stable")
+    return order.drop_duplicates(key, keep="last").drop(columns="_y").reset_index(drop=True)
+
+
+def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
+    """Every node whose account does not close within a relative tolerance, or cannot be closed.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    tolerance : float
+        Relative gap that still counts as closed.
+
+    Returns
+    -------
+    DataFrame
+        ``node, product, account, have, need, gap, relative, status``. Accounts: ``output`` (output against what
+        leaves), ``supply`` (inflow against use and what leaves), ``input`` (inflow of an input against recipe
+        times output). Status ``open`` beyond the tolerance, ``unknown`` where a side is missing.
+    """
+    ix = graph.index
+    rows: list[dict[str, Any]] = []
+    ids = ix.nodes["node"].to_numpy(dtype=object)
+    kind = ix.nodes["kind"].to_numpy(dtype=object)
+    prod = ix.nodes["product"].to_numpy(dtype=object)
+    out_known = np.bincount(ix.src, np.nan_to_num(ix.quantity), ix.n) if len(ix.src) else np.zeros(ix.n)
+    out_count = np.bincount(ix.src, minlength=ix.n) if len(ix.src) else np.zeros(ix.n)
+    out_gone = np.bincount(ix.src, np.isnan(ix.quantity), ix.n) if len(ix.src) else np.zeros(ix.n)
+    own = prod[ix.dst] == ix.links["product"].to_numpy(dtype=object) if len(ix.dst) else np.zeros(0, bool)
+    in_known = np.bincount(ix.dst, np.nan_to_num(ix.quantity) * own, ix.n) if len(ix.dst) else np.zeros(ix.n)
+    in_gone = np.bincount(ix.dst, np.isnan(ix.quantity) & own, ix.n) if len(ix.dst) else np.zeros(ix.n)
+    output = ix.nodes["output"].to_numpy(dtype=float)
+    d = latest(graph.tables["demand"], ["node", "use"]).groupby("node")["quantity"].sum(min_count=1)
+    use = d.reindex(ix.position).to_numpy(dtype=float)
+
+    def add(i: int, product: object, account: str, have: float, need: float, gone: bool) -> None:
+        gap = have - need
+        scale = max(abs(have), abs(need))
+        rel = abs(gap) / scale if scale > 0 else 0.0
+        unknown = gone or np.isnan(gap)
+        if unknown or rel > tolerance:
+            rows.append(
+                {
+                    "node": ids[i],
+                    "product": product,
+                    "account": account,
+                    "have": have,
+                    "need": need,
+                    "gap": gap,
+                    "relative": np.nan if unknown else rel,
+                    "status": "unknown" if unknown else "open",
+                }
+            )
+
+    for i in range(ix.n):
+        if kind[i] == "producer" and out_count[i]:
+            add(i, prod[i], "output", output[i], out_known[i], bool(out_gone[i]))
+        elif kind[i] == "demand" and (in_known[i] or in_gone[i] or not np.isnan(use[i])):
+            need = np.nan_to_num(use[i]) + out_known[i]
+            if np.isnan(use[i]) and not out_count[i]:
+                continue
+            add(i, prod[i], "supply", in_known[i], need, bool(in_gone[i] or out_gone[i]))
+    recipe = graph.tables["recipes"]
+    coef = recipe.groupby(["product", "input"])["coefficient"].agg(["min", "max", "size"])
+    inflow = np.add.reduceat(np.nan_to_num(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
+    gone = np.add.reduceat(np.isnan(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
+    for s, (buyer, inp) in enumerate(zip(ix.segment_buyer, ix.segment_product, strict=True)):
+        if kind[buyer] != "producer" or prod[buyer] == inp or (prod[buyer], inp) not in coef.index:
+            continue
+        c = coef.loc[(prod[buyer], inp)]
+        need = float(c["min"]) * output[buyer]
+        top = float(c["max"]) * output[buyer]
+        have = float(inflow[s])
+        if not need <= have <= top:
+            add(int(buyer), inp, "input", have, need if have < need or np.isnan(need) else top, bool(gone[s]))
+    return pd.DataFrame(rows, columns=["node", "product", "account", "have", "need", "gap", "relative", "status"])
+
+
+def explain(graph: SupplyGraph, what: str, **keys: Any) -> pd.DataFrame:
+    """The rows behind a number, down to the source.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    what : str
+        A node id (everything said of it), or a table name with key values as keywords.
+    **keys
+        Column values that rows of the table must have, e.g. ``explain("links", product="ndfeb.magnet")``.
+
+    Returns
+    -------
+    DataFrame
+        A row per figure: ``table, row, quantity, value, low, high, missing, unit, year, method, grade, source,
+        title, licence, url, note``.
+
+    Raises
+    ------
+    UnknownNameError
+        The name is neither a node nor a table, or no row matches.
+    """
+    own = graph.tables["products"]
+    units = {str(p): f"{u} ({b})" for p, u, b in zip(own["product"], own["unit"], own["basis"], strict=True)}
+    picked: list[tuple[Table, pd.DataFrame]] = []
+    if what in TABLES:
+        spec = TABLES[what]
+        frame = graph.tables[what]
+        for k, v in keys.items():
+            spec.column(k)
+            values = [v] if isinstance(v, str) or not isinstance(v, Iterable) else list(v)
+            hit = frame[k].isin(values)
+            if not hit.any():
+                raise unknown_name(k, v, frame[k].dropna().astype(str).unique(), f"explain({what!r})")
+            frame = frame[hit]
+        picked.append((spec, frame))
+    else:
+        graph.index.code(what)
+        for name, column in (
+            ("nodes", "node"),
+            ("demand", "node"),
+            ("stocks", "node"),
+            ("holdings", "asset"),
+            ("links", "buyer"),
+            ("links", "supplier"),
+        ):
+            frame = graph.tables[name]
+            picked.append((TABLES[name], frame[frame[column] == what]))
+    rows: list[dict[str, Any]] = []
+    for spec, frame in picked:
+        for record in frame.to_dict("records"):
+            product = record.get("product")
+            if product is None and "node" in record:
+                product = parse_node_id(str(record["node"]))[0]
+            for q in spec.quantities:
+                if pd.isna(record[q.name]) and record[q.missing] in (None, "unknown", pd.NA):
+                    continue
+                unit = q.unit
+                if product in units and "product" in unit:
+                    unit = units[str(product)]
+                rows.append(
+                    {
+                        "table": spec.name,
+                        "row": " | ".join(str(record[k]) for k in spec.key if pd.notna(record[k]) and record[k] != ""),
+                        "quantity": q.name,
+                        "value": record[q.name],
+                        "low": record[q.low],
+                        "high": record[q.high],
+                        "missing": record[q.missing],
+                        "unit": unit,
+                        "year": record[q.year] if pd.notna(record[q.year]) else record.get("year"),
+                        "method": record.get("method"),
+                        "grade": record[q.grade],
+                        "source": record[q.source],
+                        "note": record.get("note"),
+                    }
+                )
+    columns = [
+        "table",
+        "row",
+        "quantity",
+        "value",
+        "low",
+        "high",
+        "missing",
+        "unit",
+        "year",
+        "method",
+        "grade",
+        "source",
+        "note",
+    ]
+    out = pd.DataFrame(rows, columns=columns)
+    s = graph.tables["sources"].rename(columns={"note": "source_note"})[["source", "title", "licence", "url"]]
+    return out.astype({"source": "string"}).merge(s, on="source", how="left")

@@ -1,0 +1,197 @@
+"""Folders of parquet files, swapped in as a whole: a reader never meets half a graph."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .errors import Problem, SourceError
+from .schema import TABLES, arrow_schema
+
+__all__ = ["SCHEMA_VERSION", "atomic_directory", "read_parquet", "write_parquet"]
+
+SCHEMA_VERSION = "1"
+
+
+def write_parquet(tables: Mapping[str, pd.DataFrame], meta: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
+    """Write one parquet file per table, with units in the field metadata, and a manifest.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables of the data model.
+    meta : mapping
+        Goes into the manifest.
+    path : path-like
+        Folder; replaced as a whole, once all files are written.
+
+    Returns
+    -------
+    Path
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    target = Path(path)
+    with atomic_directory(target, marker="supplyrisk.json") as work:
+        for name, spec in TABLES.items():
+            arrow = pa.Table.from_pandas(tables[name], preserve_index=False, schema=arrow_schema(spec, SCHEMA_VERSION))
+            pq.write_table(
+                arrow.replace_schema_metadata(arrow_schema(spec, SCHEMA_VERSION).metadata), work / f"{name}.parquet"
+            )
+        full = {"schema": SCHEMA_VERSION, **meta, "rows": {t: len(tables[t]) for t in TABLES}}
+        (work / "supplyrisk.json").write_text(json.dumps(full, indent=1) + "\n", encoding="utf-8")
+    return target
+
+
+def read_parquet(path: str | os.PathLike[str]) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Read what :func:`write_parquet` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder.
+
+    Returns
+    -------
+    tuple
+        Tables and manifest.
+
+    Raises
+    ------
+    SourceError
+        With every file that is absent, truncated or of another row count.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = Path(path)
+    try:
+        meta = json.loads((folder / "supplyrisk.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise SourceError(
+            [
+                Problem(
+                    str(folder),
+                    "-",
+                    "-",
+                    "not a folder written by to_parquet()",
+                    str(err),
+                    "Give the folder that to_parquet() returned.",
+                )
+            ],
+            str(folder),
+        ) from err
+    problems: list[Problem] = []
+    if meta.get("schema") != SCHEMA_VERSION:
+        problems.append(
+            Problem(
+                str(folder),
+                "-",
+                "schema",
+                "written with another data model",
+                repr(meta.get("schema")),
+                f"This version reads {SCHEMA_VERSION}.",
+            )
+        )
+    tables: dict[str, pd.DataFrame] = {}
+    for name in TABLES:
+        file = folder / f"{name}.parquet"
+        try:
+            tables[name] = pq.read_table(file).to_pandas()
+        except (OSError, pa.ArrowException) as err:
+            problems.append(
+                Problem(
+                    file.name,
+                    "-",
+                    "-",
+                    "cannot be read",
+                    str(err).splitlines()[0],
+                    "The file is absent, truncated or no parquet: write the graph again.",
+                )
+            )
+            continue
+        if len(tables[name]) != meta.get("rows", {}).get(name):
+            problems.append(
+                Problem(
+                    file.name,
+                    "-",
+                    "-",
+                    "another number of rows than was written",
+                    str(len(tables[name])),
+                    "Write the graph again.",
+                )
+            )
+    if problems:
+        raise SourceError(problems, str(folder))
+    return tables, meta
+
+
+class atomic_directory:
+    """Context that fills a temporary sibling folder and swaps it in only if nothing failed.
+
+    Parameters
+    ----------
+    target : Path
+        Folder to write.
+    marker : str
+        File that proves an existing folder to be ours; any other non-empty folder is refused.
+    """
+
+    def __init__(self, target: Path, marker: str) -> None:
+        self.target, self.marker = target, marker
+
+    def __enter__(self) -> Path:
+        t = self.target
+        if t.exists() and (not t.is_dir() or (any(t.iterdir()) and not (t / self.marker).exists())):
+            raise SourceError(
+                [
+                    Problem(
+                        str(t),
+                        "-",
+                        "-",
+                        "exists and was not written by this package",
+                        "",
+                        "Give another folder, or remove it.",
+                    )
+                ],
+                str(t),
+            )
+        try:
+            t.parent.mkdir(parents=True, exist_ok=True)
+            self.work = Path(tempfile.mkdtemp(prefix=f".{t.name}-", dir=t.parent))
+        except OSError as err:
+            raise SourceError(
+                [
+                    Problem(
+                        str(t.parent),
+                        "-",
+                        "-",
+                        "cannot be written to",
+                        str(err.strerror),
+                        "Give a folder that you may write to.",
+                    )
+                ],
+                str(t),
+            ) from err
+        return self.work
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        if kind is not None:
+            shutil.rmtree(self.work, ignore_errors=True)
+            return
+        self.work.chmod(0o755)
+        old = None
+        if self.target.exists():
+            old = self.work.with_name(self.work.name + ".old")
+            self.target.rename(old)
+        self.work.rename(self.target)
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
