@@ -194,7 +194,7 @@ class SupplyGraph:
             if key == "products":
                 continue
             frame = raw.get(key)
-            if frame is None:
+            if frame is None or not len(frame):
                 out[key] = spec.empty()
                 continue
             frame, found = convert_units(frame.reset_index(drop=True), spec, products)

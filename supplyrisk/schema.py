@@ -280,7 +280,16 @@ class Table:
 
     def empty(self) -> pd.DataFrame:
         """A frame with all columns and no row."""
-        return coerce(pd.DataFrame(columns=list(self.names)), self)[0]
+        return self._empty.copy()
+
+    @cached_property
+    def _empty(self) -> pd.DataFrame:
+        return pd.DataFrame({c.name: _blank(c, 0) for c in self.columns}, columns=list(self.names))
+
+    @cached_property
+    def dtypes(self) -> dict[str, str]:
+        """Pandas dtype of each column, as :func:`coerce` leaves it."""
+        return {str(k): str(v) for k, v in self._empty.dtypes.items()}
 
 
 def _c(name: str, meaning: str, **kw: object) -> Column:
@@ -707,6 +716,17 @@ def _row_label(frame: pd.DataFrame, spec: Table, i: int) -> str:
     return " | ".join(parts) if parts else f"row {i}"
 
 
+_PANDAS = {"float": "float64", "int": "Int64", "bool": "boolean", "text": "string", "date": "string"}
+
+
+def _blank(col: Column, n: int) -> pd.Series:
+    """An empty column of the declared dtype; an optional text key is '' rather than missing."""
+    if col.key and col.nullable and col.dtype == "text":
+        return pd.Series([""] * n, dtype="string")
+    value = np.nan if col.dtype == "float" else pd.NA
+    return pd.Series([value] * n, dtype=_PANDAS[col.dtype])
+
+
 def coerce(frame: pd.DataFrame, spec: Table) -> tuple[pd.DataFrame, list[Problem]]:
     """Bring a frame to a table's columns and dtypes; nothing is dropped silently.
 
@@ -724,7 +744,11 @@ def coerce(frame: pd.DataFrame, spec: Table) -> tuple[pd.DataFrame, list[Problem
         columns, text where a number belongs, absent required columns.
     """
     problems: list[Problem] = []
+    if not len(frame) and not len(frame.columns):
+        return spec.empty(), problems
     frame = frame.reset_index(drop=True)
+    if tuple(frame.columns) == spec.names and {str(k): str(v) for k, v in frame.dtypes.items()} == spec.dtypes:
+        return _complete(frame, spec), problems  # the frame came out of coerce() before: only gaps need filling
     twice = frame.columns[frame.columns.duplicated()]
     for name in twice:
         problems.append(Problem(spec.name, "-", str(name), "column stands twice", "", "Keep one of the two."))
@@ -743,24 +767,34 @@ def coerce(frame: pd.DataFrame, spec: Table) -> tuple[pd.DataFrame, list[Problem
                 problems.append(
                     Problem(spec.name, "-", col.name, "required column is absent", "", f"Add it: {col.meaning}.")
                 )
-            raw = pd.Series([None] * n, dtype="object")
+            out[col.name] = _blank(col, n)
         else:
-            raw = frame[col.name].reset_index(drop=True)
-        out[col.name] = _coerce_column(raw, col, frame, spec, problems)
+            out[col.name] = _coerce_column(frame[col.name], col, frame, spec, problems)
+    return _complete(pd.DataFrame(out, columns=list(spec.names)), spec), problems
+
+
+def _complete(out: pd.DataFrame, spec: Table) -> pd.DataFrame:
+    """Fill what follows from the row itself: unknown for the unsaid, the row's year, source and grade, the tag."""
     for q in spec.quantities:
         if q.prefixed:  # a node need not state its capacity or cost; what it does not state is unknown, never zero
             silent = out[q.name].isna() & out[q.missing].isna()
-            out[q.missing] = out[q.missing].mask(silent, "unknown")
+            if silent.any():
+                out[q.missing] = out[q.missing].mask(silent, "unknown")
             for own, shared in ((q.year, "year"), (q.source, "source"), (q.grade, "grade")):
                 inherit = out[own].isna() & out[q.name].notna()  # what is not said of the figure is said of its row
-                out[own] = out[own].mask(inherit, out[shared])
-    if "origin_tag" in out:
+                if inherit.any():
+                    out[own] = out[own].mask(inherit, out[shared])
+    if "origin_tag" in out and out["origin_tag"].isna().any():
         out["origin_tag"] = out["origin_tag"].fillna("public")
-    return pd.DataFrame(out, columns=list(spec.names)), problems
+    return out
 
 
 def _coerce_column(raw: pd.Series, col: Column, frame: pd.DataFrame, spec: Table, problems: list[Problem]) -> pd.Series:
+    if str(raw.dtype) == _PANDAS[col.dtype] and col.dtype in ("float", "int", "bool"):
+        return raw
     if col.dtype in ("float", "int"):
+        if pd.api.types.is_numeric_dtype(raw.dtype) and col.dtype == "float":
+            return raw.astype("float64")
         blank = raw.isna() | (raw.astype("string").str.strip() == "").fillna(False)
         num = pd.to_numeric(raw.where(~blank), errors="coerce").astype("float64")
         bad = num.isna() & ~blank

@@ -1,0 +1,46 @@
+"""Shared test set-up: hypothesis profiles, the published files' folder, small graphs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default",
+    deadline=None,
+    max_examples=25,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=300)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def data_folder() -> Path | None:
+    """Folder with files as published, where there is one."""
+    for candidate in (os.environ.get("SUPPLYRISK_DATA"), ROOT.parent / "shared" / "data"):
+        if candidate and Path(candidate).is_dir():
+            return Path(candidate)
+    return None
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """The folder of published files; the test skips, with the reason, where it is absent."""
+    folder = data_folder()
+    if folder is None:
+        pytest.skip("no folder of published files: set SUPPLYRISK_DATA, or put it at ../shared/data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def atlas():
+    """The embedded atlas, loaded once."""
+    import supplyrisk as sr
+
+    return sr.load_atlas()
