@@ -20,7 +20,20 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from .errors import unknown_name
 
-__all__ = ["Entry", "Registry", "Spec", "constraint", "lever", "measure", "objective", "plot", "registries", "source"]
+__all__ = [
+    "Entry",
+    "Objective",
+    "Registry",
+    "Spec",
+    "Term",
+    "constraint",
+    "lever",
+    "measure",
+    "objective",
+    "plot",
+    "registries",
+    "source",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -173,11 +186,63 @@ class Spec:
         return self.entry.function(*context, **self.arguments)
 
 
+@dataclass(frozen=True, repr=False)
+class Term(Spec):
+    """A written-down objective term: terms add up, and numbers weigh them.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> sr.cost() + 0.5 * sr.cvar(0.95)
+    cost() + 0.5*cvar(0.95)
+    """
+
+    def __add__(self, other: Term | Objective) -> Objective:
+        return Objective(((1.0, self),)) + other
+
+    def __mul__(self, weight: float) -> Objective:
+        return Objective(((1.0, self),)) * weight
+
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A weighted sum of objective terms, to be minimised.
+
+    Parameters
+    ----------
+    terms : tuple of (float, Spec)
+        Weight and term.
+    """
+
+    terms: tuple[tuple[float, Spec], ...]
+
+    def __add__(self, other: Term | Objective) -> Objective:
+        if isinstance(other, Objective):
+            return Objective(self.terms + other.terms)
+        if isinstance(other, Term):
+            return Objective((*self.terms, (1.0, other)))
+        return NotImplemented
+
+    def __mul__(self, weight: float) -> Objective:
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+            return NotImplemented
+        return Objective(tuple((w * float(weight), t) for w, t in self.terms))
+
+    __rmul__ = __mul__
+
+    def __repr__(self) -> str:
+        return " + ".join(f"{t!r}" if w == 1.0 else f"{w:g}*{t!r}" for w, t in self.terms)
+
+
 def _shown(value: Any) -> str:
     return repr(value)
 
 
-def _spec_factory(kind: str, function: Callable[..., Any], skip: int, meta: dict[str, Any]) -> Callable[..., Spec]:
+def _spec_factory(
+    kind: str, function: Callable[..., Any], skip: int, meta: dict[str, Any], cls: type[Spec] = Spec
+) -> Callable[..., Any]:
     entry = registries[kind].add(function, **meta)
     sig = inspect.signature(function)
     own = list(sig.parameters.values())[skip:]
@@ -194,7 +259,7 @@ def _spec_factory(kind: str, function: Callable[..., Any], skip: int, meta: dict
                 params += [(k, _frozen(v)) for k, v in value.items()]
             else:
                 params.append((name, _frozen(value)))
-        return Spec(kind, entry.name, tuple(params), f"{entry.name}({written})")
+        return cls(kind, entry.name, tuple(params), f"{entry.name}({written})")
 
     make.__signature__ = call  # type: ignore[attr-defined]
     make.entry = entry  # type: ignore[attr-defined]
@@ -253,7 +318,7 @@ def constraint(*, reference: str, **meta: Any) -> Callable[[Callable[..., Any]],
     return lambda f: _spec_factory("constraint", f, 1, {"reference": reference, **meta})
 
 
-def objective(**meta: Any) -> Callable[[Callable[..., Any]], Callable[..., Spec]]:
+def objective(**meta: Any) -> Callable[[Callable[..., Any]], Callable[..., Term]]:
     """Register an objective term: ``f(build, **params) -> expression``; decorated into a factory of specs.
 
     Parameters
@@ -266,7 +331,7 @@ def objective(**meta: Any) -> Callable[[Callable[..., Any]], Callable[..., Spec]
     callable
         Decorator.
     """
-    return lambda f: _spec_factory("objective", f, 1, meta)
+    return lambda f: _spec_factory("objective", f, 1, meta, Term)
 
 
 def source(*, licence: str, **meta: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
