@@ -1,0 +1,697 @@
+"""Dependence on one supplier: net import reliance, screens on trade data, re-sourcing, asymmetry, indispensability."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal, overload
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, unknown_name
+from .governance import FloatArray, Reading, amounts, check_choice, number, refuse
+
+__all__ = [
+    "SCREENS",
+    "asymmetry",
+    "dependency_screen",
+    "indispensability",
+    "nassar_type",
+    "net_import_reliance",
+    "nstc_screen",
+    "persistence",
+    "resourcing_ratio",
+    "trade_profile",
+    "vulnerability_profile",
+]
+
+# Thresholds of each screen, by name; all strict (>) unless the name ends in "_at_least".
+SCREENS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "EC2021": MappingProxyType({"cdf1": 0.4, "cdf2": 0.5, "cdf3": 1.0}),
+        "HJS2020": MappingProxyType({"focal_import_share": 0.5, "focal_world_share": 0.3}),
+        "MERICS2020": MappingProxyType({"focal_import_share": 0.5}),
+        # The publication gives 30 %; what counts as a significant deficit and as few alternatives is set here.
+        "MERICS2024": MappingProxyType({"deficit_ratio": 0.0, "focal_import_share_at_least": 0.3, "hhi_origins": 0.4}),
+        "CEPII": MappingProxyType({"cdf1": 0.4, "cdf2": 0.5, "cdf3": 1.0, "k": 2.0, "n": 3.0}),
+        "EU65": MappingProxyType({"top_share": 0.65}),
+    }
+)
+MERICS_SECTORS = ("electronics", "chemicals", "minerals/metals", "pharma/medical")
+
+_NEEDS = {
+    "EC2021": ("hhi_origins", "outside_imports", "inside_imports", "exports"),
+    "HJS2020": ("outside_imports", "exports", "focal_imports", "world_exports", "focal_exports"),
+    "MERICS2020": ("outside_imports", "focal_imports"),
+    "MERICS2024": ("outside_imports", "exports", "focal_imports", "hhi_origins"),
+    "CEPII": ("product", "year", "hhi_origins", "outside_imports", "inside_imports", "exports"),
+    "EU65": ("top_imports", "consumption"),
+}
+
+
+def _nir_numbers(
+    production: Any, imports: Any, exports: Any, stock_increase: Any
+) -> tuple[FloatArray, FloatArray, pd.Index | None]:
+    given = {"production": production, "imports": imports, "exports": exports, "stock_increase": stock_increase}
+    labelled = {k: v for k, v in given.items() if isinstance(v, pd.Series)}
+    problems: list[Problem] = []
+    index: pd.Index | None = None
+    if labelled:
+        index = next(iter(labelled.values())).index
+        for name, s in labelled.items():
+            odd = index.symmetric_difference(s.index)
+            problems += [Problem(name, str(k), "-", "key is not in all inputs", "", "Use the same keys.") for k in odd]
+            if s.index.has_duplicates:
+                problems.append(Problem(name, "-", "-", "a key occurs twice", "", "Merge the rows first."))
+        refuse(problems, "net_import_reliance")
+    cols: list[FloatArray] = []
+    for name, v in given.items():
+        s = v.reindex(index) if isinstance(v, pd.Series) else v
+        a = np.atleast_1d(np.asarray(s, dtype=np.float64))
+        cols.append(a)
+        if name != "stock_increase" and (a < 0).any():
+            problems.append(Problem(name, "-", "-", "negative", repr(float(np.nanmin(a))), "Check sign and unit."))
+        if not isinstance(v, pd.Series) and not np.isfinite(a).all():
+            problems.append(Problem(name, "-", "-", "missing", "", "Missing is not zero: give a number."))
+    refuse(problems, "net_import_reliance")
+    p, m, x, d = np.broadcast_arrays(*cols)
+    return np.asarray(p), np.asarray(m - x - d), index
+
+
+@overload
+def net_import_reliance(production: float, imports: float, exports: float, stock_increase: float) -> Reading: ...
+@overload
+def net_import_reliance(
+    production: pd.Series, imports: pd.Series, exports: pd.Series, stock_increase: pd.Series | float
+) -> pd.DataFrame: ...
+def net_import_reliance(production: Any, imports: Any, exports: Any, stock_increase: Any) -> Any:
+    """Net import reliance, in percent of apparent consumption; negative values are kept and labelled.
+
+    ``AC = production + imports - exports - stock increase``; ``NIR = 100 (AC - production) / AC``.
+
+    Parameters
+    ----------
+    production : float or Series
+        Primary production and recovery from old scrap; not from new scrap, which circulates.
+    imports, exports : float or Series
+        In the unit of production. Re-exports stand in both and cancel.
+    stock_increase : float or Series
+        Rise of stocks; a fall is negative. Say 0 only where it is known to be 0.
+
+    Returns
+    -------
+    Reading or DataFrame
+        Percent, at most 100. ``parts["apparent_consumption"]``; ``flags`` holds ``"net exporter"`` where NIR < 0,
+        which is no sign of low risk by itself. NaN with a reason where AC <= 0. For Series a frame with ``value``,
+        ``apparent_consumption``, ``label`` and ``reason``; a missing cell gives NaN.
+
+    Raises
+    ------
+    SchemaError
+        Negative quantities, missing numbers, Series with different keys.
+
+    Notes
+    -----
+    Source: USGS, Mineral Commodity Summaries. Evidence S. Definitions change: the summaries of 2026 net aluminium
+    scrap differently from earlier ones; do not splice the series.
+
+    Examples
+    --------
+    >>> r = net_import_reliance(120, 300, 40, -10)
+    >>> round(r, 6), r.parts["apparent_consumption"]
+    (69.230769, 390.0)
+    >>> net_import_reliance(120, 10, 40, 0).flags
+    ('net exporter',)
+    """
+    p, net, index = _nir_numbers(production, imports, exports, stock_increase)
+    ac = p + net
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(ac > 0, 100.0 * net / ac, np.nan)
+    reason = np.where(np.isnan(ac), "missing input", np.where(ac <= 0, "apparent consumption is not positive", ""))
+    label = np.where(np.isnan(value), "undefined", np.where(value < 0, "net exporter", "net importer"))
+    if index is not None:
+        return pd.DataFrame({"value": value, "apparent_consumption": ac, "label": label, "reason": reason}, index=index)
+    if ac.size != 1:
+        refuse([Problem("net_import_reliance", "-", "-", "several values", "", "Give Series.")], "net_import_reliance")
+    flags = ("net exporter",) if net[0] < 0 else ()
+    return Reading(
+        float(value[0]),
+        unit="percent",
+        method="net import reliance",
+        reason=str(reason[0]),
+        flags=flags,
+        parts={"apparent_consumption": float(ac[0])},
+    )
+
+
+def _geometric(method: str, factors: Mapping[str, float]) -> Reading:
+    parts = {k: number(v, k, 0, 1, "Scale the sub-index to [0, 1].") for k, v in factors.items()}
+    return Reading(math.prod(parts.values()) ** (1.0 / len(parts)), method=method, parts=parts)
+
+
+def nassar_type(disruption_potential: float, trade_exposure: float, economic_vulnerability: float) -> Reading:
+    """Nassar-type supply risk: geometric mean of three sub-indices.
+
+    ``SR = (DP TE EV)^(1/3)``; any factor of 0 gives 0.
+
+    Parameters
+    ----------
+    disruption_potential, trade_exposure, economic_vulnerability : float
+        Sub-indices scaled to [0, 1]; how they are made is the caller's choice.
+
+    Returns
+    -------
+    Reading
+        In [0, 1].
+
+    Raises
+    ------
+    SchemaError
+        A factor is missing or outside [0, 1].
+
+    Notes
+    -----
+    Source: frame after Nassar et al. (2020), Science Advances 6 eaay8647. Evidence S for the frame, U for the
+    sub-indices: call it Nassar-type.
+
+    Examples
+    --------
+    >>> round(nassar_type(0.55, 0.80, 0.30), 6)
+    0.509164
+    """
+    return _geometric("Nassar-type", {"DP": disruption_potential, "TE": trade_exposure, "EV": economic_vulnerability})
+
+
+def nstc_screen(supply_risk: float, production_growth: float, market_dynamics: float) -> Reading:
+    """NSTC early-warning screen: geometric mean of supply risk, production growth and market dynamics.
+
+    ``C = (R G M)^(1/3)``.
+
+    Parameters
+    ----------
+    supply_risk, production_growth, market_dynamics : float
+        Indicators scaled to [0, 1].
+
+    Returns
+    -------
+    Reading
+        In [0, 1].
+
+    Raises
+    ------
+    SchemaError
+        A factor is missing or outside [0, 1].
+
+    Notes
+    -----
+    Source: McCullough & Nassar (2017). Evidence S.
+
+    Examples
+    --------
+    >>> round(nstc_screen(0.5, 0.5, 0.5), 6)
+    0.5
+    """
+    return _geometric("NSTC screen", {"R": supply_risk, "G": production_growth, "M": market_dynamics})
+
+
+def trade_profile(
+    flows: pd.DataFrame, buyer: Iterable[str], focal: Iterable[str] = ("CHN",), by: Iterable[str] = ("product",)
+) -> pd.DataFrame:
+    """What the screens need to know of each product, from bilateral trade.
+
+    Parameters
+    ----------
+    flows : DataFrame
+        Rows with ``exporter``, ``importer``, ``value`` and the columns of ``by`` (add ``"year"`` for a panel).
+        Drop aggregates (EU27, World) first; average at least three years where one year is not the question.
+    buyer : iterable of str
+        Country, or members of a bloc: trade among them is inside trade.
+    focal : iterable of str
+        Supplier in question.
+    by : iterable of str
+        Columns that identify a market.
+
+    Returns
+    -------
+    DataFrame
+        A row per market: ``outside_imports``, ``inside_imports``, ``exports`` (to outside), ``hhi_origins`` (of
+        outside origins; NaN without imports), ``focal_imports``, ``world_exports``, ``focal_exports``,
+        ``top_origin``, ``top_imports``. Sums of observed rows: a market without a row is absent, not zero.
+
+    Raises
+    ------
+    SchemaError
+        Columns are absent, values negative or missing, the focal is part of the buyer.
+
+    Notes
+    -----
+    ``world_exports`` counts what the file holds, trade inside the bloc included. Evidence T.
+
+    Examples
+    --------
+    >>> flows = pd.DataFrame({"product": ["magnets"] * 4, "exporter": ["CHN", "JPN", "DEU", "DEU"],
+    ...     "importer": ["DEU", "DEU", "FRA", "USA"], "value": [80.0, 20.0, 10.0, 5.0]})
+    >>> trade_profile(flows, ["DEU", "FRA"]).loc["magnets", ["outside_imports", "inside_imports", "exports"]].tolist()
+    [100.0, 10.0, 5.0]
+    """
+    keys = list(by)
+    home, other = sorted(set(buyer)), sorted(set(focal))
+    problems = [
+        Problem("flows", "-", c, "required column is absent", "", "Add it.")
+        for c in ("exporter", "importer", "value", *keys)
+        if c not in flows.columns
+    ]
+    problems += [
+        Problem("trade_profile", k, "focal", "is part of the buyer", "", "A focal is outside the buyer.")
+        for k in other
+        if k in home
+    ]
+    refuse(problems, "trade_profile")
+    value = amounts(flows["value"].reset_index(drop=True), "flows.value").to_numpy()
+    frame = (
+        flows[keys]
+        .reset_index(drop=True)
+        .assign(value=value, exporter=flows["exporter"].to_numpy(), importer=flows["importer"].to_numpy())
+    )
+    from_home, to_home = frame["exporter"].isin(home).to_numpy(), frame["importer"].isin(home).to_numpy()
+    from_focal = frame["exporter"].isin(other).to_numpy()
+    inward = to_home & ~from_home
+    frame["outside_imports"] = np.where(inward, value, 0.0)
+    frame["inside_imports"] = np.where(to_home & from_home, value, 0.0)
+    frame["exports"] = np.where(from_home & ~to_home, value, 0.0)
+    frame["focal_imports"] = np.where(inward & from_focal, value, 0.0)
+    frame["world_exports"] = value
+    frame["focal_exports"] = np.where(from_focal, value, 0.0)
+    columns = ["outside_imports", "inside_imports", "exports", "focal_imports", "world_exports", "focal_exports"]
+    out = frame.groupby(keys, sort=True)[columns].sum()
+    origins = frame.loc[inward].groupby([*keys, "exporter"], sort=True)["value"].sum()
+    squares = (origins**2).groupby(level=keys).sum()
+    total = out["outside_imports"].where(out["outside_imports"] > 0)
+    out["hhi_origins"] = squares.reindex(out.index) / total**2
+    best = origins.reset_index().sort_values("value", kind="stable").drop_duplicates(keys, keep="last").set_index(keys)
+    out["top_origin"] = best["exporter"].reindex(out.index)
+    out["top_imports"] = best["value"].reindex(out.index)
+    return out
+
+
+def _over(value: pd.Series, limit: float, strict: bool = True) -> pd.Series:
+    """Three-valued comparison: undefined stays undefined."""
+    flag = (value > limit) if strict else (value >= limit)
+    return flag.astype("boolean").mask(value.isna())
+
+
+def _ratio(top: pd.Series, bottom: pd.Series) -> pd.Series:
+    """Quotient; something over nothing is infinite, nothing over nothing undefined."""
+    a, b = top.to_numpy(dtype=np.float64), bottom.to_numpy(dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return pd.Series(np.where(b == 0, np.where(a > 0, np.inf, np.nan), a / b), index=top.index)
+
+
+def dependency_screen(
+    table: pd.DataFrame | Mapping[str, float],
+    rule: Literal["EC2021", "HJS2020", "MERICS2020", "MERICS2024", "CEPII", "EU65"],
+    **thresholds: float,
+) -> pd.DataFrame:
+    """Flag products on which a buyer depends, by a published rule, with the value of every criterion.
+
+    ========== =========================================================================================
+    EC2021     CDF1 = HHI of outside origins > 0.4; CDF2 = outside / (outside + inside imports) > 0.5;
+               CDF3 = outside imports / exports > 1 (no exports: infinite); all three
+    HJS2020    net importer, focal share of imports > 0.5, focal share of world exports > 0.3
+    MERICS2020 focal share of imports > 0.5; ``critical`` where ``sector`` is one of four
+    MERICS2024 deficit, focal share of imports >= 0.3, HHI of origins above a limit (the limits on deficit and
+               HHI are set here, the publication's are not known)
+    CEPII      EC2021 in at least k = 2 of the last n = 3 years (columns ``product`` and ``year``)
+    EU65       share of one third country in consumption > 0.65
+    ========== =========================================================================================
+
+    Parameters
+    ----------
+    table : DataFrame or mapping
+        A row per product with the columns the rule needs, as :func:`trade_profile` makes them (``consumption`` for
+        EU65: in the unit of ``top_imports``, a quantity rather than a value). A mapping is one product.
+    rule : str
+        A key of :data:`SCREENS`.
+    **thresholds
+        Limits that replace those of the rule, by name; the ones used are in ``.attrs["thresholds"]``.
+
+    Returns
+    -------
+    DataFrame
+        By row (CEPII: by product): each criterion's value, its flag ``<criterion>_flag`` and ``dependent``; flags
+        are nullable booleans: an undefined criterion is neither passed nor failed.
+
+    Raises
+    ------
+    SchemaError
+        Columns are absent, figures negative.
+    UnknownNameError
+        No such rule or threshold.
+
+    Notes
+    -----
+    Comparisons are strict (>) but for the 30 % of MERICS2024. Source: European Commission (2021), SWD(2021) 352
+    (evidence U: "EC-type"); Henry Jackson Society (2020), MERICS (2020, 2024), Vicard & Wibaux (2023), CEPII PB
+    2023-41, Regulation (EU) 2024/1252 (evidence S). Flags of a single year are unstable: average at least three.
+
+    Examples
+    --------
+    >>> row = {"hhi_origins": 0.4752, "outside_imports": 1000, "inside_imports": 400, "exports": 700}
+    >>> screen = dependency_screen(row, "EC2021")
+    >>> screen[["cdf1", "cdf2", "cdf3"]].round(6).iloc[0].tolist(), bool(screen["dependent"].iloc[0])
+    ([0.4752, 0.714286, 1.428571], True)
+    """
+    check_choice("rule", rule, SCREENS, "dependency_screen")
+    limits = dict(SCREENS[rule])
+    for name, limit in thresholds.items():
+        if name not in limits:
+            raise unknown_name("threshold", name, limits, f"rule {rule}")
+        limits[name] = float(limit)
+    t = table if isinstance(table, pd.DataFrame) else pd.DataFrame([dict(table)])
+    if rule == "CEPII" and {"product", "year"} & set(t.index.names):
+        t = t.reset_index()
+    problems = [
+        Problem("table", "-", c, f"required by rule {rule}", "", "Add the column; see trade_profile.")
+        for c in _NEEDS[rule]
+        if c not in t.columns
+    ]
+    refuse(problems, "dependency_screen")
+    n = {c: t[c].astype("float64") for c in _NEEDS[rule] if c not in ("product", "year")}
+    for c, s in n.items():
+        problems += [
+            Problem("table", str(k), c, "negative", repr(float(v)), "Check sign.") for k, v in s[s < 0].items()
+        ]
+    refuse(problems, "dependency_screen")
+    if rule in ("EC2021", "CEPII"):
+        out = _ec(n, limits)
+        if rule == "CEPII":
+            k, last = int(limits["k"]), int(limits["n"])
+            out = persistence(out["dependent"], t["product"], t["year"], k=k, n=last)
+    elif rule == "EU65":
+        value = _ratio(n["top_imports"], n["consumption"])
+        out = pd.DataFrame({"top_share": value, "top_share_flag": _over(value, limits["top_share"])})
+        out["dependent"] = out["top_share_flag"]
+    else:
+        out = _focal(rule, n, limits)
+        if rule == "MERICS2020" and "sector" in t.columns:
+            known = t["sector"].isin(MERICS_SECTORS).astype("boolean").mask(t["sector"].isna())
+            out["critical"] = out["dependent"] & known
+    out.attrs["thresholds"] = limits
+    out.attrs["rule"] = "EC-type" if rule == "EC2021" else rule
+    return out
+
+
+def _ec(n: Mapping[str, pd.Series], limits: Mapping[str, float]) -> pd.DataFrame:
+    outside = n["outside_imports"]
+    out = pd.DataFrame(
+        {
+            "cdf1": n["hhi_origins"],
+            "cdf2": _ratio(outside, outside + n["inside_imports"]),
+            "cdf3": _ratio(outside, n["exports"]),
+        }
+    )
+    for c in ("cdf1", "cdf2", "cdf3"):
+        out[f"{c}_flag"] = _over(out[c], limits[c])
+    out["dependent"] = out["cdf1_flag"] & out["cdf2_flag"] & out["cdf3_flag"]
+    return out
+
+
+def _focal(rule: str, n: Mapping[str, pd.Series], limits: Mapping[str, float]) -> pd.DataFrame:
+    m, own = n["outside_imports"], n["focal_imports"]
+    share = _ratio(own, m)
+    out = pd.DataFrame({"focal_import_share": share})
+    if rule == "MERICS2024":
+        out["focal_import_share_flag"] = _over(share, limits["focal_import_share_at_least"], strict=False)
+        out["deficit_ratio"] = _ratio(m - n["exports"], m)
+        out["deficit_ratio_flag"] = _over(out["deficit_ratio"], limits["deficit_ratio"])
+        out["hhi_origins"] = n["hhi_origins"]
+        out["hhi_origins_flag"] = _over(out["hhi_origins"], limits["hhi_origins"])
+        out["dependent"] = out["focal_import_share_flag"] & out["deficit_ratio_flag"] & out["hhi_origins_flag"]
+        return out
+    out["focal_import_share_flag"] = _over(share, limits["focal_import_share"])
+    if rule == "MERICS2020":
+        out["dependent"] = out["focal_import_share_flag"]
+        return out
+    out["net_imports"] = m - n["exports"]
+    out["net_imports_flag"] = _over(out["net_imports"], 0.0)
+    out["focal_world_share"] = _ratio(n["focal_exports"], n["world_exports"])
+    out["focal_world_share_flag"] = _over(out["focal_world_share"], limits["focal_world_share"])
+    out["dependent"] = out["focal_import_share_flag"] & out["net_imports_flag"] & out["focal_world_share_flag"]
+    return out
+
+
+def persistence(flags: pd.Series, product: pd.Series, year: pd.Series, *, k: int, n: int) -> pd.DataFrame:
+    """Keep a yearly flag only where it stood in at least k of the last n years.
+
+    Parameters
+    ----------
+    flags : Series of boolean
+        Flag of each row, matched to ``product`` and ``year`` by index.
+    product, year : Series
+        What each row is about.
+    k, n : int
+        At least k of the n latest calendar years, ``1 <= k <= n``.
+
+    Returns
+    -------
+    DataFrame
+        By product: ``years_flagged``, ``years_known``, ``dependent`` (undefined where the unknown years could
+        decide it).
+
+    Raises
+    ------
+    SchemaError
+        k and n do not fit, a product has a year twice.
+
+    Notes
+    -----
+    Source: after Vicard & Wibaux (2023), CEPII PB 2023-41. Evidence S.
+
+    Examples
+    --------
+    >>> y = pd.Series([2021, 2022, 2023])
+    >>> persistence(pd.Series([True, False, True]), pd.Series(["Ga"] * 3), y, k=2, n=3)["dependent"].to_dict()
+    {'Ga': True}
+    """
+    if not 1 <= k <= n:
+        refuse([Problem("persistence", "-", "k", "not 1 <= k <= n", f"k={k}, n={n}", "Say 2 of 3.")], "persistence")
+    frame = pd.DataFrame({"flag": flags.astype("boolean"), "product": product, "year": year})
+    twice = frame[frame.duplicated(["product", "year"])]
+    refuse(
+        [
+            Problem("persistence", f"{r.product}, {r.year}", "-", "year occurs twice", "", "One row a year.")
+            for r in twice.itertuples()
+        ],
+        "persistence",
+    )
+    if not len(frame):
+        return pd.DataFrame({"years_flagged": [], "years_known": [], "dependent": pd.Series([], dtype="boolean")})
+    recent = frame[frame["year"] > frame["year"].max() - n]
+    grouped = recent.groupby("product", sort=True)["flag"]
+    out = pd.DataFrame({"years_flagged": grouped.sum().astype("int64"), "years_known": grouped.count()})
+    out = out.reindex(sorted(frame["product"].unique()), fill_value=0)
+    out.index.name = "product"
+    sure = out["years_flagged"] >= k
+    possible = out["years_flagged"] + (n - out["years_known"]) >= k
+    out["dependent"] = sure.astype("boolean").mask(~sure & possible)
+    return out
+
+
+def resourcing_ratio(focal_imports: float, imports: float, world_exports: float, focal_exports: float) -> Reading:
+    """Share of the not-yet-used market outside the focal that would be needed to replace it.
+
+    ``RS = m_focal / [(X_world - x_focal) - (M - m_focal)]``.
+
+    Parameters
+    ----------
+    focal_imports, imports : float
+        Imports of the buyer from the focal, and from all.
+    world_exports, focal_exports : float
+        Exports of all countries, and of the focal, of the same product.
+
+    Returns
+    -------
+    Reading
+        At least 0; ``flags`` holds ``"not replaceable from trade"`` at 1 or more. Infinite, with a reason, where
+        nothing is left outside.
+
+    Raises
+    ------
+    SchemaError
+        Missing or negative figures, a part above its whole.
+
+    Notes
+    -----
+    Definition of this library (D). ``parts`` holds the other two of the triple: ``import_share``, ``world_share``.
+
+    Examples
+    --------
+    >>> r = resourcing_ratio(520, 900, 9400, 3100)
+    >>> round(r, 6), round(r.parts["import_share"], 6), round(r.parts["world_share"], 6)
+    (0.087838, 0.577778, 0.329787)
+    """
+    m_all, x_all = number(imports, "imports", 0), number(world_exports, "world_exports", 0)
+    m = number(focal_imports, "focal_imports", 0, m_all, "A part of imports.")
+    x = number(focal_exports, "focal_exports", 0, x_all, "A part of world exports.")
+    left = (x_all - x) - (m_all - m)
+    parts = {
+        "import_share": m / m_all if m_all else math.nan,
+        "world_share": x / x_all if x_all else math.nan,
+        "left_outside": left,
+    }
+    if m_all == 0:
+        return Reading(math.nan, method="re-sourcing ratio", reason="no imports", parts=parts)
+    if m == 0:
+        return Reading(0.0, method="re-sourcing ratio", parts=parts)
+    if left <= 0:
+        reason = "nothing is left outside the focal"
+        flag = ("not replaceable from trade",)
+        return Reading(math.inf, method="re-sourcing ratio", reason=reason, flags=flag, parts=parts)
+    value = m / left
+    flags = ("not replaceable from trade",) if value >= 1 else ()
+    return Reading(value, method="re-sourcing ratio", flags=flags, parts=parts)
+
+
+def vulnerability_profile(weights: Any) -> pd.Series:
+    """Trade that remains when exporters are removed one after another, greatest out-strength first.
+
+    ``v_k = remaining weight / initial weight`` after k removals; ``1 - v_1`` is the trade that the first exporter
+    touches, as seller or buyer.
+
+    Parameters
+    ----------
+    weights : DataFrame, ndarray or sparse matrix
+        Square; row exports to column; at least 0.
+
+    Returns
+    -------
+    Series
+        v_0 = 1 to v_n = 0; the index names the country removed (None for k = 0). Ties are broken by order.
+
+    Raises
+    ------
+    SchemaError
+        Not square, rows and columns differ, negative or missing weights.
+
+    Notes
+    -----
+    Source: Piccardi & Tajoli (2018). Evidence V. NaN throughout where there is no trade.
+
+    Examples
+    --------
+    >>> vulnerability_profile(np.array([[0, 50, 40], [6, 0, 4], [5, 5, 0]])).round(6).tolist()
+    [1.0, 0.081818, 0.0, 0.0]
+    """
+    from scipy import sparse
+
+    names: list[Any]
+    if isinstance(weights, pd.DataFrame):
+        if list(weights.index) != list(weights.columns):
+            refuse([Problem("weights", "-", "-", "rows and columns differ", "", "Use the same order.")], "weights")
+        names, matrix = list(weights.index), sparse.coo_array(weights.to_numpy(dtype=np.float64))
+    else:
+        matrix = sparse.coo_array(weights, dtype=np.float64)
+        names = list(range(matrix.shape[0]))
+    if matrix.shape[0] != matrix.shape[1]:
+        refuse([Problem("weights", "-", "-", "not square", str(matrix.shape), "")], "weights")
+    data = np.asarray(matrix.data, dtype=np.float64)
+    if not np.isfinite(data).all() or (data < 0).any():
+        refuse([Problem("weights", "-", "-", "negative or missing weights", "", "Missing is not zero.")], "weights")
+    n = len(names)
+    strength = np.bincount(matrix.row, data, n)
+    order = np.argsort(-strength, kind="stable")
+    rank = np.empty(n, dtype=np.int64)
+    rank[order] = np.arange(n)
+    lost = np.bincount(np.minimum(rank[matrix.row], rank[matrix.col]), data, n)  # a flow ends with its first end
+    total = float(data.sum())
+    left = np.concatenate(([total], total - np.cumsum(lost)))
+    left[n] = 0.0 if n else total
+    index = pd.Index([None, *(names[i] for i in order)], dtype="object", name="removed")
+    return pd.Series(
+        np.maximum(left, 0.0) / total if total > 0 else np.nan, index=index, name="remaining", dtype="float64"
+    )
+
+
+def asymmetry(flow: float, base: float, reverse_flow: float, reverse_base: float) -> Reading:
+    """Hirschman-type asymmetry of two dependences.
+
+    ``d_ij = m_ij / M_i``; ``a_ij = d_ij - d_ji``.
+
+    Parameters
+    ----------
+    flow, base : float
+        What i gets from j, and all that i gets (or its consumption, or GDP: the same for both).
+    reverse_flow, reverse_base : float
+        What j gets from i, and all that j gets.
+
+    Returns
+    -------
+    Reading
+        In [-1, 1]; positive: i depends more. ``parts`` keeps both dependences: a difference of 0 may be two strong
+        or two weak ones. NaN with a reason where a base is 0.
+
+    Raises
+    ------
+    SchemaError
+        Missing or negative figures, a flow above its base.
+
+    Notes
+    -----
+    Source: after Hirschman (1945). Evidence U.
+
+    Examples
+    --------
+    >>> a = asymmetry(40, 200, 40, 900)
+    >>> round(a, 6), round(a.parts["d_ij"], 6), round(a.parts["d_ji"], 6)
+    (0.155556, 0.2, 0.044444)
+    """
+    out = []
+    for part, whole, name in ((flow, base, "base"), (reverse_flow, reverse_base, "reverse_base")):
+        all_ = number(whole, name, 0)
+        own = number(part, f"flow of {name}", 0, math.inf if all_ == 0 else all_, "A flow is a part of its base.")
+        out.append(own / all_ if all_ > 0 else math.nan)
+    value = out[0] - out[1]
+    reason = "a base is 0" if math.isnan(value) else ""
+    return Reading(value, method="Hirschman-type", reason=reason, parts={"d_ij": out[0], "d_ji": out[1]})
+
+
+def indispensability(world_share: float, partner_dependence: float | Iterable[float]) -> Reading:
+    """Strategic indispensability: share of the world market times the partner's dependence.
+
+    ``IND = x_J / X_w * mean dependence of the key partners on J``.
+
+    Parameters
+    ----------
+    world_share : float
+        Share of the country or coalition in world exports or in a process, [0, 1].
+    partner_dependence : float or iterable of float
+        Dependence of the key partner (or partners) on it, [0, 1].
+
+    Returns
+    -------
+    Reading
+        In [0, 1]. Not the opposite of dependence: report both.
+
+    Raises
+    ------
+    SchemaError
+        Figures missing or outside [0, 1].
+
+    Notes
+    -----
+    Definition of this library (D), after the idea of Japan's economic security debate (2020, 2022).
+
+    Examples
+    --------
+    >>> round(indispensability(0.45, 0.70), 6)
+    0.315
+    """
+    share = number(world_share, "world_share", 0, 1)
+    given = [partner_dependence] if isinstance(partner_dependence, int | float) else list(partner_dependence)
+    deps = [number(d, "partner_dependence", 0, 1) for d in given]
+    if not deps:
+        return Reading(math.nan, method="indispensability", reason="no partner")
+    mean = sum(deps) / len(deps)
+    return Reading(share * mean, method="indispensability", parts={"world_share": share, "dependence": mean})
