@@ -1,0 +1,463 @@
+"""What can be said of concentration when shares are incomplete, given as intervals, or only roughly known."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import Problem, SchemaError
+from .mix import FloatArray
+
+__all__ = [
+    "Bounds",
+    "below_limit",
+    "close_shares",
+    "dirichlet_moments",
+    "dirichlet_shares",
+    "focal_bounds",
+    "hhi_bounds",
+    "hhi_interval",
+    "share_bounds",
+]
+
+TOLERANCE = 0.02
+
+
+class Bounds(NamedTuple):
+    """A lower and an upper bound."""
+
+    low: Any
+    high: Any
+
+
+def _fail(what: str, rule: str, value: object, remedy: str) -> SchemaError:
+    return SchemaError([Problem(what, "-", "-", rule, str(value), remedy)], what)
+
+
+def _shares(shares: Any, what: str = "shares", tolerance: float = 1e-9) -> FloatArray:
+    s = np.asarray(list(shares.values()) if isinstance(shares, dict) else shares, dtype=np.float64)
+    problems = []
+    if s.ndim != 1:
+        raise _fail(what, f"has {s.ndim} dimensions", s.shape, "Give one column.")
+    for i, x in enumerate(s):
+        if np.isnan(x):
+            problems.append(Problem(what, f"row {i}", "-", "missing: not zero", "nan", "Leave it in the residual."))
+        elif x < 0:
+            problems.append(Problem(what, f"row {i}", "-", "a share below 0", f"{x:g}", "Correct it."))
+    if not problems and s.sum() > 1 + tolerance:
+        problems.append(
+            Problem(
+                what, "-", "-", "shares add to more than 1", f"{s.sum():.6g}", "Correct them; percent? Divide by 100."
+            )
+        )
+    if problems:
+        raise SchemaError(problems, what)
+    return s
+
+
+def close_shares(shares: Any, tolerance: float = TOLERANCE, renormalize: bool = False) -> tuple[Any, float]:
+    r"""Check printed shares and say what they leave open.
+
+    With :math:`R = 1 - \sum s`: :math:`R < -tolerance` is rejected; :math:`|R| \le tolerance` is rounding and is
+    spread over the shares only if asked for; anything larger is an unknown residual and stays one.
+
+    Parameters
+    ----------
+    shares : array-like or Series
+        Fractions, 0 to 1.
+    tolerance : float
+        Size of a gap that rounding explains. A table that lists only suppliers of 1 % or more adds to about 0.94:
+        that is a residual, not rounding.
+    renormalize : bool
+        Divide by the sum where the gap is within the tolerance.
+
+    Returns
+    -------
+    tuple
+        The shares in the shape they came in, and the residual, 0 or more.
+
+    Raises
+    ------
+    SchemaError
+        Negative or missing shares, or a sum above ``1 + tolerance``.
+
+    Examples
+    --------
+    >>> close_shares([0.5, 0.3, 0.21], renormalize=True)[1], close_shares([0.5, 0.2, 0.1])[1].__round__(6)
+    (0.0, 0.2)
+    """
+    s = _shares(shares, tolerance=tolerance)
+    rest = float(1.0 - s.sum())
+    if renormalize and abs(rest) <= tolerance and s.sum() > 0:
+        s, rest = s / s.sum(), 0.0
+    out = pd.Series(s, index=shares.index, name=shares.name) if isinstance(shares, pd.Series) else s
+    return out, max(rest, 0.0)
+
+
+def below_limit(limit: float) -> tuple[float, float, float]:
+    """Value, low and high of a cell printed as "less than the limit".
+
+    Parameters
+    ----------
+    limit : float
+        The printed limit, in the unit of the column.
+
+    Returns
+    -------
+    tuple of float
+        ``(limit / 2, 0, limit)``.
+
+    Examples
+    --------
+    >>> below_limit(0.001)
+    (0.0005, 0.0, 0.001)
+    """
+    if not limit >= 0:
+        raise _fail("below_limit", "a limit below 0", limit, "Give the printed limit.")
+    return limit / 2, 0.0, float(limit)
+
+
+def hhi_bounds(shares: Any, largest: float | None = None, count: float | None = None, top: bool = False) -> Bounds:
+    r"""Bounds of the HHI where only some suppliers are listed.
+
+    With known shares :math:`s`, residual :math:`R = 1-\sum s`, unlisted suppliers of at most :math:`u` each, at most
+    :math:`n` of them: lower :math:`\sum s^2 + R^2/n`, upper :math:`\sum s^2 + m u^2 + (R - m u)^2` with
+    :math:`m = \lfloor R/u \rfloor`.
+
+    Parameters
+    ----------
+    shares : array-like
+        Known shares, fractions.
+    largest : float, optional
+        Largest share an unlisted supplier may have. Default: the whole residual, or with ``top`` the smallest
+        known share.
+    count : float, optional
+        Largest number of unlisted suppliers; default without limit.
+    top : bool
+        The list holds the largest suppliers, so that no other is larger than the smallest listed.
+
+    Returns
+    -------
+    Bounds
+        0 to 1. Both NaN where nothing is known and nothing is left.
+
+    Raises
+    ------
+    SchemaError
+        Negative or missing shares, a sum above 1, or bounds that cannot hold the residual.
+
+    References
+    ----------
+    Definition of this package; bounds from concentration ratios alone in Kvålseth (2018), Heliyon 4(10) e00846.
+
+    Examples
+    --------
+    >>> [round(x, 6) for x in hhi_bounds([0.5, 0.2, 0.1], top=True)]
+    [0.3, 0.32]
+    >>> [round(x, 6) for x in hhi_bounds([0.5, 0.2, 0.1], count=8)]
+    [0.305, 0.34]
+    """
+    s = _shares(shares)
+    rest = max(0.0, 1.0 - float(s.sum()))
+    if rest < 1e-12:
+        rest = 0.0
+    u = rest if largest is None else float(largest)
+    if top:
+        if not (s > 0).any():
+            raise _fail("hhi_bounds", "top=True without a listed supplier", list(s), "List them, or give largest=.")
+        u = min(u, float(s[s > 0].min()))
+    u = min(u, rest)
+    n = np.inf if count is None else float(count)
+    base = float((s * s).sum())
+    if rest > 0 and (u <= 0 or n * u < rest * (1 - 1e-12)):
+        raise _fail(
+            "hhi_bounds",
+            f"{n:g} unlisted suppliers of at most {u:g} cannot hold the residual {rest:g}",
+            "",
+            "Raise count= or largest=, or complete the list.",
+        )
+    if rest == 0:
+        return Bounds(base, base)
+    m = int(np.floor(rest / u + 1e-12))
+    low = base + (0.0 if np.isinf(n) else rest**2 / n)
+    return Bounds(low, base + m * u * u + max(rest - m * u, 0.0) ** 2)
+
+
+def _interval(low: Any, high: Any) -> tuple[FloatArray, FloatArray]:
+    lo = np.asarray(low, dtype=np.float64)
+    hi = np.minimum(np.asarray(high, dtype=np.float64), 1.0)
+    if lo.shape != hi.shape or lo.ndim != 1:
+        raise _fail("shares", "low and high differ in length", f"{lo.shape}, {hi.shape}", "Give one pair a supplier.")
+    bad = ~((lo >= 0) & (lo <= hi))
+    if bad.any():
+        raise SchemaError(
+            [
+                Problem("shares", f"row {i}", "-", "0 <= low <= high does not hold", f"{lo[i]}, {hi[i]}", "Correct it.")
+                for i in np.flatnonzero(bad)
+            ],
+            "shares",
+        )
+    if lo.sum() > 1 + 1e-9 or hi.sum() < 1 - 1e-9:
+        raise _fail(
+            "shares",
+            "no set of shares that adds to 1 lies in the intervals",
+            f"sum of low {lo.sum():.6g}, sum of high {hi.sum():.6g}",
+            "Widen them, or add the missing supplier.",
+        )
+    return lo, hi
+
+
+def share_bounds(low: Any, high: Any, shares: bool = False) -> Bounds:
+    r"""Bounds of each supplier's share.
+
+    From quantities: :math:`l_c/(l_c + \sum_{j \ne c} u_j)` and :math:`u_c/(u_c + \sum_{j \ne c} l_j)`. From share
+    intervals that must add to 1: :math:`\max(l_c, 1-\sum_{j \ne c} u_j)` and :math:`\min(u_c, 1-\sum_{j \ne c} l_j)`.
+
+    Parameters
+    ----------
+    low, high : array-like or Series
+        Bounds of quantities (one unit, one period), or of shares.
+    shares : bool
+        Whether they are shares.
+
+    Returns
+    -------
+    Bounds
+        Arrays, or Series where Series came in. NaN where nothing is supplied at all.
+
+    Examples
+    --------
+    >>> [x.round(6).tolist() for x in share_bounds([50, 20], [60, 30])]
+    [[0.625, 0.25], [0.75, 0.375]]
+    >>> [x.round(6).tolist() for x in share_bounds([0.4, 0.1], [0.7, 0.5], shares=True)]
+    [[0.5, 0.3], [0.7, 0.5]]
+    """
+    if shares:
+        lo, hi = _interval(low, high)
+        a = np.maximum(lo, 1.0 - (hi.sum() - hi))
+        b = np.minimum(hi, 1.0 - (lo.sum() - lo))
+    else:
+        lo, hi = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        bad = ~((lo >= 0) & (lo <= hi))
+        if lo.shape != hi.shape or bad.any():
+            raise _fail("quantities", "0 <= low <= high does not hold", list(np.flatnonzero(bad)), "Correct the rows.")
+        endless = np.isinf(hi)
+        finite = np.where(endless, 0.0, hi)
+        others_inf = endless.sum() - endless > 0
+        others = finite.sum() - finite
+        a = np.divide(lo, lo + others, out=np.full(len(lo), np.nan), where=(lo + others) > 0)
+        a = np.where(others_inf, 0.0, a)
+        rest = lo.sum() - lo
+        b = np.divide(hi, hi + rest, out=np.full(len(lo), np.nan), where=((hi + rest) > 0) & ~endless)
+        b = np.where(endless, 1.0, b)
+        if np.isnan(b).any():  # nothing at all
+            a = np.where(np.isnan(b), np.nan, a)
+        a = np.where(np.isnan(a) & ~np.isnan(b), np.where(hi > 0, 0.0, b), a)
+    if isinstance(low, pd.Series):
+        return Bounds(pd.Series(a, index=low.index, name="low"), pd.Series(b, index=low.index, name="high"))
+    return Bounds(a, b)
+
+
+def hhi_interval(low: Any, high: Any) -> Bounds:
+    r"""Exact bounds of the HHI over all shares in intervals that add to 1.
+
+    Minimum: water level :math:`\lambda` with :math:`s_c = clip(\lambda, l_c, u_c)`. Maximum: all but one share at a
+    bound; found by branch and bound on chords, exact to 1e-13.
+
+    Parameters
+    ----------
+    low, high : array-like
+        Bounds of the shares, fractions; feasible if their sums embrace 1.
+
+    Returns
+    -------
+    Bounds
+        0 to 1.
+
+    Raises
+    ------
+    SchemaError
+        Bounds that cross, or that no set of shares can meet.
+
+    Examples
+    --------
+    >>> [round(x, 6) for x in hhi_interval([0.4, 0.1, 0.05, 0.0], [0.7, 0.3, 0.25, 0.2])]
+    [0.28, 0.555]
+    """
+    lo, hi = _interval(low, high)
+    if not len(lo):
+        return Bounds(np.nan, np.nan)
+    # The sum of the cut shares is piecewise linear in the level: find the piece, then solve it.
+    knots = np.unique(np.concatenate([lo, hi]))
+    at = np.clip(knots[:, None], lo, hi).sum(axis=1)
+    k = int(np.clip(np.searchsorted(at, 1.0), 1, len(knots) - 1)) if len(knots) > 1 else 0
+    if k:
+        span = at[k] - at[k - 1]
+        level = knots[k] if span <= 0 else knots[k - 1] + (1.0 - at[k - 1]) / span * (knots[k] - knots[k - 1])
+    else:
+        level = knots[0]
+    s = np.clip(level, lo, hi)
+    least = float((s * s).sum())
+    best, stack, left = least, [(lo, hi)], 200_000
+    outer = 0.0
+    while stack:
+        a, b = stack.pop()
+        free = 1.0 - float(a.sum())
+        if free < -1e-12 or float(b.sum()) < 1.0 - 1e-12:
+            continue
+        order = np.argsort(-(a + b), kind="stable")
+        width = (b - a)[order]
+        used = np.clip(free - (np.cumsum(width) - width), 0.0, width)
+        s = a.copy()
+        s[order] += used
+        value = float((s * s).sum())
+        chord = float((a * a).sum() + (used * (a + b)[order]).sum())
+        best = max(best, value)
+        if chord <= best + 1e-13:
+            continue
+        if left == 0:
+            outer = max(outer, chord)
+            continue
+        left -= 1
+        partial = np.flatnonzero((used > 0) & (used < width))
+        j = int(order[partial[0]])
+        for part in (0, 1):
+            a2, b2 = a.copy(), b.copy()
+            (b2 if part == 0 else a2)[j] = s[j]
+            stack.append((a2, b2))
+    return Bounds(least, max(best, outer))
+
+
+def focal_bounds(
+    shares: Any, focal: str | tuple[str, ...], firms: bool = False, largest: float | None = None
+) -> Bounds:
+    """Bounds of the focal country's share where the list is incomplete.
+
+    Parameters
+    ----------
+    shares : Series or mapping
+        Known shares by country code; for firm-level lists, by the firms' country (summed over firms).
+    focal : str or tuple of str
+        Country code or codes.
+    firms : bool
+        The list is of firms: the residual may hold more firms of the focal. For a list of countries the residual
+        cannot be a country that is listed.
+    largest : float, optional
+        Largest share of an unlisted country.
+
+    Returns
+    -------
+    Bounds
+
+    Examples
+    --------
+    >>> focal_bounds({"CHN": 0.5, "JPN": 0.3}, "CHN"), focal_bounds({"USA": 0.5, "JPN": 0.3}, "CHN").high.__round__(6)
+    (Bounds(low=0.5, high=0.5), 0.2)
+    >>> round(focal_bounds({"CHN": 0.5, "JPN": 0.3}, "CHN", firms=True).high, 6)
+    0.7
+    """
+    series = pd.Series(shares, dtype="float64")
+    s = _shares(series.to_numpy())
+    codes = {focal} if isinstance(focal, str) else set(focal)
+    listed = series.index.isin(codes)
+    known = float(s[listed].sum())
+    rest = max(0.0, 1.0 - float(s.sum()))
+    if firms:
+        return Bounds(known, known + rest)
+    if codes <= set(series.index):
+        return Bounds(known, known)
+    unlisted = len(codes - set(series.index))
+    cap = rest if largest is None else min(rest, unlisted * float(largest))
+    return Bounds(known, known + cap)
+
+
+def dirichlet_shares(
+    shares: Any, reliability: float, samples: int = 1000, seed: int = 0, floor: float = 0.0
+) -> npt.NDArray[np.float64]:
+    r"""Draw shares around an estimate, :math:`s \sim Dir(a_0 \hat s)`.
+
+    Parameters
+    ----------
+    shares : array-like
+        Estimated shares that add to 1.
+    reliability : float
+        Pseudo-sample size :math:`a_0 > 0`: the larger, the closer to the estimate.
+    samples : int
+        Number of draws.
+    seed : int
+        The same seed gives the same bits.
+    floor : float
+        Added to every share before drawing, for suppliers estimated at 0 who may exist; else 0 stays 0.
+
+    Returns
+    -------
+    ndarray, shape (samples, suppliers)
+
+    References
+    ----------
+    Textbook identity.
+
+    Examples
+    --------
+    >>> x = dirichlet_shares([0.62, 0.18, 0.12, 0.08], 50, samples=4, seed=1)
+    >>> x.shape, bool(abs(x.sum(axis=1) - 1).max() < 1e-12)
+    ((4, 4), True)
+    """
+    s = _shares(shares) + floor
+    if not s.sum() > 0 or not reliability > 0:
+        raise _fail("dirichlet_shares", "shares and reliability must be positive", reliability, "Give both.")
+    if floor == 0 and abs(s.sum() - 1) > TOLERANCE:
+        raise _fail("dirichlet_shares", "shares do not add to 1", f"{s.sum():.6g}", "Use hhi_bounds for a residual.")
+    s = s / s.sum()
+    out = np.zeros((samples, len(s)))
+    alive = s > 0
+    out[:, alive] = np.random.default_rng(seed).dirichlet(reliability * s[alive], size=samples)
+    return out
+
+
+def dirichlet_moments(shares: Any, reliability: float, coverage: float = 0.9) -> pd.DataFrame:
+    r"""Standard deviation and interval of each share, and the expected HHI, without drawing.
+
+    :math:`s_c \sim Beta(a_0 \hat s_c, a_0 (1-\hat s_c))`, :math:`sd = \sqrt{\hat s(1-\hat s)/(a_0+1)}`,
+    :math:`E[HHI] = H + (1-H)/(a_0+1)`.
+
+    Parameters
+    ----------
+    shares : array-like or Series
+        Estimated shares that add to 1.
+    reliability : float
+        Pseudo-sample size.
+    coverage : float
+        Probability of the interval.
+
+    Returns
+    -------
+    DataFrame
+        ``share, sd, low, high`` by supplier; the expected HHI in ``.attrs["expected_hhi"]``.
+
+    Examples
+    --------
+    >>> m = dirichlet_moments([0.62, 0.18, 0.12, 0.08], 50)
+    >>> round(m.attrs["expected_hhi"], 6), round(float(m["sd"].iloc[0]), 6)
+    (0.448627, 0.067968)
+    """
+    from scipy.stats import beta
+
+    s = _shares(shares)
+    if abs(s.sum() - 1) > TOLERANCE or not reliability > 0:
+        raise _fail("dirichlet_moments", "shares do not add to 1", f"{s.sum():.6g}", "Use hhi_bounds for a residual.")
+    s = s / s.sum()
+    tail = (1 - coverage) / 2
+    inner = (s > 0) & (s < 1)
+    lo, hi = s.copy(), s.copy()
+    lo[inner] = beta.ppf(tail, reliability * s[inner], reliability * (1 - s[inner]))
+    hi[inner] = beta.ppf(1 - tail, reliability * s[inner], reliability * (1 - s[inner]))
+    sd = np.sqrt(s * (1 - s) / (reliability + 1))
+    index = shares.index if isinstance(shares, pd.Series) else None
+    out = pd.DataFrame({"share": s, "sd": sd, "low": lo, "high": hi}, index=index)
+    h = float((s * s).sum())
+    out.attrs["expected_hhi"] = h + (1 - h) / (reliability + 1)
+    return out

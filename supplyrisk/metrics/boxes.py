@@ -1,0 +1,315 @@
+"""Smallest and largest value of a metric over all admissible quantities, for many markets at once.
+
+The quantities of a market are a box: each supplier's lies between its bounds, independently. What the suppliers who
+are not listed make up (``residual``) may be one more supplier or infinitely many; what is nobody knows whose
+(``unknown``) may besides belong to any supplier that is listed. All results are exact for such a box: minima of
+concentration lie where every quantity is cut at one common level, maxima at corners of the box.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .mix import FloatArray, IntArray, Mix
+
+__all__ = ["least_hhi", "least_top", "most_hhi", "most_top", "part_bounds", "remainder_bounds"]
+
+# Nodes of one market's branch and bound after which the (still valid, slightly wide) relaxation is returned.
+_NODES = 20_000
+_TOL = 1e-13
+
+
+def _outside(mix: Mix) -> FloatArray:
+    return mix.residual_high + mix.unknown_high
+
+
+def _undefined(mix: Mix) -> npt.NDArray[np.bool_]:
+    return (mix.sum(mix.high) + _outside(mix)) <= 0
+
+
+def _ordered(mix: Mix) -> Mix:
+    """The mix with sorted markets, only the fields that boxes need."""
+    if mix.ordered:
+        return mix
+    order = np.argsort(mix.market, kind="stable")
+    row = {
+        k: getattr(mix, k)[order]
+        for k in ("market", "unit", "quantity", "low", "high", "own_demand", "focal", "focal_low", "focal_high")
+    }
+    row |= {k: getattr(mix, k)[order] for k in ("bottleneck", "bottleneck_low", "bottleneck_high", "headline")}
+    return replace(mix, ordered=True, lines=None, **row)
+
+
+def least_hhi(mix: Mix) -> FloatArray:
+    """Smallest HHI: all quantities cut at the level sum(q^2)/sum(q), everything unlisted spread without end."""
+    mix = _ordered(mix)
+    spread = _outside(mix)
+    low, high, market = mix.low, mix.high, mix.market
+    finite = np.where(np.isfinite(high), high, low)
+    a, b = np.zeros(mix.n), np.maximum(mix.max(finite), mix.max(low))
+    endless = ~np.isfinite(spread)
+    mass = np.where(endless, 0.0, spread)
+    for _ in range(70):
+        level = 0.5 * (a + b)
+        q = np.clip(level[market], low, high)
+        # The derivative of N/Q^2 along the level has the sign of level*Q - N, which never falls.
+        rising = level * (mix.sum(q) + mass) - mix.sum(q * q) > 0
+        a, b = np.where(rising, a, level), np.where(rising, level, b)
+    best = np.full(mix.n, np.inf)
+    for level in (a, b):
+        q = np.clip(level[market], low, high)
+        total = mix.sum(q) + mass
+        ratio = np.divide(mix.sum(q * q), total**2, out=np.full(mix.n, np.inf), where=total > 0)
+        best = np.minimum(best, ratio)
+    # With no lower bound and something unlisted, the listed may be nothing at all.
+    best = np.where(endless | ((mix.sum(low) <= 0) & (spread > 0)), 0.0, best)
+    return np.where(_undefined(mix), np.nan, np.where(np.isinf(best), np.nan, best))
+
+
+def _with_residual(mix: Mix) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Market, low and high of all suppliers, the residual as one more."""
+    has = np.flatnonzero(mix.residual_high > 0)
+    if not len(has):
+        return mix.market, mix.low, mix.high
+    market = np.concatenate([mix.market, has])
+    order = np.argsort(market, kind="stable")
+    low = np.concatenate([mix.low, mix.residual_low[has]])[order]
+    high = np.concatenate([mix.high, mix.residual_high[has]])[order]
+    return market[order].astype(np.int64), low, high
+
+
+def _corner(market: IntArray, n: int, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Best corner found and proven ceiling of the HHI of each box (all finite)."""
+    base_q = np.bincount(market, low, n)
+    base_n = np.bincount(market, low * low, n)
+    start = np.divide(base_n, base_q**2, out=np.zeros(n), where=base_q > 0)
+    best, ceiling = start.copy(), start.copy()
+    wide = high > low
+    m, lo, hi = market[wide], low[wide], high[wide]
+    if not len(m):
+        return best, ceiling
+    # In the plane of (sum q, sum q^2) each wide supplier is a step; steps of steepest slope first give the upper edge.
+    order = np.lexsort((-(hi + lo), m))
+    m, lo, hi = m[order], lo[order], hi[order]
+    step_q, step_n = hi - lo, hi * hi - lo * lo
+    first, length = Mix._runs(m)
+    run_q, run_n = np.cumsum(step_q), np.cumsum(step_n)
+    before_q = np.repeat(np.concatenate([[0.0], run_q])[first], length)
+    before_n = np.repeat(np.concatenate([[0.0], run_n])[first], length)
+    q1, n1 = base_q[m] + (run_q - before_q), base_n[m] + (run_n - before_n)
+    q0, n0 = q1 - step_q, n1 - step_n
+    corner = np.divide(n1, q1**2, out=np.zeros(len(m)), where=q1 > 0)
+    # Along one step N is concave-bounded by its chord; N/Q^2 has a single peak there.
+    x = np.divide(step_n * q0 - 2 * step_q * n0, step_n * step_q, out=np.zeros(len(m)), where=step_n * step_q > 0)
+    x = np.clip(x, 0.0, 1.0)
+    q, nn = q0 + x * step_q, n0 + x * step_n
+    peak = np.divide(nn, q**2, out=np.ones(len(m)), where=q > 0)
+    full = m[first]
+    best[full] = np.maximum(best[full], np.maximum.reduceat(corner, first))
+    ceiling[full] = np.maximum(ceiling[full], np.maximum.reduceat(np.maximum(corner, peak), first))
+    return best, np.minimum(ceiling, 1.0)
+
+
+def _branch(low: FloatArray, high: FloatArray, best: float) -> float:
+    """Largest HHI of one box, by branch and bound on which bound each supplier sits at."""
+    fixed = high <= low
+    q, s = float(low[fixed].sum()), float((low[fixed] ** 2).sum())
+    lo, hi = low[~fixed], high[~fixed]
+    order = np.argsort(-(hi + lo), kind="stable")
+    lo, hi = lo[order], hi[order]
+    stack: list[tuple[float, float, FloatArray, FloatArray]] = [(q, s, lo, hi)]
+    left = _NODES
+    outer = best
+    while stack:
+        q, s, lo, hi = stack.pop()
+        q0 = q + float(lo.sum())
+        n0 = s + float((lo * lo).sum())
+        if len(lo):
+            dq, dn = hi - lo, hi * hi - lo * lo
+            cq, cn = q0 + np.cumsum(dq), n0 + np.cumsum(dn)
+            bq, bn = cq - dq, cn - dn
+            corner = np.divide(cn, cq**2, out=np.zeros(len(lo)), where=cq > 0)
+            x = np.clip(np.divide(dn * bq - 2 * dq * bn, dn * dq, out=np.zeros(len(lo)), where=dn * dq > 0), 0.0, 1.0)
+            peak = np.divide(bn + x * dn, (bq + x * dq) ** 2, out=np.ones(len(lo)), where=bq + x * dq > 0)
+            best = max(best, float(corner.max()))
+            k = int(peak.argmax())
+            bound = min(1.0, float(peak[k]))
+        else:
+            k, bound = 0, 0.0
+        if q0 > 0:
+            best = max(best, n0 / q0**2)
+        if bound <= best + _TOL or not len(lo):
+            continue
+        if left == 0:
+            outer = max(outer, bound)
+            continue
+        left -= 1
+        rest_lo, rest_hi = np.delete(lo, k), np.delete(hi, k)
+        stack.append((q + float(lo[k]), s + float(lo[k]) ** 2, rest_lo, rest_hi))
+        stack.append((q + float(hi[k]), s + float(hi[k]) ** 2, rest_lo, rest_hi))
+    return max(best, outer)
+
+
+def _most(market: IntArray, n: int, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Largest HHI of each box; market sorted."""
+    endless = np.bincount(market, ~np.isfinite(high), n) > 0
+    if endless.any():
+        high = np.where(np.isfinite(high), high, low)
+    best, ceiling = _corner(market, n, low, high)
+    # No supplier has a lower bound: one of them may be alone.
+    lone = np.bincount(market, low > 0, n) == 0
+    best = np.where(endless | (lone & (np.bincount(market, high > 0, n) > 0)), 1.0, best)
+    open_ = np.flatnonzero((ceiling > best + _TOL) & (best < 1.0))
+    if len(open_):
+        cut = np.searchsorted(market, open_), np.searchsorted(market, open_, side="right")
+        for i, a, b in zip(open_, *cut, strict=True):
+            best[i] = _branch(low[a:b], high[a:b], float(best[i]))
+    return best
+
+
+def most_hhi(mix: Mix) -> FloatArray:
+    """Largest HHI: a corner of the box, the residual as one supplier, the unknown with whoever it hurts most."""
+    mix = _ordered(mix)
+    market, low, high = _with_residual(mix)
+    none = _undefined(mix)
+    joined = mix.unknown_high > 0
+    if not joined.any():
+        return np.where(none, np.nan, _most(market, mix.n, low, high))
+    out = np.full(mix.n, np.nan)
+    plain = ~joined[market]
+    out[~joined] = _most(market[plain], mix.n, low[plain], high[plain])[~joined]
+    # Whoever the unknown joins ends up the largest, so only those who can be the largest are tried, each as a
+    # market of its own.
+    top = np.zeros(mix.n)
+    np.maximum.at(top, market, low)
+    count = np.bincount(market, minlength=mix.n)
+    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    tries = np.flatnonzero(~plain & (high >= top[market]))
+    alone = joined & (count == 0)
+    out[alone] = 1.0
+    if len(tries):
+        host = market[tries]
+        length = count[host]
+        rows = np.repeat(first[host] - np.concatenate([[0], np.cumsum(length)[:-1]]), length) + np.arange(length.sum())
+        copy = np.repeat(np.arange(len(tries)), length)
+        lo, hi = low[rows].copy(), high[rows].copy()
+        chosen = rows == tries[copy]
+        lo[chosen] += mix.unknown_low[host]
+        hi[chosen] += mix.unknown_high[host]
+        found = _most(copy.astype(np.int64), len(tries), lo, hi)
+        out[np.unique(host)] = 0.0
+        np.maximum.at(out, host, found)
+    return np.where(none, np.nan, out)
+
+
+def most_top(mix: Mix, k: int) -> FloatArray:
+    """Largest share that the k largest suppliers can have."""
+    mix = _ordered(mix)
+    market, low, high = _with_residual(mix)
+    endless = (np.bincount(market, ~np.isfinite(high), mix.n) > 0) | ~np.isfinite(mix.unknown_high)
+    high = np.where(np.isfinite(high), high, low)
+    extra = np.where(np.isfinite(mix.unknown_high), mix.unknown_high, 0.0)
+    base = np.bincount(market, low, mix.n)
+    share = np.zeros(mix.n)
+    for _ in range(60):
+        # For a trial share t the best k are those with the largest (1-t)*high + t*low; t rises until it is met.
+        key = (1 - share[market]) * high + share[market] * low
+        order = np.lexsort((-key, market))
+        rank = np.arange(len(order)) - np.repeat(*Mix._runs(market[order]))
+        picked = np.zeros(len(order), dtype=bool)
+        picked[order[rank < k]] = True
+        upper = np.bincount(market, np.where(picked, high, 0.0), mix.n) + extra
+        whole = upper + base - np.bincount(market, np.where(picked, low, 0.0), mix.n)
+        new = np.divide(upper, whole, out=np.zeros(mix.n), where=whole > 0)
+        if not (new > share + 1e-15).any():
+            break
+        share = np.maximum(share, new)
+    share = np.where(endless, 1.0, share)
+    return np.where(_undefined(mix), np.nan, share)
+
+
+def least_top(mix: Mix, k: int) -> FloatArray:
+    """Smallest share that the k largest suppliers can have: all cut at one level, one of the bounds."""
+    mix = _ordered(mix)
+    spread = _outside(mix)
+    endless = ~np.isfinite(spread)
+    finite = np.where(np.isfinite(mix.high), mix.high, mix.low)
+    level_market = np.concatenate([mix.market, mix.market])
+    levels = np.concatenate([mix.low, finite])
+    count = np.bincount(mix.market, minlength=mix.n)
+    first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    best = np.full(mix.n, np.inf)
+    size = count[level_market]
+    # A trial is a market at one level; trials are done in blocks so that memory stays flat.
+    ends = np.cumsum(size)
+    block = 2_000_000
+    edges = np.searchsorted(ends, np.arange(block, (int(ends[-1]) if len(ends) else 0) + block, block))
+    begin = 0
+    for stop in [*(int(e) + 1 for e in edges), len(size)]:
+        stop = min(stop, len(size))
+        if stop <= begin:
+            continue
+        host, level, length = level_market[begin:stop], levels[begin:stop], size[begin:stop]
+        rows = np.repeat(first[host] - np.concatenate([[0], np.cumsum(length)[:-1]]), length) + np.arange(length.sum())
+        copy = np.repeat(np.arange(stop - begin), length)
+        q = np.clip(level[copy], mix.low[rows], mix.high[rows])
+        order = np.lexsort((-q, copy))
+        rank = np.arange(len(q)) - np.repeat(*Mix._runs(copy))
+        top = np.bincount(copy, np.where(rank < k, q[order], 0.0), stop - begin)
+        whole = np.bincount(copy, q, stop - begin) + np.where(endless, 0.0, spread)[host]
+        ratio = np.divide(top, whole, out=np.full(stop - begin, np.inf), where=whole > 0)
+        np.minimum.at(best, host, ratio)
+        begin = stop
+    best = np.where(endless | ((mix.sum(mix.low) <= 0) & (spread > 0)), 0.0, best)
+    # Nothing listed has a lower bound: any equal split is admissible.
+    free = np.isinf(best)
+    best[free] = np.minimum(1.0, np.divide(k, count[free], out=np.ones(int(free.sum())), where=count[free] > 0))
+    return np.where(_undefined(mix), np.nan, best)
+
+
+def remainder_bounds(mix: Mix) -> tuple[FloatArray, FloatArray]:
+    """Bounds of what is left without the largest supplier; it rises with every quantity, so corners suffice."""
+    mix = _ordered(mix)
+    largest = np.maximum(mix.max(mix.low), mix.residual_low)
+    low = mix.sum(mix.low) + mix.residual_low - largest
+    finite = np.isfinite(mix.high)
+    capped = np.where(finite, mix.high, 0.0)
+    gone = mix.count(~finite)
+    high = mix.sum(capped) + _outside(mix) - np.where(gone > 0, 0.0, mix.max(capped))
+    return low, np.where(gone > 1, np.inf, high)
+
+
+def part_bounds(
+    mix: Mix, part_low: FloatArray, part_high: FloatArray, rest_low: FloatArray, rest_high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Bounds of the quantity-weighted mean of a part in [0, 1]; what is not listed has part ``rest_low..rest_high``."""
+    mix = _ordered(mix)
+    none = _undefined(mix)
+
+    def largest(part: FloatArray, rest: FloatArray) -> FloatArray:
+        endless = ~np.isfinite(mix.high)
+        mean = mix.max(np.where(endless, part, 0.0))
+        out_low = mix.residual_low + mix.unknown_low
+        out_high = _outside(mix)
+        mean = np.where(np.isfinite(out_high), mean, np.maximum(mean, rest))
+        out_high = np.where(np.isfinite(out_high), out_high, out_low)
+        for _ in range(80):
+            above = part > mean[mix.market]
+            q = np.where(above & ~endless, mix.high, mix.low)
+            out = np.where(rest > mean, out_high, out_low)
+            whole = mix.sum(q) + out
+            new = np.divide(mix.sum(q * part) + out * rest, whole, out=mean.copy(), where=whole > 0)
+            if not (new > mean + 1e-15).any():
+                break
+            mean = np.maximum(mean, new)
+        # Only what lies above the mean is drawn upon, so a market without any lower bound reaches its largest part.
+        bare = (mix.sum(mix.low) + out_low) <= 0
+        reach = np.maximum(mix.max(np.where(mix.high > 0, part, 0.0)), np.where(_outside(mix) > 0, rest, 0.0))
+        return np.where(bare, reach, mean)
+
+    high = largest(part_high, rest_high)
+    low = 1.0 - largest(1.0 - part_low, 1.0 - rest_low)
+    return np.where(none, np.nan, np.clip(low, 0.0, 1.0)), np.where(none, np.nan, np.clip(high, 0.0, 1.0))

@@ -1,0 +1,813 @@
+"""How few suppliers a market has, and how much of it is the focal's.
+
+Every function takes quantities (one unit, one period) and divides itself; percent or fractions give the same.
+``hhi([62, 18, 12, 8])`` is a float, ``hhi(series, by="product")`` a Series, ``hhi(mix)`` an array.
+Rules shared by all: a negative or missing quantity is rejected; no supply is NaN, never 0; a residual
+(``residual=`` or ``total=``) is never one supplier: it counts in the total only, and in the bounds
+(``hhi.interval(...)``); where more than half of a market has no named supplier its concentration is NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SchemaError, unknown_name
+from .boxes import least_hhi, least_top, most_hhi, most_top, part_bounds, remainder_bounds
+from .mix import FloatArray, Mix, _mix, metric
+
+__all__ = [
+    "bottleneck",
+    "concentration_ratio",
+    "contribution",
+    "coverage",
+    "delta_hhi",
+    "effective_suppliers",
+    "evenness",
+    "focal_share",
+    "headline",
+    "hhi",
+    "hhi_normalized",
+    "hirschman_index",
+    "n_minus_1",
+    "n_suppliers",
+    "quantity",
+    "shannon",
+    "share",
+    "theil",
+    "unctad_concentration",
+]
+
+_HHI = "Herfindahl (1950); Hirschman (1964), AER"
+
+
+def share(supply: Any, by: Any = None, total: Any = None) -> Any:
+    r"""Share of each supplier in its market, :math:`s_c = q_c / Q`.
+
+    Parameters
+    ----------
+    supply : array-like or Series
+        Quantities, 0 or more, one unit and period.
+    by : array-like, Series, DataFrame, list of them, or index level names, optional
+        Market of each row.
+    total : float or array-like, optional
+        Size of the market where not all suppliers are listed.
+
+    Returns
+    -------
+    ndarray or Series
+        In [0, 1], aligned to ``supply``; NaN where the market has no supply.
+
+    Raises
+    ------
+    SchemaError
+        Negative or missing quantities, or more than the total.
+
+    References
+    ----------
+    Textbook identity.
+
+    Examples
+    --------
+    >>> share([620, 180, 120, 80]).tolist()
+    [0.62, 0.18, 0.12, 0.08]
+    """
+    mix, _ = _mix(supply, {"by": by, "total": total})
+    out = np.divide(
+        mix.quantity, mix.total[mix.market], out=np.full(len(mix.quantity), np.nan), where=mix.total[mix.market] > 0
+    )
+    return pd.Series(out, index=supply.index, name="share") if isinstance(supply, pd.Series) else out
+
+
+def contribution(supply: Any, by: Any = None) -> Any:
+    r"""Part of the HHI that each supplier makes, :math:`s_c^2 / H`; the parts add to 1.
+
+    Parameters
+    ----------
+    supply, by
+        As for :func:`share`.
+
+    Returns
+    -------
+    ndarray or Series
+        In [0, 1]; NaN where the market has no supply.
+
+    References
+    ----------
+    Definition of this package.
+
+    Examples
+    --------
+    >>> contribution([620, 180, 120, 80]).round(6).tolist()
+    [0.878428, 0.074040, 0.032907, 0.014625]
+    """
+    mix, _ = _mix(supply, {"by": by})
+    square = mix.quantity**2
+    below = mix.sum(square)[mix.market]
+    out = np.divide(square, below, out=np.full(len(square), np.nan), where=below > 0)
+    return pd.Series(out, index=supply.index, name="contribution") if isinstance(supply, pd.Series) else out
+
+
+def delta_hhi(first: float, second: float, scale: float = 1.0) -> float:
+    r"""Rise of the HHI if two suppliers join, :math:`2 s_i s_j`.
+
+    Parameters
+    ----------
+    first, second : float
+        Shares, fractions.
+    scale : float
+        1, or 10,000 for points.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Textbook identity.
+
+    Examples
+    --------
+    >>> round(delta_hhi(0.12, 0.08, scale=10_000), 6)
+    192.0
+    """
+    _check_scale(scale)
+    if not (0 <= first <= 1 and 0 <= second <= 1 and first + second <= 1 + 1e-9):
+        raise SchemaError(
+            [Problem("delta_hhi", "-", "-", "not two shares of one market", f"{first}, {second}", "Percent?")], "shares"
+        )
+    return 2.0 * first * second * scale
+
+
+def _check_scale(scale: float) -> None:
+    if scale not in (1, 10_000):
+        raise unknown_name("scale", scale, ["1", "10000"], "hhi")
+
+
+def _hhi_interval(mix: Mix, scale: float = 1.0) -> tuple[FloatArray, FloatArray]:
+    return least_hhi(mix) * scale, most_hhi(mix) * scale
+
+
+@metric(
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference=_HHI,
+    laws=("scale", "permutation", "merge_up"),
+    interval=_hhi_interval,
+    worse="high",
+)
+def hhi(mix: Mix, scale: float = 1.0) -> FloatArray:
+    r"""Herfindahl-Hirschman index, :math:`H = \sum_c s_c^2`.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+    scale : {1, 10_000}
+        1 for fractions, range [1/n, 1]; 10,000 for points.
+
+    Returns
+    -------
+    float, Series or ndarray
+        A residual adds to the total and not to the sum: the value is the lower bound for infinitely many unlisted.
+
+    Notes
+    -----
+    ``hhi.interval`` is exact for independent quantities, the residual as one supplier or many, the unknown with
+    anyone.
+
+    References
+    ----------
+    Herfindahl (1950), thesis; Hirschman (1964), AER.
+
+    Examples
+    --------
+    >>> hhi([620, 180, 120, 80]), hhi([620, 180, 120, 80], scale=10_000)
+    (0.4376, 4376.0)
+    >>> round(hhi([0.5, 0.2, 0.1], total=1), 6), [round(x, 6) for x in hhi.interval([0.5, 0.2, 0.1], total=1)]
+    (0.3, [0.3, 0.34])
+    """
+    _check_scale(scale)
+    q = mix.known
+    return scale * mix.per(mix.sum(q * q), mix.total**2)
+
+
+@metric(
+    unit="1", bounds=(0.0, 1.0), reference="textbook identity", laws=("scale", "permutation"), worse="high", shown=False
+)
+def hhi_normalized(mix: Mix, count: float | None = None) -> FloatArray:
+    r"""HHI from 0 (all equal) to 1 (one supplier), :math:`H^* = (H - 1/n)/(1 - 1/n)`.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+    count : float, optional
+        A fixed universe of suppliers; default: those with a quantity above 0. Inactive suppliers never count.
+
+    Returns
+    -------
+    float, Series or ndarray
+        1 for one supplier.
+
+    References
+    ----------
+    Textbook identity.
+
+    Examples
+    --------
+    >>> round(hhi_normalized([620, 180, 120, 80, 0]), 6), hhi_normalized([5.0])
+    (0.250133, 1.0)
+    """
+    n = mix.count(mix.known > 0) if count is None else np.full(mix.n, float(count))
+    if count is not None and (n < mix.count(mix.known > 0)).any():
+        raise SchemaError(
+            [Problem("hhi_normalized", "-", "count", "fewer than there are suppliers", str(count), "Raise it.")],
+            "count",
+        )
+    h = mix.per(mix.sum(mix.known**2), mix.total**2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out = (h - 1 / n) / (1 - 1 / n)
+    return np.where(np.isnan(h), np.nan, np.where(n <= 1, 1.0, out))
+
+
+@metric(
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference="textbook identity",
+    laws=("scale", "permutation", "merge_up"),
+    columns={"cr3": {"n": 3}},
+    interval=lambda mix, n=3: (least_top(mix, n), most_top(mix, n)),
+    worse="high",
+)
+def concentration_ratio(mix: Mix, n: int = 3) -> FloatArray:
+    """Share of the n largest suppliers; with fewer than n, of all.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+    n : int
+        How many, 1 or more.
+
+    Returns
+    -------
+    float, Series or ndarray
+        In (0, 1].
+
+    References
+    ----------
+    Textbook identity.
+
+    Examples
+    --------
+    >>> concentration_ratio([620, 180, 120, 80], 1), concentration_ratio([620, 180, 120, 80])
+    (0.62, 0.92)
+    """
+    if n < 1 or int(n) != n:
+        raise SchemaError([Problem("concentration_ratio", "-", "n", "not 1, 2, 3 ...", str(n), "Give a count.")], "n")
+    return mix.per(mix.top(mix.known, int(n)))
+
+
+def _entropy(mix: Mix) -> FloatArray:
+    """Entropy of the named suppliers among themselves."""
+    below = mix.named[mix.market]
+    s = np.divide(mix.known, below, out=np.zeros(len(mix.known)), where=below > 0)
+    term = -s * np.log(s, out=np.zeros(len(s)), where=s > 0)
+    return np.where(mix.told, np.maximum(mix.sum(term), 0.0), np.nan)
+
+
+@metric(
+    unit="nat",
+    bounds=(0.0, np.inf),
+    reference="Shannon (1948)",
+    laws=("scale", "permutation", "merge_down"),
+    worse="low",
+    shown=False,
+)
+def shannon(mix: Mix) -> FloatArray:
+    r"""Entropy of the named suppliers' shares, :math:`S = -\sum s \ln s`, in nats; 0 ln 0 = 0.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+
+    Returns
+    -------
+    float, Series or ndarray
+        In [0, ln n].
+
+    References
+    ----------
+    Shannon (1948).
+
+    Examples
+    --------
+    >>> round(shannon([620, 180, 120, 80]), 6)
+    1.061536
+    """
+    return _entropy(mix)
+
+
+@metric(
+    unit="nat", bounds=(0.0, np.inf), reference="Theil (1967)", laws=("scale", "permutation"), worse="high", shown=False
+)
+def theil(mix: Mix) -> FloatArray:
+    r"""Theil index of the suppliers with a quantity, :math:`T = \ln n - S`.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+
+    Returns
+    -------
+    float, Series or ndarray
+        In [0, ln n].
+
+    References
+    ----------
+    Theil (1967).
+
+    Examples
+    --------
+    >>> round(theil([620, 180, 120, 80]), 6)
+    0.324759
+    """
+    return np.maximum(np.log(np.maximum(mix.count(mix.known > 0), 1.0)) - _entropy(mix), 0.0)
+
+
+@metric(
+    unit="1", bounds=(0.0, 1.0), reference="textbook identity", laws=("scale", "permutation"), worse="low", shown=False
+)
+def evenness(mix: Mix) -> FloatArray:
+    r"""Evenness of the suppliers with a quantity, :math:`J = S/\ln n`; undefined for one supplier.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+
+    Returns
+    -------
+    float, Series or ndarray
+        In [0, 1].
+
+    References
+    ----------
+    Textbook identity.
+
+    Examples
+    --------
+    >>> round(evenness([620, 180, 120, 80]), 6), evenness([5.0])
+    (0.765736, nan)
+    """
+    n = mix.count(mix.known > 0)
+    top = np.log(np.maximum(n, 1.0))
+    return np.divide(_entropy(mix), top, out=np.full(mix.n, np.nan), where=n > 1)
+
+
+def _effective_interval(mix: Mix, order: float = 2) -> tuple[FloatArray, FloatArray]:
+    if order == 2:
+        low, high = most_hhi(mix), least_hhi(mix)
+    elif np.isinf(order):
+        low, high = most_top(mix, 1), least_top(mix, 1)
+    else:
+        return np.full(mix.n, np.nan), np.full(mix.n, np.nan)
+    with np.errstate(divide="ignore"):
+        return 1.0 / low, 1.0 / high
+
+
+@metric(
+    unit="supplier",
+    bounds=(1.0, np.inf),
+    reference="Hill (1973), Ecology",
+    laws=("scale", "permutation", "merge_down", "replication"),
+    interval=_effective_interval,
+    worse="low",
+)
+def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
+    r"""Number of equal suppliers that would be as concentrated: :math:`N_2 = 1/H`, :math:`N_1 = e^S`, :math:`N_\infty`.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+    order : {2, 1, inf}
+        Weight on the large: 2 inverse HHI, 1 exponential of the entropy, inf one over the largest share.
+
+    Returns
+    -------
+    float, Series or ndarray
+        1 or more; never rises with the order.
+
+    References
+    ----------
+    Hill (1973), "Diversity and evenness", Ecology.
+
+    Examples
+    --------
+    >>> q = [620, 180, 120, 80]
+    >>> [round(effective_suppliers(q, order=o), 6) for o in (1, 2, float("inf"))]
+    [2.890807, 2.285192, 1.612903]
+    """
+    if order == 2:
+        inverse = mix.per(mix.sum(mix.known**2), mix.total**2)
+    elif order == 1:
+        return np.asarray(np.exp(_entropy(mix)))
+    elif np.isinf(order):
+        inverse = mix.per(mix.max(mix.known))
+    else:
+        raise unknown_name("order", order, ["1", "2", "inf"], "effective_suppliers")
+    return 1.0 / inverse
+
+
+def _n_minus_1_interval(mix: Mix, form: str = "gross") -> tuple[FloatArray, FloatArray]:
+    if form == "share":
+        return 1.0 - most_top(mix, 1), 1.0 - least_top(mix, 1)
+    low, high = remainder_bounds(mix)
+    below_low, below_high = mix.demand_low, mix.demand_high
+    if form == "net":
+        own = mix.of_largest(mix.own_demand)
+        # Who is largest may change within the bounds; then the net form has no bounds of its own.
+        sure = mix.count(mix.high >= mix.max(mix.low)[mix.market]) <= 1
+        own = np.where(sure, own, np.nan)
+        below_low, below_high = below_low - own, below_high - own
+    good = below_low > 0
+    low = np.divide(low, below_high, out=np.full(mix.n, np.nan), where=good)
+    return low, np.divide(high, below_low, out=np.full(mix.n, np.nan), where=good)
+
+
+@metric(
+    unit="1",
+    bounds=(0.0, np.inf),
+    reference="IEA (2025), Global Critical Minerals Outlook; the net form is inferred",
+    laws=("permutation",),
+    columns={"n_minus_1_gross": {"form": "gross"}, "n_minus_1_net": {"form": "net"}},
+    interval=_n_minus_1_interval,
+    worse="low",
+    needs=("demand", "own_demand"),
+)
+def n_minus_1(mix: Mix, form: str = "gross") -> FloatArray:
+    r"""Supply left without the largest supplier, over demand.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers; ``demand=`` in the same unit, for ``net`` also ``demand_of_largest=``.
+    form : {"gross", "net", "share"}
+        ``gross`` :math:`(Q-q^*)/D`; ``net`` :math:`(Q-q^*)/(D-d^*)`, the supplier's own demand gone with it;
+        ``share`` :math:`1 - CR_1`, without demand.
+
+    Returns
+    -------
+    float, Series or ndarray
+        May exceed 1; NaN where demand is unknown, 0, or all the largest supplier's own. The two forms differ
+        widely where the top refiner is the top user: report both.
+
+    References
+    ----------
+    IEA (2025), Global Critical Minerals Outlook.
+
+    Examples
+    --------
+    >>> q = [620, 180, 120, 80]
+    >>> round(n_minus_1(q, demand=950), 6), round(n_minus_1(q, form="net", demand=950, demand_of_largest=560), 6)
+    (0.4, 0.974359)
+    >>> round(n_minus_1(q, form="share"), 6)
+    0.38
+    """
+    left = mix.total - mix.max(mix.known)
+    if form == "share":
+        return mix.per(left)
+    if form == "gross":
+        below = mix.demand
+    elif form == "net":
+        below = mix.demand - mix.of_largest(mix.own_demand)
+    else:
+        raise unknown_name("form", form, ["gross", "net", "share"], "n_minus_1")
+    good = below > 1e-12 * np.nan_to_num(mix.demand)
+    return mix.per(left, np.where(good, below, 0.0))
+
+
+@metric(
+    unit="1",
+    bounds=(0.0, 100.0),
+    reference="Hirschman (1945), National Power and the Structure of Foreign Trade (form as commonly cited)",
+    laws=("scale", "permutation", "merge_up"),
+    interval=lambda mix: (100 * np.sqrt(least_hhi(mix)), 100 * np.sqrt(most_hhi(mix))),
+    worse="high",
+    shown=False,
+)
+def hirschman_index(mix: Mix) -> FloatArray:
+    r"""Hirschman's original index, :math:`100 \sqrt{H}`; older trade literature, not the HHI.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+
+    Returns
+    -------
+    float, Series or ndarray
+        In (0, 100].
+
+    References
+    ----------
+    Hirschman (1945), in the form commonly cited.
+
+    Examples
+    --------
+    >>> round(hirschman_index([620, 180, 120, 80]), 6)
+    66.151342
+    """
+    return 100.0 * np.sqrt(mix.per(mix.sum(mix.known**2), mix.total**2))
+
+
+@metric(
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference="normalised root of the HHI, as used in trade statistics (form as commonly cited)",
+    laws=("scale", "permutation"),
+    worse="high",
+    shown=False,
+)
+def unctad_concentration(mix: Mix) -> FloatArray:
+    r"""Normalised root of the HHI, :math:`(\sqrt H - \sqrt{1/n})/(1 - \sqrt{1/n})`.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers; n counts those above 0.
+
+    Returns
+    -------
+    float, Series or ndarray
+        In [0, 1]; 1 for one supplier.
+
+    References
+    ----------
+    UNCTAD-type index, in the form commonly cited.
+
+    Examples
+    --------
+    >>> round(unctad_concentration([620, 180, 120, 80]), 6)
+    0.323027
+    """
+    n = np.maximum(mix.count(mix.known > 0), 1.0)
+    root = np.sqrt(mix.per(mix.sum(mix.known**2), mix.total**2))
+    even = np.sqrt(1.0 / n)
+    out = np.divide(root - even, 1.0 - even, out=np.ones(mix.n), where=n > 1)
+    return np.where(np.isnan(root), np.nan, out)
+
+
+# ---------------------------------------------------------------------- what a score says besides
+
+
+@metric(
+    unit="product",
+    bounds=(0.0, np.inf),
+    reference="accounting",
+    laws=("permutation",),
+    interval=lambda mix: (
+        mix.fine.sum(mix.fine.low) + mix.fine.residual_low + mix.fine.unknown_low,
+        mix.fine.sum(mix.fine.high) + mix.fine.residual_high + mix.fine.unknown_high,
+    ),
+)
+def quantity(mix: Mix) -> FloatArray:
+    """Volume of the market in the product's unit, what is known of it.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+
+    Returns
+    -------
+    float, Series or ndarray
+        NaN where no quantity is known.
+
+    References
+    ----------
+    Accounting.
+
+    Examples
+    --------
+    >>> quantity([620, 180])
+    800.0
+    """
+    fine = mix.fine
+    known = (fine.count(~np.isnan(fine.quantity)) > 0) | (fine.residual > 0) | (fine.unknown > 0)
+    return np.where(known, fine.total, np.nan)
+
+
+@metric(
+    unit="supplier",
+    bounds=(0.0, np.inf),
+    reference="count",
+    laws=("scale", "permutation"),
+    interval=lambda mix: (mix.count(mix.low > 0), mix.count(mix.high > 0)),
+    worse="low",
+)
+def n_suppliers(mix: Mix) -> FloatArray:
+    """Named suppliers with a quantity above 0; the residual counts as none.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+
+    Returns
+    -------
+    float, Series or ndarray
+
+    References
+    ----------
+    Count.
+
+    Examples
+    --------
+    >>> n_suppliers([620, 180, 0])
+    2.0
+    """
+    return np.where(
+        mix.count(np.isnan(mix.quantity)) == mix.count(),
+        np.where(mix.count() > 0, np.nan, 0.0),
+        mix.count(mix.known > 0),
+    )
+
+
+def _mean_of_part(mix: Mix, part: FloatArray, unlisted: bool = True) -> FloatArray:
+    """Quantity-weighted mean of a part over the known volume; rows whose part is unknown count as not it."""
+    fine = mix.fine
+    total = fine.total if unlisted else fine.sum(np.where(np.isnan(part), 0.0, fine.known))
+    told = fine.count(~np.isnan(part) & (fine.known > 0)) > 0
+    # A single line is its part whatever its quantity, known or not.
+    lone = (fine.count() == 1) & (fine.residual + fine.unknown <= 0)
+    single = fine.sum(np.nan_to_num(part))
+    known = fine.count(~np.isnan(part)) > 0
+    out = np.divide(
+        fine.sum(fine.known * np.nan_to_num(part)), total, out=np.full(mix.n, np.nan), where=told & (total > 0)
+    )
+    return np.where(np.isnan(out) & lone & known, single, out)
+
+
+def _part_interval(mix: Mix, low: FloatArray, high: FloatArray, rest: FloatArray) -> tuple[FloatArray, FloatArray]:
+    fine = mix.fine
+    told = fine.count(~np.isnan(low)) > 0
+    a, b = part_bounds(fine, np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0), np.zeros(mix.n), rest)
+    lone = (fine.count() == 1) & (fine.residual_high + fine.unknown_high <= 0)
+    a = np.where(lone, fine.sum(np.nan_to_num(low, nan=0.0)), a)
+    b = np.where(lone, fine.sum(np.nan_to_num(high, nan=1.0)), b)
+    return np.where(told, a, np.nan), np.where(told, b, np.nan)
+
+
+def _focal_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
+    fine = mix.fine
+    # A residual holds nobody who is listed; the unknown may be anyone.
+    listed = fine.max(np.nan_to_num(fine.focal_high)) > 0
+    rest = np.where((fine.unknown_high > 0) | ~listed, 1.0, 0.0)
+    return _part_interval(mix, fine.focal_low, fine.focal_high, rest)
+
+
+@metric(
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference="textbook identity",
+    laws=("scale", "permutation"),
+    interval=_focal_interval,
+    worse="high",
+    needs=("focal",),
+)
+def focal_share(mix: Mix) -> FloatArray:
+    r"""Part of the market that is the focal's under the view, :math:`\sum q_l f_l / Q`.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of supply lines, with ``focal=`` (part of each that is the focal's; ``focal_low=, focal_high=``).
+
+    Returns
+    -------
+    float, Series or ndarray
+        In [0, 1], over the whole volume: what is unknown counts as not the focal's in the value and as the focal's
+        in the upper bound. A residual cannot be a focal that is listed.
+
+    References
+    ----------
+    Textbook identity.
+
+    Examples
+    --------
+    >>> focal_share([620, 180, 200], focal=[1, 0, 0.5])
+    0.72
+    >>> [round(x, 6) for x in focal_share.interval([60, 20], focal=[1, 0], unknown=20)]
+    [0.6, 0.8]
+    """
+    return _mean_of_part(mix, mix.fine.focal)
+
+
+def _bottleneck_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
+    fine = mix.fine
+    return _part_interval(mix, fine.bottleneck_low, fine.bottleneck_high, np.ones(mix.n))
+
+
+@metric(
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference="definition of this package: exposure.trace, mode bottleneck",
+    laws=("scale", "permutation"),
+    interval=_bottleneck_interval,
+    worse="high",
+    needs=("bottleneck",),
+)
+def bottleneck(mix: Mix) -> FloatArray:
+    """Part of the market that fails if the focal withholds its own and every essential input, through all tiers.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of supply lines, with ``bottleneck=`` of each.
+
+    Returns
+    -------
+    float, Series or ndarray
+        In [0, 1].
+
+    References
+    ----------
+    Definition of this package.
+
+    Examples
+    --------
+    >>> bottleneck([50, 50], bottleneck=[1, 0.2])
+    0.6
+    """
+    return _mean_of_part(mix, mix.fine.bottleneck)
+
+
+@metric(unit="1", bounds=(0.0, 1.0), reference="definition of this package", laws=("scale", "permutation"), worse="low")
+def coverage(mix: Mix) -> FloatArray:
+    """Part of the volume whose quantity and supplier (under the view) are known.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of suppliers.
+
+    Returns
+    -------
+    float, Series or ndarray
+        In [0, 1]: known volume over all volume, times the part of the rows that have a quantity (a row without one
+        has no volume to weigh it by).
+
+    References
+    ----------
+    Definition of this package.
+
+    Examples
+    --------
+    >>> coverage([60, 20], residual=20)
+    0.8
+    """
+    fine = mix.fine
+    rows = fine.count()
+    counted = np.divide(fine.count(~np.isnan(fine.quantity)), rows, out=np.ones(mix.n), where=rows > 0)
+    part = np.divide(mix.named, mix.total, out=np.full(mix.n, np.nan), where=mix.total > 0)
+    return np.where(np.isnan(part) & (rows > 0) & (counted == 0), 0.0, np.minimum(part * counted, 1.0))
+
+
+@metric(
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference="definition of this package",
+    laws=("scale", "permutation"),
+    worse="low",
+    needs=("headline",),
+)
+def headline(mix: Mix) -> FloatArray:
+    """Part of the volume whose figures are graded A or B: only such may carry a headline.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of supply lines, with ``headline=`` (part of each that is graded A or B).
+
+    Returns
+    -------
+    float, Series or ndarray
+        In [0, 1].
+
+    References
+    ----------
+    Definition of this package.
+
+    Examples
+    --------
+    >>> headline([60, 40], headline=[1, 0])
+    0.6
+    """
+    return _mean_of_part(mix, mix.fine.headline)

@@ -1,0 +1,731 @@
+"""``Mix``: who supplies a market, as arrays, and ``@metric``: one function of it, usable everywhere.
+
+A metric is written once, as a function of many markets laid end to end. The decorator makes the same function
+callable on a list or a Series (a float, or a Series by group, comes back), a column of :func:`supplyrisk.score`,
+a row of :func:`methods` and a subject of the property laws.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import Problem, SchemaError
+from ..registry import Entry, registries
+
+__all__ = ["MetricFunction", "Mix", "methods", "metric", "why"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Interval = Callable[..., tuple[FloatArray, FloatArray]]
+# Concentration of a market of which more than this part has no named supplier is undefined: it would read as safe.
+UNTOLD = 0.5
+# Ranges of integer keys up to which a lookup table is cheaper than a hash.
+_LOOKUP = 1 << 24
+
+
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """Who supplies each of many markets: rows are suppliers, laid end to end.
+
+    Parameters
+    ----------
+    market : ndarray of int, shape (rows,)
+        Market of each row, ``0 .. n-1``. Sorted unless ``ordered`` is False.
+    n : int
+        Number of markets; a market may have no row.
+    unit : ndarray of int, shape (rows,)
+        Who the row is (a country, a firm); a unit occurs once per market.
+    quantity, low, high : ndarray, shape (rows,)
+        Supply in one unit and period; NaN where missing, with its bounds in ``low`` and ``high``.
+    residual, residual_low, residual_high : ndarray, shape (n,)
+        Supply of suppliers who are not among the rows. Never one supplier.
+    unknown, unknown_low, unknown_high : ndarray, shape (n,)
+        Supply of nobody knows whom: rows of the market included.
+    demand, demand_low, demand_high : ndarray, shape (n,)
+        What the market uses; NaN where unknown.
+    own_demand : ndarray, shape (rows,)
+        What of the market's demand the row's own unit uses; NaN where unknown.
+    focal, focal_low, focal_high : ndarray, shape (rows,)
+        Part of the row's quantity that is the focal's, in [0, 1].
+    bottleneck, bottleneck_low, bottleneck_high : ndarray, shape (rows,)
+        Part of the row's quantity that fails if the focal withholds all essential inputs, in [0, 1].
+    headline : ndarray, shape (rows,)
+        Part of the row's quantity whose figures are graded A or B, in [0, 1].
+    lines : Mix, optional
+        The same markets, finer: a row per supply line, where one line may have several units behind it.
+    ordered : bool
+        Whether ``market`` is sorted.
+    """
+
+    market: IntArray
+    n: int
+    unit: IntArray
+    quantity: FloatArray
+    low: FloatArray
+    high: FloatArray
+    residual: FloatArray
+    residual_low: FloatArray
+    residual_high: FloatArray
+    unknown: FloatArray
+    unknown_low: FloatArray
+    unknown_high: FloatArray
+    demand: FloatArray
+    demand_low: FloatArray
+    demand_high: FloatArray
+    own_demand: FloatArray
+    focal: FloatArray
+    focal_low: FloatArray
+    focal_high: FloatArray
+    bottleneck: FloatArray
+    bottleneck_low: FloatArray
+    bottleneck_high: FloatArray
+    headline: FloatArray
+    lines: Mix | None = None
+    ordered: bool = True
+
+    @classmethod
+    def build(
+        cls,
+        market: IntArray,
+        n: int,
+        quantity: FloatArray,
+        *,
+        unit: IntArray | None = None,
+        ordered: bool = True,
+        lines: Mix | None = None,
+        **fields: FloatArray | None,
+    ) -> Mix:
+        """Fill in what is not given: exact quantities, no residual, nothing known of demand and focal.
+
+        Parameters
+        ----------
+        market, n, quantity, unit, ordered, lines
+            As in :class:`Mix`.
+        **fields : ndarray
+            Any other field.
+
+        Returns
+        -------
+        Mix
+        """
+        m = len(quantity)
+
+        def rows(name: str, base: str | None = None) -> FloatArray:
+            given = fields.get(name)
+            if given is None and base is not None:
+                given = fields.get(base)
+            return np.full(m, np.nan) if given is None else np.asarray(given, dtype=np.float64)
+
+        def per(name: str, base: str | None = None, empty: float = 0.0) -> FloatArray:
+            given = fields.get(name)
+            if given is None and base is not None:
+                given = fields.get(base)
+            return np.full(n, empty) if given is None else np.asarray(given, dtype=np.float64)
+
+        low, high = fields.get("low"), fields.get("high")
+        return cls(
+            market=market,
+            n=n,
+            unit=np.arange(m, dtype=np.int64) if unit is None else unit,
+            quantity=quantity,
+            low=quantity if low is None else low,
+            high=quantity if high is None else high,
+            residual=per("residual"),
+            residual_low=per("residual_low", "residual"),
+            residual_high=per("residual_high", "residual"),
+            unknown=per("unknown"),
+            unknown_low=per("unknown_low", "unknown"),
+            unknown_high=per("unknown_high", "unknown"),
+            demand=per("demand", empty=np.nan),
+            demand_low=per("demand_low", "demand", np.nan),
+            demand_high=per("demand_high", "demand", np.nan),
+            own_demand=rows("own_demand"),
+            focal=rows("focal"),
+            focal_low=rows("focal_low", "focal"),
+            focal_high=rows("focal_high", "focal"),
+            bottleneck=rows("bottleneck"),
+            bottleneck_low=rows("bottleneck_low", "bottleneck"),
+            bottleneck_high=rows("bottleneck_high", "bottleneck"),
+            headline=rows("headline"),
+            lines=lines,
+            ordered=ordered,
+        )
+
+    # ------------------------------------------------------------------ what metrics are written with
+
+    @cached_property
+    def start(self) -> IntArray:
+        """First row of each market that has rows."""
+        change = np.ones(len(self.market), dtype=bool)
+        change[1:] = self.market[1:] != self.market[:-1]
+        return np.flatnonzero(change).astype(np.int64)
+
+    @cached_property
+    def full(self) -> IntArray:
+        """Markets that have rows, in the order of :attr:`start`."""
+        return self.market[self.start]
+
+    @cached_property
+    def known(self) -> FloatArray:
+        """Quantity with missing rows at 0: they are not in any sum, and widen the bounds instead."""
+        return np.nan_to_num(self.quantity)
+
+    def _reduce(self, ufunc: np.ufunc, x: FloatArray, empty: float) -> FloatArray:
+        out = np.full(self.n, empty)
+        if len(self.market):
+            if not self.ordered:
+                order = np.argsort(self.market, kind="stable")
+                return replace(self, market=self.market[order], ordered=True)._reduce(ufunc, x[order], empty)
+            out[self.full] = ufunc.reduceat(x, self.start)
+        return out
+
+    def sum(self, x: FloatArray) -> FloatArray:
+        """Sum of a row quantity by market."""
+        if not self.ordered:
+            return np.bincount(self.market, x, self.n)
+        return self._reduce(np.add, x, 0.0)
+
+    def max(self, x: FloatArray) -> FloatArray:
+        """Largest of a row quantity by market; 0 for a market without rows."""
+        return self._reduce(np.maximum, x, 0.0)
+
+    def count(self, which: npt.NDArray[np.bool_] | None = None) -> FloatArray:
+        """Rows by market, or those that meet a condition."""
+        weights = None if which is None else which.astype(np.float64)
+        return np.bincount(self.market, weights, self.n).astype(np.float64)
+
+    def top(self, x: FloatArray, k: int) -> FloatArray:
+        """Sum of the k largest values of each market."""
+        if k == 1:
+            return self.max(x)
+        order = np.lexsort((-x, self.market))
+        rank = np.arange(len(x)) - np.repeat(*self._runs(self.market[order]))
+        return np.bincount(self.market[order], np.where(rank < k, x[order], 0.0), self.n)
+
+    @staticmethod
+    def _runs(codes: IntArray) -> tuple[IntArray, IntArray]:
+        change = np.ones(len(codes), dtype=bool)
+        change[1:] = codes[1:] != codes[:-1]
+        start = np.flatnonzero(change).astype(np.int64)
+        return start, np.diff(np.append(start, len(codes)))
+
+    def of_largest(self, x: FloatArray) -> FloatArray:
+        """Value of a row quantity at the largest supplier of each market (of equals, the largest such value)."""
+        hit = self.known >= self.max(self.known)[self.market]
+        return self._reduce(np.fmax, np.where(hit, x, np.nan), np.nan)
+
+    @cached_property
+    def total(self) -> FloatArray:
+        """Supply of each market, residual and unknown included."""
+        return self.sum(self.known) + self.residual + self.unknown
+
+    @cached_property
+    def named(self) -> FloatArray:
+        """Supply of each market that has a named supplier."""
+        return self.sum(self.known)
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether nothing is uncertain: no interval, no residual, no unknown."""
+        return bool(
+            np.array_equal(self.low, self.high)
+            and not (self.residual_high > 0).any()
+            and not (self.unknown_high > 0).any()
+        )
+
+    @property
+    def fine(self) -> Mix:
+        """The supply lines, or the mix itself where it has none."""
+        return self if self.lines is None else self.lines
+
+    @cached_property
+    def told(self) -> npt.NDArray[np.bool_]:
+        """Markets of which at least half has a named supplier: those whose concentration has a value."""
+        return (self.named > 0) & (self.named >= UNTOLD * self.total)
+
+    def per(self, numerator: FloatArray, denominator: FloatArray | None = None) -> FloatArray:
+        """Ratio by market (default: to the total), NaN where more than half has no named supplier."""
+        below = self.total if denominator is None else denominator
+        return np.divide(numerator, below, out=np.full(self.n, np.nan), where=self.told & (below > 0))
+
+
+class MetricFunction(Protocol):
+    """What :func:`metric` returns: the metric, callable on arrays, Series and :class:`Mix`."""
+
+    __name__: str
+    entry: Entry
+
+    def __call__(self, supply: Any, *args: Any, **kwargs: Any) -> Any:
+        """Float for one market, Series for markets by group, array for a Mix."""
+
+    def interval(self, supply: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """Lower and upper bound in the same shapes."""
+
+
+# Keyword arguments that every metric takes when it is called on arrays.
+_DATA = {
+    "by": None,
+    "unit": None,
+    "low": None,
+    "high": None,
+    "total": None,
+    "residual": None,
+    "unknown": None,
+    "demand": None,
+    "demand_of_largest": None,
+    "focal": None,
+    "focal_low": None,
+    "focal_high": None,
+    "bottleneck": None,
+    "headline": None,
+}
+
+
+def _bad(name: str, rule: str, values: Sequence[Any], remedy: str) -> Problem:
+    shown = ", ".join(str(v) for v in values[:5]) + (" ..." if len(values) > 5 else "")
+    return Problem("supply", "-", name, rule, shown, remedy)
+
+
+def _codes(key: Any) -> tuple[IntArray, pd.Index]:
+    """Sorted integer codes of a key column; integers of a small range go through a table, not a hash."""
+    values = key.array if isinstance(key, pd.Series) else key
+    array = np.asarray(values)
+    name = key.name if isinstance(key, (pd.Series, pd.Index)) else None
+    if array.dtype.kind in "iu" and len(array):
+        lo, hi = int(array.min()), int(array.max())
+        if hi - lo < _LOOKUP:
+            shifted = array if lo == 0 else array - lo
+            present = np.zeros(hi - lo + 1, dtype=bool)
+            present[shifted] = True
+            code = np.cumsum(present) - 1
+            return code[shifted].astype(np.int64, copy=False), pd.Index(np.flatnonzero(present) + lo, name=name)
+    codes, labels = pd.factorize(pd.Index(array) if array.dtype.kind in "OUS" else array, sort=True)
+    if (codes < 0).any():
+        raise SchemaError(
+            [_bad("by", "a key is missing", [f"row {i}" for i in np.flatnonzero(codes < 0)], "Name every group.")], "by"
+        )
+    return codes.astype(np.int64), pd.Index(labels, name=name)
+
+
+def _grouping(by: Any, supply: Any, m: int) -> tuple[IntArray, int, pd.Index]:
+    """Market code of each row and the label of each market."""
+    keys: list[Any]
+    index = supply.index if isinstance(supply, pd.Series) else None
+
+    def level(k: Any) -> Any:
+        if isinstance(k, str) and index is not None:
+            if k not in index.names:
+                from ..errors import unknown_name
+
+                raise unknown_name("index level", k, [str(x) for x in index.names], "by")
+            return index.get_level_values(k)
+        return k
+
+    if isinstance(by, pd.DataFrame):
+        keys = [by[c] for c in by.columns]
+    elif isinstance(by, (list, tuple)) and len(by) and not np.isscalar(by[0]):
+        keys = list(by)
+    elif isinstance(by, (list, tuple)) and index is not None and all(k in index.names for k in by):
+        keys = [level(k) for k in by]
+    else:
+        keys = [level(by)]
+    for k in keys:
+        if len(k) != m:
+            raise SchemaError([_bad("by", f"{len(k)} keys for {m} suppliers", [], "Give one per supplier.")], "by")
+        if isinstance(k, pd.Series) and index is not None and not k.index.equals(index):
+            raise SchemaError(
+                [_bad("by", "its index is not that of supply", [], "Align them, or give an array.")], "by"
+            )
+    parts = [_codes(k) for k in keys]
+    if len(parts) == 1:
+        return parts[0][0], len(parts[0][1]), parts[0][1]
+    code, size = parts[0][0], len(parts[0][1])
+    for c, labels in parts[1:]:
+        code, size = code * len(labels) + c, size * len(labels)
+    if size <= max(4 * m, 1024):
+        used = np.flatnonzero(np.bincount(code, minlength=size))
+        lookup = np.zeros(size, dtype=np.int64)
+        lookup[used] = np.arange(len(used))
+        code = lookup[code] if len(used) < size else code
+    else:
+        used, code = np.unique(code, return_inverse=True)
+        code = code.reshape(-1)
+    levels, rest = [], used
+    for _, labels in reversed(parts):
+        levels.append(rest % len(labels))
+        rest = rest // len(labels)
+    index_out = pd.MultiIndex(
+        levels=[labels for _, labels in parts], codes=levels[::-1], names=[labels.name for _, labels in parts]
+    )
+    return code, len(used), index_out
+
+
+def _mix(supply: Any, given: Mapping[str, Any]) -> tuple[Mix, pd.Index | None]:
+    """A Mix from what a user hands to a metric; every fault is reported at once."""
+    if isinstance(supply, Mapping):
+        supply = pd.Series(supply, dtype="float64")
+    q = np.asarray(supply, dtype=np.float64)
+    if q.ndim != 1:
+        raise SchemaError([_bad("supply", f"has {q.ndim} dimensions", [q.shape], "Give one column.")], "supply")
+    m = len(q)
+    problems: list[Problem] = []
+    names = supply.index if isinstance(supply, pd.Series) else pd.RangeIndex(m)
+
+    def row(name: str) -> FloatArray | None:
+        x = given.get(name)
+        if x is None:
+            return None
+        if isinstance(x, pd.Series) and isinstance(supply, pd.Series) and not x.index.equals(supply.index):
+            problems.append(_bad(name, "its index is not that of supply", [], "Align them, or give an array."))
+            return None
+        out = np.asarray(x, dtype=np.float64)
+        out = np.full(m, float(out)) if out.ndim == 0 else out
+        if len(out) != m:
+            problems.append(_bad(name, f"{len(out)} values for {m} suppliers", [], "Give one per supplier."))
+            return None
+        return out
+
+    by = given.get("by")
+    if by is None:
+        market, n, labels = np.zeros(m, dtype=np.int64), 1, None
+    else:
+        market, n, labels = _grouping(by, supply, m)
+
+    def per(name: str) -> FloatArray | None:
+        x = given.get(name)
+        if x is None:
+            return None
+        if isinstance(x, pd.Series) and labels is not None:
+            return x.reindex(labels).to_numpy(dtype=np.float64)
+        out = np.asarray(x, dtype=np.float64)
+        if out.ndim == 0:
+            return np.full(n, float(out))
+        if len(out) != n:
+            problems.append(_bad(name, f"{len(out)} values for {n} markets", [], "Give one per market."))
+            return None
+        return out
+
+    low, high = row("low"), row("high")
+    negative = q < 0
+    if negative.any():
+        where = np.flatnonzero(negative)
+        problems.append(
+            _bad("supply", "a supplier has less than nothing", [f"{names[i]}: {q[i]}" for i in where], "Correct it.")
+        )
+    gone = np.isnan(q)
+    if gone.any() and (low is None or high is None):
+        where = np.flatnonzero(gone)
+        problems.append(
+            _bad(
+                "supply",
+                "missing: not zero, and not to be left out in silence",
+                [str(names[i]) for i in where],
+                "Give low= and high=, move the supplier into residual=, or drop it on purpose.",
+            )
+        )
+    if low is not None and high is not None:
+        crossed = (low > high) | (q < low * (1 - 1e-12)) | (q > high * (1 + 1e-12)) | (low < 0)
+        if crossed.any():
+            where = np.flatnonzero(crossed)
+            problems.append(_bad("low", "0 <= low <= value <= high does not hold", list(where), "Correct the bounds."))
+    elif (low is None) != (high is None):
+        problems.append(_bad("low", "only one of low= and high= is given", [], "Give both."))
+    if given.get("total") is not None and given.get("residual") is not None:
+        problems.append(_bad("total", "total= and residual= say the same thing", [], "Give one of them."))
+    if problems:
+        raise SchemaError(problems, "the supply")
+    unit = given.get("unit")
+    units: IntArray | None = None
+    ordered = bool((market[1:] >= market[:-1]).all()) if n > 1 else True
+    fields: dict[str, FloatArray | None] = {
+        k: row(k) for k in ("focal", "focal_low", "focal_high", "bottleneck", "headline")
+    }
+    fields |= {"low": low, "high": high}
+    fields |= {k: per(k) for k in ("residual", "unknown", "demand")}
+    own = per("demand_of_largest")
+    if own is not None:
+        fields["own_demand"] = own[market]
+    if unit is not None:
+        codes, _ = _codes(unit)
+        if len(codes) != m:
+            problems.append(_bad("unit", f"{len(codes)} units for {m} suppliers", [], "Give one per supplier."))
+            raise SchemaError(problems, "the supply")
+        market, q, units, fields = _merge_units(market, q, codes, fields)
+        ordered = True
+    total = per("total")
+    if total is not None:
+        rest = total - np.bincount(market, np.nan_to_num(q), n)
+        rest = np.where(np.abs(rest) <= 1e-12 * np.maximum(total, 1e-300), 0.0, rest)
+        if (rest < 0).any():
+            problems.append(
+                _bad("total", "suppliers add to more than the total", list(total[rest < 0]), "Correct one; percent?")
+            )
+        fields["residual"] = np.maximum(rest, 0.0)
+    for name in ("residual", "unknown"):
+        x = fields.get(name)
+        if x is not None and ((x < 0) | np.isnan(x)).any():
+            problems.append(_bad(name, "negative or missing", list(x[(x < 0) | np.isnan(x)]), "Give 0 or more."))
+    for name in ("focal", "focal_low", "focal_high", "bottleneck", "headline"):
+        x = fields.get(name)
+        if x is not None and ((x < 0) | (x > 1)).any():
+            problems.append(_bad(name, "not a part between 0 and 1", list(x[(x < 0) | (x > 1)]), "Percent?"))
+    if problems:
+        raise SchemaError(problems, "the supply")
+    return Mix.build(market, n, q, unit=units, ordered=ordered, **fields), labels
+
+
+def _merge_units(
+    market: IntArray, q: FloatArray, codes: IntArray, fields: dict[str, FloatArray | None]
+) -> tuple[IntArray, FloatArray, IntArray, dict[str, FloatArray | None]]:
+    """Rows of the same unit in the same market become one supplier; parts are averaged by quantity."""
+    size = int(codes.max()) + 1 if len(codes) else 1
+    key, inverse = np.unique(market * size + codes, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    k = len(key)
+    weight = np.nan_to_num(q)
+    total = np.bincount(inverse, weight, k)
+    out: dict[str, FloatArray | None] = {}
+    for name, x in fields.items():
+        if x is None or name in ("residual", "unknown", "demand"):
+            out[name] = x
+        elif name in ("low", "high"):
+            out[name] = np.bincount(inverse, x, k)
+        elif name == "own_demand":
+            first = np.zeros(k)
+            first[inverse] = x
+            out[name] = first
+        else:
+            plain = np.bincount(inverse, x, k) / np.bincount(inverse, minlength=k)
+            out[name] = np.divide(np.bincount(inverse, weight * x, k), total, out=plain, where=total > 0)
+    merged = total if not np.isnan(q).any() else np.bincount(inverse, q, k)
+    return (key // size).astype(np.int64), merged, (key % size).astype(np.int64), out
+
+
+def metric(
+    *,
+    unit: str,
+    reference: str,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+    laws: Iterable[str] = (),
+    columns: Mapping[str, Mapping[str, Any]] | None = None,
+    interval: Interval | None = None,
+    worse: str | None = None,
+    needs: Iterable[str] = (),
+    shown: bool = True,
+    name: str | None = None,
+) -> Callable[[Callable[..., FloatArray]], MetricFunction]:
+    """Register a metric: one function of a :class:`Mix` that returns an array, a value per market.
+
+    Parameters
+    ----------
+    unit : str
+        Unit of the result; ``"1"`` for a fraction.
+    reference : str
+        Where the formula comes from.
+    bounds : tuple of float
+        Range of the result.
+    laws : iterable of str
+        Laws it obeys, tested for every registered metric: ``scale`` (multiplying all quantities changes nothing),
+        ``permutation``, ``merge_up`` / ``merge_down`` (merging two suppliers never lowers / raises it),
+        ``replication`` (k equal copies of the market give k times the value).
+    columns : mapping, optional
+        Columns of the score and the parameters they are computed with; default: one, of the metric's own name.
+    interval : callable, optional
+        ``interval(mix, **params) -> (low, high)``, exact for independent quantities; without it the columns of
+        bounds are NaN.
+    worse : {"high", "low"}, optional
+        Which end is the dependent one; decides what stands for several products (the worst, never a mean).
+    needs : iterable of str
+        Fields of the mix without which the metric is undefined, e.g. ``("demand",)``.
+    shown : bool
+        Whether it is a column of every score, or only where asked for.
+    name : str, optional
+        Default: the function's name.
+
+    Returns
+    -------
+    callable
+        Decorator. The metric can then be called on a Mix, or on quantities with ``by=, unit=, low=, high=, total=,
+        residual=, unknown=, demand=, demand_of_largest=, focal=``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from supplyrisk.metrics import metric
+    >>> from supplyrisk.registry import registries
+    >>> @metric(unit="1", bounds=(0, 1), reference="example", laws=["scale", "permutation"])
+    ... def berger_parker(mix):
+    ...     '''Share of the largest supplier.'''
+    ...     return mix.per(mix.max(mix.known))
+    >>> berger_parker([62, 18, 12, 8])
+    0.62
+    >>> registries["metric"].remove("berger_parker")
+    """
+
+    def register(function: Callable[..., FloatArray]) -> MetricFunction:
+        label = name or function.__name__
+        own = [p for p in list(inspect.signature(function).parameters.values())[1:]]
+
+        def prepared(supply: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Mix, Any, dict[str, Any]]:
+            params = dict(zip([p.name for p in own], args, strict=False))
+            params |= {k: v for k, v in kwargs.items() if k not in _DATA}
+            if isinstance(supply, Mix):
+                return supply, None, params
+            mix, labels = _mix(supply, {k: v for k, v in kwargs.items() if k in _DATA})
+            return mix, labels, params
+
+        def shaped(x: FloatArray, mix_given: bool, labels: Any) -> Any:
+            if mix_given:
+                return x
+            return float(x[0]) if labels is None else pd.Series(x, index=labels, name=label)
+
+        @functools.wraps(function)
+        def call(supply: Any, *args: Any, **kwargs: Any) -> Any:
+            mix, labels, params = prepared(supply, args, kwargs)
+            return shaped(function(mix, **params), isinstance(supply, Mix), labels)
+
+        def both(supply: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+            """Lower and upper bound of the metric over all admissible quantities."""
+            mix, labels, params = prepared(supply, args, kwargs)
+            if interval is None:
+                low = high = np.full(mix.n, np.nan)
+            else:
+                low, high = interval(mix, **params)
+            given = isinstance(supply, Mix)
+            return shaped(low, given, labels), shaped(high, given, labels)
+
+        first = inspect.Parameter("supply", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        data = [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in _DATA.items()]
+        clash = sorted({p.name for p in own} & set(_DATA))
+        if clash:
+            raise TypeError(f"metric {label!r} has a parameter that every metric has: {', '.join(clash)}")
+        call.__signature__ = inspect.Signature([first, *own, *data])  # type: ignore[attr-defined]
+        call.interval = both  # type: ignore[attr-defined]
+        call.entry = registries["metric"].add(  # type: ignore[attr-defined]
+            call,
+            name=label,
+            unit=unit,
+            bounds=bounds,
+            reference=reference,
+            laws=tuple(laws),
+            columns={k: dict(v) for k, v in (columns or {label: {}}).items()},
+            interval=interval is not None,
+            worse=worse,
+            needs=tuple(needs),
+            shown=shown,
+        )
+        return cast(MetricFunction, call)
+
+    return register
+
+
+def why(function: Callable[..., Any], supply: Any, **kwargs: Any) -> str:
+    """Say why a metric is undefined for a market, or '' where it is defined.
+
+    Parameters
+    ----------
+    function : callable
+        A registered metric.
+    supply : array-like or Mix
+        One market.
+    **kwargs
+        As for the metric.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from supplyrisk.metrics import hhi, why
+    >>> hhi([0.0, 0.0]), why(hhi, [0.0, 0.0])
+    (nan, 'no supply: nothing to divide')
+    """
+    mix = supply if isinstance(supply, Mix) else _mix(supply, {k: v for k, v in kwargs.items() if k in _DATA})[0]
+    value = np.atleast_1d(function(mix, **{k: v for k, v in kwargs.items() if k not in _DATA}))
+    entry = getattr(function, "entry", None)
+    return str(reasons(mix, value, entry.needs if entry is not None else ())[0])
+
+
+def reasons(mix: Mix, value: FloatArray, needs: Sequence[str] = ()) -> npt.NDArray[np.object_]:
+    """Why each undefined value is undefined; '' where there is a value."""
+    out = np.full(mix.n, "", dtype=object)
+    gone = np.isnan(value)
+    if not gone.any():
+        return out
+    missing = mix.count(np.isnan(mix.quantity)) > 0
+    gone_named = mix.named <= 0
+    text = {
+        "demand": "no figure for demand, or none beside the largest supplier's own",
+        "own_demand": "no figure for the largest supplier's own demand, or the market has only one user",
+        "focal": "no supplier whose focal part is known",
+        "bottleneck": "not traced",
+        "headline": "no grade",
+    }
+    out[gone] = "not defined for this market"
+    for field in reversed(list(needs)):
+        holder = getattr(mix.fine if field in ("focal", "bottleneck", "headline") else mix, field)
+        lacking = np.isnan(holder)
+        if len(holder) == mix.n and field == "demand":
+            hit = lacking | (holder <= 0)
+        elif field == "own_demand":
+            hit = np.isnan(mix.of_largest(holder))
+        else:
+            fine = mix.fine
+            hit = fine.count(lacking) >= np.maximum(fine.count(), 1)
+        out[gone & hit] = text.get(field, f"no {field}")
+    out[gone & ~mix.told & ~gone_named] = "more than half has no named supplier: see the bounds"
+    out[gone & gone_named] = "no named supplier: all of it comes from nobody knows whom"
+    out[gone & (mix.total <= 0)] = "no supply: nothing to divide"
+    out[gone & (mix.total <= 0) & missing] = "no quantity is known: missing is not zero"
+    return out
+
+
+def methods(shown: bool | None = None) -> pd.DataFrame:
+    """Every registered metric: what it means, its unit, range, reference, laws and columns.
+
+    Parameters
+    ----------
+    shown : bool, optional
+        Only those that are (or are not) columns of every score.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by metric.
+
+    Examples
+    --------
+    >>> import supplyrisk.metrics as m
+    >>> m.methods().loc["hhi", "unit"]
+    '1'
+    """
+    rows = [
+        {
+            "metric": e.name,
+            "meaning": e.summary,
+            "unit": e.unit,
+            "low": float(e.bounds[0]),
+            "high": float(e.bounds[1]),
+            "reference": e.reference,
+            "laws": ", ".join(e.laws),
+            "columns": ", ".join(e.columns),
+            "bounds": "exact" if e.interval else "none",
+            "needs": ", ".join(e.needs),
+            "shown": e.shown,
+            "signature": e.signature,
+        }
+        for e in registries["metric"]
+        if shown is None or e.shown == shown
+    ]
+    names = ["metric", "meaning", "unit", "low", "high", "reference", "laws", "columns", "bounds", "needs", "shown"]
+    return pd.DataFrame(rows, columns=[*names, "signature"]).set_index("metric")

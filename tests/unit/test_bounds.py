@@ -1,0 +1,211 @@
+"""Bounds: worked examples, and every exact bound against brute force."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from supplyrisk import metrics as m
+from supplyrisk.errors import SchemaError
+from supplyrisk.metrics.bounds import dirichlet_moments, hhi_interval
+
+RNG = np.random.default_rng(7)
+
+
+def test_h1_worked_example():
+    s = [0.5, 0.2, 0.1]
+    assert m.hhi_bounds(s, top=True) == pytest.approx((0.300000, 0.320000), abs=5e-7)
+    assert m.hhi_bounds(s, count=8).low == pytest.approx(0.305000, abs=5e-7)
+    assert m.hhi_bounds(s).high == pytest.approx(0.340000, abs=5e-7)
+    assert m.hhi_bounds([0.6, 0.4]) == pytest.approx((0.52, 0.52))
+
+
+def test_h1_rejects_what_cannot_be():
+    with pytest.raises(SchemaError, match="cannot hold"):
+        m.hhi_bounds([0.5, 0.2], largest=0.05, count=2)
+    with pytest.raises(SchemaError, match="more than 1"):
+        m.hhi_bounds([50, 20, 10])
+    with pytest.raises(SchemaError, match="missing"):
+        m.hhi_bounds([0.5, np.nan])
+
+
+def test_h2_worked_example():
+    low, high = hhi_interval([0.4, 0.1, 0.05, 0.0], [0.7, 0.3, 0.25, 0.2])
+    assert low == pytest.approx(0.280000, abs=5e-7)
+    assert high == pytest.approx(0.555000, abs=5e-7)
+    with pytest.raises(SchemaError, match="no set of shares"):
+        hhi_interval([0.6, 0.5], [0.7, 0.6])
+
+
+def _vertices(low, high):
+    """All points of the share box that add to 1 with at most one coordinate off its bounds."""
+    n = len(low)
+    for free in range(n):
+        for ends in itertools.product((0, 1), repeat=n - 1):
+            s = np.empty(n)
+            others = [i for i in range(n) if i != free]
+            for i, e in zip(others, ends, strict=True):
+                s[i] = high[i] if e else low[i]
+            s[free] = 1 - s[others].sum()
+            if low[free] - 1e-12 <= s[free] <= high[free] + 1e-12:
+                yield s
+
+
+def test_h2_against_brute_force():
+    for _ in range(150):
+        n = int(RNG.integers(2, 8))
+        mid = RNG.dirichlet(np.ones(n))
+        width = RNG.random(n) * 0.3 * (RNG.random(n) < 0.8)
+        low, high = np.maximum(mid - width, 0), np.minimum(mid + width, 1)
+        got = hhi_interval(low, high)
+        want = max(float((s**2).sum()) for s in _vertices(low, high))
+        assert got.high == pytest.approx(want, abs=1e-10)
+        draws = RNG.uniform(low, high, (2000, n))
+        draws = draws[np.abs(draws.sum(axis=1) - 1) < 0.02]
+        s = np.clip(draws - (draws.sum(axis=1, keepdims=True) - 1) / n, low, high)
+        s = s[np.abs(s.sum(axis=1) - 1) < 1e-9]
+        if len(s):
+            assert got.low <= (s**2).sum(axis=1).min() + 1e-12
+
+
+def _brute(low, high, f):
+    corners = [f(np.array(c)) for c in itertools.product(*zip(low, high, strict=True))]
+    inside = [f(RNG.uniform(low, high)) for _ in range(400)]
+    levels = np.concatenate([low, high, np.linspace(low.min(), high.max(), 4001)])
+    cut = [f(np.clip(x, low, high)) for x in levels]
+    return corners, inside, cut
+
+
+def _box(n):
+    low = RNG.random(n) * (RNG.random(n) < 0.8)
+    high = low + RNG.random(n) * (RNG.random(n) < 0.8) * RNG.choice([0.1, 1.0, 5.0])
+    return low, np.maximum(high, 1e-3)
+
+
+def _h(q):
+    return float((q**2).sum() / q.sum() ** 2) if q.sum() > 0 else np.nan
+
+
+def test_hhi_of_a_box_of_quantities_against_brute_force():
+    for _ in range(200):
+        n = int(RNG.integers(1, 8))
+        low, high = _box(n)
+        got = m.hhi.interval((low + high) / 2, low=low, high=high)
+        corners, inside, cut = _brute(low, high, _h)
+        assert got[1] == pytest.approx(np.nanmax(corners), abs=1e-10)
+        assert got[0] == pytest.approx(np.nanmin(cut), abs=1e-6)
+        assert got[0] <= np.nanmin(inside + cut) + 1e-12
+        assert m.hhi((low + high) / 2) <= got[1] + 1e-12
+
+
+def test_hhi_of_a_box_with_residual_and_unknown_against_brute_force():
+    for _ in range(120):
+        n = int(RNG.integers(1, 6))
+        low, high = _box(n)
+        rest, open_ = RNG.random(2) * (RNG.random(2) < 0.7)
+        got = m.hhi.interval((low + high) / 2, low=low, high=high, residual=rest, unknown=open_)
+        best = -1.0
+        for corner in itertools.product(*zip(low, high, strict=True)):
+            base = np.append(np.array(corner), rest)
+            for k in range(n + 1):
+                q = base.copy()
+                q[k] += open_
+                best = max(best, _h(q))
+            best = max(best, _h(np.append(base, open_)))
+        assert got[1] == pytest.approx(best, abs=1e-10)
+        spread = rest + open_
+        for x in np.linspace(low.min(), high.max(), 500):
+            q = np.clip(x, low, high)
+            if q.sum() + spread > 0:
+                assert got[0] <= (q**2).sum() / (q.sum() + spread) ** 2 + 1e-12
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_concentration_ratio_of_a_box_against_brute_force(k):
+    def top(q):
+        return float(np.sort(q)[::-1][:k].sum() / q.sum()) if q.sum() > 0 else np.nan
+
+    for _ in range(120):
+        low, high = _box(int(RNG.integers(1, 7)))
+        got = m.concentration_ratio.interval((low + high) / 2, k, low=low, high=high)
+        corners, inside, cut = _brute(low, high, top)
+        assert got[1] == pytest.approx(np.nanmax(corners), abs=1e-10)
+        assert got[0] <= np.nanmin(inside + cut) + 1e-12
+        if (low > 0).any():
+            assert got[0] == pytest.approx(np.nanmin(cut), abs=2e-3)
+
+
+def test_focal_share_of_a_box_against_brute_force():
+    for _ in range(200):
+        n = int(RNG.integers(1, 7))
+        low, high = _box(n)
+        f = RNG.choice([0.0, 1.0, 0.3, 0.7], n)
+        got = m.focal_share.interval((low + high) / 2, low=low, high=high, focal=f)
+        corners, inside, _ = _brute(low, high, lambda q, f=f: float((q * f).sum() / q.sum()) if q.sum() else np.nan)
+        if (low > 0).any():
+            assert got == pytest.approx((np.nanmin(corners), np.nanmax(corners)), abs=1e-10)
+        assert got[0] - 1e-12 <= np.min(inside)
+        assert np.max(inside) <= got[1] + 1e-12
+
+
+def test_n_minus_1_of_a_box_against_brute_force():
+    for _ in range(100):
+        low, high = _box(int(RNG.integers(1, 7)))
+        got = m.n_minus_1.interval((low + high) / 2, low=low, high=high, demand=2.0)
+        corners, _, _ = _brute(low, high, lambda q: (q.sum() - q.max()) / 2)
+        assert got == pytest.approx((min(corners), max(corners)), abs=1e-12)
+
+
+def test_a_missing_quantity_widens_to_all_it_can_be():
+    q, low, high = [3.0, np.nan], [3.0, 0.0], [3.0, np.inf]
+    assert m.hhi(q, low=low, high=high) == 1.0  # of what is known; coverage says the rest
+    assert m.hhi.interval(q, low=low, high=high) == pytest.approx((0.5, 1.0))
+    assert m.focal_share.interval(q, low=low, high=high, focal=[0, 1]) == pytest.approx((0.0, 1.0))
+    assert m.concentration_ratio.interval(q, 1, low=low, high=high) == pytest.approx((0.5, 1.0))
+    assert m.coverage(q, low=low, high=high) == 0.5
+
+
+def test_share_bounds_quantities_and_shares():
+    low, high = m.share_bounds(pd.Series({"a": 50.0, "b": 20.0}), pd.Series({"a": 60.0, "b": 30.0}))
+    assert low.tolist() == pytest.approx([0.625, 0.25])
+    assert high.tolist() == pytest.approx([0.75, 0.375])
+    low, high = m.share_bounds([0.0, 1.0], [np.inf, 2.0])
+    assert low.tolist() == [0.0, 0.0]
+    assert high.tolist() == [1.0, 1.0]
+    low, high = m.share_bounds([0.4, 0.1], [0.7, 0.5], shares=True)
+    assert low.tolist() == pytest.approx([0.5, 0.3])
+    with pytest.raises(SchemaError):
+        m.share_bounds([2.0], [1.0])
+
+
+def test_closing_printed_shares():
+    s, rest = m.close_shares(pd.Series([0.5, 0.3, 0.19]), renormalize=True)
+    assert rest == 0
+    assert s.sum() == pytest.approx(1)
+    assert m.close_shares([0.5, 0.3, 0.19])[1] == pytest.approx(0.01)
+    assert m.close_shares([0.5, 0.3, 0.14], renormalize=True)[1] == pytest.approx(0.06)
+    with pytest.raises(SchemaError, match="more than 1"):
+        m.close_shares([0.7, 0.4])
+    assert m.below_limit(0.001) == (0.0005, 0.0, 0.001)
+
+
+def test_focal_bounds_by_kind_of_list():
+    assert m.focal_bounds({"CHN": 0.5, "JPN": 0.3}, "CHN") == (0.5, 0.5)
+    assert m.focal_bounds({"USA": 0.5, "JPN": 0.3}, "CHN") == pytest.approx((0.0, 0.2))
+    assert m.focal_bounds({"USA": 0.5, "JPN": 0.3}, "CHN", largest=0.1) == pytest.approx((0.0, 0.1))
+    assert m.focal_bounds({"CHN": 0.5, "JPN": 0.3}, "CHN", firms=True) == pytest.approx((0.5, 0.7))
+
+
+def test_h3_worked_example():
+    s = [0.62, 0.18, 0.12, 0.08]
+    got = dirichlet_moments(s, 50)
+    assert got.attrs["expected_hhi"] == pytest.approx(0.448627, abs=5e-7)
+    assert got["sd"].iloc[0] == pytest.approx(0.067968, abs=5e-7)
+    assert got[["low", "high"]].iloc[0].tolist() == pytest.approx([0.505368, 0.729118], abs=5e-7)
+    draws = m.dirichlet_shares(s, 50, samples=20_000, seed=3)
+    assert (draws**2).sum(axis=1).mean() == pytest.approx(0.448627, abs=2e-3)
+    assert np.array_equal(draws, m.dirichlet_shares(s, 50, samples=20_000, seed=3))
+    assert (m.dirichlet_shares([1.0, 0.0], 50, samples=5)[:, 1] == 0).all()
+    assert not math.isnan(draws.sum())
