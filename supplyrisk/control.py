@@ -1,0 +1,571 @@
+"""Who can stop a node: location, equity looked through, control by rule, each with low and high.
+
+A node is a sum of *parts* (portions of its output, :mod:`supplyrisk.holdings`); each part has holders; holders that are firms are looked through (:mod:`supplyrisk.ownership`). What is not
+recorded is the width of the interval, never zero risk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .errors import unknown_name
+from .graph import GraphIndex, SupplyGraph
+from .holdings import Book, book, holders
+from .jurisdictions import scope
+from .kernels import closed_rows, solve_absorbing
+from .ownership import (
+    closed_loop_error,
+    control_labels,
+    equity,
+    majority,
+    network_power,
+    ownership_matrix,
+    shapley_shubik,
+)
+from .schema import GRADES
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+__all__ = [
+    "RULES",
+    "composition",
+    "effective_control",
+    "equity",
+    "focal_share",
+    "holders",
+    "majority",
+    "network_power",
+    "shapley_shubik",
+]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+ObjectArray = npt.NDArray[np.object_]
+View = Literal["location", "equity", "control"]
+Rule = Literal["majority", "aggregate", "creditor"]
+Unlisted = Literal["unknown", "host"]
+RULES = ("majority", "aggregate", "creditor")
+_CONTRACTS = ("offtake", "finance", "technology", "operator")
+# Codes that are no place: whoever stands behind them may be the focal.
+_NOBODY = ("UNK", "ROW", "WLD", "ALL", "ASE")
+_ROUNDS = 300
+
+
+# ---------------------------------------------------------------------- of entities and parts
+
+
+def _flags(country: ObjectArray, focal: tuple[str, ...]) -> FloatArray:
+    """Whether each home is focal, n x 3; a home that nobody knows may be."""
+    series = pd.Series(country, dtype=object)
+    hit = series.isin(focal).to_numpy(dtype=float)
+    maybe = series.isin([c for c in _NOBODY if c not in focal]).to_numpy(dtype=float)
+    return np.column_stack([hit, hit, np.maximum(hit, maybe)])
+
+
+def _check_loops(b: Book) -> None:
+    w = ownership_matrix(b.holder, b.asset, b.share, b.n)
+    leak = ~b.held | (np.asarray(w.sum(axis=1)).ravel() < 1 - 1e-9)
+    dead = closed_rows(w, leak)
+    if dead.any():
+        raise closed_loop_error(b.name[: b.n][dead], "holdings")
+
+
+def _equity(b: Book, focal: tuple[str, ...], unlisted: Unlisted) -> FloatArray:
+    """Looked-through focal equity of each entity: value, low, high."""
+    _check_loops(b)
+    flag = _flags(b.country[: b.n], focal)
+    free = ~b.held
+    total = np.bincount(b.asset, b.share, b.n)
+    rest = np.where(b.held, np.maximum(1 - total, 0.0), 0.0) * (unlisted == "host")
+    mine = flag[:, 0]
+    value = solve_absorbing(
+        ownership_matrix(b.holder, b.asset, b.share, b.n), np.where(free, mine, rest * mine).reshape(-1, 1)
+    )
+    # The high bound is one minus what surely belongs to others.
+    floor = np.column_stack(
+        [np.where(free, flag[:, 1], rest * mine), np.where(free, 1 - flag[:, 2], rest * (1 - flag[:, 2]))]
+    )
+    bounds = solve_absorbing(ownership_matrix(b.holder, b.asset, b.low, b.n), floor)
+    out = np.column_stack([value[:, 0], bounds[:, 0], 1 - bounds[:, 1]])
+    return _ordered(out)
+
+
+def _ordered(x: FloatArray) -> FloatArray:
+    """Columns value, low, high in [0, 1] with low <= value <= high."""
+    x = np.clip(x, 0.0, 1.0)
+    x[:, 1] = np.minimum(x[:, 1], x[:, 0])
+    x[:, 2] = np.maximum(x[:, 2], x[:, 0])
+    return x
+
+
+def _reached(
+    b: Book, votes: FloatArray, flag: FloatArray, threshold: float, pooled: bool, golden: bool
+) -> tuple[FloatArray, IntArray]:
+    """Entities that focal hands control (least fixed point), and the controlling label of each entity."""
+    ctrl, label = control_labels(
+        b.holder, b.asset, votes, b.n, group=b.group, threshold=threshold, names=b.name, sure=b.sure
+    )
+    if pooled:  # all focal holders vote as one
+        label = np.zeros_like(label)
+    _, inverse = np.unique(b.asset * max(len(b.name), 1) + label, return_inverse=True)
+    m = int(inverse.max()) + 1 if len(inverse) else 0
+    owner = np.zeros(m, dtype=np.int64)
+    owner[inverse] = b.asset
+    total = np.bincount(inverse, votes, m)
+    certain = np.bincount(inverse, b.sure, m) > 0
+    # Only a firm under nobody else's control answers to its home.
+    base: FloatArray = np.where(b.held & ((ctrl != np.arange(b.n)) | (b.home >= 0)), 0.0, flag)
+    gold = b.c_type == "golden_share"
+    x = base
+    for _ in range(_ROUNDS):
+        mine = np.bincount(inverse, votes * x[b.holder], m)
+        if pooled:
+            strong = np.bincount(inverse, b.sure * x[b.holder], m) > 0
+            wins = (mine > threshold + 1e-12) | strong
+        else:
+            wins = ((total > threshold + 1e-12) | certain) & (mine > 0.5 * total + 1e-12)
+        new = base.copy()
+        new[owner[wins]] = 1.0
+        if golden:
+            np.maximum.at(new, b.c_asset[gold], x[b.c_holder[gold]])
+        if np.array_equal(new, x):
+            break
+        x = new
+    return x, ctrl
+
+
+def _possible(b: Book, flag: FloatArray, threshold: float, unlisted: Unlisted) -> FloatArray:
+    """Entities that focal hands could control (greatest fixed point): nothing recorded rules it out."""
+    total = np.bincount(b.asset, b.share, b.n)
+    rest = np.where(b.held, np.maximum(1 - total, 0.0), 0.0) * (1 - flag) * (unlisted == "host")
+    veto = (b.c_type == "golden_share") | np.isin(b.c_type, _CONTRACTS[3:])
+    x = np.where(b.held, 1.0, flag)
+    for _ in range(_ROUNDS):
+        foreign = np.bincount(b.asset, b.low * (1 - x[b.holder]), b.n) + rest
+        new = np.where(b.held, ((1 - foreign) > threshold + 1e-12) * 1.0, flag)
+        new = np.where(b.held & (b.home < 0), np.maximum(new, flag * b.held), new)
+        np.maximum.at(new, b.asset[b.joint], x[b.holder[b.joint]])
+        np.maximum.at(new, b.c_asset[veto], x[b.c_holder[veto]])
+        if np.array_equal(new, x):
+            break
+        x = new
+    return x
+
+
+def _control(
+    b: Book, focal: tuple[str, ...], rule: str, threshold: float, unlisted: Unlisted, golden: bool
+) -> FloatArray:
+    """Focal control of each entity by owners alone (no host): value, low, high."""
+    flag = _flags(b.country[: b.n], focal)
+    pooled = rule == "aggregate"
+    value, _ = _reached(b, b.share, flag[:, 0], threshold, pooled, golden)
+    low, _ = _reached(b, b.low, flag[:, 1], threshold, pooled, golden)
+    high = _possible(b, flag[:, 2], threshold, unlisted)
+    x = _ordered(np.column_stack([value, low, high]))
+    if rule == "creditor" and len(b.c_type):
+        amount = np.column_stack([b.c_share, b.c_low, b.c_high]) * x[b.c_holder]
+        extra = np.zeros_like(x)
+        sold = b.c_type == "offtake"
+        np.add.at(extra, b.c_asset[sold], amount[sold])
+        lent = np.isin(b.c_type, _CONTRACTS[1:])
+        np.maximum.at(extra, b.c_asset[lent], amount[lent])
+        x = _ordered(np.maximum(x, np.minimum(extra, 1.0)))
+    over = b.c_type == "host_override"
+    if over.any():  # the owner is there still, but the state has taken the last word; it may give it back
+        x[b.c_asset[over], 0] = flag[b.c_holder[over], 0]
+        x[b.c_asset[over], 1] = flag[b.c_holder[over], 1]
+        x = _ordered(x)
+    return x
+
+
+def _nodes_from_parts(b: Book, x: FloatArray, ix: GraphIndex, focal: tuple[str, ...], unlisted: Unlisted) -> FloatArray:
+    """Sum of the parts of each node; the part of its output without a recorded holder is unknown, or the host's."""
+    n = ix.n
+    p = x[b.part]
+    value = np.asarray(np.bincount(b.node, b.portion * p[:, 0], n), dtype=np.float64)
+    host = _flags(ix.nodes["country"].astype("object").to_numpy(), focal)
+    if unlisted == "host":
+        rest = np.maximum(1 - np.bincount(b.node, b.portion, n), 0.0)
+        value = value + rest * host[:, 0]
+        # Bounds: each portion at the end that helps least or most, the host taking what is left.
+        lo_if_mine = 1 - np.bincount(b.node, b.portion_high * (1 - p[:, 1]), n)
+        lo_if_not = np.bincount(b.node, b.portion_low * p[:, 1], n)
+        hi_if_mine = 1 - np.bincount(b.node, b.portion_low * (1 - p[:, 2]), n)
+        hi_if_not = np.minimum(hi_if_mine, np.bincount(b.node, b.portion_high * p[:, 2], n))
+        low = np.where(host[:, 1] > 0, lo_if_mine, lo_if_not)
+        high = np.where(host[:, 2] > 0, hi_if_mine, hi_if_not)
+    else:
+        low = np.bincount(b.node, b.portion_low * p[:, 1], n)
+        high = 1 - np.bincount(b.node, b.portion_low * (1 - p[:, 2]), n)
+    return _ordered(np.column_stack([value, low, high]))
+
+
+# ---------------------------------------------------------------------- of nodes
+
+
+def _mix(ix: GraphIndex, pools: BoolArray, x: FloatArray) -> FloatArray:
+    """Fill the rows of pools with the share-weighted mean of what feeds them.
+
+    Rows of pools with unknown inflow add to less than the whole.
+    """
+    from scipy import sparse
+
+    if not pools.any():
+        return x
+    code = np.full(ix.n, -1, dtype=np.int64)
+    where = np.flatnonzero(pools)
+    code[where] = np.arange(len(where))
+    share = np.nan_to_num(ix.share)
+    into = pools[ix.dst]
+    inner = into & pools[ix.src]
+    outer = into & ~pools[ix.src]
+    size = (len(where), len(where))
+    w = sparse.csr_matrix((share[inner], (code[ix.dst[inner]], code[ix.src[inner]])), shape=size)
+    feed = sparse.csr_matrix((share[outer], (code[ix.dst[outer]], ix.src[outer])), shape=(len(where), ix.n))
+    out = x.copy()
+    out[where] = solve_absorbing(w, np.asarray(feed @ x))
+    return out
+
+
+def _mix_interval(ix: GraphIndex, pools: BoolArray, x: FloatArray) -> FloatArray:
+    y = np.column_stack([x[:, 0], x[:, 1], 1 - x[:, 2]])
+    y = _mix(ix, pools, y)
+    return _ordered(np.column_stack([y[:, 0], y[:, 1], 1 - y[:, 2]]))
+
+
+def _kinds(ix: GraphIndex) -> tuple[ObjectArray, ObjectArray]:
+    return ix.nodes["kind"].astype("object").to_numpy(), ix.nodes["country"].astype("object").to_numpy()
+
+
+def _location(graph: SupplyGraph, focal: tuple[str, ...]) -> FloatArray:
+    ix = graph.index
+    kind, country = _kinds(ix)
+    hit = pd.Series(country, dtype=object).isin(focal).to_numpy(dtype=float)
+    high = hit.copy()
+    # The unlisted rest may hide a focal place only if that place is not listed for the product already.
+    rest = np.isin(country, [c for c in _NOBODY if c not in focal]) & (kind != "demand")
+    if rest.any():
+        product = ix.nodes["product"].astype("object").to_numpy()
+        listed = pd.Series(country[(hit > 0) & (kind == "producer")], dtype=object)
+        by = listed.groupby(product[(hit > 0) & (kind == "producer")]).nunique()
+        full = set(by.index[by == len(focal)])
+        high[rest] = np.array([p not in full for p in product[rest]], dtype=float)
+    world = np.isin(country, [c for c in _NOBODY if c not in focal]) & (kind == "demand")
+    return _mix_interval(ix, world, np.column_stack([hit, hit, high]))
+
+
+def _view(view: str) -> None:
+    if view not in ("location", "equity", "control"):
+        raise unknown_name("view", view, ("location", "equity", "control"), "control")
+
+
+def focal_share(
+    graph: SupplyGraph,
+    focal: str | Iterable[str] = "CHN",
+    view: View = "location",
+    *,
+    rule: Rule = "majority",
+    unlisted: Unlisted = "unknown",
+    threshold: float = 0.5,
+    golden_share: bool = True,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Part of each node that is the focal's: value, low and high, in the order of ``graph.index.nodes``.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    focal : str or iterable of str
+        ISO3 code, scope preset, or several codes.
+    view : {"location", "equity", "control"}
+        Where it stands; who owns the output, looked through; what part of it the focal can stop, as host or as owner.
+    rule : {"majority", "aggregate", "creditor"}
+        Control by one holder or group above the threshold, chains included; by all focal holders added up; or by
+        majority, offtake, finance, technology or operation.
+    unlisted : {"unknown", "host"}
+        Output and equity without a recorded holder: 0 for the value and 1 for the high bound, or presumed to belong
+        to the host country (an assumption). In the ``location`` view it has no effect.
+    threshold : float
+        Votes above which a holder controls, strictly.
+    golden_share : bool
+        Whether a golden share controls.
+
+    Returns
+    -------
+    tuple of ndarray
+        ``value, low, high`` in [0, 1], dimensionless. Pools of demand are, by location, where they are; by equity and
+        control, and for the world pool by location too, the share-weighted mean of what feeds them. In the control
+        view a node that stands in the focal is 1, 1, 1.
+
+    Raises
+    ------
+    UnknownNameError
+        A view, rule, ``unlisted`` or country that does not exist.
+    SchemaError
+        Owners that own only each other, all named.
+
+    Notes
+    -----
+    Missing policy: see ``unlisted``; the unlisted rest of the world (``ROW``) may hide a focal place that is not
+    listed for the product. Definition of this library.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from supplyrisk.graph import SupplyGraph
+    >>> g = SupplyGraph.from_tables(
+    ...     products=pd.DataFrame([dict(product="nickel.refined", name="Nickel", commodity="nickel", chain="nickel",
+    ...         stage="refine", unit="t", basis="contained", period="year")]),
+    ...     nodes=pd.DataFrame([dict(node="nickel.refined@IDN", product="nickel.refined", country="IDN",
+    ...         kind="producer", year=2024, output=100.0, output_grade="assumption")]),
+    ...     holdings=pd.DataFrame([dict(asset="nickel.refined@IDN", part="park", portion=0.75, holder="Firm",
+    ...         holder_country="CHN", type="majority", share=0.8, grade="assumption", year=2024)]))
+    >>> [x.round(2).tolist() for x in focal_share(g, "CHN", "control")]
+    [[0.75], [0.75], [1.0]]
+    >>> [x.round(2).tolist() for x in focal_share(g, "CHN", "location")]
+    [[0.0], [0.0], [0.0]]
+    """
+    _view(view)
+    if rule not in RULES:
+        raise unknown_name("rule", rule, RULES, "focal_share()")
+    if unlisted not in ("unknown", "host"):
+        raise unknown_name("unlisted", unlisted, ("unknown", "host"), "focal_share()")
+    codes = scope(focal)
+    if view == "location":
+        x = _location(graph, codes)
+    else:
+        x = _owners(graph, codes, view, rule, unlisted, threshold, golden_share)
+    if view == "control":
+        x[np.isin(_kinds(graph.index)[1], codes)] = 1.0
+    return x[:, 0].copy(), x[:, 1].copy(), x[:, 2].copy()
+
+
+def _owners(
+    graph: SupplyGraph, codes: tuple[str, ...], view: str, rule: str, unlisted: Unlisted, threshold: float, golden: bool
+) -> FloatArray:
+    """Equity or owner control of nodes, pools mixed; the host is not counted yet in the control view."""
+    ix, b = graph.index, book(graph)
+    entity = _equity(b, codes, unlisted) if view == "equity" else _control(b, codes, rule, threshold, unlisted, golden)
+    x = _nodes_from_parts(b, entity, ix, codes, unlisted)
+    kind, country = _kinds(ix)
+    if view == "control":  # a pool draws on producers, whose host can stop them
+        x[np.isin(country, codes) & (kind == "producer")] = 1.0
+    fed = np.bincount(ix.dst, minlength=ix.n) > 0
+    recorded = np.bincount(b.node, minlength=ix.n) > 0
+    return _mix_interval(ix, (kind == "demand") | ((kind == "stock") & fed & ~recorded), x)
+
+
+def composition(
+    graph: SupplyGraph, view: View = "location", *, unlisted: Unlisted | None = None, threshold: float = 0.5
+) -> tuple[sparse.csr_matrix, list[str]]:
+    """Who holds each node, by country.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    view : {"location", "equity", "control"}
+        Place; equity looked through, by home of the last holder; home of the controller of each part.
+    unlisted : {"unknown", "host"}, optional
+        Where what nobody is named for goes: to column ``UNK``, or to the host country. Default: ``unknown`` for
+        equity; ``host`` for control, since a host can stop what stands in its territory and nobody else is known to.
+    threshold : float
+        Votes above which a holder controls.
+
+    Returns
+    -------
+    tuple of (scipy.sparse.csr_matrix, list of str)
+        Nodes x countries, rows adding to 1, in the order of ``graph.index.nodes``; and the countries. ``UNK`` and
+        ``ROW`` are residuals, never one supplier.
+
+    Raises
+    ------
+    UnknownNameError
+        No such view.
+    SchemaError
+        Owners that own only each other.
+
+    Examples
+    --------
+    >>> import supplyrisk.control as c
+    >>> from supplyrisk.graph import SupplyGraph
+    >>> matrix, countries = composition(SupplyGraph.from_tables())
+    >>> matrix.shape, countries
+    ((0, 1), ['UNK'])
+    """
+    from scipy import sparse
+
+    _view(view)
+    presume = unlisted or ("unknown" if view == "equity" else "host")
+    ix = graph.index
+    kind, country = _kinds(ix)
+    b = book(graph)
+    names = sorted({*country.tolist(), *b.country.tolist(), "UNK"})
+    col = pd.Index(names, dtype=object)
+    unk = names.index("UNK")
+    place = col.get_indexer(pd.Index(country, dtype=object))
+    k, n = len(names), ix.n
+    pools = (
+        np.isin(country, _NOBODY) & (kind == "demand")
+        if view == "location"
+        else (kind == "demand") | ((kind == "stock") & (np.bincount(ix.dst, minlength=n) > 0))
+    )
+    rest_col = place if presume == "host" or view == "location" else np.full(n, unk)
+    if view == "location" or not len(b.part):
+        held: FloatArray = np.zeros(n)
+        m = sparse.csr_matrix((n, k))
+    else:
+        rows, cols, vals = _part_countries(b, view, presume, col, unk, threshold)
+        m = sparse.csr_matrix((b.portion[rows] * vals, (b.node[rows], cols)), shape=(n, k))
+        held = np.asarray(np.bincount(b.node, b.portion, n), dtype=np.float64)
+    rest = np.where(pools, 0.0, np.maximum(1 - held, 0.0))
+    m = sparse.diags(np.where(pools, 0.0, 1.0)) @ m + sparse.csr_matrix((rest, (np.arange(n), rest_col)), shape=(n, k))
+    if pools.any():
+        used = np.unique(ix.src[pools[ix.dst]])
+        dense = np.zeros((n, k))
+        dense[used] = m[used].toarray()
+        mixed = _mix(ix, pools, dense)[pools]
+        mixed[:, unk] += np.maximum(1 - mixed.sum(axis=1), 0.0)
+        where = np.flatnonzero(pools)
+        r, c = np.nonzero(mixed)
+        m = m + sparse.csr_matrix((mixed[r, c], (where[r], c)), shape=(n, k))
+    m = m.tocsr()
+    m.eliminate_zeros()
+    return m, names
+
+
+def _part_countries(
+    b: Book, view: str, presume: str, col: pd.Index, unk: int, threshold: float
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Position of the part, column and weight of each (part, country) pair."""
+    home = col.get_indexer(pd.Index(b.country, dtype=object))
+    if view == "equity":
+        _check_loops(b)
+        used, column = np.unique(np.append(home[: b.n], unk), return_inverse=True)
+        rhs = np.zeros((b.n, len(used)))
+        free = ~b.held
+        rhs[np.flatnonzero(free), column[:-1][free]] = 1.0
+        rest = np.where(b.held, np.maximum(1 - np.bincount(b.asset, b.share, b.n), 0.0), 0.0)
+        np.add.at(rhs, (np.arange(b.n), column[:-1] if presume == "host" else np.full(b.n, column[-1])), rest)
+        x = solve_absorbing(ownership_matrix(b.holder, b.asset, b.share, b.n), rhs)[b.part]
+        r, c = np.nonzero(x)
+        return r, used[c], x[r, c]
+    ctrl, _ = control_labels(
+        b.holder, b.asset, b.share, b.n, group=b.group, threshold=threshold, names=b.name, sure=b.sure
+    )
+    gold = b.c_type == "golden_share"
+    ctrl[b.c_asset[gold]] = b.c_holder[gold]
+    over = b.c_type == "host_override"
+    ctrl[b.c_asset[over]] = b.c_holder[over]
+    top = ctrl[b.part]
+    nobody = top == b.part
+    where = np.asarray(home[top], dtype=np.int64)
+    if presume != "host":
+        where = np.where(nobody, unk, where)
+    return np.arange(len(b.part)), where, np.ones(len(b.part))
+
+
+def effective_control(
+    graph: SupplyGraph,
+    focal: str | Iterable[str] = "CHN",
+    *,
+    of: Literal["nodes", "links"] = "nodes",
+    unlisted: Unlisted = "unknown",
+    threshold: float = 0.5,
+    golden_share: bool = True,
+) -> pd.DataFrame:
+    """How much of each node or link the focal can stop, by every rule side by side, with the interval around all.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    focal : str or iterable of str
+        ISO3 code, scope preset, or several codes.
+    of : {"nodes", "links"}
+        A row per node, or a row per link (what its supplier can be made to stop).
+    unlisted, threshold, golden_share
+        As in :func:`focal_share`.
+
+    Returns
+    -------
+    DataFrame
+        Keys, then for each of ``location``, ``equity``, ``majority``, ``aggregate`` and ``creditor`` the value and its
+        ``_low`` and ``_high``; ``value`` (the majority rule), ``low`` and ``high`` over all ownership rules;
+        ``owner_can_stop`` and ``host_can_stop`` (the two hands behind ``value``); ``overridden`` (part whose owner
+        the state has overruled); ``coverage`` (part of the output with a recorded holder) and ``grade`` (the weakest
+        used). All fractions in [0, 1]; links add ``quantity`` in product units.
+
+    Raises
+    ------
+    UnknownNameError, SchemaError
+        As in :func:`focal_share`.
+
+    Notes
+    -----
+    Rules may differ, and that is the finding: a stake of 51 % of 51 % is 26 % of the equity and all of the control;
+    a plant that lives on focal loans appears under the creditor rule alone. Definition of this library.
+
+    Examples
+    --------
+    >>> from supplyrisk.graph import SupplyGraph
+    >>> list(effective_control(SupplyGraph.from_tables()).columns[:4])
+    ['node', 'product', 'country', 'kind']
+    """
+    if of not in ("nodes", "links"):
+        raise unknown_name("of", of, ("nodes", "links"), "effective_control()")
+    codes = scope(focal)
+    ix, b = graph.index, book(graph)
+    columns: dict[str, FloatArray] = {}
+    for name in ("location", "equity", *RULES):
+        view: View = "location" if name == "location" else "equity" if name == "equity" else "control"
+        rule: Rule = "aggregate" if name == "aggregate" else "creditor" if name == "creditor" else "majority"
+        got = focal_share(
+            graph, codes, view, rule=rule, unlisted=unlisted, threshold=threshold, golden_share=golden_share
+        )
+        columns[name], columns[f"{name}_low"], columns[f"{name}_high"] = got
+    kind, country = _kinds(ix)
+    owner = _nodes_from_parts(b, _control(b, codes, "majority", threshold, unlisted, golden_share), ix, codes, unlisted)
+    fed = np.bincount(ix.dst, minlength=ix.n) > 0
+    pools = (kind == "demand") | ((kind == "stock") & fed)
+    over = np.isin(b.part, b.c_asset[b.c_type == "host_override"])
+    facts = np.column_stack(
+        [owner[:, 0], np.bincount(b.node, b.portion * b.named, ix.n), np.bincount(b.node, b.portion * over, ix.n)]
+    )
+    facts = _mix(ix, pools, facts)
+    grade = np.full(ix.n, -1, dtype=np.int64)
+    np.maximum.at(grade, b.node, b.grade)
+    ladder = np.array([*GRADES, None], dtype=object)
+    out = pd.DataFrame(
+        {
+            "node": ix.nodes["node"].astype("object").to_numpy(),
+            "product": ix.nodes["product"].astype("object").to_numpy(),
+            "country": country,
+            "kind": kind,
+            **columns,
+            "value": columns["majority"],
+            "low": np.minimum.reduce([columns[f"{r}_low"] for r in ("equity", *RULES)]),
+            "high": np.maximum.reduce([columns[f"{r}_high"] for r in ("equity", *RULES)]),
+            "owner_can_stop": facts[:, 0],
+            "host_can_stop": np.isin(country, codes).astype(float),
+            "overridden": facts[:, 2],
+            "coverage": np.clip(facts[:, 1], 0.0, 1.0),
+            "grade": ladder[grade],
+        }
+    )
+    out.attrs.update(focal=codes, unlisted=unlisted, threshold=threshold, golden_share=golden_share)
+    if of == "nodes":
+        return out
+    rows = out.drop(columns=["node", "product", "country", "kind"]).iloc[ix.src].reset_index(drop=True)
+    head = ix.links[["supplier", "buyer", "product", "quantity"]].reset_index(drop=True)
+    head["share"] = ix.share
+    out = pd.concat([head, rows], axis=1)
+    out.attrs.update(focal=codes, unlisted=unlisted, threshold=threshold, golden_share=golden_share)
+    return out

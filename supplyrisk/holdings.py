@@ -1,0 +1,240 @@
+"""Holdings compiled once per graph into integer arrays: who holds which part of which node or firm, and how.
+
+A node is a sum of *parts* (portions of its output). Parts and held firms are entities, and so are the holders nobody is
+recorded to hold. Everything in :mod:`supplyrisk.control` runs on these arrays.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .graph import SupplyGraph
+from .schema import GRADES, date_ceil, date_floor
+
+__all__ = ["Book", "book", "holders"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+ObjectArray = npt.NDArray[np.object_]
+STAKES = ("equity", "majority", "joint", "minority")
+
+
+@dataclass(frozen=True, eq=False)
+class Book:
+    """Holdings in force, as codes. Entities: firms and parts that are held, then holders nobody is recorded to hold."""
+
+    name: ObjectArray  # of each entity; groups follow
+    country: ObjectArray  # home of each entity; groups follow
+    n: int
+    home: IntArray  # node code of a part, -1 for firms and holders
+    held: BoolArray
+    # stakes
+    holder: IntArray
+    asset: IntArray
+    share: FloatArray
+    low: FloatArray
+    group: IntArray
+    sure: BoolArray
+    joint: BoolArray
+    # other channels: golden shares, contracts, host overrides
+    c_type: ObjectArray
+    c_holder: IntArray
+    c_asset: IntArray
+    c_share: FloatArray
+    c_low: FloatArray
+    c_high: FloatArray
+    # parts
+    part: IntArray  # entity code
+    node: IntArray  # node code
+    portion: FloatArray
+    portion_low: FloatArray
+    portion_high: FloatArray
+    named: BoolArray  # at least one holder with a name or a country
+    grade: IntArray  # weakest grade of each part, position in GRADES
+
+
+_BOOKS: weakref.WeakKeyDictionary[SupplyGraph, Book] = weakref.WeakKeyDictionary()
+
+
+def _day(graph: SupplyGraph) -> str:
+    return date_ceil(graph.as_of) if graph.as_of else f"{graph.reference_year}-12-31"
+
+
+def holders(graph: SupplyGraph) -> pd.DataFrame:
+    """Holdings in force on the graph's date, the newest row of each (asset, part, holder, type).
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph; its date is ``as_of``, or the end of its newest data year.
+
+    Returns
+    -------
+    DataFrame
+        Rows of table ``holdings``; those of nodes that are not in the graph are left out.
+    """
+    h = graph.tables["holdings"]
+    if not len(h):
+        return h
+    day = _day(graph)
+    start = h["valid_from"].map(lambda d: "0000" if pd.isna(d) or d == "" else date_floor(str(d))).astype(str)
+    end = h["valid_to"].map(lambda d: "9999" if pd.isna(d) or d == "" else date_ceil(str(d))).astype(str)
+    keep = (start <= day) & (end >= day)
+    at = graph.index.position.get_indexer(pd.Index(h["asset"].astype("object")))
+    keep &= (at >= 0) | ~h["asset"].str.contains("@", regex=False).fillna(False).to_numpy(dtype=bool)
+    h = h[keep].assign(_start=start[keep])
+    h = h.sort_values(["asset", "part", "holder", "type", "_start"], kind="stable")
+    return h.drop_duplicates(["asset", "part", "holder", "type"], keep="last").drop(columns="_start")
+
+
+def book(graph: SupplyGraph) -> Book:
+    """The graph's holdings as arrays, compiled on first use."""
+    found = _BOOKS.get(graph)
+    if found is None:
+        found = _compile(graph)
+        _BOOKS[graph] = found
+    return found
+
+
+def _compile(graph: SupplyGraph) -> Book:
+    h = holders(graph).reset_index(drop=True)
+    ix = graph.index
+    asset = h["asset"].astype("object").to_numpy()
+    at = ix.position.get_indexer(pd.Index(asset, dtype=object)).astype(np.int64)
+    on_node = at >= 0
+    firm = set(asset[~on_node])
+    who = h["holder"].astype("object").to_numpy()
+    land = h["holder_country"].astype("object").to_numpy()
+    kind = h["type"].astype("object").to_numpy()
+    part = h["part"].fillna("").astype("object").to_numpy()
+    # A part is an entity of its own; a holder is known by name and home, a held firm by name alone.
+    asset_key = np.where(on_node, asset + "\x1f" + part, asset + "\x1e")
+    is_firm = pd.Series(who, dtype=object).isin(firm).to_numpy(dtype=bool)
+    holder_key = np.where(is_firm, who + "\x1e", who + "\x1d" + land)
+    codes, keys = pd.factorize(np.concatenate([asset_key, holder_key])) if len(h) else (np.zeros(0, int), np.zeros(0))
+    a, u = codes[: len(h)].astype(np.int64), codes[len(h) :].astype(np.int64)
+    n = len(keys)
+    held = np.zeros(n, dtype=bool)
+    held[a] = True
+    home = np.full(n, -1, dtype=np.int64)
+    home[a[on_node]] = at[on_node]
+    name = np.empty(n, dtype=object)
+    name[a] = np.where(part == "", asset, asset + " / " + part) if len(h) else asset
+    name[u] = who
+    country = np.full(n, "UNK", dtype=object)
+    known = land != "UNK"
+    if known.any():  # the home that most rows state
+        count = pd.DataFrame({"u": u[known], "c": land[known]}).groupby(["u", "c"]).size().reset_index(name="count")
+        count = count.sort_values("count", ascending=False, kind="stable")
+        best = count.drop_duplicates("u")
+        country[best["u"].to_numpy()] = best["c"].to_numpy(dtype=object)
+    country[home >= 0] = ix.nodes["country"].astype("object").to_numpy()[home[home >= 0]]
+
+    value, low, high = graph.interval("holdings", "share", h)
+    high = np.minimum(high, 1.0)
+    low = np.nan_to_num(low)
+    sure = kind == "majority"
+    low = np.where(sure, np.maximum(low, 0.5), low)
+    high = np.maximum(high, low)
+    stake = np.isin(kind, STAKES)
+    share = np.where(np.isnan(value), low, np.maximum(value, low))[stake]
+    low_s, sa, su = low[stake], a[stake], u[stake]
+    total = np.maximum(np.bincount(sa, share, n), 1.0)[sa]
+    share = share / total
+    low_s = np.minimum(low_s, share)
+
+    text = h["group"].fillna("").astype("object").to_numpy()
+    g_code, g_name = (
+        pd.factorize(np.asarray([t or None for t in text], dtype=object)) if len(h) else (np.zeros(0, int), np.zeros(0))
+    )
+    g_land = np.full(len(g_name), "UNK", dtype=object)
+    grouped = (g_code >= 0) & known
+    if grouped.any():  # home of a group: where most of what it holds sits; a tie stays unknown
+        weight = np.where(stake, np.nan_to_num(value), 0.0) + 1e-9
+        w = pd.DataFrame({"g": g_code[grouped], "c": land[grouped], "w": weight[grouped]})
+        w = w.groupby(["g", "c"])["w"].sum().reset_index().sort_values("w", ascending=False, kind="stable")
+        first = w.drop_duplicates("g")
+        runner = w[w.duplicated("g")].drop_duplicates("g").set_index("g")["w"].reindex(first["g"]).to_numpy()
+        clear = ~(np.abs(first["w"].to_numpy() - runner) < 1e-12)
+        g_land[first["g"].to_numpy()[clear]] = first["c"].to_numpy(dtype=object)[clear]
+    group = np.where(g_code >= 0, g_code + n, -1).astype(np.int64)[stake]
+
+    parts, portions, grades = _parts(h, a, on_node, n)
+    nodes = home[parts]
+    named = np.zeros(n, dtype=bool)
+    named[a[(who != "unknown") | known]] = True
+    other = ~stake
+    return Book(
+        name=np.concatenate([name, np.asarray(g_name, dtype=object)]),
+        country=np.concatenate([country, g_land]),
+        n=n,
+        home=home,
+        held=held,
+        holder=su,
+        asset=sa,
+        share=share,
+        low=low_s,
+        group=group,
+        sure=sure[stake],
+        joint=(kind == "joint")[stake],
+        c_type=kind[other],
+        c_holder=u[other],
+        c_asset=a[other],
+        c_share=np.where(np.isnan(value), 1.0, value)[other],
+        c_low=low[other],
+        c_high=np.where(np.isnan(value), 1.0, high)[other],
+        part=parts,
+        node=nodes,
+        portion=portions[0],
+        portion_low=portions[1],
+        portion_high=portions[2],
+        named=named[parts],
+        grade=grades,
+    )
+
+
+def _parts(
+    h: pd.DataFrame, a: IntArray, on_node: BoolArray, n: int
+) -> tuple[IntArray, tuple[FloatArray, FloatArray, FloatArray], IntArray]:
+    """Part entities with their portion (value, low, high) and weakest grade."""
+    rank = h["grade"].map({g: i for i, g in enumerate(GRADES)}).astype("float64").fillna(len(GRADES) - 1)
+    frame = pd.DataFrame(
+        {
+            "e": a,
+            "node": h["asset"].astype("object"),
+            "whole": (h["part"].fillna("") == "").to_numpy(dtype=bool),
+            "p": h["portion"].astype("float64"),
+            "lo": h["portion_low"].astype("float64"),
+            "hi": h["portion_high"].astype("float64"),
+            "grade": rank,
+        }
+    )[on_node]
+    f = frame.groupby("e", sort=True).agg(
+        node=("node", "first"),
+        whole=("whole", "first"),
+        p=("p", "max"),
+        lo=("lo", "max"),
+        hi=("hi", "max"),
+        grade=("grade", "max"),
+    )
+    # A row for the whole node without a portion stands for what the named parts leave over.
+    stated = f["p"].fillna(f["lo"]).fillna(0.0)
+    others = (stated * ~f["whole"]).groupby(f["node"]).transform("sum")
+    silent = f["whole"] & f["p"].isna() & f["lo"].isna() & f["hi"].isna()
+    p = f["p"].mask(silent, (1.0 - others).clip(0.0, 1.0))
+    lo = f["lo"].fillna(p).fillna(0.0)
+    value = p.fillna(lo)
+    hi = f["hi"].fillna(p).fillna(1.0)
+    total = value.groupby(f["node"]).transform("sum").clip(lower=1.0)
+    v = (value / total).to_numpy(dtype=float)
+    return (
+        f.index.to_numpy(dtype=np.int64),
+        (v, np.minimum(lo.to_numpy(dtype=float), v), np.maximum(hi.to_numpy(dtype=float), v)),
+        f["grade"].to_numpy(dtype=np.int64),
+    )

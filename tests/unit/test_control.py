@@ -1,0 +1,450 @@
+"""Ownership and control: worked examples, laws, and brute force on small random firms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supplyrisk import control
+from supplyrisk.errors import SchemaError, UnknownNameError
+from supplyrisk.graph import SupplyGraph
+
+HOLDER = ["P", "Q", "F2", "F1", "Q", "P"]
+ASSET = ["F1", "F1", "F1", "F2", "F2", "F2"]
+SHARE = [0.6, 0.3, 0.1, 0.5, 0.4, 0.1]
+
+
+def graph(nodes, holdings=(), links=(), recipes=(), exact=True, **kw):
+    """A graph from short rows; shares and flows are exact unless asked otherwise."""
+    ids = [n if isinstance(n, tuple) else (n, 100.0) for n in nodes]
+    frame, products = [], {}
+    for node, output in ids:
+        product, _, rest = node.partition("@")
+        kind = "demand" if rest.endswith(":demand") else "stock" if rest.endswith(":stock") else "producer"
+        country, _, site = rest.removesuffix(f":{kind}").partition("#")
+        products[product] = dict(
+            product=product,
+            name=product,
+            commodity=product,
+            chain="c",
+            stage="refine",
+            unit="t",
+            basis="contained",
+            period="year",
+        )
+        frame.append(
+            dict(
+                node=node,
+                product=product,
+                country=country,
+                site=site or None,
+                kind=kind,
+                year=2024,
+                output=output if kind == "producer" else None,
+                output_grade="assumption",
+            )
+        )
+    h = pd.DataFrame(
+        [
+            {"part": "", "year": 2024, "grade": "assumption", "holder_country": "UNK", "type": "equity", **dict(row)}
+            for row in holdings
+        ]
+    )
+    if len(h):
+        if "share" not in h:
+            h["share"] = np.nan
+        h["missing"] = np.where(h["share"].isna(), "unknown", None)
+        for c in ("low", "high"):
+            if c not in h:
+                h[c] = np.nan
+            if exact:
+                h[c] = h[c].fillna(h["share"])
+    rows = [
+        dict(
+            supplier=s,
+            buyer=b,
+            product=s.partition("@")[0],
+            year=2024,
+            method="observed",
+            quantity=q,
+            missing="unknown" if q is None else None,
+            grade="assumption",
+            low=q,
+            high=q,
+        )
+        for s, b, q in links
+    ]
+    r = pd.DataFrame(
+        [
+            dict(process="p", input_class="essential", coefficient=1.0, grade="assumption", year=2024, **dict(x))
+            for x in recipes
+        ]
+    )
+    for x in recipes:
+        for p in (x["product"], x["input"]):
+            products.setdefault(
+                p,
+                dict(
+                    product=p,
+                    name=p,
+                    commodity=p,
+                    chain="c",
+                    stage="refine",
+                    unit="t",
+                    basis="contained",
+                    period="year",
+                ),
+            )
+    tables = {"products": pd.DataFrame(products.values()), "nodes": pd.DataFrame(frame)}
+    for name, t in (("holdings", h), ("links", pd.DataFrame(rows)), ("recipes", r)):
+        if len(t):
+            tables[name] = t
+    return SupplyGraph.from_tables(tables, **kw)
+
+
+def at(g, node, view="control", **kw):
+    i = g.index.code(node)
+    return tuple(round(float(x[i]), 9) for x in control.focal_share(g, kw.pop("focal", "CHN"), view, **kw))
+
+
+# ---------------------------------------------------------------- F8
+
+
+def test_integrated_ownership():
+    y = control.equity(HOLDER, ASSET, SHARE)
+    np.testing.assert_allclose(y.loc["P"], [0.642105, 0.421053], atol=5e-7)
+    np.testing.assert_allclose(y.loc["Q"], [0.357895, 0.578947], atol=5e-7)
+    np.testing.assert_allclose(y.sum(), 1.0, atol=1e-12)
+    np.testing.assert_allclose((y * [100, 60]).sum(axis=1)[["P", "Q"]], [89.473684, 70.526316], atol=5e-7)
+
+
+def test_majority_chain():
+    top = control.majority(HOLDER, ASSET, SHARE)
+    output = pd.Series([100.0, 60.0], index=["F1", "F2"])
+    assert output.groupby(top).sum().to_dict() == {"P": 160.0}
+
+
+def test_network_power():
+    np.testing.assert_allclose(control.shapley_shubik([0.5, 0.4, 0.1]), [0.666667, 0.166667, 0.166667], atol=5e-7)
+    # F2 holds 10 % of F1, but never tips it: P decides F1 alone. Sampled, because the two hold each other.
+    p = control.network_power(HOLDER, ASSET, SHARE, draws=20000, seed=1)
+    assert p.attrs["method"] == "sampled"
+    assert p.loc["P", "F1"] == 1.0
+    assert p.loc["P", "F2"] == pytest.approx(0.833333, abs=0.01)
+    keep = [i for i in range(6) if HOLDER[i] != "F2"]
+    p = control.network_power([HOLDER[i] for i in keep], [ASSET[i] for i in keep], [SHARE[i] for i in keep])
+    assert p.attrs["method"] == "exact"
+    assert p.loc["P", "F2"] == pytest.approx(0.833333, abs=5e-7)
+    pd.testing.assert_frame_equal(
+        control.network_power(HOLDER, ASSET, SHARE, draws=50, seed=3),
+        control.network_power(HOLDER, ASSET, SHARE, draws=50, seed=3),
+    )
+
+
+def test_trap_15_transposed_ownership():
+    """Swapping holder and asset is caught where it makes shares add to more than one."""
+    with pytest.raises(SchemaError, match="holder and asset are swapped"):
+        control.equity(["F1", "F2"], ["P", "P"], [0.6, 0.5])
+    right = control.equity(["P", "Q"], ["F", "F"], [0.9, 0.1])
+    assert list(right.columns) == ["F"]
+    assert right.loc["P", "F"] == 0.9
+
+
+def test_bad_shares_are_all_named():
+    with pytest.raises(SchemaError) as err:
+        control.equity(["A", "B", "C"], ["F", "F", "G"], [1.2, np.nan, -0.1])
+    assert len(err.value.problems) == 3
+
+
+def test_closed_loop_names_the_firms():
+    with pytest.raises(SchemaError, match="A, B"):
+        control.equity(["A", "B", "P"], ["B", "A", "C"], [1.0, 1.0, 0.5])
+    with pytest.raises(SchemaError, match="closed loop"):
+        control.majority(["A", "B"], ["B", "A"], [0.8, 0.7])
+
+
+def _brute_equity(h, a, s):
+    names = sorted({*h, *a})
+    m = np.zeros((len(names), len(names)))
+    for x, y, z in zip(h, a, s, strict=True):
+        m[names.index(x), names.index(y)] += z
+    return pd.DataFrame(m @ np.linalg.inv(np.eye(len(names)) - m), names, names)
+
+
+def _brute_control(h, a, s, u):
+    """Firms that u controls, straight from the definition."""
+    have = set()
+    while True:
+        new = {
+            f
+            for f in set(a)
+            if sum(z for x, y, z in zip(h, a, s, strict=True) if y == f and (x == u or x in have)) > 0.5 + 1e-12
+        }
+        if new == have or u in new:
+            return new
+        have = new
+
+
+@st.composite
+def firms(draw):
+    n_firms, n_out = draw(st.integers(1, 6)), draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    names = [f"F{i}" for i in range(n_firms)] + [f"O{i}" for i in range(n_out)]
+    rows = []
+    for f in names[:n_firms]:
+        who = [x for x in names if x != f and rng.random() < 0.5]
+        if not who:
+            continue
+        w = rng.dirichlet(np.full(len(who), 0.5)) * rng.choice([1.0, 0.95, 0.7])
+        rows += [(x, f, float(np.floor(z * 999) / 1000)) for x, z in zip(who, w, strict=True)]
+    return [r for r in rows if r[2] > 0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(firms())
+def test_equity_and_majority_against_brute_force(rows):
+    if not rows:
+        return
+    h, a, s = (list(x) for x in zip(*rows, strict=True))
+    want = _brute_equity(h, a, s)
+    got = control.equity(h, a, s)
+    for owner in got.index[:-1]:
+        np.testing.assert_allclose(got.loc[owner], want.loc[owner, got.columns], atol=1e-9)
+    by = {u: _brute_control(h, a, s, u) for u in {*h, *a}}
+    if any(u in by[u] for u in by):
+        with pytest.raises(SchemaError, match="closed loop"):
+            control.majority(h, a, s)
+        return
+    top = control.majority(h, a, s)
+    for f in top.index:
+        over = [u for u in by if f in by[u]]
+        last = [u for u in over if not any(u in by[v] for v in by)]
+        assert (last[0] if last else None) == top[f]
+
+
+# ---------------------------------------------------------------- nodes
+
+
+def test_moving_a_plant_abroad_keeps_control_and_lowers_location():
+    own = dict(part="plant", portion=1.0, holder="Firm", holder_country="CHN", share=0.8)
+    rest = dict(part="plant", portion=1.0, holder="Other", holder_country="JPN", share=0.2)
+    home = graph(["x@CHN#a"], [{"asset": "x@CHN#a", **own}, {"asset": "x@CHN#a", **rest}])
+    away = graph(["x@IDN#a"], [{"asset": "x@IDN#a", **own}, {"asset": "x@IDN#a", **rest}])
+    assert at(home, "x@CHN#a") == at(away, "x@IDN#a") == (1, 1, 1)
+    assert at(home, "x@CHN#a", "location") == (1, 1, 1)
+    assert at(away, "x@IDN#a", "location") == (0, 0, 0)
+    assert at(home, "x@CHN#a", "equity") == at(away, "x@IDN#a", "equity") == (0.8, 0.8, 0.8)
+
+
+def test_parts_unknown_rest_and_presumption():
+    g = graph(
+        ["x@IDN"],
+        [
+            dict(asset="x@IDN", part="a", portion=0.5, holder="Firm", holder_country="CHN", share=0.6),
+            dict(asset="x@IDN", part="b", portion=0.2, holder="Local", holder_country="IDN", share=0.9),
+        ],
+    )
+    assert at(g, "x@IDN") == (0.5, 0.5, 0.8)
+    assert at(g, "x@IDN", unlisted="host") == (0.5, 0.5, 0.5)
+    assert at(g, "x@IDN", "equity") == (0.3, 0.3, 0.82)
+    assert at(g, "x@IDN", "equity", focal="IDN", unlisted="host") == pytest.approx((0.7, 0.7, 0.7))
+
+
+def test_missing_portion_only_widens():
+    g = graph(
+        ["x@IDN"],
+        [
+            dict(
+                asset="x@IDN",
+                part="a",
+                portion_low=0.1,
+                portion_high=0.4,
+                holder="Firm",
+                holder_country="CHN",
+                share=0.6,
+            ),
+            dict(asset="x@IDN", part="b", holder="Firm", holder_country="CHN", share=0.6),
+        ],
+    )
+    assert at(g, "x@IDN") == (0.1, 0.1, 1.0)
+
+
+def test_concert_before_threshold():
+    rows = [dict(asset="x@IDN", holder=f"H{i}", holder_country="CHN", share=s) for i, s in enumerate((0.4, 0.3, 0.3))]
+    assert at(graph(["x@IDN"], rows), "x@IDN") == (0, 0, 1)
+    assert at(graph(["x@IDN"], rows), "x@IDN", rule="aggregate") == (1, 1, 1)
+    assert at(graph(["x@IDN"], [r | {"group": "G"} for r in rows]), "x@IDN") == (1, 1, 1)
+
+
+def test_two_tiers_equity_and_control_differ():
+    g = graph(
+        ["li@AUS"],
+        [
+            dict(asset="li@AUS", holder="TLEA", holder_country="AUS", share=0.51),
+            dict(asset="li@AUS", holder="Alb", holder_country="USA", share=0.49),
+            dict(asset="TLEA", holder="Tianqi", holder_country="CHN", share=0.51),
+            dict(asset="TLEA", holder="IGO", holder_country="AUS", share=0.49),
+        ],
+    )
+    assert at(g, "li@AUS", "equity") == pytest.approx((0.2601, 0.2601, 0.2601))
+    assert at(g, "li@AUS") == (1, 1, 1)
+    m, names = control.composition(g, "equity")
+    assert m[0, names.index("USA")] == pytest.approx(0.49)
+    assert m[0, names.index("AUS")] == pytest.approx(0.2499)
+    m, names = control.composition(g, "control")
+    assert m[0, names.index("CHN")] == 1.0
+
+
+def test_creditor_golden_share_and_override():
+    g = graph(
+        ["cu@KAZ", "cu@ZMB", "cu@NLD"],
+        [
+            dict(asset="cu@KAZ", holder="Local", holder_country="KAZ", share=1.0),
+            dict(asset="cu@KAZ", holder="Bank", holder_country="CHN", type="finance"),
+            dict(asset="cu@ZMB", holder="Local", holder_country="ZMB", share=1.0),
+            dict(asset="cu@ZMB", holder="State", holder_country="CHN", type="golden_share"),
+            dict(asset="cu@NLD", holder="Wing", holder_country="CHN", share=1.0),
+            dict(asset="cu@NLD", holder="Ministry", holder_country="NLD", type="host_override"),
+        ],
+    )
+    assert at(g, "cu@KAZ") == (0, 0, 0)
+    assert at(g, "cu@KAZ", rule="creditor") == (1, 0, 1)
+    assert at(g, "cu@ZMB") == (1, 1, 1)
+    assert at(g, "cu@ZMB", golden_share=False)[0] == 0
+    assert at(g, "cu@NLD") == (0, 0, 1)
+    assert at(g, "cu@NLD", "equity") == (1, 1, 1)
+    t = control.effective_control(g).set_index("node")
+    assert t.loc["cu@NLD", "overridden"] == 1.0
+    assert t.loc["cu@KAZ", ["majority", "creditor"]].tolist() == [0.0, 1.0]
+    assert (t["low"] <= t["value"]).all()
+    assert (t["value"] <= t["high"]).all()
+    assert t["coverage"].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_unknown_holder_is_width():
+    g = graph(
+        ["x@COD"],
+        [
+            dict(asset="x@COD", holder="unknown", holder_country="UNK", share=0.6),
+            dict(asset="x@COD", holder="Gov", holder_country="COD", share=0.4),
+        ],
+    )
+    assert at(g, "x@COD") == (0, 0, 1)
+    assert at(g, "x@COD", "equity") == (0, 0, 0.6)
+    assert at(g, "x@COD", "equity", focal="COD") == (0.4, 0.4, 1.0)
+    assert control.effective_control(g)["coverage"].iloc[0] == 1.0
+
+
+def test_taiwan_is_not_china_and_scope_is_explicit():
+    g = graph(["x@TWN", "x@HKG", "x@CHN"])
+    value, _, _ = control.focal_share(g, "CHN", "location")
+    assert dict(zip(g.index.nodes["node"], value, strict=True)) == {"x@TWN": 0.0, "x@HKG": 0.0, "x@CHN": 1.0}
+    value, _, _ = control.focal_share(g, "CHN+HKG+MAC", "control")
+    assert dict(zip(g.index.nodes["node"], value, strict=True)) == {"x@TWN": 0.0, "x@HKG": 1.0, "x@CHN": 1.0}
+    with pytest.raises(UnknownNameError):
+        control.focal_share(g, "CHN", "controll")
+    with pytest.raises(UnknownNameError):
+        control.focal_share(g, "CHN", "control", rule="any")
+
+
+def test_rest_of_world_may_hide_who_is_not_listed():
+    g = graph(["x@ROW", "y@ROW", "x@CHN"])
+    assert at(g, "x@ROW", "location") == (0, 0, 0)
+    assert at(g, "y@ROW", "location") == (0, 0, 1)
+
+
+def test_trap_11_pool_that_re_exports_is_seen_through():
+    """Singapore's pool buys 60 % from a Chinese-owned plant and sends half of it back through Malaysia's pool."""
+    g = graph(
+        ["x@IDN", "x@JPN", "x@CHN", ("x@SGP:demand", None), ("x@MYS:demand", None), ("x@WLD:demand", None)],
+        [
+            dict(asset="x@IDN", holder="F", holder_country="CHN", share=1.0),
+            dict(asset="x@JPN", holder="J", holder_country="JPN", share=1.0),
+        ],
+        [
+            ("x@IDN", "x@SGP:demand", 60.0),
+            ("x@JPN", "x@SGP:demand", 20.0),
+            ("x@MYS:demand", "x@SGP:demand", 20.0),
+            ("x@SGP:demand", "x@MYS:demand", 50.0),
+            ("x@CHN", "x@WLD:demand", 30.0),
+            ("x@JPN", "x@WLD:demand", 10.0),
+        ],
+    )
+    assert at(g, "x@SGP:demand") == pytest.approx((0.75, 0.75, 0.75))
+    assert at(g, "x@MYS:demand") == pytest.approx((0.75, 0.75, 0.75))
+    assert at(g, "x@SGP:demand", "location") == (0, 0, 0)
+    assert at(g, "x@WLD:demand", "location") == pytest.approx((0.75, 0.75, 0.75))
+    for view in ("location", "equity", "control"):
+        m, names = control.composition(g, view)
+        np.testing.assert_allclose(np.asarray(m.sum(axis=1)).ravel(), 1.0, atol=1e-12)
+        assert "UNK" in names
+    links = control.effective_control(g, of="links")
+    assert len(links) == 6
+    assert links.loc[links["supplier"] == "x@SGP:demand", "majority"].tolist() == pytest.approx([0.75])
+
+
+def test_closed_loop_in_a_graph():
+    with pytest.raises(SchemaError, match="A"):
+        g = graph(
+            ["x@IDN"],
+            [
+                dict(asset="x@IDN", holder="A", holder_country="HKG", share=1.0),
+                dict(asset="A", holder="B", holder_country="HKG", share=0.5),
+                dict(asset="A", holder="C", holder_country="HKG", share=0.5),
+                dict(asset="B", holder="A", holder_country="HKG", share=0.5),
+                dict(asset="B", holder="C", holder_country="HKG", share=0.5),
+                dict(asset="C", holder="A", holder_country="HKG", share=0.5),
+                dict(asset="C", holder="B", holder_country="HKG", share=0.5),
+            ],
+        )
+        control.focal_share(g, "CHN", "equity")
+
+
+def test_holdings_are_dated():
+    rows = [
+        dict(asset="x@GBR", holder="Nex", holder_country="CHN", share=1.0, valid_from="2021-07", valid_to="2022-11")
+    ]
+    assert at(graph(["x@GBR"], rows, as_of="2022-01"), "x@GBR")[0] == 1
+    assert at(graph(["x@GBR"], rows, as_of="2021-01"), "x@GBR")[0] == 0
+    assert at(graph(["x@GBR"], rows, as_of="2024-01"), "x@GBR")[0] == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(firms(), st.integers(0, 10**6))
+def test_bounds_hold_the_value_and_aging_widens(rows, seed):
+    if not rows:
+        return
+    rng = np.random.default_rng(seed)
+    land = {f"{k}{i}": rng.choice(["CHN", "USA", "UNK"]) for k in "FO" for i in range(8)}
+    h = [
+        dict(asset="x@IDN" if y == "F0" else y, holder="x" if x == "F0" else x, holder_country=land[x], share=z)
+        for x, y, z in rows
+        if x != "F0"
+    ]
+    if not h:
+        return
+    try:
+        young, aged = graph(["x@IDN"], h, exact=False), graph(["x@IDN"], h, exact=False, as_of="2034-01-01")
+    except SchemaError as err:
+        assert "cycle" in str(err)  # noqa: PT017
+        return
+    for view, rule in (
+        ("equity", "majority"),
+        ("control", "majority"),
+        ("control", "aggregate"),
+        ("control", "creditor"),
+    ):
+        try:
+            now = control.focal_share(young, "CHN", view, rule=rule)
+            old = control.focal_share(aged, "CHN", view, rule=rule)
+        except SchemaError as err:
+            assert "loop" in str(err)  # noqa: PT017
+            return
+        for v, lo, hi in (now, old):
+            assert (lo <= v).all()
+            assert (v <= hi).all()
+        assert (old[1] <= now[1] + 1e-12).all()
+        assert (old[2] >= now[2] - 1e-12).all()
