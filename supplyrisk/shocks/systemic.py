@@ -1,0 +1,598 @@
+"""Systemic risk of firms and industries: ESRI on a firm network, inoperability on an input-output table.
+
+Both are bounds of a kind: ESRI lets a lost essential input stop all of a buyer's output; the inoperability model
+is linear. Read them beside the inventory and market engines, not instead of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import Problem, SchemaError, SolverError, unknown_name
+
+__all__ = ["EsriResult", "esri", "inoperability", "inoperability_path", "interdependency", "recovery_rate"]
+
+FloatArray = npt.NDArray[np.float64]
+_CELLS = 4_000_000  # firms x scenarios held at once: some 200 MB for the six arrays of a batch
+
+
+@dataclass(frozen=True)
+class EsriResult:
+    """Scores of a run, and what is needed to read them.
+
+    Attributes
+    ----------
+    scores : Series
+        ESRI by scenario (by firm closed), part of the network's weight that is lost, [0, 1].
+    downstream, upstream : Series
+        The same for each channel alone: inputs that fail, orders that fail.
+    iterations : Series
+        Rounds until the largest decrease was at most ``epsilon``.
+    epsilon : float
+        The stopping rule; part of the definition of the score.
+    replaceability : bool
+        Whether the market share of a supplier limits what its loss costs.
+    closed_network : bool
+        Whether some group of firms sells to itself alone.
+    closed_firms : int
+        Firms in such groups.
+    warning : str
+        What that means for the scores; empty for an open network.
+    remaining_downstream, remaining_upstream : DataFrame or None
+        Output left, firms by scenarios, [0, 1]; kept on request.
+    """
+
+    scores: pd.Series
+    downstream: pd.Series
+    upstream: pd.Series
+    iterations: pd.Series
+    epsilon: float
+    replaceability: bool
+    closed_network: bool
+    closed_firms: int
+    warning: str
+    remaining_downstream: pd.DataFrame | None = None
+    remaining_upstream: pd.DataFrame | None = None
+    method: str = "ESRI, generalised Leontief"
+
+
+def esri(
+    sales: Any,
+    sectors: Sequence[Any] | pd.Series,
+    importance: pd.DataFrame | Mapping[tuple[Any, Any], int],
+    *,
+    shock: pd.Series | pd.DataFrame | Mapping[Any, float] | None = None,
+    firms: Iterable[Any] | None = None,
+    revenue: pd.Series | Sequence[float] | None = None,
+    weights: pd.Series | Sequence[float] | None = None,
+    material_cost: pd.Series | Sequence[float] | None = None,
+    replaceability: bool = True,
+    epsilon: float = 0.01,
+    keep: bool = False,
+) -> EsriResult:
+    """Economic systemic risk index: weight of a network lost when firms close (generalised Leontief production).
+
+    With sales W, sectors p and output left psi, from ``hd = hu = psi`` in synchronous rounds::
+
+        sigma_i = min(1, s_i / sum_{k in market of i} s_k hd_k)
+        hd_j    = max(0, min{psi_j, 1 - max_{sector k} sum_{i in k, class 2} sigma_i Ld_ij (1 - hd_i),
+                                    1 - sum_{class 1} sigma_i Ld_ij (1 - hd_i)})
+        hu_i    = max(0, min{psi_i, 1 - sum_j Lu_ij (1 - hu_j)})
+
+    until the largest decrease is at most ``epsilon``; ``ESRI = sum w_i (1 - min(hd_i, hu_i)) / sum w_i``.
+    ``Ld_ij`` is i's share of j's inputs from i's sector (essential) or of all of j's inputs (non-essential);
+    ``Lu_ij = W_ij / s_i``.
+
+    Parameters
+    ----------
+    sales : DataFrame, ndarray or sparse matrix
+        W, square: row sells to column; one currency or unit; at least 0.
+    sectors : sequence or Series
+        Sector (product) of each firm, in the order of ``sales`` or by firm.
+    importance : DataFrame or mapping
+        Class of (supplier's sector, buyer's sector): 2 essential, 1 non-essential, 0 irrelevant. Every pair that
+        trades needs one.
+    shock : Series, mapping or DataFrame, optional
+        psi: capacity left by firm, [0, 1]; firms not named keep 1. A DataFrame has a column per scenario. Left out,
+        each firm is closed in turn.
+    firms : iterable, optional
+        Firms to close in turn, instead of all.
+    revenue : Series or sequence, optional
+        s: revenue with sales to final demand, at least the row sum of W. Left out, the row sum.
+    weights : Series or sequence, optional
+        w; left out, s.
+    material_cost : Series or sequence, optional
+        Cost of material by firm: its downstream shares are multiplied by inputs / cost.
+    replaceability : bool
+        False sets sigma to 1: no supplier can be replaced.
+    epsilon : float
+        Stopping rule, above 0. The published scores use 0.01.
+    keep : bool
+        Keep output left by firm and scenario (firms x scenarios numbers).
+
+    Returns
+    -------
+    EsriResult
+        Scores in [0, 1]. In a closed network ``warning`` says that the upstream channel has total collapse as its
+        only fixed point: such scores exist only because the iteration stops at ``epsilon``.
+
+    Raises
+    ------
+    SchemaError
+        W not square, negative or missing figures, a pair of sectors without class, revenue below sales, epsilon 0.
+
+    Notes
+    -----
+    Source: Diem, Borsos, Reisch, Kertesz & Thurner (2022), Sci. Rep. 12:7719. Evidence R. A firm without customers
+    keeps its upstream psi; an empty market leaves sigma at 1.
+
+    Examples
+    --------
+    >>> w = np.zeros((4, 4)); w[0, 2], w[1, 2], w[2, 3] = 4, 2, 6
+    >>> classes = {("a", "b"): 2, ("b", "c"): 1}
+    >>> esri(w, ["a", "a", "b", "c"], classes).scores.round(6).tolist()
+    [0.666667, 0.25, 1.0, 1.0]
+    """
+    net = _Network(sales, sectors, importance, revenue, weights, material_cost)
+    if not epsilon > 0:
+        net.refuse(
+            "epsilon",
+            "not above 0",
+            repr(epsilon),
+            "Without a stopping rule a closed network collapses whole: 0.01 is the published value.",
+        )
+    psi, scenarios = net.scenarios(shock, firms)
+    down, up, both = (np.empty(len(scenarios)) for _ in range(3))
+    rounds = np.zeros(len(scenarios), dtype=np.int64)
+    kept: list[tuple[FloatArray, FloatArray]] = []
+    step = max(1, min(256, _CELLS // max(net.n, 1)))
+    total = float(net.w.sum())
+    for start in range(0, len(scenarios), step):
+        part = slice(start, min(start + step, len(scenarios)))
+        hd, hu, rounds[part] = net.run(psi(part), epsilon, replaceability)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            down[part] = net.w @ (1.0 - hd) / total
+            up[part] = net.w @ (1.0 - hu) / total
+            both[part] = net.w @ (1.0 - np.minimum(hd, hu)) / total
+        if keep:
+            kept.append((hd, hu))
+    index = pd.Index(scenarios)
+    closed = net.closed()
+    warning = ""
+    if closed:
+        warning = (
+            f"{closed} firms sell to one another alone: there the upstream channel has total collapse as its only "
+            f"fixed point, and scores below 1 exist only because iteration stops at epsilon = {epsilon:g}. Give "
+            "revenue with final demand, or use the downstream part."
+        )
+
+    def table(which: int) -> pd.DataFrame | None:
+        return (
+            pd.DataFrame(np.concatenate([k[which] for k in kept], axis=1), index=net.names, columns=index)
+            if kept
+            else None
+        )
+
+    return EsriResult(
+        scores=pd.Series(both, index=index, name="esri"),
+        downstream=pd.Series(down, index=index, name="downstream"),
+        upstream=pd.Series(up, index=index, name="upstream"),
+        iterations=pd.Series(rounds, index=index, name="iterations"),
+        epsilon=float(epsilon),
+        replaceability=replaceability,
+        closed_network=bool(closed),
+        closed_firms=closed,
+        warning=warning,
+        remaining_downstream=table(0),
+        remaining_upstream=table(1),
+    )
+
+
+class _Network:
+    """The operators of one network, built once: essential segments, non-essential inputs, orders, markets."""
+
+    def __init__(
+        self,
+        sales: Any,
+        sectors: Sequence[Any] | pd.Series,
+        importance: pd.DataFrame | Mapping[tuple[Any, Any], int],
+        revenue: pd.Series | Sequence[float] | None,
+        weights: pd.Series | Sequence[float] | None,
+        material_cost: pd.Series | Sequence[float] | None,
+    ) -> None:
+        from scipy import sparse
+
+        if isinstance(sales, pd.DataFrame):
+            if list(sales.index) != list(sales.columns):
+                self.refuse("sales", "rows and columns differ", "", "Use the same firms in the same order.")
+            matrix = sparse.coo_array(sales.to_numpy(dtype=np.float64))
+            self.names = pd.Index(sales.index)
+        else:
+            matrix = sparse.coo_array(sales, dtype=np.float64)
+            matrix.sum_duplicates()
+            self.names = pd.RangeIndex(matrix.shape[0])
+        if matrix.shape[0] != matrix.shape[1]:
+            self.refuse("sales", "not square", str(matrix.shape), "A row and a column per firm.")
+        if self.names.has_duplicates:
+            self.refuse("sales", "a firm occurs twice", "", "Merge its rows.")
+        data = np.asarray(matrix.data, dtype=np.float64)
+        if not np.isfinite(data).all() or (data < 0).any():
+            self.refuse("sales", "negative or missing", "", "Missing is not zero: leave the pair out.")
+        good = data > 0
+        i, j, x = matrix.row[good].astype(np.int64), matrix.col[good].astype(np.int64), data[good]
+        n = self.n = matrix.shape[0]
+        sector = sectors.reindex(self.names) if isinstance(sectors, pd.Series) else pd.Series(list(sectors))
+        if len(sector) != n or sector.isna().any():
+            self.refuse("sectors", "a firm has no sector", f"{len(sector)} for {n} firms", "Give one per firm.")
+        code, names = pd.factorize(sector)
+        self.code = code.astype(np.int64)
+        out = np.bincount(i, x, n)
+        self.s = out if revenue is None else self.vector(revenue, "revenue")
+        if (out > self.s * (1 + 1e-9) + 1e-300).any():
+            bad = ", ".join(str(self.names[int(k)]) for k in np.flatnonzero(out > self.s * (1 + 1e-9))[:10])
+            self.refuse("revenue", "below sales to firms", bad, "Revenue includes sales to final demand.")
+        self.w = self.s if weights is None else self.vector(weights, "weights")
+        cls = self.classes(importance, names, self.code[i], self.code[j])
+        ones = np.ones(n)
+        inputs = np.bincount(j, x, n)
+        if material_cost is not None:
+            cost = self.vector(material_cost, "material_cost")
+            ones = np.divide(inputs, cost, out=np.ones(n), where=cost > 0)
+        k = len(names)
+        ess, non = cls == 2, cls == 1
+        # Essential links of one buyer and one supplying sector form a segment; segments are sorted by buyer, so
+        # that the maximum over a buyer's segments is one reduceat.
+        segment, where = np.unique(j[ess] * k + self.code[i[ess]], return_inverse=True)
+        of_segment = np.bincount(where, x[ess], len(segment))
+        value = x[ess] / of_segment[where] * ones[j[ess]]
+        self.essential = sparse.csr_array((value, (where, i[ess])), shape=(len(segment), n))
+        self.buyers, self.starts = np.unique(segment // max(k, 1), return_index=True)
+        self.other = sparse.csr_array((x[non] / inputs[j[non]] * ones[j[non]], (j[non], i[non])), shape=(n, n))
+        self.orders = sparse.csr_array((x / self.s[i], (i, j)), shape=(n, n))
+        self.market = sparse.csr_array((np.ones(n), (self.code, np.arange(n))), shape=(k, n))
+
+    @staticmethod
+    def refuse(what: str, rule: str, value: str, remedy: str) -> None:
+        """Raise for one fault of one input."""
+        raise SchemaError([Problem(what, "-", "-", rule, value, remedy)], "esri")
+
+    def vector(self, values: pd.Series | Sequence[float], what: str) -> FloatArray:
+        """Figures by firm: finite and at least 0."""
+        v = values.reindex(self.names) if isinstance(values, pd.Series) else values
+        out = np.asarray(v, dtype=np.float64)
+        if out.shape != (self.n,) or not np.isfinite(out).all() or (out < 0).any():
+            self.refuse(what, "negative, missing, or not one per firm", "", "Missing is not zero.")
+        return out
+
+    def classes(
+        self,
+        importance: pd.DataFrame | Mapping[tuple[Any, Any], int],
+        names: Any,
+        supplier: npt.NDArray[np.int64],
+        buyer: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.int64]:
+        """Class of each link, looked up once for each pair of sectors that trades."""
+        k = max(len(names), 1)
+        pairs, where = np.unique(supplier * k + buyer, return_inverse=True)
+        found = np.zeros(len(pairs), dtype=np.int64)
+        problems: list[Problem] = []
+        for at, pair in enumerate(pairs.tolist()):
+            p, q = names[pair // k], names[pair % k]
+            if isinstance(importance, pd.DataFrame):
+                known = p in importance.index and q in importance.columns
+                value: Any = importance.at[p, q] if known else None
+            else:
+                value = importance.get((p, q))
+            if value not in (0, 1, 2):
+                rule = "no class" if value is None else "not 0, 1 or 2"
+                remedy = "2 essential, 1 non-essential, 0 irrelevant."
+                problems.append(
+                    Problem("importance", f"{p} to {q}", "-", rule, "" if value is None else str(value), remedy)
+                )
+            else:
+                found[at] = int(value)
+        if problems:
+            raise SchemaError(problems, "importance")
+        return found[where]
+
+    def scenarios(self, shock: Any, firms: Iterable[Any] | None) -> tuple[Any, list[Any]]:
+        """A function that gives psi for a slice of scenarios, and the scenarios' names."""
+        if shock is None:
+            wanted = list(self.names) if firms is None else list(firms)
+            at = self.names.get_indexer(pd.Index(wanted))
+            for k, name in enumerate(wanted):
+                if at[k] < 0:
+                    raise unknown_name("firm", name, map(str, self.names), "esri(firms=)")
+
+            def closing(part: slice) -> FloatArray:
+                which = at[part]
+                psi = np.ones((self.n, len(which)))
+                psi[which, np.arange(len(which))] = 0.0
+                return psi
+
+            return closing, wanted
+        if firms is not None:
+            self.refuse("shock", "both shock and firms given", "", "Give one of them.")
+        table = shock if isinstance(shock, pd.DataFrame) else pd.Series(shock, dtype="float64").to_frame("shock")
+        for name in table.index:
+            if name not in self.names:
+                raise unknown_name("firm", name, map(str, self.names), "esri(shock=)")
+        if table.isna().to_numpy().any() or ((table < 0) | (table > 1)).to_numpy().any():
+            self.refuse("shock", "not in [0, 1]", "", "psi is capacity left: 0 closed, 1 untouched.")
+        full = table.astype("float64").reindex(self.names, fill_value=1.0).to_numpy()
+        return (lambda part: full[:, part].copy()), list(table.columns)
+
+    def run(self, psi: FloatArray, epsilon: float, replaceability: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Iterate all scenarios of a batch; each stops by itself."""
+        hd, hu = psi.copy(), psi.copy()
+        rounds = np.zeros(psi.shape[1], dtype=np.int64)
+        live = np.arange(psi.shape[1])
+        s = self.s[:, None]
+        while len(live):
+            p, d, u = psi[:, live], hd[:, live], hu[:, live]
+            loss = 1.0 - d
+            if replaceability:
+                left = (self.market @ (s * d))[self.code]
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    loss *= np.where(left > 0, np.minimum(1.0, s / left), 1.0)
+            new_d = np.minimum(p, 1.0 - np.asarray(self.other @ loss))
+            if len(self.buyers):
+                worst = np.maximum.reduceat(self.essential @ loss, self.starts, axis=0)
+                new_d[self.buyers] = np.minimum(new_d[self.buyers], 1.0 - worst)
+            new_d = np.maximum(new_d, 0.0)
+            new_u = np.maximum(np.minimum(p, 1.0 - np.asarray(self.orders @ (1.0 - u))), 0.0)
+            fall = np.maximum((d - new_d).max(axis=0, initial=0.0), (u - new_u).max(axis=0, initial=0.0))
+            hd[:, live], hu[:, live] = new_d, new_u
+            rounds[live] += 1
+            live = live[fall > epsilon]
+        return hd, hu, rounds.astype(np.float64)
+
+    def closed(self) -> int:
+        """Firms in groups (with a cycle) whose sales all stay inside the group."""
+        from scipy.sparse.csgraph import connected_components
+
+        if not self.orders.nnz:
+            return 0
+        count, label = connected_components(self.orders, directed=True, connection="strong")
+        links = self.orders.tocoo()
+        inside = label[links.row] == label[links.col]
+        kept = np.bincount(links.row[inside], links.data[inside], self.n)
+        tight = np.ones(count, dtype=bool)
+        np.logical_and.at(tight, label, kept >= 1.0 - 1e-9)
+        return int(tight[label].sum())
+
+
+def _square(matrix: Any, what: str) -> tuple[Any, pd.Index]:
+    from scipy import sparse
+
+    if isinstance(matrix, pd.DataFrame):
+        if list(matrix.index) != list(matrix.columns):
+            raise SchemaError([Problem(what, "-", "-", "rows and columns differ", "", "Use one order.")], what)
+        index, out = pd.Index(matrix.index), sparse.csc_array(matrix.to_numpy(dtype=np.float64))
+    else:
+        out = sparse.csc_array(matrix, dtype=np.float64)
+        index = pd.RangeIndex(out.shape[0])
+    problems = []
+    if out.shape[0] != out.shape[1]:
+        problems.append(Problem(what, "-", "-", "not square", str(out.shape), ""))
+    if not np.isfinite(out.data).all() or (out.data < 0).any():
+        problems.append(Problem(what, "-", "-", "negative or missing coefficients", "", "Missing is not zero."))
+    if problems:
+        raise SchemaError(problems, what)
+    return out, index
+
+
+def _by_sector(values: Any, index: pd.Index, what: str, low: float, high: float) -> FloatArray:
+    v = pd.Series(values, dtype="float64").reindex(index) if isinstance(values, pd.Series | dict) else values
+    out = np.broadcast_to(np.asarray(v, dtype=np.float64), (len(index),)) if np.ndim(v) == 0 else np.asarray(v, float)
+    if out.shape != (len(index),) or not np.isfinite(out).all() or (out < low).any() or (out > high).any():
+        raise SchemaError(
+            [Problem(what, "-", "-", f"not one figure in [{low:g}, {high:g}] per sector", "", "Missing is not zero.")],
+            what,
+        )
+    return np.asarray(out, dtype=np.float64)
+
+
+def inoperability(a_star: Any, perturbation: Any) -> pd.Series:
+    """Inoperability input-output model: part of each sector's output lost once a perturbation has spread.
+
+    ``q = A* q + c*``, hence ``q = (I - A*)^-1 c*``, clipped to [0, 1]. Solved as a sparse system, never inverted.
+
+    Parameters
+    ----------
+    a_star : DataFrame, ndarray or sparse matrix
+        A*: interdependency by output (:func:`interdependency`); at least 0, spectral radius below 1.
+    perturbation : Series, mapping or array
+        c*: part of output lost at the source, [0, 1].
+
+    Returns
+    -------
+    Series
+        q by sector, [0, 1]; ``.attrs["clipped"]`` names sectors that the linear model puts above 1.
+
+    Raises
+    ------
+    SchemaError
+        Not square, negative or missing figures, c* outside [0, 1].
+    SolverError
+        Spectral radius of A* not below 1: losses would grow without end.
+
+    Notes
+    -----
+    Source: Haimes & Jiang (2001); Santos & Haimes (2004). Evidence V, R.
+
+    Examples
+    --------
+    >>> inoperability([[0.10, 0.30], [0.20, 0.05]], [0.08, 0.0]).round(6).tolist()
+    [0.095597, 0.020126]
+    """
+    from scipy import sparse
+    from scipy.sparse.linalg import splu
+
+    a, index = _square(a_star, "a_star")
+    c = _by_sector(perturbation, index, "perturbation", 0.0, 1.0)
+    n = len(index)
+    if not n:
+        return pd.Series([], index=index, dtype="float64", name="inoperability")
+    try:
+        factor = splu(sparse.csc_matrix(sparse.eye_array(n, format="csc") - a))
+    except RuntimeError as exc:  # SuperLU's word for a singular matrix
+        raise SolverError("I - A* is singular: the spectral radius of A* is 1 or more.", "singular") from exc
+    # For A* >= 0 the radius is below 1 exactly if (I - A*) x = 1 has a solution with all x >= 1.
+    if not (factor.solve(np.ones(n)) >= 1.0 - 1e-9).all():
+        raise SolverError("the spectral radius of A* is 1 or more: losses would grow without end.", "diverges")
+    raw = np.asarray(factor.solve(c), dtype=np.float64)
+    q = pd.Series(np.clip(raw, 0.0, 1.0), index=index, name="inoperability")
+    q.attrs["clipped"] = [index[int(i)] for i in np.flatnonzero(raw > 1.0)]
+    return q
+
+
+def inoperability_path(a_star: Any, perturbation: Any, resilience: Any, start: Any, steps: int) -> pd.DataFrame:
+    """Dynamic inoperability model: the way to the equilibrium of :func:`inoperability`, and back.
+
+    ``q(t+1) = q(t) + K [A* q(t) + c*(t) - q(t)]``, clipped to [0, 1].
+
+    Parameters
+    ----------
+    a_star : DataFrame, ndarray or sparse matrix
+        A*.
+    perturbation : Series, mapping, array or DataFrame
+        c*, constant; or a DataFrame with a row per step and a column per sector.
+    resilience : float, Series, mapping or array
+        Diagonal of K, [0, 1] per step (:func:`recovery_rate`).
+    start : float, Series, mapping or array
+        q(0), [0, 1].
+    steps : int
+        Number of steps.
+
+    Returns
+    -------
+    DataFrame
+        Rows 0 to ``steps``, a column per sector, [0, 1].
+
+    Raises
+    ------
+    SchemaError
+        Figures out of range, fewer rows of c* than steps.
+
+    Notes
+    -----
+    Source: Haimes et al. (2005); Lian & Haimes (2006). Evidence V, R.
+
+    Examples
+    --------
+    >>> path = inoperability_path([[0.10, 0.30], [0.20, 0.05]], [0.08, 0.0], [0.5, 0.25], 0.0, 5)
+    >>> path.loc[1].round(6).tolist(), path.loc[5].round(6).tolist()
+    ([0.04, 0.0], [0.085975, 0.009606])
+    """
+    a, index = _square(a_star, "a_star")
+    a = a.tocsr()
+    k = _by_sector(resilience, index, "resilience", 0.0, 1.0)
+    q = _by_sector(start, index, "start", 0.0, 1.0)
+    if steps < 0:
+        raise SchemaError([Problem("steps", "-", "-", "negative", repr(steps), "")], "inoperability_path")
+    if isinstance(perturbation, pd.DataFrame):
+        table = perturbation.reindex(columns=index).to_numpy(dtype=np.float64)
+        if len(table) < steps or not np.isfinite(table).all() or (table < 0).any() or (table > 1).any():
+            rule = "needs a row per step and figures in [0, 1]"
+            raise SchemaError([Problem("perturbation", "-", "-", rule, str(table.shape), "")], "inoperability_path")
+    else:
+        table = np.broadcast_to(_by_sector(perturbation, index, "perturbation", 0.0, 1.0), (max(steps, 1), len(index)))
+    out = np.empty((steps + 1, len(index)))
+    out[0] = q
+    for t in range(steps):  # each step needs the one before
+        q = np.clip(q + k * (a @ q + table[t] - q), 0.0, 1.0)
+        out[t + 1] = q
+    return pd.DataFrame(out, columns=index, index=pd.RangeIndex(steps + 1, name="step"))
+
+
+def recovery_rate(start: float, end: float, periods: float, own: float = 0.0) -> float:
+    """Resilience coefficient of a sector from its recovery.
+
+    ``k = ln(q(0) / q(T)) / T / (1 - a*_ii)``.
+
+    Parameters
+    ----------
+    start, end : float
+        Inoperability at the start and after ``periods``, ``0 < end <= start <= 1``.
+    periods : float
+        T, in steps, above 0.
+    own : float
+        a*_ii, [0, 1).
+
+    Returns
+    -------
+    float
+        Per step, at least 0; above 1 means recovery within a step, which the path cannot follow.
+
+    Raises
+    ------
+    SchemaError
+        Figures that do not fit.
+
+    Notes
+    -----
+    Source: Lian & Haimes (2006). Evidence V, R.
+
+    Examples
+    --------
+    >>> round(recovery_rate(0.08, 0.001, 30, own=0.10), 6)
+    0.162297
+    """
+    if not (0 < end <= start <= 1 and periods > 0 and 0 <= own < 1):
+        text = f"start={start!r}, end={end!r}, periods={periods!r}, own={own!r}"
+        rule = "needs 0 < end <= start <= 1, periods > 0, 0 <= own < 1"
+        raise SchemaError([Problem("recovery_rate", "-", "-", rule, text, "")], "recovery_rate")
+    return math.log(start / end) / periods / (1.0 - own)
+
+
+def interdependency(coefficients: Any, output: Any, kind: Literal["demand", "supply"] = "demand") -> pd.DataFrame:
+    """A* of the inoperability model from an input-output table.
+
+    ``demand``: ``A* = diag(x)^-1 A diag(x)``, loss of sales by fallen orders. ``supply``: the transpose of A,
+    loss of inputs in proportion to their coefficients.
+
+    Parameters
+    ----------
+    coefficients : DataFrame, ndarray or sparse matrix
+        A = Z diag(x)^-1, input per unit of output, row supplies column.
+    output : Series, mapping or array
+        x, above 0 where the sector buys or sells.
+    kind : {"demand", "supply"}
+        Which way losses travel.
+
+    Returns
+    -------
+    DataFrame
+        A*, dimensionless. Sectors without output have rows of 0 under ``demand``.
+
+    Raises
+    ------
+    SchemaError
+        Not square, negative or missing figures.
+
+    Notes
+    -----
+    Source: Santos & Haimes (2004). Evidence V for demand; the supply form is the usual transpose (S).
+
+    Examples
+    --------
+    >>> interdependency([[0.1, 0.2], [0.3, 0.1]], [100, 50]).round(6).to_numpy().tolist()
+    [[0.1, 0.1], [0.6, 0.1]]
+    """
+    if kind not in ("demand", "supply"):
+        raise unknown_name("kind", kind, ("demand", "supply"), "interdependency")
+    a, index = _square(coefficients, "coefficients")
+    x = _by_sector(output, index, "output", 0.0, math.inf)
+    dense = a.toarray()
+    if kind == "supply":
+        return pd.DataFrame(dense.T.copy(), index=index, columns=index)
+    scaled = np.divide(dense * x[None, :], x[:, None], out=np.zeros_like(dense), where=x[:, None] > 0)
+    return pd.DataFrame(scaled, index=index, columns=index)
