@@ -418,7 +418,9 @@ class SupplyGraph:
         end = m["valid_to"].map(lambda d: date_ceil(str(d)) if pd.notna(d) else "9999-12-31").astype(str)
         if at is None:
             day = max(end) if len(end) else "9999-12-31"
-            if day != "9999-12-31":  # valid_to is the day of the end: the eve is the last day with members
+            if day == "9999-12-31":  # still open: any day before the end of time
+                day = "9999-12-30"
+            else:  # valid_to is the day of the end: the eve is the last day with members
                 day = str((pd.Timestamp(day) - pd.Timedelta(days=1)).date())
         else:
             day = date_ceil(at)

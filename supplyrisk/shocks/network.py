@@ -55,6 +55,20 @@ def _extreme(
     return sign * lam
 
 
+def _recipes(graph: SupplyGraph) -> pd.DataFrame:
+    """Class and group of alternatives of each input of each product; of several processes the strictest class."""
+    r = graph.tables["recipes"]
+    frame = pd.DataFrame(
+        {
+            "product": r["product"].astype("object"),
+            "input": r["input"].astype("object"),
+            "rank": r["input_class"].map({"essential": 2, "important": 1, "minor": 0}).astype("float64"),
+            "either": r["substitute_group"].astype("object").where(r["substitute_group"].notna(), None),
+        }
+    )
+    return frame.groupby(["product", "input"]).agg(rank=("rank", "max"), either=("either", "first"))
+
+
 class Net:
     """The graph as the engine sees it: segments with their class, groups of alternatives, weights."""
 
@@ -64,40 +78,32 @@ class Net:
         product = nodes["product"].to_numpy(dtype=object)
         self.producer = nodes["kind"].to_numpy(dtype=object) == "producer"
         self.weight, self.unsplit = weights(ix)
-        recipe = graph.tables["recipes"]
-        rank = {"essential": 2, "important": 1, "minor": 0}
-        table: dict[tuple[str, str], tuple[int, str]] = {}
-        for p, k, c, g in zip(
-            recipe["product"], recipe["input"], recipe["input_class"], recipe["substitute_group"], strict=True
-        ):
-            # Several processes: the strictest class counts.
-            had = table.get((p, k), (-1, ""))
-            table[(p, k)] = (max(had[0], rank[str(c)]), had[1] or ("" if pd.isna(g) else str(g)))
         count = len(ix.segment_buyer)
-        self.cls = np.full(count, -1, dtype=np.int64)
-        label: list[tuple[int, str]] = []
         own = self.producer[ix.segment_buyer] if count else np.zeros(0, dtype=bool)
-        for s, (b, k) in enumerate(zip(ix.segment_buyer, ix.segment_product, strict=True)):
-            c, g = table.get((product[b], k), (-1, ""))
-            self.cls[s] = c
-            # A group of one for every input that has no alternative.
-            label.append((int(b), f"or {g}" if g and own[s] else f"and {k}"))
+        needs = _recipes(graph)
+        keys = pd.MultiIndex.from_arrays([product[ix.segment_buyer], ix.segment_product])
+        found = needs.reindex(keys)
+        self.cls = found["rank"].fillna(-1).to_numpy(dtype=np.int64)
         self.pool = np.asarray(~own)
         # An input link without a recipe: nobody said that the producer can do without. Essential in value and high.
-        self.essential = own & ((self.cls == 2) | (self.cls == -1))
-        self.important = own & (self.cls == 1)
         self.unsaid = own & (self.cls == -1)
+        self.essential = own & (self.cls == 2) | self.unsaid
+        self.important = own & (self.cls == 1)
         self.binds = self.pool | self.essential | self.important
-        codes = pd.MultiIndex.from_tuples(label) if label else pd.Index([])
-        self.group, _ = pd.factorize(codes) if label else (np.zeros(0, dtype=np.int64), None)
+        # Alternatives share a group; every other input is a group of its own.
+        either = found["either"].astype("object").to_numpy(dtype=object)
+        paired = own & ~pd.isna(either)
+        label = np.where(paired, np.array([f"or {e}" for e in either], dtype=object), "and " + ix.segment_product)
+        codes, names = pd.factorize(label)
+        merged = ix.segment_buyer * max(len(names), 1) + codes
+        self.group = np.unique(merged, return_inverse=True)[1].reshape(-1)
         self.groups = int(self.group.max()) + 1 if count else 0
         self.group_buyer = np.zeros(self.groups, dtype=np.int64)
-        if count:
-            self.group_buyer[self.group] = ix.segment_buyer
-        self._valueweights(graph, product)
-        self._unlinked(product, table)
+        self.group_buyer[self.group] = ix.segment_buyer
+        self._value_weights(graph, product)
+        self._unlinked(product, needs, pd.Series(either, dtype=object))
 
-    def _valueweights(self, graph: SupplyGraph, product: npt.NDArray[np.object_]) -> None:
+    def _value_weights(self, graph: SupplyGraph, product: npt.NDArray[np.object_]) -> None:
         """Weight of each important input in the value of all inputs of its producer."""
         ix = self.ix
         count = len(ix.segment_buyer)
@@ -119,23 +125,18 @@ class Net:
         self.part = np.where(total > 0, worth / np.where(total > 0, total, 1.0), 0.0)
         self.priced = known & (total > 0)
 
-    def _unlinked(self, product: npt.NDArray[np.object_], table: dict[tuple[str, str], tuple[int, str]]) -> None:
+    def _unlinked(self, product: npt.NDArray[np.object_], needs: pd.DataFrame, either: pd.Series) -> None:
         """Essential inputs that a recipe asks for and no link brings: (producer, input product) pairs."""
-        have = set(zip(self.ix.segment_buyer.tolist(), self.ix.segment_product.tolist(), strict=True))
-        grouped = {(b, table[(product[b], k)][1]) for b, k in have if table.get((product[b], k), (0, ""))[1]}
-        need: dict[str, list[tuple[str, str]]] = {}
-        for (p, k), (c, g) in table.items():
-            if c == 2:
-                need.setdefault(p, []).append((k, g))
-        producers: list[int] = []
-        items: list[str] = []
-        for b in np.flatnonzero(self.producer):
-            for k, g in need.get(product[b], ()):
-                if (int(b), k) not in have and (not g or (int(b), g) not in grouped):
-                    producers.append(int(b))
-                    items.append(k)
-        self.lack_node = np.array(producers, dtype=np.int64)
-        self.lack_item = np.array(items, dtype=object)
+        ix = self.ix
+        makers = pd.DataFrame({"node": np.flatnonzero(self.producer), "product": product[self.producer]})
+        asked = makers.merge(needs[needs["rank"] == 2].reset_index(), on="product")
+        pairs = pd.MultiIndex.from_arrays([asked["node"], asked["input"]])
+        linked = pairs.isin(pd.MultiIndex.from_arrays([ix.segment_buyer, ix.segment_product]))
+        others = pd.MultiIndex.from_arrays([asked["node"], asked["either"].astype("object")])
+        alternative = others.isin(pd.MultiIndex.from_arrays([ix.segment_buyer, either]))
+        lack = asked[~linked & ~(alternative & asked["either"].notna().to_numpy(dtype=bool))]
+        self.lack_node = lack["node"].to_numpy(dtype=np.int64)
+        self.lack_item = lack["input"].to_numpy(dtype=object)
 
     def losses(self, cut: FloatArray, bound: str) -> tuple[FloatArray, FloatArray, int]:
         """Least fixed point of node and link losses for ``bound`` in value, low, high."""
