@@ -25,27 +25,27 @@ def graph(nodes, holdings=(), links=(), recipes=(), exact=True, **kw):
         product, _, rest = node.partition("@")
         kind = "demand" if rest.endswith(":demand") else "stock" if rest.endswith(":stock") else "producer"
         country, _, site = rest.removesuffix(f":{kind}").partition("#")
-        products[product] = dict(
-            product=product,
-            name=product,
-            commodity=product,
-            chain="c",
-            stage="refine",
-            unit="t",
-            basis="contained",
-            period="year",
-        )
+        products[product] = {
+            "product": product,
+            "name": product,
+            "commodity": product,
+            "chain": "c",
+            "stage": "refine",
+            "unit": "t",
+            "basis": "contained",
+            "period": "year",
+        }
         frame.append(
-            dict(
-                node=node,
-                product=product,
-                country=country,
-                site=site or None,
-                kind=kind,
-                year=2024,
-                output=output if kind == "producer" else None,
-                output_grade="assumption",
-            )
+            {
+                "node": node,
+                "product": product,
+                "country": country,
+                "site": site or None,
+                "kind": kind,
+                "year": 2024,
+                "output": output if kind == "producer" else None,
+                "output_grade": "assumption",
+            }
         )
     h = pd.DataFrame(
         [
@@ -63,18 +63,18 @@ def graph(nodes, holdings=(), links=(), recipes=(), exact=True, **kw):
             if exact:
                 h[c] = h[c].fillna(h["share"])
     rows = [
-        dict(
-            supplier=s,
-            buyer=b,
-            product=s.partition("@")[0],
-            year=2024,
-            method="observed",
-            quantity=q,
-            missing="unknown" if q is None else None,
-            grade="assumption",
-            low=q,
-            high=q,
-        )
+        {
+            "supplier": s,
+            "buyer": b,
+            "product": s.partition("@")[0],
+            "year": 2024,
+            "method": "observed",
+            "quantity": q,
+            "missing": "unknown" if q is None else None,
+            "grade": "assumption",
+            "low": q,
+            "high": q,
+        }
         for s, b, q in links
     ]
     r = pd.DataFrame(
@@ -87,16 +87,16 @@ def graph(nodes, holdings=(), links=(), recipes=(), exact=True, **kw):
         for p in (x["product"], x["input"]):
             products.setdefault(
                 p,
-                dict(
-                    product=p,
-                    name=p,
-                    commodity=p,
-                    chain="c",
-                    stage="refine",
-                    unit="t",
-                    basis="contained",
-                    period="year",
-                ),
+                {
+                    "product": p,
+                    "name": p,
+                    "commodity": p,
+                    "chain": "c",
+                    "stage": "refine",
+                    "unit": "t",
+                    "basis": "contained",
+                    "period": "year",
+                },
             )
     tables = {"products": pd.DataFrame(products.values()), "nodes": pd.DataFrame(frame)}
     for name, t in (("holdings", h), ("links", pd.DataFrame(rows)), ("recipes", r)):
@@ -229,8 +229,8 @@ def test_equity_and_majority_against_brute_force(rows):
 
 
 def test_moving_a_plant_abroad_keeps_control_and_lowers_location():
-    own = dict(part="plant", portion=1.0, holder="Firm", holder_country="CHN", share=0.8)
-    rest = dict(part="plant", portion=1.0, holder="Other", holder_country="JPN", share=0.2)
+    own = {"part": "plant", "portion": 1.0, "holder": "Firm", "holder_country": "CHN", "share": 0.8}
+    rest = {"part": "plant", "portion": 1.0, "holder": "Other", "holder_country": "JPN", "share": 0.2}
     home = graph(["x@CHN#a"], [{"asset": "x@CHN#a", **own}, {"asset": "x@CHN#a", **rest}])
     away = graph(["x@IDN#a"], [{"asset": "x@IDN#a", **own}, {"asset": "x@IDN#a", **rest}])
     assert at(home, "x@CHN#a") == at(away, "x@IDN#a") == (1, 1, 1)
@@ -243,8 +243,8 @@ def test_parts_unknown_rest_and_presumption():
     g = graph(
         ["x@IDN"],
         [
-            dict(asset="x@IDN", part="a", portion=0.5, holder="Firm", holder_country="CHN", share=0.6),
-            dict(asset="x@IDN", part="b", portion=0.2, holder="Local", holder_country="IDN", share=0.9),
+            {"asset": "x@IDN", "part": "a", "portion": 0.5, "holder": "Firm", "holder_country": "CHN", "share": 0.6},
+            {"asset": "x@IDN", "part": "b", "portion": 0.2, "holder": "Local", "holder_country": "IDN", "share": 0.9},
         ],
     )
     assert at(g, "x@IDN") == (0.5, 0.5, 0.8)
@@ -257,23 +257,26 @@ def test_missing_portion_only_widens():
     g = graph(
         ["x@IDN"],
         [
-            dict(
-                asset="x@IDN",
-                part="a",
-                portion_low=0.1,
-                portion_high=0.4,
-                holder="Firm",
-                holder_country="CHN",
-                share=0.6,
-            ),
-            dict(asset="x@IDN", part="b", holder="Firm", holder_country="CHN", share=0.6),
+            {
+                "asset": "x@IDN",
+                "part": "a",
+                "portion_low": 0.1,
+                "portion_high": 0.4,
+                "holder": "Firm",
+                "holder_country": "CHN",
+                "share": 0.6,
+            },
+            {"asset": "x@IDN", "part": "b", "holder": "Firm", "holder_country": "CHN", "share": 0.6},
         ],
     )
     assert at(g, "x@IDN") == (0.1, 0.1, 1.0)
 
 
 def test_concert_before_threshold():
-    rows = [dict(asset="x@IDN", holder=f"H{i}", holder_country="CHN", share=s) for i, s in enumerate((0.4, 0.3, 0.3))]
+    rows = [
+        {"asset": "x@IDN", "holder": f"H{i}", "holder_country": "CHN", "share": s}
+        for i, s in enumerate((0.4, 0.3, 0.3))
+    ]
     assert at(graph(["x@IDN"], rows), "x@IDN") == (0, 0, 1)
     assert at(graph(["x@IDN"], rows), "x@IDN", rule="aggregate") == (1, 1, 1)
     assert at(graph(["x@IDN"], [r | {"group": "G"} for r in rows]), "x@IDN") == (1, 1, 1)
@@ -283,10 +286,10 @@ def test_two_tiers_equity_and_control_differ():
     g = graph(
         ["li@AUS"],
         [
-            dict(asset="li@AUS", holder="TLEA", holder_country="AUS", share=0.51),
-            dict(asset="li@AUS", holder="Alb", holder_country="USA", share=0.49),
-            dict(asset="TLEA", holder="Tianqi", holder_country="CHN", share=0.51),
-            dict(asset="TLEA", holder="IGO", holder_country="AUS", share=0.49),
+            {"asset": "li@AUS", "holder": "TLEA", "holder_country": "AUS", "share": 0.51},
+            {"asset": "li@AUS", "holder": "Alb", "holder_country": "USA", "share": 0.49},
+            {"asset": "TLEA", "holder": "Tianqi", "holder_country": "CHN", "share": 0.51},
+            {"asset": "TLEA", "holder": "IGO", "holder_country": "AUS", "share": 0.49},
         ],
     )
     assert at(g, "li@AUS", "equity") == pytest.approx((0.2601, 0.2601, 0.2601))
@@ -302,12 +305,12 @@ def test_creditor_golden_share_and_override():
     g = graph(
         ["cu@KAZ", "cu@ZMB", "cu@NLD"],
         [
-            dict(asset="cu@KAZ", holder="Local", holder_country="KAZ", share=1.0),
-            dict(asset="cu@KAZ", holder="Bank", holder_country="CHN", type="finance"),
-            dict(asset="cu@ZMB", holder="Local", holder_country="ZMB", share=1.0),
-            dict(asset="cu@ZMB", holder="State", holder_country="CHN", type="golden_share"),
-            dict(asset="cu@NLD", holder="Wing", holder_country="CHN", share=1.0),
-            dict(asset="cu@NLD", holder="Ministry", holder_country="NLD", type="host_override"),
+            {"asset": "cu@KAZ", "holder": "Local", "holder_country": "KAZ", "share": 1.0},
+            {"asset": "cu@KAZ", "holder": "Bank", "holder_country": "CHN", "type": "finance"},
+            {"asset": "cu@ZMB", "holder": "Local", "holder_country": "ZMB", "share": 1.0},
+            {"asset": "cu@ZMB", "holder": "State", "holder_country": "CHN", "type": "golden_share"},
+            {"asset": "cu@NLD", "holder": "Wing", "holder_country": "CHN", "share": 1.0},
+            {"asset": "cu@NLD", "holder": "Ministry", "holder_country": "NLD", "type": "host_override"},
         ],
     )
     assert at(g, "cu@KAZ") == (0, 0, 0)
@@ -328,8 +331,8 @@ def test_unknown_holder_is_width():
     g = graph(
         ["x@COD"],
         [
-            dict(asset="x@COD", holder="unknown", holder_country="UNK", share=0.6),
-            dict(asset="x@COD", holder="Gov", holder_country="COD", share=0.4),
+            {"asset": "x@COD", "holder": "unknown", "holder_country": "UNK", "share": 0.6},
+            {"asset": "x@COD", "holder": "Gov", "holder_country": "COD", "share": 0.4},
         ],
     )
     assert at(g, "x@COD") == (0, 0, 1)
@@ -361,8 +364,8 @@ def test_trap_11_pool_that_re_exports_is_seen_through():
     g = graph(
         ["x@IDN", "x@JPN", "x@CHN", ("x@SGP:demand", None), ("x@MYS:demand", None), ("x@WLD:demand", None)],
         [
-            dict(asset="x@IDN", holder="F", holder_country="CHN", share=1.0),
-            dict(asset="x@JPN", holder="J", holder_country="JPN", share=1.0),
+            {"asset": "x@IDN", "holder": "F", "holder_country": "CHN", "share": 1.0},
+            {"asset": "x@JPN", "holder": "J", "holder_country": "JPN", "share": 1.0},
         ],
         [
             ("x@IDN", "x@SGP:demand", 60.0),
@@ -387,25 +390,22 @@ def test_trap_11_pool_that_re_exports_is_seen_through():
 
 
 def test_closed_loop_in_a_graph():
-    with pytest.raises(SchemaError, match="A"):
-        g = graph(
-            ["x@IDN"],
-            [
-                dict(asset="x@IDN", holder="A", holder_country="HKG", share=1.0),
-                dict(asset="A", holder="B", holder_country="HKG", share=0.5),
-                dict(asset="A", holder="C", holder_country="HKG", share=0.5),
-                dict(asset="B", holder="A", holder_country="HKG", share=0.5),
-                dict(asset="B", holder="C", holder_country="HKG", share=0.5),
-                dict(asset="C", holder="A", holder_country="HKG", share=0.5),
-                dict(asset="C", holder="B", holder_country="HKG", share=0.5),
-            ],
-        )
+    ring = [{"asset": a, "holder": h, "holder_country": "HKG", "share": 0.5} for a in "ABC" for h in "ABC" if a != h]
+    g = graph(["x@IDN"], [{"asset": "x@IDN", "holder": "A", "holder_country": "HKG", "share": 1.0}, *ring])
+    with pytest.raises(SchemaError, match="A, B, C"):
         control.focal_share(g, "CHN", "equity")
 
 
 def test_holdings_are_dated():
     rows = [
-        dict(asset="x@GBR", holder="Nex", holder_country="CHN", share=1.0, valid_from="2021-07", valid_to="2022-11")
+        {
+            "asset": "x@GBR",
+            "holder": "Nex",
+            "holder_country": "CHN",
+            "share": 1.0,
+            "valid_from": "2021-07",
+            "valid_to": "2022-11",
+        }
     ]
     assert at(graph(["x@GBR"], rows, as_of="2022-01"), "x@GBR")[0] == 1
     assert at(graph(["x@GBR"], rows, as_of="2021-01"), "x@GBR")[0] == 0
@@ -420,7 +420,7 @@ def test_bounds_hold_the_value_and_aging_widens(rows, seed):
     rng = np.random.default_rng(seed)
     land = {f"{k}{i}": rng.choice(["CHN", "USA", "UNK"]) for k in "FO" for i in range(8)}
     h = [
-        dict(asset="x@IDN" if y == "F0" else y, holder="x" if x == "F0" else x, holder_country=land[x], share=z)
+        {"asset": "x@IDN" if y == "F0" else y, "holder": "x" if x == "F0" else x, "holder_country": land[x], "share": z}
         for x, y, z in rows
         if x != "F0"
     ]
