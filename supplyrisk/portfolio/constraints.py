@@ -1,0 +1,289 @@
+"""What a plan must respect. Each constraint is one decorated function; its docstring holds the maths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import Problem, SchemaError, unknown_name
+from ..jurisdictions import scope
+from ..registry import constraint
+from ..schema import VIEWS
+from .model import GROUP, Build, money, number
+
+__all__ = ["budget", "max_share", "max_supplier_share", "min_suppliers"]
+
+_NOBODY = ("ROW", "WLD", "UNK", "ALL")
+
+
+@constraint(
+    reference="linear form of CR1 <= theta; view shares as in supplyrisk.control and supplyrisk.exposure",
+    metric="share",
+)
+def max_share(
+    m: Build,
+    focal: Any = "CHN",
+    cap: float = 0.65,
+    view: str = "location",
+    product: Any = None,
+    buyer: str | None = None,
+    worst: bool = False,
+) -> None:
+    r"""Cap the focal's share of what the buyers get, by any view.
+
+    .. math:: \sum_{u,b} s_u\, x_{ub} \le \theta \sum_b D_b
+
+    with :math:`s_u` the focal share of supplier :math:`u` in the view (1 in ``location`` if it stands in the focal; the
+    looked-through equity, the part the focal can stop, or the traced exposure in the others) and :math:`D_b` the need.
+    ``origin`` uses the upstream mixes of today.
+
+    Parameters
+    ----------
+    m : Build
+        Given by the engine.
+    focal : str or tuple of str
+        Country, scope preset or several countries.
+    cap : float
+        Greatest share, in [0, 1].
+    view : {"location", "equity", "control", "origin"}
+        Which share.
+    product : str or tuple of str, optional
+        Default: every product in scope, each by itself.
+    buyer : str, optional
+        ISO3 of one buyer, ``"each"`` for every buyer by itself; default the group as a whole.
+    worst : bool
+        Cap the upper bound of the share (unknown owners may all be focal), not the value.
+    """
+    cap = number("cap", cap, 0.0, 1.0)
+    if view not in VIEWS:
+        raise unknown_name("view", view, VIEWS, f"{m.spec!r}")
+    places = scope(focal)
+    name = focal if isinstance(focal, str) else "+".join(places)
+    shares = m.shares(places, view)
+    s = shares.high if worst else np.where(np.isnan(shares.value), shares.high, shares.value)
+    s = np.where(np.isnan(s), 1.0, s)
+    markets = m.pick(product, buyer)
+    need = np.array([m.case.need[pools].sum() for *_, pools in markets])
+    lanes = [m.lanes_of(pools) for *_, pools in markets]
+    row = np.repeat(np.arange(len(markets)), [len(x) for x in lanes])
+    col = np.concatenate(lanes)
+    kind = f"{view}, worst case" if worst else view
+
+    def where(i: int) -> str:
+        p, _, b, _ = markets[i]
+        return f"{p} for {'the group' if b == GROUP else b}"
+
+    def relax(i: int, amount: float) -> str:
+        to = min((cap * need[i] + amount) / need[i], 1.0) if need[i] > 0 else 1.0
+        return f"{m_spec!r} would have to allow at least {np.ceil(to * 1e4 - 1e-6) / 1e4:.2%} in {where(i)}"
+
+    m_spec = m.spec
+    m.add_rows(
+        "max_share",
+        len(markets),
+        row,
+        col,
+        s[m.supplier[col]],
+        upper=cap * need,
+        scale=np.where(need > 0, need, 1.0),
+        keys=lambda: [(p, b) for p, _, b, _ in markets],
+        say=lambda i: f"{m_spec!r}: share of {name} ({kind}) in {where(i)} at most {cap:.2%}",
+        say_dual=lambda i, d: (
+            f"one point less {name} share ({kind}) in {where(i)} costs {money(-d * 0.01 * need[i])} a year"
+        ),
+        say_relax=relax,
+        pools=lambda i: markets[i][3],
+    )
+
+
+@constraint(reference="linear form of CR1 <= theta for every supplier country", metric="cr1")
+def max_supplier_share(m: Build, cap: float = 0.65, product: Any = None, buyer: str | None = None) -> None:
+    r"""Cap the share of every single country of production, whichever it is.
+
+    .. math:: \sum_{u \in c,\, b} x_{ub} \le \theta \sum_b D_b \quad \forall c
+
+    Parameters
+    ----------
+    m : Build
+        Given by the engine.
+    cap : float
+        Greatest share of any country, in [0, 1]. Benchmark of Regulation (EU) 2024/1252: 0.65 from one third country.
+    product, buyer
+        As in :func:`max_share`.
+    """
+    cap = number("cap", cap, 0.0, 1.0)
+    markets = m.pick(product, buyer)
+    row: list[Any] = []
+    col: list[Any] = []
+    names: list[tuple[int, str]] = []
+    for i, (_, _, _, pools) in enumerate(markets):
+        lanes = m.lanes_of(pools)
+        places, code = np.unique(m.country[m.supplier[lanes]].astype(str), return_inverse=True)
+        row.append(code + len(names))
+        col.append(lanes)
+        names += [(i, str(c)) for c in places]
+    need = np.array([m.case.need[markets[i][3]].sum() for i, _ in names])
+    spec = m.spec
+
+    def where(r: int) -> str:
+        p, _, b, _ = markets[names[r][0]]
+        return f"{p} for {'the group' if b == GROUP else b}"
+
+    m.add_rows(
+        "max_supplier_share",
+        len(names),
+        np.concatenate(row),
+        np.concatenate(col),
+        np.ones(sum(len(x) for x in col)),
+        upper=cap * need,
+        scale=np.where(need > 0, need, 1.0),
+        keys=lambda: [(markets[i][0], markets[i][2], c) for i, c in names],
+        say=lambda r: f"{spec!r}: share of {names[r][1]} in {where(r)} at most {cap:.2%}",
+        say_dual=lambda r, d: (
+            f"one point less share of {names[r][1]} in {where(r)} costs {money(-d * 0.01 * need[r])} a year"
+        ),
+        say_relax=lambda r, a: (
+            f"{spec!r} would have to allow {names[r][1]} at least "
+            f"{min((cap * need[r] + a) / need[r], 1.0) if need[r] > 0 else 1.0:.2%} in {where(r)}"
+        ),
+        pools=lambda r: markets[names[r][0]][3],
+    )
+
+
+@constraint(reference="number of suppliers with a minimum part; definition of this library", metric="suppliers")
+def min_suppliers(
+    m: Build, n: int = 3, min_part: float = 0.05, product: Any = None, buyer: str | None = None, of: str = "country"
+) -> None:
+    r"""Require a number of suppliers that each deliver a minimum part.
+
+    .. math:: \sum_{u \in c,\, b} x_{ub} \ge \mu D\, z_c, \qquad \sum_c z_c \ge n, \qquad z_c \in \{0, 1\}
+
+    The unlisted rest of the world and pools whose own supply is unknown are nobody's supplier and do not count.
+
+    Parameters
+    ----------
+    m : Build
+        Given by the engine.
+    n : int
+        How many suppliers at least.
+    min_part : float
+        Part :math:`\mu` of the need that makes a supplier count, in (0, 1].
+    product, buyer
+        As in :func:`max_share`. A market without any need is left alone.
+    of : {"country", "producer"}
+        What counts as one supplier.
+    """
+    n = int(number("n", n, 0.0))
+    min_part = number("min_part", min_part, 0.0, 1.0, open_low=True)
+    if of not in ("country", "producer"):
+        raise unknown_name("supplier kind", of, ("country", "producer"), f"{m.spec!r}")
+    if n * min_part > 1.0 + 1e-12:
+        raise SchemaError(
+            [
+                Problem(
+                    "parameter",
+                    "-",
+                    "min_part",
+                    f"{n} suppliers of at least {min_part:.0%} each are more than the whole",
+                    repr(min_part),
+                    f"At most {1 / n:.4g} is possible for {n} suppliers.",
+                )
+            ],
+            "the plan",
+        )
+    markets = [x for x in m.pick(product, buyer) if m.case.need[x[3]].sum() > 0]
+    spec = m.spec
+    kind = m.graph.index.nodes["kind"].to_numpy(dtype=object)
+    label = m.country if of == "country" else m.node
+    row: list[Any] = []
+    col: list[Any] = []
+    pair: list[tuple[int, str]] = []
+    for i, (_, _, _, pools) in enumerate(markets):
+        lanes = m.lanes_of(pools)
+        real = (kind[m.supplier[lanes]] == "producer") & ~np.isin(m.country[m.supplier[lanes]], _NOBODY)
+        lanes = lanes[real]
+        names, code = np.unique(label[m.supplier[lanes]].astype(str), return_inverse=True)
+        row.append(code + len(pair))
+        col.append(lanes)
+        pair += [(i, str(c)) for c in names]
+    need = np.array([m.case.need[x[3]].sum() for x in markets])
+    market = np.array([i for i, _ in pair], dtype=np.int64)
+    keys = [(markets[i][0], markets[i][2], c) for i, c in pair]
+    counts = m.matrix.add_columns(
+        "counts", len(pair), upper=1.0, integer=True, keys=lambda: keys, meaning="1 = counts as a supplier"
+    )
+    k = len(pair)
+
+    def where(i: int) -> str:
+        p, _, b, _ = markets[i]
+        return f"{p} for {'the group' if b == GROUP else b}"
+
+    m.add_rows(
+        "min_part",
+        k,
+        np.concatenate([*row, np.arange(k)]) if k else [],
+        np.concatenate([*col, counts.at]) if k else [],
+        np.concatenate([np.ones(sum(map(len, col))), -min_part * need[market]]) if k else [],
+        lower=0.0,
+        scale=need[market],
+        keys=lambda: keys,
+        say=lambda r: f"{spec!r}: {pair[r][1]} counts in {where(pair[r][0])} only from {min_part:.1%} on",
+        pools=lambda r: markets[pair[r][0]][3],
+    )
+    m.add_rows(
+        "min_suppliers",
+        len(markets),
+        market,
+        counts.at,
+        np.ones(k),
+        lower=float(n),
+        keys=lambda: [(p, b) for p, _, b, _ in markets],
+        say=lambda i: f"{spec!r}: at least {n} suppliers ({of}) of {min_part:.1%} or more in {where(i)}",
+        say_relax=lambda i, a: f"{spec!r} would have to ask for at most {int(np.floor(n - a + 1e-6))} in {where(i)}",
+        pools=lambda i: markets[i][3],
+    )
+
+
+@constraint(reference="linear", metric="cost")
+def budget(m: Build, usd: float, of: str = "capex") -> None:
+    r"""Limit what the plan may spend.
+
+    .. math:: \sum_j I_j y_j \le B \quad\text{or}\quad
+        \sum_{u,b} c_u x_{ub} + \sum_j a_j y_j \le B \;(+\; \text{cost today for } \texttt{extra})
+
+    Parameters
+    ----------
+    m : Build
+        Given by the engine.
+    usd : float
+        Limit :math:`B`, at least 0.
+    of : {"capex", "cost", "extra"}
+        Capital outlay of the projects built; the plan's cost a year; that cost above today's deliveries at their cost.
+    """
+    usd = number("usd", usd, 0.0)
+    if of not in ("capex", "cost", "extra"):
+        raise unknown_name("budget", of, ("capex", "cost", "extra"), f"{m.spec!r}")
+    spec = m.spec
+    if of == "capex":
+        capex = np.zeros(0) if m.candidates is None else m.candidates.frame["capex"].to_numpy(dtype=float)
+        col = m.projects.at if m.projects is not None else np.zeros(0, dtype=np.int64)
+        value, limit = (capex if m.projects is not None else np.zeros(0)), usd
+    else:
+        col, value = m.yearly_cost()
+        limit = usd + (m.cost_today if of == "extra" else 0.0)
+    words = {"capex": "capital outlay", "cost": "cost a year", "extra": "cost a year above today's"}[of]
+    scale = max(limit, float(np.max(np.abs(value), initial=0.0)), 1.0)
+    m.add_rows(
+        "budget",
+        1,
+        np.zeros(len(col), dtype=np.int64),
+        col,
+        value,
+        upper=limit,
+        scale=scale,
+        keys=lambda: [of],
+        say=lambda i: f"{spec!r}: {words} at most {money(usd)}",
+        say_dual=lambda i, d: f"one more USD of {words} allowed saves {money(-d)} a year",
+        say_relax=lambda i, a: f"{spec!r} would have to allow {money(usd + a)} ({a:,.0f} USD more)",
+    )

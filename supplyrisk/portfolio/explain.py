@@ -1,0 +1,232 @@
+"""Words for solver output: what a dual means, what binds, and why nothing is feasible."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import InfeasibleError, SolverError
+from .matrix import Compiled, Rows
+from .model import Build
+from .solve import Solution, conflict_rows, feasible, solve
+
+__all__ = ["binding_rows", "dual_table", "infeasible", "stopped"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+_SHOWN = 8
+_TOLERANCE = 1e-6
+
+
+def dual_table(m: Build, c: Compiled, s: Solution) -> pd.DataFrame:
+    """Marginal values of all rows that have any, in words.
+
+    Returns
+    -------
+    DataFrame
+        ``constraint, row, dual, meaning``; ``dual`` is the change of the objective for one unit more on the right
+        hand side, in objective units a product unit (or what the row counts). Sorted by the size of the effect.
+    """
+    rows: list[dict[str, Any]] = []
+    largest = float(np.max(np.abs(c.cost * np.where(c.col_scale > 0, c.col_scale, 1.0)), initial=0.0))
+    for block in m.matrix.rows:
+        dual = s.row_dual[block.start : block.start + block.n]
+        weight = np.abs(dual) * block.scale
+        for i in np.flatnonzero(weight > 1e-9 * largest):
+            if block.name == "plant" and m.projects is not None and s.x[m.projects.start + i] < 0.5:
+                continue  # what a plant that is not built could deliver has no price
+            said = block.say_dual(int(i), float(dual[i])) if block.say_dual else ""
+            rows.append(
+                {
+                    "constraint": repr(block.spec) if block.spec is not None else block.name,
+                    "row": str(block.keys[int(i)]),
+                    "dual": float(dual[i]),
+                    "meaning": said,
+                    "_size": float(weight[i]) + (1e300 if block.spec is not None else 0.0),
+                }
+            )
+    out = pd.DataFrame(rows, columns=["constraint", "row", "dual", "meaning", "_size"])
+    return out.sort_values("_size", ascending=False, kind="stable").drop(columns="_size").reset_index(drop=True)
+
+
+def binding_rows(m: Build, c: Compiled, x: FloatArray) -> tuple[str, ...]:
+    """Constraints of the user that hold with equality at the plan, in the user's words."""
+    activity = c.activity(x)
+    out: list[str] = []
+    for block in m.matrix.rows:
+        if block.spec is None or block.say is None:
+            continue
+        at = slice(block.start, block.start + block.n)
+        room = np.minimum(activity[at] - block.lower, block.upper - activity[at])
+        out += [block.say(int(i)) for i in np.flatnonzero(room <= _TOLERANCE * block.scale)]
+    return tuple(out)
+
+
+def stopped(s: Solution) -> SolverError:
+    """The error for a solver that ended without proof."""
+    if s.status == "time_limit":
+        had = f"; best plan so far costs {s.objective:,.6g}, bound {s.bound:,.6g}" if np.isfinite(s.bound) else ""
+        return SolverError(
+            f"{s.solver} {s.version} hit the time limit after {s.seconds:.1f} s without a proven optimum{had}. "
+            "Allow more time (time_limit=), or a wider gap (gap=).",
+            "time_limit",
+        )
+    if s.status == "unbounded":
+        return SolverError(
+            "the plan's cost has no lower limit: a negative unit cost or weight rewards buying without end.",
+            "unbounded",
+        )
+    return SolverError(f"{s.solver} {s.version} stopped: {s.status}. No plan is returned.", s.status)
+
+
+def _elastic(m: Build, c: Compiled, rows: IntArray) -> FloatArray | None:
+    """Least total give of some rows, relative to their size, that makes the model feasible; None if none does."""
+    k = len(rows)
+    up = np.isfinite(c.row_upper[rows])
+    low = np.isfinite(c.row_lower[rows])
+    # One slack per side: upper sides give by -slack, lower sides by +slack.
+    take = np.concatenate([rows[up], rows[low]])
+    sign = np.concatenate([-np.ones(int(up.sum())), np.ones(int(low.sum()))])
+    import scipy.sparse as sp
+
+    a = sp.csr_array((c.value, c.index, c.start), shape=(c.m, c.n))
+    size = c.row_scale[take]
+    extra = sp.csr_array((sign, (take, np.arange(len(take)))), shape=(c.m, len(take)))
+    wide = sp.csr_array(sp.hstack([a, extra], format="csr"))
+    d = replace(
+        c,
+        cost=np.concatenate([np.zeros(c.n), 1.0 / size]),
+        offset=0.0,
+        lower=np.concatenate([c.lower, np.zeros(len(take))]),
+        upper=np.concatenate([c.upper, np.full(len(take), np.inf)]),
+        integer=np.concatenate([c.integer, np.zeros(len(take), dtype=bool)]),
+        start=wide.indptr.astype(np.int32),
+        index=wide.indices.astype(np.int32),
+        value=wide.data,
+        col_scale=np.concatenate([c.col_scale, size]),
+    )
+    s = solve(d, duals=False)
+    if s.status != "optimal":
+        return None
+    give = np.zeros(k)
+    position = {int(r): i for i, r in enumerate(rows)}
+    for r, v in zip(take.tolist(), s.x[c.n :].tolist(), strict=True):
+        give[position[r]] += v
+    give[give <= 1e-7 * c.row_scale[rows]] = 0.0
+    return give
+
+
+def _supply_lines(m: Build, pools: IntArray) -> list[str]:
+    """What the suppliers of some pools can deliver at most, largest first."""
+    lanes = m.lanes_of(pools)
+    who = np.unique(m.supplier[lanes])
+    limit = np.where(np.isin(who, m.rationed), m.availability[who], 0.0)
+    words: dict[int, str] = {}
+    at = {int(v): i for i, v in enumerate(m.rationed)}
+    for v, most in zip(who.tolist(), limit.tolist(), strict=True):
+        if v in at and m.availability_block.say:
+            words[v] = m.availability_block.say(at[v])
+        else:
+            j = np.unique(m.project[lanes][m.supplier[lanes] == v])
+            j = j[j >= 0]
+            if len(j):
+                most = float(m.project_capacity[j].sum())
+                words[v] = f"{m.node[v]} (project) can deliver at most {most:.6g}, once built"
+        limit[np.searchsorted(who, v)] = most
+    order = np.argsort(-limit, kind="stable")
+    lines = [words[int(who[i])] for i in order if int(who[i]) in words and limit[i] > 0]
+    more = len(lines) - _SHOWN
+    return lines[:_SHOWN] + ([f"... and {more} smaller suppliers"] if more > 0 else [])
+
+
+def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
+    """The error that names a smallest clashing set in the user's words, the supply behind it, and what would help.
+
+    Parameters
+    ----------
+    m : Build
+        The model as stated.
+    c : Compiled
+        The same, compiled.
+    seed : int
+        Of the solver.
+
+    Returns
+    -------
+    InfeasibleError
+    """
+    specs: list[Any] = []
+    for block in m.matrix.rows:
+        # Rows without a spec that are not ours come from the user's own Pyomo.
+        key = block.spec if block.spec is not None else block.name
+        if (block.spec is not None or block.name in m.user_blocks) and key not in specs:
+            specs.append(key)
+    mine: list[IntArray] = [
+        np.concatenate([b.at for b in m.matrix.rows if (b.spec if b.spec is not None else b.name) == k]) for k in specs
+    ]
+    rows, how = conflict_rows(c, mine, seed) if mine else (np.zeros(0, dtype=np.int64), "none")
+    if how == "iis" and not np.isin(rows, np.concatenate(mine)).any():
+        how = "supply"
+    said: list[str] = []
+    pools: list[IntArray] = []
+    blocks: list[tuple[Rows, int]] = [m.matrix.block_of_row(int(r)) for r in rows]
+    user = [(b, i) for b, i in blocks if b.spec is not None or b.name in m.user_blocks]
+    if how == "deletion":  # whole constraints clash: one line per market is enough
+        user = [(b, i) for b, i in user if b.say_relax is not None or b.name in m.user_blocks] or user
+    for b, i in user:
+        said.append(b.say(i) if b.say else f"{b.spec or b.name}")
+        if b.pools:
+            pools.append(b.pools(i))
+    for b, i in blocks:
+        if b.name == "need":
+            said.append(b.say(i) if b.say else b.name)
+            pools.append(np.array([i]))
+    if not pools:
+        pools.append(np.arange(len(m.case.pool)))
+    touched = np.unique(np.concatenate(pools))
+    if not any(b.name == "need" for b, _ in blocks):
+        for i in touched[:_SHOWN]:
+            said.append(m.need_rows.say(int(i)) if m.need_rows.say else "need")
+    supply = _supply_lines(m, touched)
+    give: list[str] = []
+    # Only the rows that clash may give; if that is not enough, every constraint of the user; then the need itself.
+    relaxable = np.array([r for b, i in user for r in [b.start + i] if b.say_relax is not None], dtype=np.int64)
+    everything = np.concatenate(
+        [b.at for b in m.matrix.rows if b.say_relax is not None] or [np.zeros(0, dtype=np.int64)]
+    )
+    for choice in (relaxable, everything):
+        if not len(choice):
+            continue
+        amount = _elastic(m, c, choice)
+        if amount is None:
+            continue
+        for r, a in zip(choice.tolist(), amount.tolist(), strict=True):
+            if a > 0:
+                b, i = m.matrix.block_of_row(r)
+                give.append(b.say_relax(i, a) if b.say_relax else "")
+        break
+    if not give:
+        amount = _elastic(m, c, m.need_rows.at)
+        if amount is not None:
+            for i, a in enumerate(amount.tolist()):
+                if a > 0:
+                    p = int(m.case.pool_product[i])
+                    give.append(
+                        f"supply for {m.need_rows.keys[i]} falls short by {a:.6g} of {m.case.need[i]:.6g} {m.unit[p]}: "
+                        "give it more levers (resource(redirect=...), build()), or allow a shortfall with unmet(price)"
+                    )
+    names = ", ".join(dict.fromkeys(m.case.products[int(m.case.pool_product[i])] for i in touched))
+    text = [f"no plan for {names} meets all constraints. These clash:"]
+    text += [f"  - {x}" for x in dict.fromkeys(said)]
+    if supply:
+        text += ["supply behind them:"] + [f"  - {x}" for x in supply]
+    if give:
+        text += ["it becomes feasible if:"] + [f"  - {x}" for x in give]
+    return InfeasibleError("\n".join(text), (*dict.fromkeys(said), *supply))
+
+
+__all__ += ["feasible"]

@@ -1,0 +1,308 @@
+"""The model as matrices: named groups of columns and named blocks of rows, written once and compiled once.
+
+Levers and constraints state their rows as arrays. The same arrays become the live Pyomo model (``arrays.py``) and
+the one call that hands the model to the solver (``solve.py``), so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..registry import Spec
+
+__all__ = ["Columns", "Compiled", "Matrix", "Rows"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Keys = Callable[[], Sequence[Any]]
+
+
+@dataclass(eq=False)
+class Columns:
+    """A group of variables: where it starts, its bounds, and its keys, made only when somebody asks."""
+
+    name: str
+    start: int
+    lower: FloatArray
+    upper: FloatArray
+    scale: FloatArray
+    integer: bool
+    make_keys: Keys
+    meaning: str
+    _keys: list[Any] | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of variables."""
+        return len(self.lower)
+
+    @property
+    def at(self) -> IntArray:
+        """Column numbers."""
+        return np.arange(self.start, self.start + self.n)
+
+    @property
+    def keys(self) -> list[Any]:
+        """A key per variable, as the Pyomo model is indexed."""
+        if self._keys is None:
+            self._keys = list(self.make_keys())
+        return self._keys
+
+
+@dataclass(eq=False)
+class Rows:
+    """A block of rows: coefficients in coordinate form, bounds, and how to speak about it."""
+
+    name: str
+    start: int
+    row: IntArray
+    col: IntArray
+    value: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    scale: FloatArray
+    make_keys: Keys
+    spec: Spec | None
+    # Words for a row: what one unit of its dual means, and what giving way by an amount means.
+    say_dual: Callable[[int, float], str] | None = None
+    say_relax: Callable[[int, float], str] | None = None
+    say: Callable[[int], str] | None = None
+    pools: Callable[[int], IntArray] | None = None
+    _keys: list[Any] | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.lower)
+
+    @property
+    def at(self) -> IntArray:
+        """Row numbers."""
+        return np.arange(self.start, self.start + self.n)
+
+    @property
+    def keys(self) -> list[Any]:
+        """A key per row."""
+        if self._keys is None:
+            self._keys = list(self.make_keys())
+        return self._keys
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """The model in the form the solver takes; rows are stored by row."""
+
+    cost: FloatArray
+    offset: float
+    lower: FloatArray
+    upper: FloatArray
+    integer: npt.NDArray[np.bool_]
+    start: npt.NDArray[np.int32]
+    index: npt.NDArray[np.int32]
+    value: FloatArray
+    row_lower: FloatArray
+    row_upper: FloatArray
+    col_scale: FloatArray
+    row_scale: FloatArray
+
+    @property
+    def n(self) -> int:
+        """Number of columns."""
+        return len(self.cost)
+
+    @property
+    def m(self) -> int:
+        """Number of rows."""
+        return len(self.row_lower)
+
+    def activity(self, x: FloatArray) -> FloatArray:
+        """Value of every row at a point."""
+        import scipy.sparse as sp
+
+        return np.asarray(sp.csr_array((self.value, self.index, self.start), shape=(self.m, self.n)) @ x)
+
+
+def _full(value: Any, n: int) -> FloatArray:
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)))
+
+
+@dataclass(eq=False)
+class Matrix:
+    """Collects columns, rows and costs in the order in which they are stated."""
+
+    columns: list[Columns] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    costs: list[tuple[IntArray, FloatArray]] = field(default_factory=list)
+    offset: float = 0.0
+    n: int = 0
+    m: int = 0
+
+    def add_columns(
+        self,
+        name: str,
+        n: int,
+        *,
+        lower: Any = 0.0,
+        upper: Any = np.inf,
+        scale: Any = 1.0,
+        integer: bool = False,
+        keys: Keys | None = None,
+        meaning: str = "",
+    ) -> Columns:
+        """State a group of variables.
+
+        Parameters
+        ----------
+        name : str
+            Name in the Pyomo model.
+        n : int
+            How many.
+        lower, upper : float or ndarray
+            Bounds.
+        scale : float or ndarray
+            Typical size, so that tolerances mean the same in any unit.
+        integer : bool
+            Whole numbers only.
+        keys : callable, optional
+            Gives the keys when asked; default 0, 1, 2 ...
+        meaning : str
+            In words, with the unit.
+
+        Returns
+        -------
+        Columns
+        """
+        names = {c.name for c in self.columns}
+        unique, i = name, 2
+        while unique in names:
+            unique, i = f"{name}_{i}", i + 1
+        group = Columns(
+            unique,
+            self.n,
+            _full(lower, n),
+            _full(upper, n),
+            _full(scale, n),
+            integer,
+            keys or (lambda: range(n)),
+            meaning,
+        )
+        self.columns.append(group)
+        self.n += n
+        return group
+
+    def add_rows(
+        self,
+        name: str,
+        n: int,
+        row: Any,
+        col: Any,
+        value: Any,
+        *,
+        lower: Any = -np.inf,
+        upper: Any = np.inf,
+        scale: Any = 1.0,
+        keys: Keys | None = None,
+        spec: Spec | None = None,
+        **words: Any,
+    ) -> Rows:
+        """State a block of rows ``lower <= A x <= upper``.
+
+        Parameters
+        ----------
+        name : str
+            Name in the Pyomo model; a number is added where it stands already.
+        n : int
+            How many rows.
+        row, col, value : array-like
+            Coordinates within the block (rows from 0) and coefficients; repeats add up.
+        lower, upper : float or ndarray
+            Bounds.
+        scale : float or ndarray
+            Typical size of the row's activity.
+        keys : callable, optional
+            Gives the keys when asked.
+        spec : Spec, optional
+            The user's own words, where the block comes from them.
+        **words
+            ``say``, ``say_dual``, ``say_relax``, ``pools``: see :class:`Rows`.
+
+        Returns
+        -------
+        Rows
+        """
+        names = {r.name for r in self.rows}
+        unique, i = name, 2
+        while unique in names:
+            unique, i = f"{name}_{i}", i + 1
+        block = Rows(
+            unique,
+            self.m,
+            np.asarray(row, dtype=np.int64),
+            np.asarray(col, dtype=np.int64),
+            _full(value, len(np.asarray(row))),
+            _full(lower, n),
+            _full(upper, n),
+            _full(scale, n),
+            keys or (lambda: range(n)),
+            spec,
+            **words,
+        )
+        self.rows.append(block)
+        self.m += n
+        return block
+
+    def add_cost(self, col: IntArray, value: FloatArray) -> None:
+        """Add to the objective."""
+        self.costs.append((np.asarray(col, dtype=np.int64), np.asarray(value, dtype=np.float64)))
+
+    def cost(self) -> FloatArray:
+        """Objective coefficient of every column."""
+        out = np.zeros(self.n)
+        for col, value in self.costs:
+            out += np.bincount(col, value, minlength=self.n)
+        return out
+
+    def block_of_row(self, i: int) -> tuple[Rows, int]:
+        """The block a row belongs to and its place in it."""
+        for block in self.rows:
+            if block.start <= i < block.start + block.n:
+                return block, i - block.start
+        raise IndexError(i)
+
+    def compile(self) -> Compiled:
+        """All of it as one sparse matrix by rows, with bounds, costs and scales.
+
+        Returns
+        -------
+        Compiled
+        """
+        import scipy.sparse as sp
+
+        def cat(parts: list[Any], dtype: Any) -> Any:
+            return np.concatenate(parts).astype(dtype, copy=False) if parts else np.zeros(0, dtype=dtype)
+
+        row = cat([r.row + r.start for r in self.rows], np.int32)
+        col = cat([r.col for r in self.rows], np.int32)
+        value = cat([r.value for r in self.rows], np.float64)
+        a = sp.coo_array((value, (row, col)), shape=(self.m, self.n)).tocsr()
+        a.eliminate_zeros()
+        integer = cat([np.full(c.n, c.integer) for c in self.columns], np.bool_)
+        return Compiled(
+            self.cost(),
+            self.offset,
+            cat([c.lower for c in self.columns], np.float64),
+            cat([c.upper for c in self.columns], np.float64),
+            integer,
+            a.indptr.astype(np.int32, copy=False),
+            a.indices.astype(np.int32, copy=False),
+            a.data,
+            cat([r.lower for r in self.rows], np.float64),
+            cat([r.upper for r in self.rows], np.float64),
+            cat([c.scale for c in self.columns], np.float64),
+            cat([r.scale for r in self.rows], np.float64),
+        )

@@ -1,0 +1,495 @@
+"""``Build``: the model while it is being stated. Levers add decisions, constraints add rows, objectives add costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import Problem, SchemaError, UnknownNameError, unknown_name
+from ..graph import SupplyGraph
+from .candidates import Candidates
+from .economics import supply_costs
+from .matrix import Columns, Matrix, Rows
+from .scenarios import Scenarios, lane_factors
+from .supply import Case, Gap
+from .views import NodeShares, node_shares
+
+__all__ = ["GROUP", "Build", "Lane"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+TextArray = npt.NDArray[np.object_]
+# How the group as a whole is called where a buyer's name stands.
+GROUP = "group"
+YEAR = {"year": 1.0, "month": 12.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """Deliveries that a lever offers: who, to which pool, how much at most, at what cost."""
+
+    lever: str
+    supplier: IntArray
+    pool: IntArray
+    upper: FloatArray
+    cost: FloatArray
+    grade: TextArray
+    project: IntArray
+
+
+@dataclass(eq=False)
+class Build:
+    """What levers, constraints and objective terms are given: the case, the lanes, the matrix, the live Pyomo model.
+
+    Attributes
+    ----------
+    case : Case
+        Needs and present supply.
+    graph : SupplyGraph
+        The graph with a node for every candidate project.
+    lanes : list of Lane
+        Blocks of deliveries, filled by the levers; after :meth:`freeze` their flows are columns ``0 .. n_lanes-1``.
+    matrix : Matrix
+        Columns and rows stated so far.
+    scenarios : Scenarios, optional
+        Names, probabilities and measures; :attr:`factors` is what they leave of each lane's deliveries.
+    """
+
+    case: Case
+    utilisation: float = 1.0
+    horizon: int | None = None
+    matrix: Matrix = field(default_factory=Matrix)
+    lanes: list[Lane] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    availability: FloatArray = field(default_factory=lambda: np.zeros(0))
+    availability_parts: dict[str, FloatArray] = field(default_factory=dict)
+    candidates: Candidates | None = None
+    projects: Columns | None = None
+    project_label: list[str] = field(default_factory=list)
+    project_product: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    project_capacity: FloatArray = field(default_factory=lambda: np.zeros(0))
+    project_annuity: FloatArray = field(default_factory=lambda: np.zeros(0))
+    project_offered: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    shortfall_price: FloatArray | None = None
+    shortfall: Columns | None = None
+    scenarios: Scenarios | None = None
+    losses: Columns | None = None
+    user_blocks: set[str] = field(default_factory=set)
+    spec: Any = None
+    _shares: dict[tuple[Any, str], NodeShares] = field(default_factory=dict)
+    _model: Any = None
+
+    # ------------------------------------------------------------------ what is known
+
+    @property
+    def graph(self) -> SupplyGraph:
+        """The graph with candidate projects."""
+        return self.candidates.graph if self.candidates is not None else self.case.graph
+
+    @cached_property
+    def node(self) -> TextArray:
+        """Ids of the nodes of ``graph.index``."""
+        return self.graph.index.nodes["node"].to_numpy(dtype=object)
+
+    @cached_property
+    def country(self) -> TextArray:
+        """Country of each node."""
+        return self.graph.index.nodes["country"].to_numpy(dtype=object)
+
+    @cached_property
+    def unit(self) -> list[str]:
+        """Unit of each product in scope."""
+        own = self.graph.tables["products"].drop_duplicates("product").set_index("product")["unit"]
+        return [str(own[p]) for p in self.case.products]
+
+    @cached_property
+    def period(self) -> FloatArray:
+        """Periods a year of each product in scope: flows are per period, costs per year."""
+        own = self.graph.tables["products"].drop_duplicates("product").set_index("product")["period"]
+        return np.array([YEAR[str(own[p])] for p in self.case.products])
+
+    @cached_property
+    def pool_country(self) -> TextArray:
+        """Country of each pool."""
+        return np.asarray(self.case.graph.index.nodes["country"].to_numpy(dtype=object)[self.case.pool])
+
+    def shares(self, focal: Any, view: str) -> NodeShares:
+        """Focal share of every node; computed once for each focal and view."""
+        key = (focal, view)
+        if key not in self._shares:
+            self._shares[key] = node_shares(self.graph, focal, view)
+        return self._shares[key]
+
+    @cached_property
+    def base_supplier(self) -> IntArray:
+        """Makers of today's deliveries, as codes of ``graph.index``."""
+        names = self.case.graph.index.nodes["node"].astype("object").to_numpy()[self.case.supplier]
+        return self.graph.index.position.get_indexer(pd.Index(names, dtype=object)).astype(np.int64)
+
+    @cached_property
+    def pool_code(self) -> IntArray:
+        """Pools as codes of ``graph.index``."""
+        names = self.case.graph.index.nodes["node"].astype("object").to_numpy()[self.case.pool]
+        return self.graph.index.position.get_indexer(pd.Index(names, dtype=object)).astype(np.int64)
+
+    @cached_property
+    def factors(self) -> FloatArray:
+        """What is left of each lane in each scenario; shape (scenarios, lanes)."""
+        assert self.scenarios is not None
+        names = [self.case.products[int(k)] for k in self.lane_product]
+        return lane_factors(self.graph, self.scenarios, self.supplier, self.pool_code[self.pool], names)
+
+    # ------------------------------------------------------------------ lanes
+
+    def unit_cost(self, supplier: IntArray, product: IntArray, premium: float | None = None) -> tuple[Any, Any]:
+        """USD per unit of each supplier, and the grade of the figure."""
+        own = self.graph.index.nodes["unit_cost"].to_numpy(dtype=float)[supplier]
+        names = np.array(self.case.products, dtype=object)[product]
+        return supply_costs(self.graph, names, self.country[supplier], own, premium)
+
+    def add_lanes(
+        self,
+        lever: str,
+        supplier: IntArray,
+        pool: IntArray,
+        upper: FloatArray,
+        cost: FloatArray,
+        grade: TextArray,
+        project: IntArray | None = None,
+    ) -> None:
+        """Offer deliveries: one column each.
+
+        Parameters
+        ----------
+        lever : str
+            Lever that the deliveries belong to in the plan's tables.
+        supplier, pool : ndarray of int
+            Node code of the maker and pool number.
+        upper : ndarray
+            Most that can flow.
+        cost : ndarray
+            USD a product unit.
+        grade : ndarray of str
+            What each cost rests on.
+        project : ndarray of int, optional
+            Candidate number, or -1.
+        """
+        none = np.full(len(supplier), -1, dtype=np.int64) if project is None else project
+        self.lanes.append(Lane(lever, supplier, pool, upper, cost, grade, none))
+
+    def offer_projects(
+        self,
+        label: list[str],
+        product: IntArray,
+        capacity: FloatArray,
+        annuity: FloatArray,
+        offered: npt.NDArray[np.bool_],
+    ) -> None:
+        """Offer plants: a yes-or-no decision each, which the lanes of the same candidate number need.
+
+        Parameters
+        ----------
+        label : list of str
+            Names in the Pyomo model.
+        product : ndarray of int
+            Position of each plant's product.
+        capacity : ndarray
+            Output a period, product units.
+        annuity : ndarray
+            USD a year.
+        offered : ndarray of bool
+            Whether it can be chosen.
+        """
+        self.project_label, self.project_product, self.project_capacity = label, product, capacity
+        self.project_annuity, self.project_offered = annuity, offered
+
+    def freeze(self) -> None:
+        """Lay all lanes end to end as the first columns of the matrix, with the rows of need and availability."""
+        case, lanes = self.case, self.lanes
+
+        def cat(name: str, dtype: Any) -> Any:
+            return np.concatenate([getattr(x, name) for x in lanes]).astype(dtype)
+
+        self.supplier: IntArray = cat("supplier", np.int64)
+        self.pool: IntArray = cat("pool", np.int64)
+        self.lane_cost: FloatArray = cat("cost", np.float64)
+        self.lane_grade: TextArray = cat("grade", object)
+        self.project: IntArray = cat("project", np.int64)
+        self.lever: TextArray = np.concatenate([np.full(len(x.supplier), x.lever, dtype=object) for x in lanes])
+        self.n_lanes = len(self.supplier)
+        self.lane_product: IntArray = case.pool_product[self.pool]
+        upper: FloatArray = cat("upper", np.float64)
+        size = np.where(case.product_need > 0, case.product_need, 1.0)
+        self.size: FloatArray = size
+        lane_size = size[self.lane_product]
+        pool_name = case.graph.index.nodes["node"].to_numpy(dtype=object)[case.pool]
+
+        def keys() -> list[tuple[str, str, str]]:
+            return list(
+                zip(self.lever.tolist(), self.node[self.supplier].tolist(), pool_name[self.pool].tolist(), strict=True)
+            )
+
+        self.flow = self.matrix.add_columns(
+            "flow",
+            self.n_lanes,
+            upper=upper,
+            scale=lane_size,
+            keys=keys,
+            meaning="delivery by (lever, supplier, pool), product units a period",
+        )
+        if self.project_label:
+            self.projects = self.matrix.add_columns(
+                "project",
+                len(self.project_label),
+                upper=self.project_offered.astype(float),
+                integer=True,
+                keys=lambda: self.project_label,
+                meaning="1 = build it",
+            )
+        if self.shortfall_price is not None:
+            self.shortfall = self.matrix.add_columns(
+                "shortfall",
+                len(case.pool),
+                upper=np.where(np.isnan(self.shortfall_price), 0.0, np.inf),
+                scale=size[case.pool_product],
+                keys=lambda: pool_name.tolist(),
+                meaning="need that is not met, product units a period",
+            )
+        self._need_rows(pool_name, size)
+        self._availability_rows(size)
+        if self.projects is not None:
+            self._plant_rows(size, self.projects)
+
+    def _plant_rows(self, size: FloatArray, plants: Columns) -> None:
+        fed = np.flatnonzero(self.project >= 0)
+        n = plants.n
+        label, cap = self.project_label, self.project_capacity
+        unit = [self.unit[int(k)] for k in self.project_product]
+        self.matrix.add_rows(
+            "plant",
+            n,
+            np.concatenate([self.project[fed], np.arange(n)]),
+            np.concatenate([fed, plants.at]),
+            np.concatenate([np.ones(len(fed)), -cap]),
+            upper=0.0,
+            scale=size[self.project_product],
+            keys=lambda: label,
+            say=lambda i: f"project {label[i]} can deliver at most {cap[i]:.6g} {unit[i]}, once built",
+            say_dual=lambda i, d: f"one more {unit[i]} from project {label[i]} saves {money(-d)} a year",
+        )
+
+    def _need_rows(self, pool_name: TextArray, size: FloatArray) -> None:
+        case = self.case
+        row, col = [self.pool], [np.arange(self.n_lanes)]
+        if self.shortfall is not None:
+            row.append(np.arange(len(case.pool)))
+            col.append(self.shortfall.at)
+        lines = np.concatenate(row)
+
+        def say(i: int) -> str:
+            p = int(case.pool_product[i])
+            return f"need of {pool_name[i]}: {case.need[i]:.6g} {self.unit[p]}"
+
+        self.need_rows = self.matrix.add_rows(
+            "need",
+            len(case.pool),
+            lines,
+            np.concatenate(col),
+            np.ones(len(lines)),
+            lower=case.need,
+            upper=case.need,
+            scale=size[case.pool_product],
+            keys=lambda: pool_name.tolist(),
+            say=say,
+            say_dual=lambda i, d: (
+                f"one more {self.unit[int(case.pool_product[i])]} needed in {self.pool_country[i]} of "
+                f"{case.products[int(case.pool_product[i])]} costs {money(d)} a year"
+            ),
+            pools=lambda i: np.array([i]),
+        )
+
+    def _availability_rows(self, size: FloatArray) -> None:
+        existing = np.flatnonzero(self.project < 0)
+        who, where = np.unique(self.supplier[existing], return_inverse=True)
+        self.rationed: IntArray = who
+        product = np.zeros(len(who), dtype=np.int64)
+        product[where] = self.lane_product[existing]
+        self.rationed_product = product
+        limit = self.availability[who]
+        parts = self.availability_parts
+
+        def say(i: int) -> str:
+            v = int(who[i])
+            words = " + ".join(f"{k} {x[v]:.6g}" for k, x in parts.items() if x[v] > 0) or "nothing"
+            return f"{self.node[v]} can deliver at most {limit[i]:.6g} {self.unit[int(product[i])]} ({words})"
+
+        self.availability_block = self.matrix.add_rows(
+            "availability",
+            len(who),
+            where,
+            existing,
+            np.ones(len(existing)),
+            upper=limit,
+            scale=size[product],
+            keys=lambda: self.node[who].tolist(),
+            say=say,
+            say_dual=lambda i, d: (
+                f"one more {self.unit[int(product[i])]} to be had from {self.node[int(who[i])]} saves {money(-d)} a year"
+            ),
+        )
+
+    # ------------------------------------------------------------------ for constraints
+
+    def pick(self, product: str | tuple[str, ...] | None, buyer: str | None) -> list[tuple[str, int, str, IntArray]]:
+        """Markets that a constraint means.
+
+        Parameters
+        ----------
+        product : str or tuple, optional
+            Default: every product in scope, each by itself.
+        buyer : str, optional
+            ISO3 for one pool, ``"each"`` for every pool by itself; default the group as a whole.
+
+        Returns
+        -------
+        list of tuple
+            ``(product, position, buyer, pools)``.
+
+        Raises
+        ------
+        UnknownNameError
+            A product or buyer that is not in the plan.
+        """
+        case = self.case
+        names = case.products if product is None else (product,) if isinstance(product, str) else tuple(product)
+        out: list[tuple[str, int, str, IntArray]] = []
+        for p in names:
+            if p not in case.products:
+                raise unknown_name("product", p, case.products, f"{self.spec!r}")
+            k = case.products.index(p)
+            mine = np.flatnonzero(case.pool_product == k)
+            if buyer is None or buyer == GROUP:
+                out.append((p, k, GROUP, mine))
+                continue
+            hit = mine if buyer == "each" else mine[self.pool_country[mine] == buyer]
+            if not len(hit) and product is not None:
+                raise unknown_name("buyer", buyer, self.pool_country[mine], f"{self.spec!r}")
+            out += [(p, k, str(self.pool_country[i]), np.array([i])) for i in hit]
+        if not out:
+            raise unknown_name("buyer", buyer, self.pool_country, f"{self.spec!r}")
+        return out
+
+    def yearly_cost(self) -> tuple[IntArray, FloatArray]:
+        """Columns that cost, and USD a year of a unit of each."""
+        col = [np.arange(self.n_lanes)]
+        value = [self.lane_cost * self.period[self.lane_product]]
+        if self.projects is not None:
+            col.append(self.projects.at)
+            value.append(self.project_annuity)
+        if self.shortfall is not None and self.shortfall_price is not None:
+            col.append(self.shortfall.at)
+            value.append(np.nan_to_num(self.shortfall_price) * self.period[self.case.pool_product])
+        return np.concatenate(col), np.concatenate(value)
+
+    @cached_property
+    def cost_today(self) -> float:
+        """USD a year of today's deliveries at their unit cost."""
+        keep = self.lever == "keep"
+        yearly = self.case.base * self.lane_cost[keep] * self.period[self.lane_product[keep]]
+        return float(yearly.sum())
+
+    def lanes_of(self, pools: IntArray) -> IntArray:
+        """Lane columns that deliver to any of the pools."""
+        wanted = np.zeros(len(self.case.pool), dtype=bool)
+        wanted[pools] = True
+        return np.flatnonzero(wanted[self.pool])
+
+    def add_rows(self, name: str, n: int, row: Any, col: Any, value: Any, **more: Any) -> Rows:
+        """State rows that belong to the constraint being carried out; see :meth:`Matrix.add_rows`."""
+        return self.matrix.add_rows(name, n, row, col, value, spec=self.spec, **more)
+
+    def absorb(self) -> None:
+        """Take in what the user wrote in Pyomo, if anybody touched the live model."""
+        if self._model is None:
+            return
+        from .arrays import absorb
+
+        before = {b.name for b in self.matrix.rows}
+        absorb(self._model, self.matrix)
+        self.user_blocks |= {b.name for b in self.matrix.rows} - before
+
+    @property
+    def model(self) -> Any:
+        """The live Pyomo model: add ``Var`` and ``Constraint`` components of your own, they are solved with the rest.
+
+        Its variables are ``flow[lever, supplier, pool]``, ``project[id]`` and ``shortfall[pool]``. Members are made
+        when touched; loop over a completed model (:attr:`Portfolio.model`), not over this one.
+        """
+        from .arrays import attach, live_model
+
+        if self._model is None:
+            self._model = live_model("plan")
+        attach(self._model, self.matrix)
+        return self._model
+
+
+def money(usd: float) -> str:
+    """An amount of money for people.
+
+    Examples
+    --------
+    >>> money(1_234_567.0), money(12.3456), money(0.0)
+    ('1.23 million USD', '12.35 USD', '0 USD')
+    """
+    size = abs(usd)
+    for limit, word in ((1e9, " billion"), (1e6, " million"), (1e4, " thousand")):
+        if size >= limit:
+            return f"{usd / (1e3 if limit == 1e4 else limit):,.3g}{word} USD"
+    return f"{usd:,.2f} USD" if size else "0 USD"
+
+
+def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low: bool = False) -> float:
+    """Check a parameter of a lever or constraint; the error says what it must be."""
+    ok = not isinstance(value, bool) and isinstance(value, (int, float, np.number)) and np.isfinite(float(value))
+    if ok:
+        v = float(value)
+        ok = (v > low if open_low else v >= low) and v <= high
+    if not ok:
+        least = f"above {low:g}" if open_low else f"at least {low:g}"
+        top = "" if np.isinf(high) else f" and at most {high:g}"
+        raise SchemaError(
+            [Problem("parameter", "-", name, f"must be a number {least}{top}", repr(value), "Shares are fractions.")],
+            "the plan",
+        )
+    return float(value)
+
+
+def missing_costs(build: Build) -> dict[str, str]:
+    """Products of which some baseline supplier has neither a unit cost nor a price."""
+    case = build.case
+    cost, _ = build.unit_cost(case.supplier, case.pool_product[case.base_pool])
+    price = case.graph.tables["products"].drop_duplicates("product").set_index("product")["price"]
+    out: dict[str, str] = {}
+    for k, p in enumerate(case.products):
+        mine = case.pool_product[case.base_pool] == k
+        if np.isnan(cost[mine]).any() or (not mine.any() and pd.isna(price[p])):
+            out[p] = "no price and no unit cost is known, so no plan for it can be costed"
+    return out
+
+
+def require_any(names: Iterable[str], what: str, of: Iterable[str], where: str) -> None:
+    """Every name must be among the known ones."""
+    known = list(of)
+    for n in names:
+        if n not in known:
+            raise unknown_name(what, n, known, where)
+
+
+__all__ += ["UnknownNameError", "missing_costs", "money", "number", "require_any"]

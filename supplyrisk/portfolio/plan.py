@@ -1,0 +1,389 @@
+"""``Portfolio``: a plan as plain tables, with the graph it leads to and the model it came from."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..graph import SupplyGraph
+from ..jurisdictions import scope
+from .matrix import Compiled
+from .model import GROUP, Build, money
+from .solve import Solution
+from .views import node_shares
+
+__all__ = ["Portfolio", "market_shares", "plan_graph"]
+
+FloatArray = npt.NDArray[np.float64]
+# Flows below this part of the group's need are the solver's noise.
+_NOISE = 1e-9
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Portfolio:
+    """An optimal diversification plan.
+
+    Attributes
+    ----------
+    decisions : DataFrame
+        ``lever, product, supplier, country, project, buyer, quantity, unit, unit_cost, cost, when, grade``: a row per
+        delivery of the plan; quantities a period of the product, ``cost`` in USD a year without the plants' annuity.
+    plants : DataFrame
+        ``project, product, country, capacity, delivered, unit, capex, annuity, start, status``: what is built.
+    costs : DataFrame
+        ``product, item, today, plan`` in USD a year.
+    offers : DataFrame
+        Every delivery the plan could choose from: ``lever, product, supplier, buyer, upper, unit_cost, project``.
+    needs, availability, projects : DataFrame
+        The rest of the model's data: what each pool needs, what each supplier can deliver, what can be built.
+    duals : DataFrame
+        Marginal values in words. For a plan with yes-or-no decisions they hold with those decisions fixed.
+    binding : tuple of str
+        Constraints that hold with equality.
+    objective_value : float
+        In USD a year, where the objective is a cost.
+    status, solver, version : str
+        How the solver ended; always ``optimal``.
+    gap, seconds, seed : float, float, int
+        Relative gap, wall time of build and solve, seed.
+    fingerprint : str
+        Hash of the input graph.
+    written : dict
+        The call in the user's words.
+    notes, gaps : tuple
+        Assumptions made, and what was left out and why.
+    """
+
+    decisions: pd.DataFrame
+    plants: pd.DataFrame
+    costs: pd.DataFrame
+    offers: pd.DataFrame
+    needs: pd.DataFrame
+    availability: pd.DataFrame
+    projects: pd.DataFrame
+    duals: pd.DataFrame
+    binding: tuple[str, ...]
+    objective_value: float
+    status: str
+    solver: str
+    version: str
+    gap: float
+    bound: float
+    seconds: float
+    timing: dict[str, float]
+    seed: int
+    fingerprint: str
+    written: dict[str, Any]
+    focal: tuple[tuple[Any, str], ...]
+    notes: tuple[str, ...]
+    gaps: pd.DataFrame
+    _build: Build = field(repr=False)
+    _compiled: Compiled = field(repr=False)
+    _solution: Solution = field(repr=False)
+
+    @cached_property
+    def graph(self) -> SupplyGraph:
+        """The graph with the plan carried out: its links, its plants, and what it takes from others."""
+        return plan_graph(self._build, self._solution.x)
+
+    @property
+    def model(self) -> Any:
+        """The live Pyomo model, complete, with the plan's values; add to it and call :meth:`resolve`."""
+        from .arrays import complete, load_values
+
+        m = complete(self._build.model, self._build.matrix)
+        if len(self._solution.x) == self._build.matrix.n:
+            load_values(m, self._solution.x)
+        return m
+
+    def resolve(self, time_limit: float | None = None) -> Portfolio:
+        """Solve the live model again, with what was added to, fixed or deactivated in :attr:`model`.
+
+        Parameters
+        ----------
+        time_limit : float, optional
+            Seconds.
+
+        Returns
+        -------
+        Portfolio
+        """
+        from .run import solve_build
+
+        return solve_build(self._build, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
+
+    @cached_property
+    def shares(self) -> pd.DataFrame:
+        """Focal shares before and after, by the ruler of the score.
+
+        A row per product, buyer (the group and every pool), focal and view: ``before`` and ``after`` with their
+        bounds, and ``model``, the share as the optimiser counted it. ``after`` and ``model`` differ only where the
+        plan changes upstream mixes that the origin view was linearised at.
+        """
+        return _share_table(self)
+
+    def share(self, view: str, focal: Any = "CHN", product: str | None = None, buyer: str = GROUP) -> pd.Series:
+        """One row of :attr:`shares`; another focal or view than the plan's is computed on the spot."""
+        product = product or self._build.case.products[0]
+        frame = _share_table(self, ((scope(focal), view),))
+        hit = frame[(frame["product"] == product) & (frame["buyer"] == buyer)]
+        if not len(hit):
+            from ..errors import unknown_name
+
+            raise unknown_name("market", f"{product} / {buyer}", frame["product"] + " / " + frame["buyer"])
+        return hit.iloc[0]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Portfolio: {self.status}, {money(self.objective_value)} a year, "
+            f"{len(self.decisions)} deliveries, {len(self.plants)} plants, {self.solver} {self.version}>"
+        )
+
+    def summary(self) -> str:
+        """The plan in a dozen lines of text."""
+        w = self.written
+        lines = [
+            f"Plan for {', '.join(w['products'])} of {', '.join(w['buyers'])}",
+            f"objective {w['objective']}: {money(self.objective_value)} a year ({self.status}, gap {self.gap:.2g}, "
+            f"{self.solver} {self.version}, {self.seconds:.2f} s, seed {self.seed}, input {self.fingerprint})",
+        ]
+        today, plan = float(self.costs["today"].sum()), float(self.costs["plan"].sum())
+        lines.append(f"cost a year: {money(today)} today, {money(plan)} with the plan")
+        for r in self.shares.itertuples():
+            if r.buyer == GROUP:
+                lines.append(
+                    f"{r.product}: {r.focal} share ({r.view}) {r.before:.1%} [{r.before_low:.1%}, {r.before_high:.1%}]"
+                    f" -> {r.after:.1%} [{r.after_low:.1%}, {r.after_high:.1%}]"
+                )
+        for q in self.plants.to_dict("records"):
+            start = "" if pd.isna(q["start"]) else f", from {int(q['start'])}"
+            words = f"{q['delivered']:,.6g} {q['unit']}, {money(q['capex'])}{start}"
+            lines.append(f"build {q['project']} ({q['country']}): {words}")
+        new = self.decisions[self.decisions["lever"] == "re-source"].nlargest(5, "cost")
+        for r in new.itertuples():
+            lines.append(f"buy {r.quantity:,.6g} {r.unit} more from {r.supplier} for {r.buyer}")
+        lines += [f"binds: {b}" for b in self.binding]
+        spoken = self.duals[self.duals["constraint"].isin([repr(c) for c in w["constraints"]])]
+        lines += [str(s) for s in spoken["meaning"].head(5) if s]
+        lines += [f"note: {n}" for n in self.notes]
+        if len(self.gaps):
+            lines.append(f"left out: {len(self.gaps)} items; see .gaps")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = f"<b>Portfolio</b> {html.escape(self.status)}, {html.escape(money(self.objective_value))} a year"
+        parts = [head, self.shares.to_html(index=False, float_format="{:.3f}".format, border=0)]
+        parts.append(self.decisions.head(20).to_html(index=False, float_format="{:,.4g}".format, border=0))
+        if len(self.plants):
+            parts.append(self.plants.to_html(index=False, float_format="{:,.4g}".format, border=0))
+        words = [*self.binding, *(str(x) for x in self.duals["meaning"].head(5) if x)]
+        parts.append("<ul>" + "".join(f"<li>{html.escape(x)}</li>" for x in words) + "</ul>")
+        foot = (
+            f"{self.solver} {self.version}, gap {self.gap:.2g}, {self.seconds:.2f} s, seed {self.seed}, input "
+            f"{self.fingerprint}. " + " ".join(html.escape(n) + "." for n in self.notes)
+        )
+        return "<div>" + "".join(parts) + f"<small>{foot}</small></div>"
+
+
+def market_shares(graph: SupplyGraph, pools: list[str], focal: Any, view: str) -> pd.DataFrame:
+    """Focal share of what each pool gets, weighed over its direct suppliers.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    pools : list of str
+        Demand node ids.
+    focal : str or tuple of str
+        As everywhere.
+    view : str
+        As everywhere.
+
+    Returns
+    -------
+    DataFrame
+        Index pool; ``quantity`` and the focal part of it: ``value, low, high``. A pool without known inflow is NaN.
+    """
+    ix = graph.index
+    s = node_shares(graph, focal, view)
+    code = ix.position.get_indexer(pd.Index(pools, dtype=object))
+    product = ix.nodes["product"].to_numpy(dtype=object)
+    own = ix.links["product"].to_numpy(dtype=object) == product[ix.dst] if len(ix.dst) else np.zeros(0, bool)
+    q = np.nan_to_num(ix.quantity) * own
+    total = np.bincount(ix.dst, q, ix.n)[code] if len(q) else np.zeros(len(code))
+    out: dict[str, FloatArray] = {"quantity": np.where(total > 0, total, np.nan)}
+    for name in ("value", "low", "high"):
+        part = getattr(s, name)[ix.src]
+        part = np.where(np.isnan(part), s.high[ix.src] if name != "low" else 0.0, part)
+        amount = np.bincount(ix.dst, q * part, ix.n)[code] if len(q) else np.zeros(len(code))
+        out[name] = np.where(total > 0, amount, np.nan)
+    return pd.DataFrame(out, index=pd.Index(pools, name="pool"))
+
+
+def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None) -> pd.DataFrame:
+    m = p._build
+    case = m.case
+    pools = case.graph.index.nodes["node"].to_numpy(dtype=object)[case.pool].tolist()
+    x = p._solution.x[: m.n_lanes]
+    rows: list[dict[str, Any]] = []
+    for focal, view in which if which is not None else p.focal:
+        before = market_shares(case.graph, pools, focal, view)
+        after = market_shares(p.graph, pools, focal, view)
+        s = m.shares(focal, view)
+        coefficient = np.where(np.isnan(s.value), s.high, s.value)[m.supplier]
+        model = np.bincount(m.pool, x * coefficient, len(pools))
+        got = np.bincount(m.pool, x, len(pools))
+        for k, product in enumerate(case.products):
+            mine = np.flatnonzero(case.pool_product == k)
+            markets = [(GROUP, mine), *((str(m.pool_country[i]), np.array([i])) for i in mine)]
+            for buyer, sel in markets:
+                row: dict[str, Any] = {"product": product, "buyer": buyer, "focal": "+".join(focal), "view": view}
+                for label, frame in (("before", before), ("after", after)):
+                    f = frame.iloc[sel]
+                    total = f["quantity"].sum(min_count=1)
+                    for name, tag in (("value", ""), ("low", "_low"), ("high", "_high")):
+                        row[label + tag] = float(f[name].sum(min_count=1) / total) if total > 0 else np.nan
+                total = float(got[sel].sum())
+                row["model"] = float(model[sel].sum() / total) if total > 0 else np.nan
+                rows.append(row)
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "product",
+            "buyer",
+            "focal",
+            "view",
+            "before",
+            "before_low",
+            "before_high",
+            "after",
+            "after_low",
+            "after_high",
+            "model",
+        ],
+    )
+
+
+def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
+    """The graph with a plan carried out.
+
+    The group's pools are fed by the plan's deliveries alone. Pools outside the group that passed goods on to it get
+    less, at unchanged mixes. Spare capacity that is used becomes output; what is outbid is taken from a producer's
+    other buyers in proportion. Plants that are built stand as nodes with their inputs and owners.
+
+    Parameters
+    ----------
+    m : Build
+        The model.
+    x : ndarray
+        A solution.
+
+    Returns
+    -------
+    SupplyGraph
+    """
+    case, base = m.case, m.graph
+    flow = x[: m.n_lanes]
+    flow = np.where(flow > _NOISE * m.size[m.lane_product], flow, 0.0)
+    ids = m.node
+    ix = base.index
+    nodes, links, holdings = (base.tables[t].copy() for t in ("nodes", "links", "holdings"))
+    used = np.bincount(m.supplier[m.project < 0], flow[m.project < 0], ix.n)
+    today = m.availability_parts["today"]
+    extra = np.maximum(used - today, 0.0)
+    spare = m.availability_parts.get("spare", np.zeros(ix.n))
+    from_spare = np.minimum(extra, spare)
+    outbid = extra - from_spare
+
+    # Links of older vintages go with the newest: the plan replaces the relation.
+    supplier = links["supplier"].astype("object").to_numpy()
+    buyer = links["buyer"].astype("object").to_numpy()
+    product = links["product"].astype("object").to_numpy()
+    src = ix.position.get_indexer(pd.Index(supplier, dtype=object))
+    dst = ix.position.get_indexer(pd.Index(buyer, dtype=object))
+    kind = ix.nodes["kind"].to_numpy(dtype=object)
+    node_product = ix.nodes["product"].to_numpy(dtype=object)
+    # Codes of the case and of the graph with candidates differ: translate by id.
+    case_ids = case.graph.index.nodes["node"].to_numpy(dtype=object)
+    code = ix.position.get_indexer(pd.Index(case_ids, dtype=object))
+    group = np.zeros(ix.n, dtype=bool)
+    group[code[case.pool]] = True
+    visits = np.zeros(ix.n)
+    visits[code] = case.visits
+    own = product == node_product[dst]
+    in_scope = np.isin(product, case.products)
+    drop = group[dst] & own & in_scope
+    quantity = links["quantity"].astype(float).to_numpy()
+    latest_in = np.bincount(
+        ix.dst, np.nan_to_num(ix.quantity) * (ix.links["product"].to_numpy(dtype=object) == node_product[ix.dst]), ix.n
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left = np.where(latest_in > 0, np.clip(1.0 - visits / latest_in, 0.0, 1.0), 1.0)
+    scale = np.ones(len(links))
+    outside = (kind[dst] == "demand") & own & in_scope & ~group[dst]
+    scale[outside] = left[dst[outside]]
+    sells = ~drop & in_scope & (node_product[src] == product)
+    current = pd.DataFrame({"s": supplier, "b": buyer, "p": product, "y": links["year"].astype(float).fillna(-1)})
+    newest = ~current.sort_values("y", kind="stable").duplicated(["s", "b", "p"], keep="last").reindex(current.index)
+    count = sells & newest.to_numpy()
+    rest = np.bincount(src[count], np.nan_to_num(quantity * scale)[count], ix.n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squeeze = np.where(rest > 0, np.clip(1.0 - outbid / rest, 0.0, 1.0), 1.0)
+    scale[sells] *= squeeze[src[sells]]
+    drop |= (scale <= 1e-12) & (quantity > 0)
+    changed = (scale != 1.0) & ~drop
+    for column in ("quantity", "low", "high", "value"):
+        links[column] = links[column].astype(float) * scale
+    links.loc[changed, "note"] = "less by what the plan takes"
+    links.loc[changed, "method"] = "assumed"
+
+    lanes = pd.DataFrame({"supplier": ids[m.supplier], "pool": m.pool, "quantity": flow})
+    lanes = lanes[lanes["quantity"] > 0].groupby(["supplier", "pool"])["quantity"].sum().reset_index()
+    new = pd.DataFrame(
+        {
+            "supplier": lanes["supplier"],
+            "buyer": case_ids[case.pool[lanes["pool"].to_numpy(dtype=int)]],
+            "product": np.array(case.products, dtype=object)[case.pool_product[lanes["pool"].to_numpy(dtype=int)]],
+            "year": base.reference_year,
+            "method": "assumed",
+            "quantity": lanes["quantity"],
+            "low": lanes["quantity"],
+            "high": lanes["quantity"],
+            "grade": "assumption",
+            "note": "delivery of the plan",
+        }
+    )
+    # Spare capacity put to use is output; a plant's output is what it delivers.
+    node_code = ix.position.get_indexer(pd.Index(nodes["node"].astype("object"), dtype=object))
+    raise_by = from_spare[node_code]
+    hit = raise_by > 0
+    for column in ("output", "output_low", "output_high"):
+        nodes[column] = nodes[column].astype(float) + np.where(hit, raise_by, 0.0)
+    keep_node = np.ones(len(nodes), dtype=bool)
+    links_kept = links[~drop]
+    if m.candidates is not None and len(m.candidates.frame):
+        frame = m.candidates.frame
+        made = np.bincount(m.project[m.project >= 0], flow[m.project >= 0], len(frame)) if len(flow) else np.zeros(0)
+        built = made > 0
+        if m.projects is not None:
+            built |= x[m.projects.start : m.projects.start + m.projects.n] > 0.5
+        gone = set(frame.loc[~built, "node"])
+        keep_node = ~nodes["node"].astype("object").isin(gone).to_numpy(dtype=bool)
+        links_kept = links_kept[~links_kept["buyer"].astype("object").isin(gone)]
+        holdings = holdings[~holdings["asset"].astype("object").isin(gone)]
+        full = m.candidates.frame["capacity"].to_numpy(dtype=float) * m.utilisation
+        rate = dict(zip(frame["node"], np.divide(made, full, out=np.zeros_like(made), where=full > 0), strict=True))
+        amount = dict(zip(frame["node"], made, strict=True))
+        mine = nodes["node"].astype("object").isin(set(frame["node"])).to_numpy(dtype=bool)
+        nodes.loc[mine, "output"] = nodes.loc[mine, "node"].astype("object").map(amount).astype(float)
+        feeds = links_kept["buyer"].astype("object").isin(set(frame["node"])).to_numpy(dtype=bool)
+        part = links_kept["buyer"].astype("object").map(rate).astype(float).fillna(1.0).to_numpy()
+        links_kept = links_kept.assign(quantity=links_kept["quantity"] * np.where(feeds, part, 1.0))
+    frames = {"nodes": nodes[keep_node], "links": pd.concat([links_kept, new], ignore_index=True), "holdings": holdings}
+    return base.replace(note="a plan carried out", **frames)

@@ -1,0 +1,145 @@
+"""Scenarios: named bundles of measures with probabilities, as what is left of every delivery that a plan could choose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import Problem, SchemaError
+from ..graph import SupplyGraph
+from ..registry import Spec
+
+__all__ = ["Scenarios", "lane_factors", "read_scenarios"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Scenarios:
+    """Names, probabilities and measures; ``assumed`` where no probability was given and all count alike."""
+
+    names: tuple[str, ...]
+    probability: tuple[float, ...]
+    measures: tuple[tuple[Spec, ...], ...]
+    assumed: bool
+
+
+def read_scenarios(given: Mapping[str, Any] | None) -> Scenarios | None:
+    """Check what the user wrote; every fault is reported at once.
+
+    Parameters
+    ----------
+    given : mapping, optional
+        Name to a measure, a list of measures, or ``(probability, measures)``.
+
+    Returns
+    -------
+    Scenarios or None
+
+    Raises
+    ------
+    SchemaError
+        Probabilities for some scenarios only, below 0, or not adding to 1; something that is no measure.
+    """
+    if not given:
+        return None
+    problems: list[Problem] = []
+    probability: list[float | None] = []
+    bundles: list[tuple[Spec, ...]] = []
+    for name, value in given.items():
+        p: float | None = None
+        items: Any = value
+        if isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], Spec):
+            p, items = value
+            number = isinstance(p, (int, float)) and not isinstance(p, bool) and np.isfinite(p)
+            if not number or not 0.0 <= float(p or 0.0) <= 1.0:
+                remedy = "Write {name: (0.2, [measures])}."
+                problems.append(Problem("scenarios", name, "probability", "not between 0 and 1", repr(p), remedy))
+                p = None
+        listed = (items,) if isinstance(items, Spec) else tuple(items)
+        for s in listed:
+            if not isinstance(s, Spec) or s.kind != "measure":
+                problems.append(
+                    Problem(
+                        "scenarios", name, "measures", "not a measure", repr(s), "Write e.g. export_ban('CHN', ...)."
+                    )
+                )
+        probability.append(p)
+        bundles.append(listed)
+    said = [p for p in probability if p is not None]
+    if said and len(said) < len(probability) and not problems:
+        without = [n for n, p in zip(given, probability, strict=True) if p is None]
+        problems.append(
+            Problem("scenarios", ", ".join(without), "probability", "missing", "", "Give all of them one, or none.")
+        )
+    if said and not problems and abs(sum(said) - 1.0) > _TOLERANCE:
+        problems.append(
+            Problem(
+                "scenarios", "-", "probability", "do not add to 1", f"{sum(said):.6g}", "Correct them; 0 is allowed."
+            )
+        )
+    if problems:
+        raise SchemaError(problems, "the scenarios")
+    n = len(bundles)
+    filled = tuple(float(p) if p is not None else 1.0 / n for p in probability)
+    return Scenarios(tuple(map(str, given)), filled, tuple(bundles), not said)
+
+
+def lane_factors(
+    graph: SupplyGraph, scenarios: Scenarios, supplier: IntArray, buyer: IntArray, product: list[str]
+) -> FloatArray:
+    """What is left of each possible delivery in each scenario, in [0, 1].
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        With a node for every supplier and buyer.
+    scenarios : Scenarios
+        Measures; each is asked what it cuts on a graph in which every possible delivery is a link.
+    supplier, buyer : ndarray of int
+        Node codes of the deliveries.
+    product : list of str
+        Product of each.
+
+    Returns
+    -------
+    ndarray, shape (scenarios, deliveries)
+        Direct cuts only: what a measure does further up the chain is not in it.
+    """
+    out = np.ones((len(scenarios.names), len(supplier)))
+    if not any(scenarios.measures):
+        return out
+    names = graph.index.nodes["node"].to_numpy(dtype=object)
+    lanes = pd.DataFrame(
+        {
+            "supplier": names[supplier],
+            "buyer": names[buyer],
+            "product": product,
+            "year": graph.reference_year,
+            "method": "assumed",
+            "quantity": 1.0,
+            "grade": "assumption",
+        }
+    ).drop_duplicates(["supplier", "buyer", "product"])
+    wide = graph.replace(note="every possible delivery as a link", links=lanes)
+    ix = wide.index
+    keys = pd.MultiIndex.from_arrays(
+        [
+            ix.links["supplier"].astype("object"),
+            ix.links["buyer"].astype("object"),
+            ix.links["product"].astype("object"),
+        ]
+    )
+    at = keys.get_indexer(pd.MultiIndex.from_arrays([names[supplier], names[buyer], np.array(product, dtype=object)]))
+    for k, bundle in enumerate(scenarios.measures):
+        for measure in bundle:
+            cut = measure.build(wide)
+            out[k] *= 1.0 - np.asarray(cut.value, dtype=float)[at]
+    return out

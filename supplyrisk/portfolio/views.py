@@ -1,0 +1,56 @@
+"""Part of each supplier that is the focal's, by view: the same ruler for the caps, the plan and the score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import control, exposure
+from ..errors import unknown_name
+from ..graph import SupplyGraph
+from ..jurisdictions import scope
+from ..schema import VIEWS
+
+__all__ = ["NodeShares", "node_shares"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class NodeShares:
+    """Value, low and high of a focal share for every node of a graph's index."""
+
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+def node_shares(graph: SupplyGraph, focal: Any, view: str) -> NodeShares:
+    """Part of each node's supply that is the focal's.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    focal : str or tuple of str
+        As everywhere.
+    view : {"location", "equity", "control", "origin"}
+        ``origin`` is the linear trace by location at the graph's present mixes.
+
+    Returns
+    -------
+    NodeShares
+        In [0, 1]; NaN values stay NaN.
+    """
+    if view not in VIEWS:
+        raise unknown_name("view", view, VIEWS)
+    places = scope(focal)
+    if view == "origin":
+        traced = exposure.exposure(graph, places, "location")
+        value, low, high = (traced[c].to_numpy(dtype=float) for c in ("linear", "linear_low", "linear_high"))
+    else:
+        value, low, high = control.focal_share(graph, places, cast(control.View, view))
+    return NodeShares(value, low, high)
