@@ -303,7 +303,10 @@ def governance_weight(
         )
     if gone.any():
         if missing == "raise":
-            text = "Give an estimate, or say missing='neutral', 'mean' or 'interval'. Never 0: that reads as no risk."
+            text = (
+                "Give an estimate, name only the countries you need in countries=, or say missing='neutral', 'mean' or "
+                "'interval'. Never 0: that reads as no risk."
+            )
             refuse(
                 [
                     Problem("estimate", str(k), "-", "no governance estimate", "", _near(k, known.index) + text)
@@ -331,7 +334,7 @@ def governance_weight(
 
 
 def _near(key: object, index: pd.Index) -> str:
-    close = close_matches(str(key), map(str, index), 1) if isinstance(key, str) else []
+    close = close_matches(key, map(str, index), 1) if isinstance(key, str) and key not in index else []
     return f"Did you mean {close[0]!r}? " if close else ""
 
 
@@ -356,6 +359,7 @@ def hhi_governance(
     kind: Literal["quantity", "fraction", "percent"] = "quantity",
     residual: Iterable[Any] = RESIDUALS,
     worst: float = 10.0,
+    tolerance: float = SHARE_TOLERANCE,
 ) -> Reading:
     """Concentration of supply weighted by bad governance, and by trade restrictions where ``trade`` is given.
 
@@ -376,6 +380,8 @@ def hhi_governance(
         Keys of unnamed rests (``"ROW"``): part of the total, never squared as one supplier.
     worst : float
         Worst weight there is: 10 for ``g10``, 1 for ``g01``. Used for ``high`` alone.
+    tolerance : float
+        How far shares may sum to more than 1 (rounding of the print).
 
     Returns
     -------
@@ -409,7 +415,7 @@ def hhi_governance(
     divisor = total if kind == "quantity" else 100.0 if kind == "percent" else 1.0
     s_all = q / divisor
     rest = 1.0 - float(s_all.sum())
-    if rest < -SHARE_TOLERANCE:
+    if rest < -tolerance:
         hint = "Are these percent? Say kind='percent'." if 90.0 <= total <= 110.0 else "Say kind='quantity'."
         refuse([Problem("supply", "-", "-", "shares sum to more than 1", f"{total:g}", hint)], "supply")
     unnamed = q.index.isin(list(residual))
