@@ -1,0 +1,643 @@
+"""The rules that turn statistics into links; :func:`supplyrisk.assemble.assemble` is the door.
+
+Each rule is one method, applied in the order of :meth:`Build.run`. A rule only ever adds links: what an earlier rule
+observed, a later one does not touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .schema import GRADES, TABLES
+
+__all__ = ["Build"]
+
+_RANK = {g: i for i, g in enumerate(GRADES)}
+_LINK = tuple(c.name for c in TABLES["links"].columns if c.name not in ("valid_from", "valid_to", "origin_tag"))
+
+
+def _worst(*grades: Any) -> Any:
+    """Element-wise worst of grades; nothing known counts as an assumption."""
+    ranks = [pd.Series(g).map(_RANK).fillna(len(GRADES) - 1).to_numpy() for g in grades]
+    return np.array(GRADES, dtype=object)[np.maximum.reduce(ranks).astype(int)]
+
+
+def _pool(product: Any, country: Any) -> Any:
+    return product.astype(str) + "@" + country.astype(str) + ":demand"
+
+
+class Build:
+    """The working state of one assembly: outputs, pools and links, each rule one method."""
+
+    def __init__(
+        self,
+        products: pd.DataFrame,
+        frames: Mapping[str, pd.DataFrame],
+        recipes: pd.DataFrame,
+        nominal: float,
+        tolerance: float,
+    ) -> None:
+        self.products = products
+        self.f = frames
+        self.recipes = recipes
+        self.nominal, self.tolerance = nominal, tolerance
+        self.parts: list[pd.DataFrame] = []
+        self.links = pd.DataFrame(columns=list(_LINK))
+
+    def run(self) -> dict[str, pd.DataFrame]:
+        """All rules in order."""
+        self._outputs()
+        self._trade()
+        self._domestic()
+        self._sources()
+        self._needs()
+        self._world()
+        self._recipes()
+        demand = self._use()
+        return {
+            "products": self.products,
+            "recipes": self.recipes,
+            "nodes": self._nodes(demand),
+            "links": self.links,
+            "demand": demand,
+        }
+
+    # ------------------------------------------------------------------ producers
+
+    def _outputs(self) -> None:
+        """Production in product units, and the rest of the world as the residual of each vintage."""
+        p = self.f["production"].copy()
+        p["what"] = p["what"].fillna("output")
+        units = self.products.set_index("product")["unit"]
+        if p["unit"].notna().any():
+            from .units import factor
+
+            pairs = p.loc[p["unit"].notna(), ["product", "unit"]].drop_duplicates()
+            for product, unit in pairs.itertuples(index=False):
+                rows = (p["product"] == product) & (p["unit"] == unit)
+                p.loc[rows, ["quantity", "low", "high"]] *= factor(str(unit), str(units[product]))
+        p["node"] = p["product"].astype(str) + "@" + p["country"].astype(str)
+        p["node"] = p["node"].where(p["site"].isna(), p["node"] + "#" + p["site"].astype(str))
+        self.capacity = p[(p["what"] == "capacity") & (p["country"] != "WLD")]
+        out = p[p["what"] == "output"]
+        listed, world = out[out["country"] != "WLD"], out[out["country"] == "WLD"]
+        rest: list[dict[str, Any]] = []
+        positive: set[str] = set()
+        for row in world.sort_values("year", kind="stable").to_dict("records"):
+            found = self._rest(listed, row)
+            # A residual of nothing is said only where an older vintage had one that it must supersede.
+            if found is not None and (found["quantity"] > 0 or row["product"] in positive):
+                positive.add(row["product"])
+                rest.append(found)
+        self.production = pd.concat([listed, pd.DataFrame(rest)], ignore_index=True)
+        self._bound_by_rest()
+        latest = self.production.sort_values("year", kind="stable").drop_duplicates("node", keep="last")
+        self.made = latest.set_index("node")
+        self.world = world.sort_values("year").drop_duplicates("product", keep="last").set_index("product")
+
+    def _rest(self, listed: pd.DataFrame, total: Mapping[Any, Any]) -> dict[str, Any] | None:
+        mine = listed[(listed["product"] == total["product"]) & (listed["year"] <= total["year"])]
+        if (mine["country"] == "ROW").any():
+            return None
+        mine = mine.sort_values("year", kind="stable").drop_duplicates("node", keep="last")
+        known = mine["quantity"].sum()
+        value = total["quantity"] - known
+        if not value > 1e-3 * total["quantity"]:  # rounding of the source, not a producer
+            value = 0.0
+        low, high = total["low"] - known, total["high"] - known
+        return {
+            **{c: total[c] for c in ("product", "year", "what", "published_on", "source")},
+            "country": "ROW",
+            "node": f"{total['product']}@ROW",
+            "quantity": value,
+            "low": np.nan if np.isnan(low) else max(0.0, min(low, value)),
+            "high": np.nan if np.isnan(high) else max(high, value),
+            "grade": _worst([total["grade"]], ["B"])[0],
+            "note": "world total less the listed producers",
+        }
+
+    def _bound_by_rest(self) -> None:
+        """A producer whose output nobody gives is part of the unlisted rest; a withheld one is in no total."""
+        p = self.production
+        rest = p[p["country"] == "ROW"].sort_values("year").drop_duplicates("product", keep="last")
+        top = rest.set_index("product")["high"].fillna(rest.set_index("product")["quantity"])
+        inside = p["quantity"].isna() & p["high"].isna() & p["missing"].isin(["not_available", "unknown"])
+        inside &= p["country"] != "ROW"
+        p["high"] = p["high"].where(~inside, p["product"].map(top))
+
+    # ------------------------------------------------------------------ links
+
+    def _add(self, frame: pd.DataFrame, method: str | None = None, note: str | None = None) -> None:
+        if not len(frame):
+            return
+        frame = frame.copy()
+        if method is not None:
+            frame["method"] = method
+        if note is not None:
+            frame["note"] = note
+        frame = frame.reindex(columns=list(_LINK))
+        gone = frame["quantity"].isna() & frame["missing"].isna()
+        frame["missing"] = frame["missing"].astype("object").mask(gone, "unknown")
+        self.parts.append(frame)
+        self.links = pd.concat(self.parts, ignore_index=True)
+
+    def _flow(self, column: str, known_only: bool = True) -> pd.Series:
+        """Known quantity of own product by supplier or buyer."""
+        return self.links.groupby(column)["quantity"].sum(min_count=0 if known_only else 1)
+
+    def _trade(self) -> None:
+        """Observed flows; exporters are producers or re-exporting pools."""
+        con = self.f["concordance"]
+        used = con["use"].map(lambda v: str(v).strip().casefold() not in ("false", "0", "no")) if len(con) else []
+        con = con[used] if len(con) else con
+        self.coverage = (
+            con.assign(partial=con["coverage"].astype("string").fillna("complete") == "partial")
+            .groupby("product")["partial"]
+            .any()
+            .to_dict()
+        )
+        t = self.f["trade"].merge(con.drop(columns=["use"]), on="hs6", how="inner", suffixes=("", "_heading"))
+        t = t[t["origin"] != t["destination"]]
+        self.traded = set(t["product"].astype(str))
+        if not len(t):
+            self.exports = self.imports = pd.Series(dtype=float)
+            return
+        t["low"] = t["quantity"] * t["factor_low"]
+        t["high"] = t["quantity"] * t["factor_high"]
+        t["quantity"] = t["quantity"] * t["factor"]
+        t["mixed"] = t["purity"].isna() | (t["purity"] < 1.0)
+        keys = ["product", "origin", "destination", "year"]
+        worst = t["grade"].map(_RANK).fillna(len(GRADES) - 1)
+        t["rank"] = np.where(t["mixed"], np.maximum(worst, _RANK["B"]), worst)
+        flows = t.groupby(keys, as_index=False).agg(
+            quantity=("quantity", "sum"),
+            low=("low", lambda s: s.sum(min_count=len(s))),
+            high=("high", lambda s: s.sum(min_count=len(s))),
+            value=("value", lambda s: s.sum(min_count=1)),
+            rank=("rank", "max"),
+            published_on=("published_on", "max"),
+            source=("source", "first"),
+            hs6=("hs6", lambda s: ", ".join(sorted(set(s.astype(str))))),
+            caveat=("note", "first"),
+        )
+        flows = flows.sort_values("year").drop_duplicates(keys[:3], keep="last")
+        flows["grade"] = np.array(GRADES, dtype=object)[flows["rank"].astype(int)]
+        sold = flows.groupby(["product", "origin"])["quantity"].sum()
+        got = flows.groupby(["product", "destination"])["quantity"].sum()
+        got.index.names = sold.index.names = ["product", "country"]
+        self.exports, self.imports = sold, got
+        net = sold.sub(got, fill_value=0.0)
+        ids = pd.Series(
+            net.index.get_level_values(0).astype(str) + "@" + net.index.get_level_values(1).astype(str), index=net.index
+        )
+        new = (net > self.tolerance * sold.reindex(net.index).fillna(0.0)) & ~ids.isin(self._makers())
+        self._new_producers(net[new], int(flows["year"].max()), flows["source"].iloc[0], flows["published_on"].iloc[0])
+        producer = flows["product"].astype(str) + "@" + flows["origin"].astype(str)
+        flows["supplier"] = producer.where(producer.isin(self._makers()), producer + ":demand")
+        flows["buyer"] = _pool(flows["product"], flows["destination"])
+        flows["note"] = "HS " + flows["hs6"] + flows["caveat"].map(lambda v: f": {v}" if v else "")
+        self._add(flows, "observed")
+
+    def _makers(self) -> set[str]:
+        return {str(n).partition("#")[0] for n in self.made.index}
+
+    def _new_producers(self, net: pd.Series, year: int, source: object, published: object) -> None:
+        """Net exporters that nobody lists: they make it, nobody says how much, and the unlisted rest bounds it."""
+        if not len(net):
+            return
+        product = net.index.get_level_values(0).astype(str)
+        frame = pd.DataFrame(
+            {
+                "product": product,
+                "country": net.index.get_level_values(1).astype(str),
+                "year": year,
+                "what": "output",
+                "quantity": np.nan,
+                "low": net.to_numpy(),
+                "missing": "unknown",
+                "published_on": published,
+                "source": source,
+                "grade": "assumption",
+                "note": "exports more than it imports, so it makes it; at least net exports",
+            }
+        )
+        frame["node"] = frame["product"] + "@" + frame["country"]
+        rest = (frame["product"] + "@ROW").map(self.made["high"].fillna(self.made["quantity"]))
+        frame["high"] = rest.where(rest >= frame["low"])
+        self.production = pd.concat([self.production, frame], ignore_index=True)
+        self.made = pd.concat([self.made, frame.set_index("node")])
+
+    def _left(self) -> pd.DataFrame:
+        """Producers with what they have not yet sent anywhere; NaN where output is unknown."""
+        sent = self._flow("supplier") if len(self.links) else pd.Series(dtype=float)
+        out = self.made.reset_index()
+        out["left"] = (out["quantity"] - out["node"].map(sent).fillna(0.0)).clip(lower=0.0)
+        return out
+
+    def _domestic(self) -> None:
+        """What traded producers keep at home."""
+        left = self._left()
+        left = left[left["product"].isin(self.traded)]
+        if not len(left):
+            return
+        key = pd.MultiIndex.from_arrays([left["product"], left["country"]])
+        net = self.imports.reindex(key).fillna(0.0).to_numpy() - self.exports.reindex(key).fillna(0.0).to_numpy()
+        partial = left["product"].map(self.coverage).astype(bool).to_numpy()
+        left = left[~partial | ((net > 0) & (left["country"] != "ROW").to_numpy())]
+        left = left.assign(
+            supplier=left["node"],
+            buyer=_pool(left["product"], left["country"]),
+            quantity=left["left"],
+            low=np.nan,
+            high=np.nan,
+            missing=None,
+            grade=_worst(left["grade"], ["B"] * len(left)),
+        )
+        self._add(left[~(left["quantity"] <= 0)], "balanced", "output less exports")
+
+    def _sources(self) -> None:
+        """Buyers known by import-source shares."""
+        s = self.f["sourcing"]
+        s = s[~s["product"].isin(self.traded)]
+        if not len(s):
+            return
+        s = s.sort_values("year").drop_duplicates(["product", "buyer", "supplier"], keep="last")
+        level = self._levels(s)
+        s = s.merge(level, on=["product", "buyer"])
+        producer = s["product"].astype(str) + "@" + s["supplier"].astype(str)
+        s["node"] = producer.where(producer.isin(self._makers()), producer + ":demand")
+        named = s.assign(
+            supplier=s["node"],
+            buyer=_pool(s["product"], s["buyer"]),
+            quantity=s["share"] * s["level"],
+            grade=_worst(s["grade"], ["B"] * len(s)),
+            note=s["note"].fillna("import share").astype(str) + s["level_note"],
+            year=s["level_year"],
+        )
+        self._add(named, "observed")
+        rest = s.groupby(["product", "buyer"], as_index=False).agg(
+            named=("share", "sum"),
+            level=("level", "first"),
+            year=("level_year", "first"),
+            source=("source", "first"),
+            published_on=("published_on", "max"),
+        )
+        rest["open"] = (1.0 - rest["named"]).clip(lower=0.0) * rest["level"]
+        self._split_rest(rest[rest["open"] > 1e-9 * rest["level"]], s)
+
+    def _levels(self, s: pd.DataFrame) -> pd.DataFrame:
+        """Imports of each buyer: stated, or use times import reliance, or a nominal part of world output."""
+        use = self.f["demand"]
+        use = use[use["quantity"].notna()].sort_values("year").drop_duplicates(["product", "country"], keep="last")
+        use = use.rename(columns={"country": "buyer", "quantity": "used", "year": "use_year"})
+        level = s.groupby(["product", "buyer"], as_index=False).agg(
+            imports=("imports", "max"), reliance=("reliance", "max"), year=("year", "max")
+        )
+        level = level.merge(use[["product", "buyer", "used", "use_year"]], on=["product", "buyer"], how="left")
+        known = self.made["quantity"].groupby(self.made["product"].astype(str)).sum(min_count=1)
+        world = level["product"].map(known).fillna(1.0)
+        share = s.assign(node=s["product"].astype(str) + "@" + s["supplier"].astype(str))
+        share["top"] = share["node"].map(self.made["quantity"]) / share["share"]  # no more than the supplier makes
+        top = share.groupby(["product", "buyer"])["top"].min()
+        top = top.reindex(pd.MultiIndex.from_frame(level[["product", "buyer"]])).to_numpy(dtype=float)
+        nominal = np.fmin(self.nominal * world.to_numpy(dtype=float), 0.5 * top)
+        stated = level["imports"].notna()
+        derived = ~stated & level["reliance"].notna() & level["used"].notna()
+        level["level"] = np.where(
+            stated, level["imports"], np.where(derived, level["reliance"] * level["used"], nominal)
+        )
+        level["level_year"] = np.where(derived, level["use_year"], level["year"])
+        level["level_note"] = np.where(
+            stated,
+            "",
+            np.where(
+                derived,
+                "; quantity: use times import reliance",
+                "; quantity unknown: a nominal level (A-NOMINAL), only the shares are facts",
+            ),
+        )
+        return level[["product", "buyer", "level", "level_year", "level_note"]]
+
+    def _split_rest(self, rest: pd.DataFrame, named: pd.DataFrame) -> None:
+        """The unnamed rest of a buyer's imports: other producers by what they have left, then re-exporters."""
+        if not len(rest):
+            return
+        left = self._left()[["node", "product", "country", "left"]].dropna(subset=["left"])
+        pairs = rest.merge(left, on="product")
+        taken = set(zip(named["product"], named["buyer"], named["supplier"], strict=True))
+        free = [
+            k not in taken and k[1] != k[2]
+            for k in zip(pairs["product"], pairs["buyer"], pairs["country"], strict=True)
+        ]
+        pairs = pairs[np.array(free, dtype=bool)]
+        total = pairs.groupby(["product", "buyer"])["left"].transform("sum")
+        pairs = pairs[total > 0].assign(total=total)
+        # Two buyers may want the same producer's rest: each gets at most its part of what all of them want.
+        wanted = pairs["open"] * pairs["left"] / pairs["total"]
+        crowd = wanted.groupby(pairs["node"]).transform("sum")
+        pairs["quantity"] = wanted * np.minimum(1.0, np.where(crowd > 0, pairs["left"] / crowd, 1.0))
+        common = {"missing": None, "low": np.nan, "high": np.nan, "grade": "assumption"}
+        part = pairs[pairs["quantity"] > 0]
+        self._add(
+            part.assign(supplier=part["node"], buyer=_pool(part["product"], part["buyer"]), **common),
+            "assumed",
+            "unnamed rest of imports, split over the other producers by what they have left",
+        )
+        got = pairs.groupby(["product", "buyer"])["quantity"].sum().rename("got").reset_index()
+        more = rest.merge(got, on=["product", "buyer"], how="left")
+        more["quantity"] = more["open"] - more["got"].fillna(0.0)
+        more = more[more["quantity"] > 1e-6 * more["level"]]
+        row = pd.Series("ROW", index=more.index)
+        self._add(
+            more.assign(supplier=_pool(more["product"], row), buyer=_pool(more["product"], more["buyer"]), **common),
+            "assumed",
+            "unnamed rest of imports beyond what other producers make: unnamed re-exporters",
+        )
+
+    def _draws(self) -> pd.DataFrame:
+        """Every (producer, input) pair with what the recipe asks for."""
+        if not len(self.recipes):
+            return pd.DataFrame(columns=["node", "product", "country", "input", "quantity", "low", "high", "host"])
+        table = self.recipes
+        r = pd.DataFrame(
+            {
+                "product": table["product"].astype("object"),
+                "input": table["input"].astype("object"),
+                "coefficient": table["coefficient"],
+                "c_low": table["low"],
+                "c_high": table["high"],
+                "host": table["host"].fillna(False).astype(bool),
+                "group": table["substitute_group"].astype("object"),
+                "r_grade": table["grade"].astype("object"),
+                "r_source": table["source"].astype("object"),
+            }
+        )
+        r["group"] = r["group"].map(lambda v: v if isinstance(v, str) and v else None)
+        r["alternatives"] = (
+            r.assign(n=1).groupby(["product", "group"], dropna=True)["n"].transform("size").reindex(r.index).fillna(1)
+        )
+        r = r.drop_duplicates(["product", "input"])
+        d = self.made.reset_index()[["node", "product", "country", "quantity", "low", "high", "year", "grade"]]
+        d = d.rename(columns={"quantity": "output", "low": "o_low", "high": "o_high"}).merge(r, on="product")
+        d["need"] = d["coefficient"] * d["output"]
+        plain = ~d["host"].astype(bool) & (d["alternatives"] <= 1)
+        d["quantity"] = d["need"].where(plain)
+        top = d["c_high"].fillna(d["coefficient"]) * d["o_high"].fillna(d["output"])
+        bottom = d["c_low"].fillna(d["coefficient"]) * d["o_low"].fillna(d["output"])
+        stated = d[["c_low", "c_high", "o_low", "o_high"]].notna().any(axis=1)
+        d["low"] = bottom.where(plain & stated & d["quantity"].notna())
+        d["high"] = top.where((plain & stated & d["quantity"].notna()) | (~plain & ~d["host"].astype(bool)))
+        d["grade"] = np.where(d["quantity"].notna(), _worst(d["grade"], d["r_grade"], ["B"] * len(d)), d["r_grade"])
+        why = d["host"].astype(bool).map({True: "not_applicable", False: "unknown"}).astype("object")
+        d["missing"] = why.where(d["quantity"].isna(), None)
+        return d
+
+    def _needs(self) -> None:
+        """Industries and users without trade data draw on their own country first, then on the world pool."""
+        draws = self._draws()
+        draws = draws[~draws["input"].isin(self.traded)]
+        need = draws.groupby(["input", "country"])["quantity"].sum(min_count=1).rename("draw")
+        need.index.names = ["product", "country"]
+        use = self.f["demand"]
+        use = use[use["quantity"].notna() & ~use["product"].isin(self.traded)]
+        use = use.sort_values("year").drop_duplicates(["product", "country"], keep="last")
+        use = use.set_index(["product", "country"])["quantity"].rename("use")
+        both = pd.concat([need, use], axis=1)
+        if not len(both):
+            return
+        both["need"] = both[["draw", "use"]].max(axis=1)
+        both = both[both["need"] > 0].reset_index()
+        supplied = self._flow("buyer") if len(self.links) else pd.Series(dtype=float)
+        both["buyer"] = _pool(both["product"], both["country"])
+        both["has"] = both["buyer"].map(supplied)
+        left = self._left().groupby("node")["left"].sum(min_count=1)
+        year = self.made["year"].groupby(self.made["product"].astype(str)).max()
+        both["supplier"] = both["product"] + "@" + both["country"]
+        both["own"] = both["supplier"].map(left)
+        both["year"] = both["product"].map(year).fillna(max(year.max() if len(year) else 2000, 1900))
+        both["short"] = (both["need"] - both["has"].fillna(0.0)).clip(lower=0.0)
+        own = both[(both["own"] > 0) & (both["short"] > 0) & (both["country"] != "ROW")]
+        self._add(
+            own.assign(quantity=np.minimum(own["own"], own["short"]), grade="assumption"),
+            "assumed",
+            "no trade at hand: what the country needs is taken from its own output first",
+        )
+
+    def _world(self) -> None:
+        """What is left goes to the world pool; pools that send more than they get draw on it."""
+        left = self._left()
+        unknown = left["left"].isna() & ~left["product"].isin(self.traded)
+        rest = left[(left["left"] > 1e-9) | unknown]
+        rest = rest.assign(
+            supplier=rest["node"],
+            buyer=rest["product"].astype(str) + "@WLD:demand",
+            quantity=rest["left"],
+            low=np.nan,
+            high=np.nan,
+            missing=None,
+            grade=_worst(rest["grade"], ["B"] * len(rest)),
+        )
+        self._add(rest, "world_pool", "output that no named buyer accounts for")
+        self.pools = {str(b) for b in self.links["buyer"]} if len(self.links) else set()
+
+    def _recipes(self) -> None:
+        """Pool to producer, for every input of every recipe; then the pools' own shortfalls."""
+        d = self._draws()
+        makers = set(self.made["product"].astype(str))
+        d = d[d["input"].isin(makers)]
+        if len(d):
+            own, world = _pool(d["input"], d["country"]), d["input"] + "@WLD:demand"
+            traded = d["input"].isin(self.traded)
+            # The rest of the world as a maker is not the rest of the world as a customs destination.
+            local = own.isin(self.pools) & ~(traded & (d["country"] == "ROW"))
+            pool = own.where(local, world)
+            d = d[pool.isin(self.pools) | traded].assign(
+                supplier=pool, buyer=d["node"], product=d["input"], source=d["r_source"]
+            )
+            named = ~d["supplier"].str.endswith("@WLD:demand")
+            d["method"] = np.where(named, "assumed", "world_pool")
+            d["note"] = np.where(
+                d["host"].astype(bool),
+                "by-product of this throughput, which it does not use up",
+                np.where(d["quantity"].notna(), "recipe times output", "needed by the recipe; quantity not known"),
+            )
+            self._add(d)
+        self._feed_world()
+        self._shortfalls()
+
+    def _feed_world(self) -> None:
+        """Unlisted users of traded products draw on all countries' pools, by what those have not committed."""
+        links = self.links
+        if not len(links):
+            return
+        world = links[links["supplier"].astype(str).str.endswith("@WLD:demand") & links["product"].isin(self.traded)]
+        got, given = self._flow("buyer"), self._flow("supplier")
+        asked = world.groupby("product", as_index=False).agg(
+            known=("quantity", "sum"), unsure=("quantity", lambda q: bool(q.isna().any())), year=("year", "max")
+        )
+        asked["has"] = (asked["product"] + "@WLD:demand").map(got).fillna(0.0)
+        asked = asked[asked["has"] <= 0]
+        pools = pd.DataFrame({"supplier": got.index.astype("object"), "free": got.to_numpy()})
+        pools = pools[pools["supplier"].str.endswith(":demand")]
+        pools["free"] = (pools["free"] - pools["supplier"].map(given).fillna(0.0)).clip(lower=0.0)
+        pools["product"] = pools["supplier"].str.partition("@")[0]
+        pairs = asked.merge(pools[pools["free"] > 0], on="product")
+        total = pairs.groupby("product")["free"].transform("sum")
+        need = np.where(pairs["unsure"], np.fmax(pairs["known"], self.nominal * total), pairs["known"])
+        pairs["quantity"] = pairs["free"] * np.minimum(1.0, need / total)
+        pairs["buyer"] = pairs["product"] + "@WLD:demand"
+        pairs["grade"] = "assumption"
+        self._add(
+            pairs[pairs["quantity"] > 0],
+            "world_pool",
+            "unlisted users: all countries' pools by what they have not committed (level nominal if unknown)",
+        )
+
+    def _shortfalls(self) -> None:
+        """Pools of untraded or partly covered products that give more than they get draw on the world pool."""
+        links = self.links
+        if not len(links):
+            return
+        given, got = self._flow("supplier"), self._flow("buyer")
+        unsure = set(links.loc[links["quantity"].isna(), "buyer"])
+        pools = pd.Series(sorted({s for s in links["supplier"] if str(s).endswith(":demand")}), dtype="object")
+        use = self.f["demand"]
+        use = use[use["quantity"].notna()].sort_values("year").drop_duplicates(["product", "country"], keep="last")
+        used = pd.Series(use["quantity"].to_numpy(), index=_pool(use["product"], use["country"]), dtype=float)
+        sourced = (
+            set(_pool(self.f["sourcing"]["product"], self.f["sourcing"]["buyer"])) if len(self.f["sourcing"]) else set()
+        )
+        pools = pd.Series(sorted(set(pools) | {u for u in used.index if u not in sourced}), dtype="object")
+        frame = pd.DataFrame({"buyer": pools})
+        frame["product"] = frame["buyer"].str.partition("@")[0]
+        frame["need"] = np.fmax(
+            frame["buyer"].map(given).fillna(0.0),
+            frame["buyer"].map(used).where(~frame["buyer"].isin(sourced)).fillna(0.0),
+        )
+        frame["quantity"] = frame["need"] - frame["buyer"].map(got).fillna(0.0)
+        complete = frame["product"].isin({p for p in self.traded if not self.coverage[p]})
+        world = frame["product"] + "@WLD:demand"
+        frame["supplier"] = world
+        keep = (frame["quantity"] > 1e-6 * frame["need"]) & ~complete & (frame["buyer"] != world)
+        keep &= world.isin(self.pools) & ~frame["buyer"].isin(unsure)
+        year = self.made["year"].groupby(self.made["product"].astype(str)).max()
+        frame["year"] = frame["product"].map(year)
+        frame["grade"] = "assumption"
+        self._add(frame[keep], "world_pool", "sent on or used beyond the known inflow: drawn on the world pool")
+
+    # ------------------------------------------------------------------ use and nodes
+
+    def _use(self) -> pd.DataFrame:
+        """Final use of every pool: stated use less what producers draw, else what is left of the inflow."""
+        links = self.links
+        columns = list(TABLES["demand"].names)
+        if not len(links):
+            return TABLES["demand"].empty()
+        pools = pd.Index(
+            sorted({str(n) for c in ("supplier", "buyer") for n in links[c] if str(n).endswith(":demand")})
+        )
+        got, given = self._flow("buyer"), self._flow("supplier")
+        buyer, supplier = links["buyer"].astype(str), links["supplier"].astype(str)
+        industry = ~buyer.str.endswith(":demand")  # producers, listed or (through the world pool) not
+        industry |= buyer.str.endswith("@WLD:demand") & supplier.str.endswith(":demand")
+        drawn = links[industry].groupby("supplier")["quantity"].sum()
+        unsure_in = set(links.loc[links["quantity"].isna(), "buyer"])
+        year = links.groupby("buyer")["year"].max()
+        published = links.dropna(subset=["published_on"]).groupby("buyer")["published_on"].max()
+        stated = self.f["demand"].copy()
+        stated["node"] = _pool(stated["product"], stated["country"]) if len(stated) else None
+        stated["use"] = stated["use"].fillna("total")
+        draw = stated["node"].map(drawn).fillna(0.0) if len(stated) else pd.Series(dtype=float)
+        for c in ("quantity", "low", "high"):
+            stated[c] = (stated[c] - draw).clip(lower=0.0)
+        stated["grade"] = np.where(draw > 0, _worst(stated["grade"], ["B"] * len(stated)), stated["grade"])
+        silent = pools.difference(pd.Index(stated["node"].dropna().unique()))
+        rest = pd.DataFrame({"node": silent.astype("object")})
+        rest["quantity"] = (rest["node"].map(got).fillna(0.0) - rest["node"].map(given).fillna(0.0)).clip(lower=0.0)
+        rest["low"] = rest["quantity"].where(rest["node"].isin(unsure_in))
+        rest["quantity"] = rest["quantity"].where(~rest["node"].isin(unsure_in))
+        rest["missing"] = pd.Series("unknown", index=rest.index, dtype="object").where(rest["quantity"].isna(), None)
+        rest["use"] = "total"
+        rest["year"] = rest["node"].map(year).fillna(links["year"].max())
+        rest["published_on"] = rest["node"].map(published)
+        rest["grade"] = "assumption"
+        rest["note"] = "what is left of the inflow"
+        known = set(pools)
+        stated = stated[stated["node"].isin(known)] if len(stated) else stated
+        out = pd.concat([stated, rest], ignore_index=True)
+        return out.reindex(columns=[c for c in columns if c in out.columns])
+
+    def _nodes(self, demand: pd.DataFrame) -> pd.DataFrame:
+        """All producers and pools; capacity, cost and lead time beside the output."""
+        p = self.production
+        nodes = pd.DataFrame(
+            {
+                "node": p["node"],
+                "product": p["product"],
+                "country": p["country"],
+                "site": p["site"],
+                "kind": "producer",
+                "firm": p["firm"],
+                "year": p["year"],
+                "output": p["quantity"],
+                "output_low": p["low"],
+                "output_high": p["high"],
+                "output_missing": p["missing"],
+                "output_year": p["year"],
+                "output_source": p["source"],
+                "output_grade": p["grade"],
+                "published_on": p["published_on"],
+                "source": p["source"],
+                "grade": p["grade"],
+                "note": p["note"],
+            }
+        )
+        cap = self.capacity[["node", "product", "country", "year", "quantity", "low", "high", "source", "grade"]]
+        cap = cap.rename(
+            columns={
+                "quantity": "capacity",
+                "low": "capacity_low",
+                "high": "capacity_high",
+                "source": "capacity_source",
+                "grade": "capacity_grade",
+            }
+        )
+        cap = cap.assign(capacity_year=cap["year"])
+        nodes = nodes.merge(cap, on=["node", "product", "country", "year"], how="outer")
+        nodes["kind"] = "producer"
+        nodes["source"] = nodes["source"].fillna(nodes["capacity_source"])
+        nodes["grade"] = nodes["grade"].fillna(nodes["capacity_grade"])
+        for what in ("unit_cost", "lead_time"):
+            nodes = self._attach(nodes, what)
+        ends = [self.links["supplier"], self.links["buyer"], demand["node"]]
+        pools = pd.Series(
+            sorted({str(n) for s in ends for n in s.dropna() if str(n).endswith(":demand")}), dtype="object"
+        )
+        last = self.links.groupby("buyer")["year"].max()
+        where = pools.str.replace(":demand", "", regex=False).str.partition("@")
+        pool = pd.DataFrame({"node": pools, "kind": "demand"})
+        if len(pools):
+            pool["product"], pool["country"] = where[0], where[2]
+            pool["year"] = pool["node"].map(last).fillna(self.made["year"].max())
+        return pd.concat([nodes, pool], ignore_index=True)
+
+    def _attach(self, nodes: pd.DataFrame, what: str) -> pd.DataFrame:
+        """Cost or lead time of a producer; the ROW row stands for every producer but China without one."""
+        c = self.f["costs"]
+        c = c[c["what"] == what].sort_values("year").drop_duplicates(["product", "country"], keep="last")
+        fields = {"quantity": what, **{k: f"{what}_{k}" for k in ("low", "high", "year", "source", "grade")}}
+        c = c[["product", "country", *fields]].rename(columns=fields)
+        out = nodes.merge(c, on=["product", "country"], how="left")
+        spare = c[c["country"] == "ROW"].drop(columns="country").set_index("product")
+        if not len(spare):
+            return out
+        lend = out[what].isna() & (out["country"] != "CHN") & out["product"].isin(spare.index)
+        for column in fields.values():
+            out[column] = out[column].where(~lend, out["product"].map(spare[column]))
+        grade = f"{what}_grade"
+        out[grade] = out[grade].where(~lend, pd.Series(_worst(out[grade], ["C"] * len(out)), index=out.index))
+        return out
