@@ -1,0 +1,104 @@
+"""Who asks: buyers by name or coalition, the pools they draw on, and the day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from ..errors import UnknownNameError, close_matches, unknown_name
+from ..graph import SupplyGraph
+from ..jurisdictions import check_country
+from ..plots.style import country
+from ..schema import date_ceil
+
+__all__ = ["buyers_named", "day_of", "group_name", "pool_rows"]
+
+DEFAULT_GROUP = "MSP"
+UNION, UNION_MEMBERS = "EUE", "EU27"
+
+
+def day_of(graph: SupplyGraph, at: str | None = None) -> str:
+    """Day to which a brief refers: the one given, else the graph's own."""
+    return date_ceil(at) if at else date_ceil(graph.as_of) if graph.as_of else f"{graph.reference_year}-12-31"
+
+
+def buyers_named(graph: SupplyGraph, buyers: str | Iterable[str] | None) -> tuple[tuple[str, ...], str]:
+    """Countries behind a buyers argument, and what to call them.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        Its memberships are read.
+    buyers : str or iterable of str, optional
+        Coalition ids and ISO3 codes. Default: the Minerals Security Partnership at its last date.
+
+    Returns
+    -------
+    (tuple of str, str)
+
+    Raises
+    ------
+    UnknownNameError
+        A name that is neither; the nearest countries and coalitions are given.
+    """
+    given = [DEFAULT_GROUP] if buyers is None else [buyers] if isinstance(buyers, str) else list(buyers)
+    m = graph.tables["memberships"]
+    coalitions = sorted(set(m["coalition"].dropna().astype(str)))
+    out: set[str] = set()
+    labels: list[str] = []
+    for name in given:
+        if name in coalitions:
+            members = graph.members(name)
+            out |= set(members)
+            labels.append(group_name(graph, name))
+            continue
+        try:
+            out.add(check_country(name, "buyer"))
+        except UnknownNameError as err:
+            near = close_matches(str(name), coalitions)
+            if near or not err.close:
+                raise unknown_name("buyer", name, [*coalitions, *err.close], "buyer") from None
+            raise
+        labels.append(country(str(name)))
+    if not out:
+        raise unknown_name("buyer", "(empty)", [*coalitions, "JPN", "USA", "EUE"], "buyer")
+    return tuple(sorted(out)), " and ".join(labels) if len(labels) < 4 else ", ".join(
+        labels[:-1]
+    ) + f" and {labels[-1]}"
+
+
+def group_name(graph: SupplyGraph, coalition: str) -> str:
+    """Name of a coalition for people."""
+    m = graph.tables["memberships"]
+    names = m.loc[m["coalition"] == coalition, "coalition_name"].dropna()
+    return f"the {names.iloc[0]}" if len(names) and not str(names.iloc[0]).lower().startswith("the ") else coalition
+
+
+def pool_rows(graph: SupplyGraph, buyers: Sequence[str]) -> pd.DataFrame:
+    """Demand nodes that the buyers draw on; the Union as a party is one pool where a product has one.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    buyers : sequence of str
+        ISO3 codes; ``EUE`` stands for the Union.
+
+    Returns
+    -------
+    DataFrame
+        ``node, product, country``.
+    """
+    nodes = graph.index.nodes
+    pools = nodes.loc[nodes["kind"] == "demand", ["node", "product", "country"]]
+    if UNION not in buyers:
+        return pools[pools["country"].isin(list(buyers))].reset_index(drop=True)
+    m = graph.tables["memberships"]
+    union = set(graph.members(UNION_MEMBERS)) if (m["coalition"] == UNION_MEMBERS).any() else set()
+    as_one = set(pools.loc[pools["country"] == UNION, "product"])
+    inside = pools["country"].isin(union)
+    keep = (pools["country"].isin(list(buyers)) & ~(inside & pools["product"].isin(as_one))) | (
+        inside & ~pools["product"].isin(as_one)
+    )
+    return pools[keep].reset_index(drop=True)
