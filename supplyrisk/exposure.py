@@ -200,7 +200,7 @@ def _lacking(graph: SupplyGraph, r: pd.DataFrame, maker: BoolArray) -> BoolArray
 def _columns(own: Any, n: int) -> tuple[FloatArray, bool]:
     a = np.asarray(own, dtype=np.float64)
     flat = a.ndim == 1
-    a = a.reshape(n, -1) if a.shape[:1] == (n,) else a
+    a = a.reshape(n, 1) if flat and len(a) == n else a
     if a.ndim != 2 or a.shape[0] != n or not ((a >= 0) & (a <= 1)).all():
         raise SchemaError(
             [
