@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SupplyRiskError, unknown_name
+from ..errors import SupplyRiskError, UnknownNameError, unknown_name
 from .matrix import Columns, Matrix, Rows
 
 __all__ = ["absorb", "attach", "complete", "live_model", "load_values"]
@@ -78,7 +78,12 @@ def attach(m: Any, matrix: Matrix) -> None:
         find = _position(group.name, group)
 
         def bounds(_: Any, *key: Any, g: Columns = group, f: Callable[[Any], int] = find) -> tuple[Any, Any]:
-            i = f(key[0] if len(key) == 1 else key)
+            index = key[0] if len(key) == 1 else key
+            try:
+                i = f(index)
+            except UnknownNameError:
+                del m.component(g.name)[index]  # Pyomo has entered it already
+                raise
             return inf(g.lower[i]), inf(g.upper[i])
 
         domain = pyo.Integers if group.integer else pyo.Reals

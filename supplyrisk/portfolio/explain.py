@@ -58,7 +58,7 @@ def binding_rows(m: Build, c: Compiled, x: FloatArray) -> tuple[str, ...]:
     activity = c.activity(x)
     out: list[str] = []
     for block in m.matrix.rows:
-        if block.spec is None or block.say is None:
+        if block.spec is None or block.say is None or block.say_relax is None:
             continue
         at = slice(block.start, block.start + block.n)
         room = np.minimum(activity[at] - block.lower, block.upper - activity[at])
@@ -143,6 +143,31 @@ def _supply_lines(m: Build, pools: IntArray) -> list[str]:
     return lines[:_SHOWN] + ([f"... and {more} smaller suppliers"] if more > 0 else [])
 
 
+def _ways_out(m: Build, c: Compiled, user: list[tuple[Rows, int]]) -> list[str]:
+    """What giving way would take: each clashing constraint alone, else all of them, else every constraint."""
+
+    def words(rows: IntArray) -> list[str]:
+        amount = _elastic(m, c, rows) if len(rows) else None
+        out: list[str] = []
+        for r, a in zip(rows.tolist(), (amount if amount is not None else np.zeros(0)).tolist(), strict=False):
+            block, i = m.matrix.block_of_row(int(r))
+            if a > 0 and block.say_relax:
+                out.append(block.say_relax(i, a))
+        return out
+
+    by_spec: dict[Any, list[int]] = {}
+    for block, i in user:
+        by_spec.setdefault(block.spec, []).append(block.start + i)
+    alone = [w for rows in by_spec.values() if (w := words(np.array(rows, dtype=np.int64)))]
+    if alone:
+        return [("or " if k else "") + " and ".join(w) for k, w in enumerate(alone)]
+    together = words(np.array([r for rows in by_spec.values() for r in rows], dtype=np.int64))
+    if together:
+        return together
+    every = [b.at for b in m.matrix.rows if b.say_relax is not None]
+    return words(np.concatenate(every)) if every else []
+
+
 def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
     """The error that names a smallest clashing set in the user's words, the supply behind it, and what would help.
 
@@ -192,23 +217,7 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
         for i in touched[:_SHOWN]:
             said.append(m.need_rows.say(int(i)) if m.need_rows.say else "need")
     supply = _supply_lines(m, touched)
-    give: list[str] = []
-    # Only the rows that clash may give; if that is not enough, every constraint of the user; then the need itself.
-    relaxable = np.array([r for b, i in user for r in [b.start + i] if b.say_relax is not None], dtype=np.int64)
-    everything = np.concatenate(
-        [b.at for b in m.matrix.rows if b.say_relax is not None] or [np.zeros(0, dtype=np.int64)]
-    )
-    for choice in (relaxable, everything):
-        if not len(choice):
-            continue
-        amount = _elastic(m, c, choice)
-        if amount is None:
-            continue
-        for r, a in zip(choice.tolist(), amount.tolist(), strict=True):
-            if a > 0:
-                b, i = m.matrix.block_of_row(r)
-                give.append(b.say_relax(i, a) if b.say_relax else "")
-        break
+    give = _ways_out(m, c, [(blk, i) for blk, i in user if blk.say_relax is not None])
     if not give:
         amount = _elastic(m, c, m.need_rows.at)
         if amount is not None:

@@ -128,7 +128,7 @@ class Compiled:
 
 
 def _full(value: Any, n: int) -> FloatArray:
-    return np.ascontiguousarray(np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)))
+    return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)))  # a copy: bounds may be edited
 
 
 @dataclass(eq=False)

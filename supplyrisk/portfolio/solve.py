@@ -20,6 +20,8 @@ IntArray = npt.NDArray[np.int64]
 _IIS_STRATEGY = 6
 # Relative gap at which a plan with yes-or-no decisions counts as optimal.
 DEFAULT_GAP = 1e-6
+# Greatest violation of a row, relative to its size, that still counts as meeting it.
+_FEASIBLE = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +152,13 @@ def solve(
     """
     began = time.perf_counter()
     scaled, top = _scaled(c)
+    if not c.n:  # HiGHS calls a model without columns optimal, whatever its rows ask for
+        met = bool((c.row_lower <= 0.0).all() and (c.row_upper >= 0.0).all())
+        none = np.zeros(0)
+        status = "optimal" if met else "infeasible"
+        version = str(_highs().Highs().version())
+        duals_ = np.zeros(c.m) if met else none
+        return Solution(status, none, duals_, none, c.offset, c.offset, 0.0, 0.0, "HiGHS", version, 0)
     h = _load(scaled, time_limit=time_limit, gap=gap, seed=seed)
     status = _run(h)
     info = h.getInfo()
@@ -181,6 +190,12 @@ def solve(
     row_dual = np.array(sol.row_dual, dtype=np.float64) if sol.dual_valid else np.full(c.m, np.nan)
     col_dual = np.array(sol.col_dual, dtype=np.float64) if sol.dual_valid else np.full(c.n, np.nan)
     x = np.clip(y * c.col_scale, c.lower, c.upper)
+    activity = c.activity(x)
+    off = np.maximum(c.row_lower - activity, activity - c.row_upper) / c.row_scale
+    if float(np.max(off, initial=0.0)) > _FEASIBLE:  # never pass on as optimal what does not meet its own rows
+        return Solution(
+            "inaccurate", empty, empty, empty, np.nan, bound, rel_gap, time.perf_counter() - began, "HiGHS", version, 0
+        )
     objective = float(c.cost @ x) + c.offset
     return Solution(
         "optimal",
@@ -206,6 +221,8 @@ def without_rows(c: Compiled, drop: IntArray) -> Compiled:
 
 def feasible(c: Compiled, seed: int = 0) -> bool:
     """Whether any point meets all rows."""
+    if not c.n:
+        return bool((c.row_lower <= 0.0).all() and (c.row_upper >= 0.0).all())
     scaled, _ = _scaled(replace(c, cost=np.zeros(c.n)))
     return _run(_load(scaled, time_limit=None, gap=None, seed=seed)) == "optimal"
 
@@ -231,7 +248,7 @@ def conflict_rows(c: Compiled, groups: list[IntArray], seed: int = 0) -> tuple[I
     highspy = _highs()
     scaled, _ = _scaled(replace(c, cost=np.zeros(c.n)))
     h = _load(scaled, time_limit=None, gap=None, seed=seed, relax=True)
-    if _run(h) == "infeasible":
+    if c.n and _run(h) == "infeasible":
         h.setOptionValue("iis_strategy", _IIS_STRATEGY)
         status, iis = h.getIis()
         rows = np.asarray(iis.row_index_, dtype=np.int64)
