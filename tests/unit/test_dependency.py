@@ -1,0 +1,210 @@
+"""Net import reliance, screens on trade data, re-sourcing, profiles."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from supplyrisk.errors import SchemaError, UnknownNameError
+from supplyrisk.metrics.dependency import (
+    SCREENS,
+    asymmetry,
+    dependency_screen,
+    indispensability,
+    nassar_type,
+    net_import_reliance,
+    persistence,
+    resourcing_ratio,
+    trade_profile,
+    vulnerability_profile,
+)
+
+
+def test_net_import_reliance_by_key_and_labels() -> None:
+    p = pd.Series({"Ga": 0.0, "S": 120.0, "X": 10.0, "N": math.nan})
+    m = pd.Series({"X": 0.0, "S": 10.0, "Ga": 20.0, "N": 5.0})
+    x = pd.Series({"X": 20.0, "S": 40.0, "Ga": 0.0, "N": 1.0})
+    out = net_import_reliance(p, m, x, 0.0)
+    assert out["value"]["Ga"] == 100.0
+    assert out["value"]["S"] == pytest.approx(-100 * 30 / 90)
+    assert out["label"].to_dict() == {"Ga": "net importer", "S": "net exporter", "X": "undefined", "N": "undefined"}
+    assert out["reason"]["N"] == "missing input"
+    assert "not positive" in out["reason"]["X"]
+    with pytest.raises(SchemaError, match="X"):
+        net_import_reliance(p, m, x.drop("X"), 0.0)
+    with pytest.raises(SchemaError, match="negative"):
+        net_import_reliance(-1.0, 2.0, 0.0, 0.0)
+    with pytest.raises(SchemaError, match="not zero"):
+        net_import_reliance(1.0, math.nan, 0.0, 0.0)
+    assert net_import_reliance(120.0, 10.0, 40.0, 0.0).flags == ("net exporter",)
+    assert net_import_reliance(10.0, 0.0, 20.0, 0.0).reason
+
+
+@pytest.mark.realdata
+def test_net_import_reliance_against_the_summaries(published: Path) -> None:
+    d = pd.read_csv(published / "usgs_mcs" / "MCS2026_Commodities_Data.csv", encoding="cp1252")
+    d = d[d["Section"].str.startswith("Salient")].copy()
+    d["v"] = pd.to_numeric(d["Value"].astype(str).str.replace(",", "").replace({"—": "0"}), errors="coerce")
+    found = {}
+    for key, s in d.groupby(["MCS chapter", "Year"]):
+        rows = {k: s[s["Statistics"] == k] for k in ("Production", "Import", "Export", "Net import reliance")}
+        if any(len(r) != 1 for r in rows.values()):
+            continue
+        p, m, x, n = (r.iloc[0] for r in rows.values())
+        plain = "imports – exports." in str(n["Notes"])  # no stock change in the definition
+        if plain and p["Unit"] == m["Unit"] == x["Unit"] and np.isfinite([p["v"], m["v"], x["v"]]).all():
+            found[key] = (net_import_reliance(p["v"], m["v"], x["v"], 0.0), n["Value"], n["v"])
+    ours = pd.DataFrame(found, index=["value", "text", "published"]).T
+    exporters = ours[ours["text"] == "E"]
+    assert len(exporters) >= 5
+    assert all(v < 0 and v.flags == ("net exporter",) for v in exporters["value"])
+    numeric = ours[ours["published"].astype(float).notna()]
+    diff = (numeric["value"].astype(float) - numeric["published"].astype(float)).abs()
+    assert len(diff) >= 35
+    assert (diff <= 1.0).mean() > 0.95  # both sides are rounded: inputs to three digits, the result to a percent
+    assert diff.max() < 2.0
+
+
+FLOWS = pd.DataFrame(
+    [
+        ("magnets", "CHN", "DEU", 60.0), ("magnets", "CHN", "FRA", 20.0), ("magnets", "JPN", "DEU", 20.0),
+        ("magnets", "DEU", "FRA", 30.0), ("magnets", "FRA", "USA", 10.0), ("magnets", "CHN", "USA", 60.0),
+        ("salt", "DEU", "USA", 5.0),
+    ],
+    columns=["product", "exporter", "importer", "value"],
+)  # fmt: skip
+
+
+def test_trade_profile() -> None:
+    t = trade_profile(FLOWS, ["DEU", "FRA"], ["CHN"])
+    row = t.loc["magnets"]
+    assert row["outside_imports"] == 100
+    assert row["inside_imports"] == 30
+    assert row["exports"] == 10
+    assert row["hhi_origins"] == pytest.approx(0.68)
+    assert (row["focal_imports"], row["world_exports"], row["focal_exports"]) == (80, 200, 140)
+    assert (row["top_origin"], row["top_imports"]) == ("CHN", 80)
+    assert math.isnan(t.loc["salt", "hhi_origins"])
+    with pytest.raises(SchemaError, match="part of the buyer"):
+        trade_profile(FLOWS, ["DEU"], ["DEU"])
+    with pytest.raises(SchemaError, match="required column"):
+        trade_profile(FLOWS.drop(columns="value"), ["DEU"])
+    shuffled = trade_profile(FLOWS.sample(frac=1, random_state=1), ["FRA", "DEU"], ["CHN"])
+    pd.testing.assert_frame_equal(t, shuffled)
+
+
+def test_rules_read_one_profile() -> None:
+    t = trade_profile(FLOWS, ["DEU", "FRA"]).assign(consumption=120.0, sector="electronics")
+    for rule, expected in {
+        "EC2021": True,
+        "HJS2020": True,
+        "MERICS2020": True,
+        "MERICS2024": True,
+        "EU65": True,
+    }.items():
+        out = dependency_screen(t, rule)
+        assert bool(out.loc["magnets", "dependent"]) is expected
+        assert out.attrs["thresholds"] == dict(SCREENS[rule])
+    assert bool(dependency_screen(t, "MERICS2020").loc["magnets", "critical"])
+    salt = dependency_screen(t, "EC2021").loc["salt"]
+    assert salt["dependent"] is False or not salt["dependent"]
+    assert dependency_screen(t, "HJS2020").loc["salt", "focal_import_share_flag"] is pd.NA
+
+
+def test_thresholds_are_strict() -> None:
+    at = {"hhi_origins": 0.4, "outside_imports": 50, "inside_imports": 50, "exports": 50}
+    out = dependency_screen(at, "EC2021").iloc[0]
+    assert not out[["cdf1_flag", "cdf2_flag", "cdf3_flag"]].any()
+    hjs = {"outside_imports": 100, "exports": 100, "focal_imports": 50, "world_exports": 100, "focal_exports": 30}
+    out = dependency_screen(hjs, "HJS2020").iloc[0]
+    assert not out[["focal_import_share_flag", "net_imports_flag", "focal_world_share_flag"]].any()
+    merics = {"outside_imports": 100, "exports": 0, "focal_imports": 30, "hhi_origins": 0.5}
+    assert bool(dependency_screen(merics, "MERICS2024")["dependent"].iloc[0])  # here the publication says 30 % or more
+    assert not bool(dependency_screen({"top_imports": 65, "consumption": 100}, "EU65")["dependent"].iloc[0])
+    assert bool(dependency_screen({"top_imports": 65, "consumption": 100}, "EU65", top_share=0.6)["dependent"].iloc[0])
+
+
+def test_no_exports_is_infinite_and_passes() -> None:
+    row = {"hhi_origins": 0.9, "outside_imports": 10, "inside_imports": 0, "exports": 0}
+    out = dependency_screen(row, "EC2021").iloc[0]
+    assert out["cdf3"] == math.inf
+    assert bool(out["dependent"])
+
+
+def test_undefined_criteria_stay_undefined() -> None:
+    row = {"hhi_origins": math.nan, "outside_imports": 10, "inside_imports": 0, "exports": 1}
+    assert dependency_screen(row, "EC2021")["dependent"].iloc[0] is pd.NA
+    row = {"hhi_origins": math.nan, "outside_imports": 1, "inside_imports": 10, "exports": 1}
+    assert not bool(dependency_screen(row, "EC2021")["dependent"].iloc[0])  # another criterion fails already
+
+
+def test_screen_refuses_unknown_names() -> None:
+    with pytest.raises(UnknownNameError, match="EC2021"):
+        dependency_screen({}, "EC2012")
+    with pytest.raises(UnknownNameError, match="cdf1"):
+        dependency_screen({"hhi_origins": 1}, "EC2021", cdf=0.5)
+    with pytest.raises(SchemaError) as e:
+        dependency_screen({"hhi_origins": 1}, "EC2021")
+    assert len(e.value.problems) == 3
+
+
+def test_persistence_counts_years() -> None:
+    years = pd.DataFrame(
+        [(p, y, h) for p, hs in {"a": (0.5, 0.5, 0.1), "b": (0.9, 0.1, 0.1), "c": (0.1, 0.9, math.nan)}.items()
+         for y, h in zip((2021, 2022, 2023), hs, strict=True)],
+        columns=["product", "year", "hhi_origins"],
+    ).assign(outside_imports=10.0, inside_imports=0.0, exports=1.0)  # fmt: skip
+    out = dependency_screen(years, "CEPII")
+    assert bool(out.loc["a", "dependent"])
+    assert not bool(out.loc["b", "dependent"])
+    assert out.loc["c", "dependent"] is pd.NA  # the unknown year decides
+    assert bool(dependency_screen(years, "CEPII", k=1)["dependent"].all())
+    with pytest.raises(SchemaError, match="k <= n"):
+        dependency_screen(years, "CEPII", k=4)
+    with pytest.raises(SchemaError, match="twice"):
+        persistence(pd.Series([True, True]), pd.Series(["a", "a"]), pd.Series([2020, 2020]), k=1, n=1)
+
+
+def test_resourcing_ratio_edges() -> None:
+    assert resourcing_ratio(10, 10, 100, 100) == math.inf
+    assert resourcing_ratio(0, 10, 100, 50) == 0.0
+    assert resourcing_ratio(60, 60, 100, 50).flags == ("not replaceable from trade",)
+    assert math.isnan(resourcing_ratio(0, 0, 100, 50))
+    with pytest.raises(SchemaError, match="part of imports"):
+        resourcing_ratio(11, 10, 100, 50)
+
+
+def test_vulnerability_profile_equals_removal_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        n = int(rng.integers(1, 8))
+        w = rng.random((n, n)) * (rng.random((n, n)) < 0.5)
+        np.fill_diagonal(w, 0.0)
+        got = vulnerability_profile(pd.DataFrame(w, index=range(n), columns=range(n)))
+        left = w.copy()
+        expected = [left.sum()]
+        for k in np.argsort(-w.sum(axis=1), kind="stable"):
+            left[k, :] = 0.0
+            left[:, k] = 0.0
+            expected.append(left.sum())
+        if w.sum() == 0:
+            assert got.isna().all()
+        else:
+            np.testing.assert_allclose(got, np.array(expected) / w.sum(), atol=1e-12)
+
+
+def test_asymmetry_and_indispensability() -> None:
+    a, b = asymmetry(40, 200, 40, 900), asymmetry(40, 900, 40, 200)
+    assert a == pytest.approx(-b)
+    assert (a.parts["d_ij"], a.parts["d_ji"]) == pytest.approx((0.2, 40 / 900))
+    assert math.isnan(asymmetry(0, 0, 1, 2))
+    with pytest.raises(SchemaError):
+        asymmetry(3, 2, 1, 2)
+    assert indispensability(0.5, [0.2, 0.4]) == pytest.approx(0.15)
+    assert nassar_type(0.0, 1.0, 1.0) == 0.0
+    with pytest.raises(SchemaError, match="TE"):
+        nassar_type(0.5, 1.5, 0.5)
