@@ -568,6 +568,7 @@ def unctad_concentration(mix: Mix) -> FloatArray:
 
 
 @metric(
+    grain="line",
     unit="product",
     bounds=(0.0, np.inf),
     reference="accounting",
@@ -674,6 +675,7 @@ def _focal_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
 
 
 @metric(
+    grain="line",
     unit="1",
     bounds=(0.0, 1.0),
     reference="textbook identity",
@@ -716,6 +718,7 @@ def _bottleneck_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
 
 
 @metric(
+    grain="line",
     unit="1",
     bounds=(0.0, 1.0),
     reference="definition of this package: exposure.trace, mode bottleneck",
@@ -749,7 +752,14 @@ def bottleneck(mix: Mix) -> FloatArray:
     return _mean_of_part(mix, mix.fine.bottleneck)
 
 
-@metric(unit="1", bounds=(0.0, 1.0), reference="definition of this package", laws=("scale", "permutation"), worse="low")
+@metric(
+    grain="line",
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference="definition of this package",
+    laws=("scale", "permutation"),
+    worse="low",
+)
 def coverage(mix: Mix) -> FloatArray:
     """Part of the volume whose quantity and supplier (under the view) are known.
 
@@ -781,6 +791,7 @@ def coverage(mix: Mix) -> FloatArray:
 
 
 @metric(
+    grain="line",
     unit="1",
     bounds=(0.0, 1.0),
     reference="definition of this package",

@@ -1,0 +1,415 @@
+"""What is behind a score, and what changed between two."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SchemaError, unknown_name
+from .lens import recipe
+from .mix import FloatArray
+from .score import Asked, Origin, origin_of, score
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["Explanation", "compare", "explain"]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """One number of a score, taken apart.
+
+    Attributes
+    ----------
+    row : dict
+        Keys of the row.
+    column : str
+        Column explained.
+    value : float
+        The score, NaN where undefined.
+    reason : str
+        Why it is undefined, or ''.
+    method : Mapping
+        Unit, range, method and reference.
+    contributions : DataFrame
+        A row per supply line, largest first: ``supplier, buyer, product, quantity, low, high, share, focal,
+        contribution, grade, source, origin_tag, year``. ``contribution`` adds up to ``value``.
+    rule : str
+        How the contributions were made.
+    rows : DataFrame
+        The source rows behind the lines, as :meth:`SupplyGraph.explain` gives them.
+    """
+
+    row: Mapping[str, Any]
+    column: str
+    value: float
+    reason: str
+    method: Mapping[str, Any]
+    contributions: pd.DataFrame
+    rule: str
+    rows: pd.DataFrame = field(repr=False)
+
+    def __repr__(self) -> str:
+        where = ", ".join(f"{k}={v}" for k, v in self.row.items())
+        head = f"{self.column} of {where}: " + (f"{self.value:.6g}" if not np.isnan(self.value) else "undefined")
+        if self.reason:
+            head += f" ({self.reason})"
+        body = self.contributions[["supplier", "quantity", "share", "focal", "contribution", "grade", "source"]]
+        return f"{head}\n{self.rule}\n{body.head(12).to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        head, rule = html.escape(repr(self).split("\n")[0]), html.escape(self.rule)
+        return f"<div><b>{head}</b><br><small>{rule}</small>{self.contributions.to_html(index=False)}</div>"
+
+
+def _pick(made: Origin, row: Any, keys: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Position in the frame of one row, given as an index entry or by its keys."""
+    index = made.group[1]
+    if row is not None:
+        entry = row if isinstance(row, tuple) else (row,)
+        full = entry if len(entry) == index.nlevels else (made.focal, made.view, *entry)
+        if len(full) != index.nlevels or full not in index:
+            raise unknown_name("row", entry, [" | ".join(map(str, i[2:])) for i in index], "explain()")
+        at = int(index.get_indexer([full])[0])
+        return at, dict(zip(index.names, full, strict=True))
+    hit = np.ones(len(index), dtype=bool)
+    for k, v in keys.items():
+        if k not in made.levels:
+            raise unknown_name("key", k, made.levels, "explain()")
+        level = index.get_level_values(k)
+        if v not in level:
+            raise unknown_name(k, v, level.unique().astype(str), "explain()")
+        hit &= np.asarray(level == v)
+    found = np.flatnonzero(hit)
+    if len(found) != 1:
+        raise SchemaError(
+            [
+                Problem(
+                    "explain",
+                    "-",
+                    ", ".join(made.levels),
+                    f"{len(found)} rows match",
+                    ", ".join(f"{k}={v!r}" for k, v in keys.items()),
+                    "Give every key of the row, or the row's index entry.",
+                )
+            ],
+            "explain()",
+        )
+    return int(found[0]), dict(zip(index.names, index[int(found[0])], strict=True))
+
+
+def _contributions(made: Origin, c: Asked, m: int, own: int | None, value: float) -> tuple[FloatArray, str, Any]:
+    """Contribution of each line of a market to the value of a column; they add up to it."""
+    lines = made.market.lines
+    if own is not None and c.grain == "line":
+        rows = np.array([own])
+        return np.array([value]), "The row is one link: all of it is its own.", rows
+    rows = np.flatnonzero(lines.market == m)
+    if np.isnan(value):
+        return np.full(len(rows), np.nan), "Undefined: there is nothing to take apart.", rows
+    mix = made.mix
+    fine = mix.fine
+    q = np.nan_to_num(lines.quantity[rows])
+    whole = float(fine.total[m])
+    per = q / whole if whole > 0 else np.zeros(len(rows))
+    name = c.entry.name if c.entry is not None else c.name
+    if name in ("focal_share", "bottleneck", "headline"):
+        part = np.nan_to_num(getattr(fine, {"focal_share": "focal"}.get(name, name))[rows])
+        x = per * part
+        if whole <= 0 and len(rows) == 1:
+            x = part
+        return x, f"Share of the line times its {name.replace('_', ' ')}.", rows
+    if name == "quantity":
+        return q, "Quantity of the line.", rows
+    how = recipe(lines, made.lens)
+    take = lines.market[how.line] == m
+    line, weight = how.line[take], how.weight[take]
+    group = np.repeat(np.arange(len(how.start)), np.diff(np.append(how.start, len(how.line))))[take]
+    known = mix.known
+    place = np.searchsorted(rows, line)
+    amount = np.nan_to_num(lines.quantity[line]) * weight
+
+    def by_unit(of_unit: FloatArray) -> FloatArray:
+        """Give each line its part of what its units contribute, by quantity."""
+        each = np.divide(of_unit[group], known[group], out=np.zeros(len(group)), where=known[group] > 0)
+        return np.bincount(place, amount * each, len(rows))
+
+    if name in ("hhi", "hirschman_index") and not c.params:
+        square = np.where(mix.market == m, known**2, 0.0)
+        return (
+            by_unit(square) * (value / square.sum()),
+            "Square of the country's share, by what the line adds to it.",
+            rows,
+        )
+    if name == "n_suppliers":
+        return by_unit(np.where((mix.market == m) & (known > 0), 1.0, 0.0)), "One per country, by line.", rows
+    if name in ("coverage", "effective_suppliers"):
+        x = by_unit(np.where(mix.market == m, known, 0.0))
+        return x * (value / x.sum() if x.sum() > 0 else 0.0), "In proportion to the known volume.", rows
+    if name == "concentration_ratio":
+        rank = np.argsort(np.argsort(-np.where(mix.market == m, known, -1.0), kind="stable"), kind="stable")
+        top = np.where((mix.market == m) & (rank < c.params.get("n", 3)), known, 0.0)
+        return by_unit(top) / float(mix.total[m]), "Share of the lines of the largest.", rows
+    if name == "n_minus_1":
+        largest = int(np.argmax(np.where(mix.market == m, known, -1.0)))
+        left = np.where((mix.market == m) & (np.arange(len(known)) != largest), known, 0.0)
+        x = by_unit(left)
+        return x * (value / x.sum() if x.sum() > 0 else 0.0), "What is left without the largest, over demand.", rows
+    return per / per.sum() * value if per.sum() > 0 else per, "In proportion to volume (no rule for this metric).", rows
+
+
+def explain(
+    scores: Any,
+    row: Any = None,
+    *,
+    column: str = "focal_share",
+    focal: Any = "CHN",
+    view: str = "location",
+    **keys: Any,
+) -> Explanation:
+    """Take one number of a score apart, down to source rows.
+
+    Parameters
+    ----------
+    scores : DataFrame or SupplyGraph
+        A result of ``score``; or a graph, which is then scored by the keys given.
+    row : tuple, optional
+        Index entry of the row, with or without focal and view.
+    column : str
+        Which number.
+    focal, view
+        For a graph: how to score it.
+    **keys
+        Instead of ``row``: the row's keys, e.g. ``product="gallium.refined", buyer="JPN"``. For a graph also any
+        other argument of ``score``, e.g. ``at="2023"``.
+
+    Returns
+    -------
+    Explanation
+        ``.contributions`` add up to ``.value``; ``.rows`` are the source rows. For a row of several products it is
+        the worst of them that is explained.
+
+    Raises
+    ------
+    UnknownNameError
+        No such row, key or column.
+    SchemaError
+        The frame is not a score, or several rows match.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr  # doctest: +SKIP
+    >>> explain(sr.score(g, by="product"), product="gallium.refined")  # doctest: +SKIP
+    """
+    from ..graph import SupplyGraph
+
+    if isinstance(scores, SupplyGraph):
+        options = {k: keys.pop(k) for k in ("market", "at", "unlisted") if k in keys}
+        if row is not None or not keys:
+            by: Any = "link"
+        else:
+            by = "link" if "supplier" in keys else list(keys)
+        if "coalition" in keys:
+            options["coalition"] = keys["coalition"]
+        scores = score(scores, focal, view, by, metrics=[column] if column != "share" else None, **options)
+    made = origin_of(scores, "explain()")
+    c = made.column(column)
+    at, labels = _pick(made, row, keys)
+    value = float(made.gather(c, made.fine(c)[0])[at])
+    code = made.group[0]
+    members = np.flatnonzero(code == at)
+    lone = made.lone is not None
+    if lone:
+        own: int | None = int(members[0])
+        m = int(made.market.lines.market[own])
+    else:
+        each = made.fine(c)[0][members]
+        best = members[np.flatnonzero(each == value)] if not np.isnan(value) else members
+        own, m = None, int(best[0])
+    x, rule, rows = _contributions(made, c, m, own, value)
+    if len(members) > 1:
+        rule += f" Of {len(members)} products, the worst: {made.market.rows['product'].iloc[m]}."
+    lines, ix = made.market.lines, made.graph.index
+    ids = ix.nodes["node"].to_numpy(dtype=object)
+    table = "links" if lines.links else "nodes"
+    facts = (ix.links if lines.links else ix.nodes).iloc[lines.row[rows]]
+    prefix = "" if lines.links else ("capacity_" if made.market_name == "capacity" else "output_")
+    total = float(np.nansum(lines.quantity[rows]))
+    frame = pd.DataFrame(
+        {
+            "supplier": ids[lines.node[rows]],
+            "buyer": facts["buyer"].to_numpy(dtype=object) if lines.links else "",
+            "product": facts["product"].to_numpy(dtype=object),
+            "quantity": lines.quantity[rows],
+            "low": lines.low[rows],
+            "high": lines.high[rows],
+            "share": lines.quantity[rows] / total if total > 0 else np.full(len(rows), np.nan),
+            "focal": made.lens.focal[lines.node[rows]],
+            "contribution": x,
+            "grade": facts[f"{prefix}grade"].to_numpy(dtype=object),
+            "source": facts[f"{prefix}source"].to_numpy(dtype=object),
+            "origin_tag": facts["origin_tag"].to_numpy(dtype=object),
+            "year": facts["year"].to_numpy(dtype=object),
+        }
+    ).sort_values(["contribution", "supplier"], ascending=[False, True], kind="stable", ignore_index=True)
+    behind: list[pd.DataFrame] = []
+    if len(frame):
+        if table == "links":
+            behind.append(
+                made.graph.explain(
+                    "links",
+                    supplier=sorted(set(frame["supplier"])),
+                    buyer=sorted(set(frame["buyer"])),
+                    product=sorted(set(frame["product"])),
+                )
+            )
+        else:
+            behind.append(made.graph.explain("nodes", node=sorted(set(frame["supplier"]))))
+        held = made.graph.tables["holdings"]["asset"]
+        owned = sorted(set(frame["supplier"]) & set(held.astype(str)))
+        if owned and made.view in ("equity", "control"):
+            behind.append(made.graph.explain("holdings", asset=owned))
+    source_rows = pd.concat([b.astype("object") for b in behind], ignore_index=True) if behind else pd.DataFrame()
+    why = made.why(c).iloc[at]
+    return Explanation(labels, column, value, str(why), c.listing(), frame, rule, source_rows)
+
+
+def _scored(x: Any, column: str, options: Mapping[str, Any], years: int | None) -> list[pd.DataFrame]:
+    """Scores of one side, oldest first."""
+    from ..graph import SupplyGraph
+
+    if isinstance(x, pd.DataFrame):
+        if column not in x.columns:
+            raise unknown_name("column", column, x.columns.astype(str), "compare()")
+        return [x]
+    if isinstance(x, SupplyGraph):
+        if years is None or years == 1:
+            return [score(x, metrics=[column], **options)]
+        last = x.reference_year
+        return [
+            score(x.at(str(y), known_on="latest"), metrics=[column], **options)
+            for y in range(last - years + 1, last + 1)
+        ]
+    if isinstance(x, Sequence) and len(x):
+        return [s for part in x for s in _scored(part, column, options, None)]
+    raise SchemaError(
+        [Problem("compare", "-", "-", "neither a score nor a graph", type(x).__name__, "Give scores or graphs.")],
+        "compare()",
+    )
+
+
+def compare(
+    a: Any,
+    b: Any,
+    column: str = "focal_share",
+    threshold: float = 0.5,
+    tolerance: float = 0.02,
+    persistence: tuple[int, int] | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """New, resolved, worsened and improved dependencies between two scores or graphs.
+
+    Parameters
+    ----------
+    a, b : DataFrame, SupplyGraph, or a sequence of them
+        Before and after; a sequence is years, oldest first. Rows are joined on their keys.
+    column : str
+        What is compared. Its dependent end decides which way is worse.
+    threshold : float
+        A dependency is strictly beyond it (above, or below for columns where low is worse).
+    tolerance : float
+        Change of a standing dependency that is not noise.
+    persistence : (int, int), optional
+        ``(k, n)``: a side counts as dependent if at least k of its last n years are; a single graph is then scored
+        for each of its last n years, with hindsight. Years without a value count as not dependent and are counted.
+    **options
+        For graphs: arguments of ``score``, e.g. ``by="product"``.
+
+    Returns
+    -------
+    DataFrame
+        By key: ``before, after, change``, ``status`` in new, resolved, worsened, improved, unchanged, none, and
+        ``unknown`` where a side has no value; ``years_before, years_after`` dependent and ``rule``.
+
+    Raises
+    ------
+    UnknownNameError
+        The column is not in a score.
+    SchemaError
+        What is given is neither score nor graph, or the persistence rule cannot be met.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> key = pd.MultiIndex.from_tuples([("CHN", "location", p) for p in "xyz"], names=["focal", "view", "product"])
+    >>> a = pd.DataFrame({"focal_share": [0.4, 0.6, 0.7]}, index=key)
+    >>> b = pd.DataFrame({"focal_share": [0.6, 0.4, 0.8]}, index=key)
+    >>> compare(a, b)["status"].tolist()
+    ['new', 'resolved', 'worsened']
+    """
+    k, n = persistence if persistence is not None else (1, 1)
+    if not 1 <= k <= n:
+        raise SchemaError(
+            [Problem("compare", "-", "persistence", "not k of n years", str(persistence), "Give (2, 3).")], "compare()"
+        )
+    sides = [_scored(x, column, options, n if persistence is not None else None) for x in (a, b)]
+    entry = sides[1][-1].attrs.get("columns", {}).get(column, {})
+    low_is_worse = entry.get("worse") == "low"
+    frames = []
+    for label, side in zip(("before", "after"), sides, strict=True):
+        last = side[-n:]
+        if len(last) < k:
+            raise SchemaError(
+                [
+                    Problem(
+                        "compare",
+                        "-",
+                        "persistence",
+                        f"{label}: {len(last)} years given, {k} needed",
+                        "",
+                        "Give a sequence of scores, or a graph with a longer panel.",
+                    )
+                ],
+                "compare()",
+            )
+        table = pd.concat([s[column] for s in last], axis=1, sort=True, keys=range(len(last)))
+        flag = (table < threshold) if low_is_worse else (table > threshold)
+        frames.append(
+            pd.DataFrame(
+                {
+                    label: table.iloc[:, -1],
+                    f"years_{label}": flag.sum(axis=1).astype(float),
+                    f"known_{label}": table.notna().sum(axis=1).astype(float),
+                }
+            )
+        )
+    out = frames[0].join(frames[1], how="outer", sort=True)
+    was, now = out["years_before"] >= k, out["years_after"] >= k
+    change = out["after"] - out["before"]
+    up = -change if low_is_worse else change
+    told = (out["known_before"].fillna(0) > 0) & (out["known_after"].fillna(0) > 0)
+    status = np.select(
+        [~told, now & ~was, was & ~now, was & now & (up > tolerance), was & now & (up < -tolerance), was & now],
+        ["unknown", "new", "resolved", "worsened", "improved", "unchanged"],
+        "none",
+    )
+    sign = "<" if low_is_worse else ">"
+    result = pd.DataFrame(
+        {
+            "before": out["before"],
+            "after": out["after"],
+            "change": change,
+            "status": status,
+            "years_before": out["years_before"],
+            "years_after": out["years_after"],
+            "rule": f"{column} {sign} {threshold:g} in {k} of {n} years, change beyond {tolerance:g}",
+        }
+    )
+    rank = {s: i for i, s in enumerate(("new", "worsened", "resolved", "improved", "unknown", "unchanged", "none"))}
+    return result.iloc[np.argsort(result["status"].map(rank).to_numpy(), kind="stable")]

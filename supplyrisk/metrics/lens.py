@@ -1,0 +1,334 @@
+"""Who stands behind each node under a view, and the supply lines of each market.
+
+A :class:`Lens` says, for every node, whose it is; :class:`Lines` says which nodes feed which market with how much.
+Together they make the :class:`Mix` that metrics measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import unknown_name
+from ..jurisdictions import SCOPES, scope
+from ..schema import VIEWS
+from .mix import FloatArray, IntArray, Mix
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+    from ..graph import SupplyGraph
+
+__all__ = ["Lens", "Lines", "Recipe", "lens", "line_mix", "recipe", "scope_label"]
+
+HEADLINE_GRADES = ("A", "B")
+# Columns of a composition that are nobody: the unlisted rest is other suppliers, the others may be anyone.
+_UNLISTED = ("ROW",)
+_ANYONE = ("UNK", "WLD", "ALL")
+
+
+def scope_label(focal: str | Iterable[str]) -> str:
+    """How a focal argument is written in a result."""
+    if isinstance(focal, str) and focal in SCOPES:
+        return focal
+    return "+".join(scope(focal))
+
+
+@dataclass(frozen=True, eq=False)
+class Lens:
+    """What each node is under a view, in the order of ``graph.index.nodes``.
+
+    Attributes
+    ----------
+    units : csr_matrix
+        Nodes x countries: part of the node that each named country stands behind.
+    countries : list of str
+        Columns of ``units``.
+    unlisted, anyone : ndarray
+        Part of the node that belongs to unlisted others, and to nobody knows whom.
+    focal, focal_low, focal_high : ndarray
+        Part that is the focal's; in the origin view traced through all tiers.
+    bottleneck, bottleneck_low, bottleneck_high : ndarray
+        Part that fails if the focal withholds every essential input.
+    graded : ndarray
+        Part of what is said of the node's holders that is graded A or B; 1 where holders do not matter.
+    """
+
+    units: sparse.csr_matrix
+    countries: list[str]
+    unlisted: FloatArray
+    anyone: FloatArray
+    focal: FloatArray
+    focal_low: FloatArray
+    focal_high: FloatArray
+    bottleneck: FloatArray
+    bottleneck_low: FloatArray
+    bottleneck_high: FloatArray
+    graded: FloatArray
+
+
+def lens(
+    graph: SupplyGraph, focal: str | Iterable[str], view: str, unlisted: str = "unknown", traced: bool = True
+) -> Lens:
+    """Look at every node under a view.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    focal : str or iterable of str
+        Focal scope.
+    view : {"location", "equity", "control", "origin"}
+        The view.
+    unlisted : {"unknown", "host"}
+        What to presume of nodes without a recorded holder.
+    traced : bool
+        Whether bottlenecks are needed.
+
+    Returns
+    -------
+    Lens
+    """
+    from .. import control, exposure
+
+    if view not in VIEWS:
+        raise unknown_name("view", view, VIEWS, "score()")
+    if unlisted not in ("unknown", "host"):
+        raise unknown_name("unlisted", unlisted, ("unknown", "host"), "score()")
+    plain: Any = "location" if view == "origin" else view
+    presume: Any = unlisted
+    # Composition's own default: equity nobody is named for is nobody's; control without a holder is the host's.
+    matrix, countries = control.composition(graph, plain, unlisted=None if unlisted == "unknown" else presume)
+    matrix = matrix.tocsr()
+    matrix.sort_indices()
+    named = np.array([c not in _UNLISTED and c not in _ANYONE for c in countries])
+
+    def part(codes: tuple[str, ...]) -> FloatArray:
+        which = np.array([float(c in codes) for c in countries])
+        return np.asarray(matrix @ which, dtype=np.float64).ravel()
+
+    n = graph.index.n
+    nothing = np.full(n, np.nan)
+    neck = (nothing, nothing, nothing)
+    if traced or view == "origin":
+        base: Any = "control" if view in ("equity", "control") else "location"
+        e = exposure.exposure(graph, focal, base, unlisted=presume)
+        neck = tuple(e[c].to_numpy(dtype=np.float64) for c in ("bottleneck", "bottleneck_low", "bottleneck_high"))
+    if view == "origin":
+        own = tuple(e[c].to_numpy(dtype=np.float64) for c in ("linear", "linear_low", "linear_high"))
+    else:
+        own = control.focal_share(graph, focal, plain, unlisted=presume)
+    return Lens(
+        units=matrix[:, np.flatnonzero(named)].tocsr(),
+        countries=[c for c, keep in zip(countries, named, strict=True) if keep],
+        unlisted=part(_UNLISTED),
+        anyone=part(_ANYONE),
+        focal=own[0],
+        focal_low=own[1],
+        focal_high=own[2],
+        bottleneck=neck[0],
+        bottleneck_low=neck[1],
+        bottleneck_high=neck[2],
+        graded=np.ones(n) if plain == "location" else _graded(graph, scope(focal), plain == "control"),
+    )
+
+
+def _graded(graph: SupplyGraph, focal: tuple[str, ...], host: bool) -> FloatArray:
+    """Part of what is said of each node's holders that is graded A or B.
+
+    Nothing recorded is nothing graded, except (``host``) for a node that stands in the focal: the host can stop it
+    whoever owns it. Pools are as their suppliers.
+    """
+    h = graph.tables["holdings"]
+    ix = graph.index
+    out = np.zeros(ix.n)
+    if len(h):
+        weight = h["share"].fillna(1.0).to_numpy(dtype=float) * h["portion"].fillna(1.0).to_numpy(dtype=float)
+        good = h["grade"].isin(HEADLINE_GRADES).to_numpy(dtype=bool)
+        node = ix.position.get_indexer(pd.Index(h["asset"].astype("object")))
+        keep = node >= 0
+        whole = np.bincount(node[keep], weight[keep], ix.n)
+        fine = np.bincount(node[keep], (weight * good)[keep], ix.n)
+        out = np.divide(fine, whole, out=out, where=whole > 0)
+    if host:
+        out = np.where(ix.nodes["country"].isin(focal).to_numpy(dtype=bool), 1.0, out)
+    pool = (ix.nodes["kind"] == "demand").to_numpy(dtype=bool)
+    if len(ix.src) and pool.any():
+        share = np.nan_to_num(ix.share)
+        for _ in range(3):  # the world pool, a re-exporter, a buyer: deeper chains of pools do not occur
+            mixed = np.bincount(ix.dst, share * out[ix.src], ix.n)
+            out = np.where(pool, np.minimum(mixed, 1.0), out)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Supply lines of markets, sorted by market.
+
+    Attributes
+    ----------
+    keys : DataFrame
+        A row per market: ``product``, and ``buyer`` or ``coalition`` where the market is one.
+    market, node : ndarray of int
+        Market and supplying node of each line.
+    row : ndarray of int
+        Row of ``graph.index.links`` behind the line, or of ``graph.index.nodes`` where the line is a node.
+    links : bool
+        Which of the two.
+    quantity, low, high : ndarray
+        Volume.
+    graded : ndarray of bool
+        Whether the volume is graded A or B.
+    source : ndarray of object
+        Source id of the volume.
+    demand, demand_low, demand_high : ndarray
+        Use by market.
+    users : Series, optional
+        Use by (market, country), for the net form of N-1; None where each market has one user.
+    outsiders : float
+        Use within the market of a country that is not among the users: 0, or NaN where unknown.
+    """
+
+    keys: pd.DataFrame
+    market: IntArray
+    node: IntArray
+    row: IntArray
+    links: bool
+    quantity: FloatArray
+    low: FloatArray
+    high: FloatArray
+    graded: npt.NDArray[np.bool_]
+    source: npt.NDArray[np.object_]
+    demand: FloatArray
+    demand_low: FloatArray
+    demand_high: FloatArray
+    users: pd.Series | None = None
+    outsiders: float = np.nan
+
+    @property
+    def n(self) -> int:
+        """Number of markets."""
+        return len(self.keys)
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How lines turn into units, worked out once and used for every draw of the quantities."""
+
+    line: IntArray
+    weight: FloatArray
+    start: IntArray
+    market: IntArray
+    unit: IntArray
+    own_demand: FloatArray
+    line_start: IntArray
+    full: IntArray
+    n: int
+
+    def units(self, quantity: FloatArray) -> FloatArray:
+        """Sum lines into units; ``quantity`` is (lines,) or (draws, lines)."""
+        if not len(self.start):
+            return np.zeros((*quantity.shape[:-1], 0))
+        x = quantity[..., self.line] * self.weight
+        return np.asarray(np.add.reduceat(x, self.start, axis=-1))
+
+    def markets(self, quantity: FloatArray) -> FloatArray:
+        """Sum lines by market; markets without lines are 0."""
+        out = np.zeros((*quantity.shape[:-1], self.n))
+        if len(self.line_start):
+            out[..., self.full] = np.add.reduceat(quantity, self.line_start, axis=-1)
+        return out
+
+
+def recipe(lines: Lines, view: Lens) -> Recipe:
+    """Group the parts of all lines by (market, country)."""
+    c = view.units[lines.node]
+    line = np.repeat(np.arange(len(lines.node)), np.diff(c.indptr)).astype(np.int64)
+    col, weight = c.indices.astype(np.int64), np.asarray(c.data, dtype=np.float64)
+    keep = weight > 0
+    line, col, weight = line[keep], col[keep], weight[keep]
+    k = max(len(view.countries), 1)
+    key = lines.market[line] * k + col
+    order = np.argsort(key, kind="stable")
+    line, weight, key = line[order], weight[order], key[order]
+    start = _starts(key)
+    head = key[start]
+    market, unit = head // k, head % k
+    own = np.full(len(head), np.nan)
+    if lines.users is not None and len(head):
+        which = pd.MultiIndex.from_arrays([market, np.array(view.countries, dtype=object)[unit]])
+        at = lines.users.index.get_indexer(which)
+        own = np.where(at >= 0, lines.users.to_numpy(dtype=np.float64)[at], lines.outsiders) if len(at) else own
+    line_start = _starts(lines.market)
+    return Recipe(line, weight, start, market, unit, own, line_start, lines.market[line_start], lines.n)
+
+
+def _starts(codes: IntArray) -> IntArray:
+    change = np.ones(len(codes), dtype=bool)
+    change[1:] = codes[1:] != codes[:-1]
+    return np.flatnonzero(change).astype(np.int64)
+
+
+def _times(quantity: FloatArray, part: FloatArray) -> FloatArray:
+    """Product in which nothing of an endless quantity is nothing."""
+    return np.asarray(np.multiply(quantity, part, out=np.zeros_like(quantity), where=part > 0))
+
+
+def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
+    """The Mix of all markets: rows are countries under the view, ``.lines`` the supply lines.
+
+    Parameters
+    ----------
+    lines : Lines
+        Supply lines of the markets.
+    view : Lens
+        Who stands behind each node.
+    how : Recipe, optional
+        From :func:`recipe`, where it is at hand.
+
+    Returns
+    -------
+    Mix
+    """
+    how = recipe(lines, view) if how is None else how
+    value = np.nan_to_num(lines.quantity)
+    told = how.units(np.where(np.isnan(lines.quantity), 0.0, 1.0)) > 0
+    outside = {}
+    for name, part in (("residual", view.unlisted[lines.node]), ("unknown", view.anyone[lines.node])):
+        outside[name] = how.markets(_times(value, part))
+        outside[f"{name}_low"] = how.markets(_times(lines.low, part))
+        outside[f"{name}_high"] = how.markets(_times(lines.high, part))
+    fine = Mix.build(
+        lines.market,
+        lines.n,
+        lines.quantity,
+        unit=lines.node,
+        low=lines.low,
+        high=lines.high,
+        focal=view.focal[lines.node],
+        focal_low=view.focal_low[lines.node],
+        focal_high=view.focal_high[lines.node],
+        bottleneck=view.bottleneck[lines.node],
+        bottleneck_low=view.bottleneck_low[lines.node],
+        bottleneck_high=view.bottleneck_high[lines.node],
+        headline=lines.graded * view.graded[lines.node],
+    )
+    return Mix.build(
+        how.market,
+        lines.n,
+        np.where(told, how.units(value), np.nan),
+        unit=how.unit,
+        lines=fine,
+        low=how.units(lines.low),
+        high=how.units(lines.high),
+        demand=lines.demand,
+        demand_low=lines.demand_low,
+        demand_high=lines.demand_high,
+        own_demand=how.own_demand,
+        **outside,
+    )

@@ -1,0 +1,453 @@
+"""The markets of a graph: segments of links, the world's production, what a buyer or a coalition takes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..accounts import latest
+from ..errors import Problem, SchemaError, unknown_name
+from .lens import HEADLINE_GRADES, Lines
+from .mix import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from ..graph import SupplyGraph
+
+__all__ = ["KEYS", "MARKETS", "Market", "Places", "alone", "lines_of"]
+
+KEYS = ("link", "product", "buyer", "coalition", "stage", "chain", "commodity")
+MARKETS = ("supply", "production", "capacity", "exports", "imports")
+# The European Union as one party, and the coalition that lists its members.
+_UNION, _UNION_MEMBERS = "EUE", "EU27"
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Nodes as arrays, and what each pool uses."""
+
+    graph: SupplyGraph
+
+    @cached_property
+    def kind(self) -> npt.NDArray[np.object_]:
+        """Kind of each node."""
+        return self.graph.index.nodes["kind"].to_numpy(dtype=object)
+
+    @cached_property
+    def country(self) -> npt.NDArray[np.object_]:
+        """Country of each node."""
+        return self.graph.index.nodes["country"].to_numpy(dtype=object)
+
+    @cached_property
+    def product(self) -> npt.NDArray[np.object_]:
+        """Product of each node."""
+        return self.graph.index.nodes["product"].to_numpy(dtype=object)
+
+    @cached_property
+    def link_product(self) -> npt.NDArray[np.object_]:
+        """Product of each link."""
+        return self.graph.index.links["product"].to_numpy(dtype=object)
+
+    @cached_property
+    def pool_links(self) -> npt.NDArray[np.bool_]:
+        """Links into a pool of their own product, its own returns left out."""
+        ix = self.graph.index
+        if not len(ix.src):
+            return np.zeros(0, dtype=bool)
+        mine = (self.kind[ix.dst] == "demand") & (self.product[ix.dst] == self.link_product)
+        return np.asarray(mine & (ix.src != ix.dst), dtype=bool)
+
+    @cached_property
+    def use(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What each pool uses: stated final use and what its producers draw; else what flows in and not on."""
+        ix = self.graph.index
+        n = ix.n
+        out = np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan)
+        if not n:
+            return out
+        pool = self.kind == "demand"
+        stated: list[FloatArray] = []
+        d = latest(self.graph.tables["demand"], ["node", "use"])
+        at = ix.position.get_indexer(pd.Index(d["node"].astype("object")))
+        for x in self.graph.interval("demand", "quantity", d):
+            total = np.full(n, np.nan)
+            if len(at):
+                known = ~np.isnan(x) & (at >= 0)
+                summed = np.bincount(at[known], x[known], n)
+                total = np.where(np.bincount(at[known], minlength=n) > 0, summed, np.nan)
+            stated.append(total)
+        draws = np.zeros(len(ix.src), dtype=bool)
+        onward = draws.copy()
+        if len(ix.src):
+            leaving = pool[ix.src] & (self.product[ix.src] == self.link_product) & (ix.src != ix.dst)
+            draws = leaving & ~pool[ix.dst]
+            onward = leaving & pool[ix.dst]
+
+        def total(which: npt.NDArray[np.bool_], node: IntArray, x: FloatArray) -> FloatArray:
+            return np.bincount(node[which], np.nan_to_num(x[which], posinf=0.0), n).astype(np.float64)
+
+        inflow = self.pool_links
+        value, low, high = stated
+        known = ~np.isnan(value)
+        drawn = total(draws, ix.src, ix.quantity)
+        taken = total(inflow, ix.dst, ix.quantity) - total(onward, ix.src, ix.quantity)
+        inferred = np.where(pool & (taken > 0), taken, np.nan)
+        return (
+            np.where(known, value + drawn, inferred),
+            np.where(known, low + total(draws, ix.src, ix.low), inferred),
+            np.where(known, high + total(draws, ix.src, np.where(np.isinf(ix.high), np.nan, ix.high)), inferred),
+        )
+
+    def pools(self, product: npt.NDArray[np.object_] | None = None) -> pd.DataFrame:
+        """Pools but the world's: node code, product, country, use."""
+        at = np.flatnonzero((self.kind == "demand") & (self.country != "WLD"))
+        value, low, high = self.use
+        frame = pd.DataFrame(
+            {
+                "node": at,
+                "product": self.product[at],
+                "country": self.country[at],
+                "use": value[at],
+                "use_low": low[at],
+                "use_high": high[at],
+            }
+        )
+        return frame if product is None else frame[frame["product"].isin(product)]
+
+    def union_members(self, at: str | None = None) -> tuple[str, ...]:
+        """Members of the European Union, where the graph lists them."""
+        m = self.graph.tables["memberships"]
+        return self.graph.members(_UNION_MEMBERS, at) if (m["coalition"] == _UNION_MEMBERS).any() else ()
+
+    def single(self, pools: pd.DataFrame, at: str | None = None) -> pd.DataFrame:
+        """Pools without the members of the union where the union has a pool of its own: nothing counts twice."""
+        union = pools.loc[pools["country"] == _UNION, "product"]
+        if not len(union):
+            return pools
+        inside = pools["product"].isin(union) & pools["country"].isin(self.union_members(at))
+        return pools[~inside]
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Lines of the markets that rows of a score are about, and which market each row belongs to."""
+
+    lines: Lines
+    rows: pd.DataFrame
+    single: Lines | None = None
+
+
+def _grade(frame: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
+    return frame[column].isin(HEADLINE_GRADES).to_numpy(dtype=bool)
+
+
+def _source(frame: pd.DataFrame, column: str) -> npt.NDArray[np.object_]:
+    return frame[column].astype("object").where(frame[column].notna(), "").to_numpy(dtype=object)
+
+
+def _from_links(graph: SupplyGraph, pick: IntArray, market: IntArray, keys: pd.DataFrame, **more: Any) -> Lines:
+    """Lines from links, in order of market and link."""
+    ix = graph.index
+    order = np.argsort(market, kind="stable")
+    pick, market = pick[order], market[order]
+    n = len(keys)
+    nothing = np.full(n, np.nan)
+    fields: dict[str, Any] = {"demand": nothing, "demand_low": nothing, "demand_high": nothing, **more}
+    rows = ix.links.iloc[pick]
+    return Lines(
+        keys=keys,
+        market=market.astype(np.int64),
+        node=ix.src[pick],
+        row=pick.astype(np.int64),
+        links=True,
+        quantity=ix.quantity[pick],
+        low=ix.low[pick],
+        high=ix.high[pick],
+        graded=_grade(rows, "grade"),
+        source=_source(rows, "source"),
+        **fields,
+    )
+
+
+def _segments(graph: SupplyGraph) -> Market:
+    ix, places = graph.index, Places(graph)
+    pick = np.arange(len(ix.src), dtype=np.int64)
+    buyer = ix.segment_buyer
+    ids = ix.nodes["node"].to_numpy(dtype=object)
+    keys = pd.DataFrame({"buyer": ids[buyer], "product": ix.segment_product})
+    demand = []
+    pool = (places.kind[buyer] == "demand") & (places.product[buyer] == ix.segment_product)
+    count = len(ix.segment_start)
+    for use, flow in zip(places.use, (ix.quantity, ix.low, ix.high), strict=True):
+        # What a producer takes in of an input is what it uses of it.
+        taken = np.bincount(ix.segment, flow, count) if count else np.zeros(0)
+        demand.append(np.where(pool, use[buyer], np.where(np.isfinite(taken), taken, np.nan)))
+    lines = _from_links(graph, pick, ix.segment, keys, demand=demand[0], demand_low=demand[1], demand_high=demand[2])
+    rows = pd.DataFrame(
+        {
+            "supplier": ix.links["supplier"].to_numpy(dtype=object),
+            "buyer": ix.links["buyer"].to_numpy(dtype=object),
+            "product": places.link_product,
+        }
+    )
+    return Market(lines, rows, alone(lines))
+
+
+def alone(lines: Lines) -> Lines:
+    """Every line as a market of its own."""
+    m = len(lines.market)
+    nothing = np.full(m, np.nan)
+    return replace(
+        lines,
+        keys=lines.keys.iloc[lines.market].reset_index(drop=True),
+        market=np.arange(m, dtype=np.int64),
+        demand=nothing,
+        demand_low=nothing,
+        demand_high=nothing,
+        users=None,
+    )
+
+
+def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
+    ix, places = graph.index, Places(graph)
+    pools = places.single(places.pools(), at)
+    # What buyers who are not named use belongs to the world's demand too.
+    rest = np.flatnonzero((places.kind == "demand") & (places.country == "WLD"))
+    value, low, high = places.use
+    unnamed = pd.DataFrame(
+        {
+            "node": rest,
+            "product": places.product[rest],
+            "country": "WLD",
+            "use": _own_use(graph, places, rest, value),
+            "use_low": _own_use(graph, places, rest, low),
+            "use_high": _own_use(graph, places, rest, high),
+        }
+    )
+    every = pd.concat([pools, unnamed], ignore_index=True) if len(unnamed) else pools
+    if market == "exports":
+        far = np.zeros(0, dtype=bool)
+        if len(ix.src):
+            far = (places.product[ix.src] == places.link_product) & (places.product[ix.dst] == places.link_product)
+            far &= (places.country[ix.src] != places.country[ix.dst]) & (places.country[ix.src] != "WLD")
+        pick = np.flatnonzero(far)
+        codes, labels = pd.factorize(places.link_product[pick], sort=True)
+    else:
+        pick = np.flatnonzero(places.kind == "producer")
+        codes, labels = pd.factorize(places.product[pick], sort=True)
+    keys = pd.DataFrame({"product": np.asarray(labels, dtype=object)})
+    by = every.groupby("product")
+    demand = {
+        f: by[c].sum(min_count=1).reindex(keys["product"]).to_numpy(dtype=np.float64)
+        for f, c in (("demand", "use"), ("demand_low", "use_low"), ("demand_high", "use_high"))
+    }
+    where = pd.Index(keys["product"]).get_indexer(pd.Index(pools["product"]))
+    hit = where >= 0
+    users = pd.Series(
+        pools["use"].to_numpy(dtype=np.float64)[hit],
+        index=pd.MultiIndex.from_arrays([where[hit], pools["country"].to_numpy(dtype=object)[hit]]),
+    )
+    users = users[~users.index.duplicated()]
+    if market == "exports":
+        nothing = np.full(len(keys), np.nan)
+        lines = _from_links(
+            graph, pick, codes.astype(np.int64), keys, demand=nothing, demand_low=nothing, demand_high=nothing
+        )
+        return Market(lines, keys)
+    order = np.argsort(codes, kind="stable")
+    pick, codes = pick[order], codes[order]
+    column = "capacity" if market == "capacity" else "output"
+    rows = ix.nodes.iloc[pick]
+    q, lo, hi = graph.interval("nodes", column, rows)
+    lines = Lines(
+        keys=keys,
+        market=codes.astype(np.int64),
+        node=pick.astype(np.int64),
+        row=pick.astype(np.int64),
+        links=False,
+        quantity=q,
+        low=lo,
+        high=hi,
+        graded=_grade(rows, f"{column}_grade"),
+        source=_source(rows, f"{column}_source"),
+        users=users,
+        **demand,
+    )
+    return Market(lines, keys)
+
+
+def _own_use(graph: SupplyGraph, places: Places, nodes: IntArray, use: FloatArray) -> FloatArray:
+    """Use of the world pool: only what is stated or drawn; what it passes on is the buyers'."""
+    stated = set(graph.tables["demand"]["node"].astype(str))
+    ids = graph.index.nodes["node"].to_numpy(dtype=object)[nodes]
+    told = np.array([str(i) in stated for i in ids], dtype=bool)
+    return np.where(told, use[nodes], np.nan)
+
+
+def _buyers(graph: SupplyGraph, market: str) -> Market:
+    ix, places = graph.index, Places(graph)
+    keep = places.pool_links & (places.country[ix.dst] != "WLD") if len(ix.src) else np.zeros(0, dtype=bool)
+    if market == "imports":
+        keep &= places.country[ix.src] != places.country[ix.dst]
+    pick = np.flatnonzero(keep)
+    frame = pd.DataFrame({"product": places.link_product[pick], "buyer": places.country[ix.dst[pick]]})
+    market_of, keys = _factor(frame)
+    use = places.pools().drop_duplicates(["product", "country"]).set_index(["product", "country"])
+    at = pd.MultiIndex.from_frame(keys[["product", "buyer"]])
+    demand = {
+        f: use[c].reindex(at).to_numpy(dtype=np.float64)
+        for f, c in (("demand", "use"), ("demand_low", "use_low"), ("demand_high", "use_high"))
+    }
+    return Market(_from_links(graph, pick, market_of, keys, **demand), keys)
+
+
+def _factor(frame: pd.DataFrame) -> tuple[IntArray, pd.DataFrame]:
+    if not len(frame):
+        return np.zeros(0, dtype=np.int64), frame.reset_index(drop=True)
+    grouped = frame.groupby(list(frame.columns), sort=True)
+    keys = grouped.size().reset_index()[list(frame.columns)].astype("object")
+    return grouped.ngroup().to_numpy(dtype=np.int64), keys
+
+
+def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str | None, rolls: SupplyGraph) -> Market:
+    ix, places = graph.index, Places(graph)
+    pools = places.pools()
+    union = set(pools.loc[pools["country"] == _UNION, "product"])
+    parts: list[tuple[IntArray, pd.DataFrame]] = []
+    users: list[pd.DataFrame] = []
+    for name in names:
+        members = set(rolls.members(name, at))
+        belongs = pools["country"].isin(members)
+        if _UNION in members:
+            has = pools["product"].isin(union)
+            if not has.all():
+                inside = set(rolls.members(_UNION_MEMBERS, at))
+                belongs |= ~has & pools["country"].isin(inside)
+            inside_all = set(Places(rolls).union_members(at))
+            belongs &= ~(has & pools["country"].isin(inside_all))
+            home = members | inside_all
+        else:
+            home = members
+        mine = np.zeros(ix.n, dtype=bool)
+        mine[pools.loc[belongs, "node"].to_numpy(dtype=np.int64)] = True
+        keep = np.zeros(0, dtype=bool)
+        if len(ix.src):
+            # Goods are counted where they enter: what members send each other from pool to pool came in before.
+            keep = places.pool_links & mine[ix.dst] & ~mine[ix.src]
+            if market == "imports":
+                keep &= ~np.isin(places.country[ix.src], list(home))
+        pick = np.flatnonzero(keep)
+        parts.append((pick, pd.DataFrame({"product": places.link_product[pick], "coalition": name})))
+        users.append(pools[belongs].assign(coalition=name))
+    pick = np.concatenate([p for p, _ in parts]) if parts else np.zeros(0, dtype=np.int64)
+    frame = pd.concat([f for _, f in parts], ignore_index=True).astype("object")
+    market_of, keys = _factor(frame)
+    using = pd.concat(users, ignore_index=True)
+    by = using.groupby(["product", "coalition"])
+    at_keys = pd.MultiIndex.from_frame(keys[["product", "coalition"]])
+    demand = {
+        f: by[c].sum(min_count=1).reindex(at_keys).to_numpy(dtype=np.float64)
+        for f, c in (("demand", "use"), ("demand_low", "use_low"), ("demand_high", "use_high"))
+    }
+    where = at_keys.get_indexer(pd.MultiIndex.from_frame(using[["product", "coalition"]].astype("object")))
+    hit = where >= 0
+    index = pd.MultiIndex.from_arrays([where[hit], using["country"].to_numpy(dtype=object)[hit]])
+    own = pd.Series(using["use"].to_numpy(dtype=np.float64)[hit], index=index)
+    own = own[~own.index.duplicated()]
+    return Market(_from_links(graph, pick, market_of, keys, users=own, outsiders=0.0, **demand), keys)
+
+
+def lines_of(
+    graph: SupplyGraph,
+    by: Sequence[str],
+    market: str,
+    coalition: str | Iterable[str] | None,
+    at: str | None,
+    rolls: SupplyGraph,
+) -> Market:
+    """Markets behind the rows of a score.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph on the day.
+    by : sequence of str
+        Keys of the rows.
+    market : str
+        One of :data:`MARKETS`.
+    coalition : str or iterable of str, optional
+        Coalitions, by id.
+    at : str, optional
+        Day on which members count.
+    rolls : SupplyGraph
+        Graph whose memberships are read.
+
+    Returns
+    -------
+    Market
+
+    Raises
+    ------
+    UnknownNameError
+        A key, market or coalition that does not exist.
+    SchemaError
+        Keys that do not go together, or a market that the keys do not have.
+    """
+    for key in by:
+        if key not in KEYS:
+            raise unknown_name("key", key, KEYS, "score(by=...)")
+    if market not in MARKETS:
+        raise unknown_name("market", market, MARKETS, "score(market=...)")
+    who = [k for k in ("link", "buyer", "coalition") if k in by]
+    if len(who) > 1 or ("link" in by and len(by) > 1):
+        raise SchemaError(
+            [
+                Problem(
+                    "score",
+                    "-",
+                    "by",
+                    "these keys do not go together",
+                    ", ".join(by),
+                    "Use 'link' alone, or one of buyer and coalition with product, stage, chain, commodity.",
+                )
+            ],
+            "score()",
+        )
+    taken = ("supply", "imports") if who and who[0] != "link" else ("supply",)
+    allowed = taken if who else ("supply", "production", "capacity", "exports")
+    if market not in allowed:
+        raise SchemaError(
+            [
+                Problem(
+                    "score",
+                    "-",
+                    "market",
+                    f"rows by {', '.join(by)} have no market of that name",
+                    market,
+                    f"Use {' or '.join(map(repr, allowed))}, or other keys.",
+                )
+            ],
+            "score()",
+        )
+    if who == ["link"]:
+        return _segments(graph)
+    if who == ["buyer"]:
+        return _buyers(graph, market)
+    if who == ["coalition"]:
+        known = rolls.tables["memberships"]["coalition"].dropna().unique()
+        if coalition is None:
+            names = sorted(str(x) for x in known)
+        else:
+            names = [coalition] if isinstance(coalition, str) else list(coalition)
+        if not names:
+            raise unknown_name("coalition", "(any)", [], "score(by='coalition')")
+        for name in names:
+            if name not in known:
+                raise unknown_name("coalition", name, [str(x) for x in known], "score(coalition=...)")
+        return _coalitions(graph, names, market, at, rolls)
+    return _world(graph, market, at)

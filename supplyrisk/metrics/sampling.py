@@ -1,0 +1,269 @@
+"""What the intervals of the figures do to scores and to rankings: one draw, one seed, the same bits every time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SchemaError, unknown_name
+from .lens import Lens, Lines, Recipe, recipe
+from .mix import FloatArray, IntArray, Mix
+
+if TYPE_CHECKING:
+    from .score import Asked
+
+__all__ = ["draws", "rank_stability"]
+
+# Numbers drawn at once; memory stays flat whatever the graph and the number of samples.
+_BLOCK = 1_000_000
+
+
+def _triangular(u: FloatArray, value: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Quantile of the triangle low-value-high; even between the bounds where there is no value."""
+    width = np.where(np.isfinite(high), high - low, 0.0)
+    mode = np.where(np.isnan(value), low, value)
+    split = np.divide(mode - low, width, out=np.zeros_like(width), where=width > 0)
+    left = low + np.sqrt(u * split) * width
+    right = low + width - np.sqrt(np.maximum((1 - u) * (1 - split), 0.0)) * width
+    q = np.where(u < split, left, right)
+    q = np.where(np.isnan(value), low + u * width, q)
+    # Endless and without a value: nothing to draw from, so it stays missing.
+    return np.where(np.isnan(value) & ~np.isfinite(high), np.nan, np.where(width > 0, q, mode))
+
+
+def _tiled(lines: Lines, view: Lens, how: Recipe, q: FloatArray, part: dict[str, FloatArray]) -> Mix:
+    """All draws of all markets as one Mix: market ``d * n + m`` is market m in draw d."""
+    d, n = q.shape[0], lines.n
+
+    def tile(x: FloatArray) -> FloatArray:
+        return np.tile(x, d)
+
+    def spread(codes: IntArray) -> IntArray:
+        return (codes[None, :] + (np.arange(d, dtype=np.int64) * n)[:, None]).ravel()
+
+    known = np.nan_to_num(q)
+    told = how.units((~np.isnan(q)).astype(np.float64)) > 0
+    fine = Mix.build(
+        spread(lines.market),
+        d * n,
+        q.ravel(),
+        unit=np.tile(lines.node, d),
+        headline=tile(lines.graded * view.graded[lines.node]),
+        **{k: x.ravel() for k, x in part.items()},
+    )
+    return Mix.build(
+        spread(how.market),
+        d * n,
+        np.where(told, how.units(known), np.nan).ravel(),
+        unit=np.tile(how.unit, d),
+        lines=fine,
+        residual=how.markets(known * view.unlisted[lines.node]).ravel(),
+        unknown=how.markets(known * view.anyone[lines.node]).ravel(),
+        demand=tile(lines.demand),
+        own_demand=tile(how.own_demand),
+    )
+
+
+def _block(lines: Lines, first: int, last: int) -> tuple[Lines, slice]:
+    a, b = np.searchsorted(lines.market, [first, last])
+    rows = slice(int(a), int(b))
+    users = lines.users
+    if users is not None:
+        code = users.index.get_level_values(0).to_numpy(dtype=np.int64)
+        keep = (code >= first) & (code < last)
+        users = pd.Series(
+            users.to_numpy()[keep],
+            index=pd.MultiIndex.from_arrays([code[keep] - first, users.index.get_level_values(1)[keep]]),
+        )
+    cut = {k: getattr(lines, k)[rows] for k in ("node", "row", "quantity", "low", "high", "graded", "source")} | {
+        k: getattr(lines, k)[first:last] for k in ("demand", "demand_low", "demand_high")
+    }
+    return (
+        replace(lines, keys=lines.keys.iloc[first:last], market=lines.market[rows] - first, users=users, **cut),
+        rows,
+    )
+
+
+def draws(
+    lines: Lines,
+    view: Lens,
+    columns: Sequence[Asked],
+    samples: int,
+    seed: int,
+    correlate: str | None = None,
+    reliability: float | None = None,
+    single: bool = False,
+) -> Iterator[tuple[slice, slice, dict[str, FloatArray]]]:
+    """Values of columns in every draw, market block by market block.
+
+    Parameters
+    ----------
+    lines, view
+        Markets and lens.
+    columns : sequence of Asked
+        Columns to evaluate.
+    samples, seed : int
+        Number of draws and seed. The draws do not depend on the size of the blocks.
+    correlate : {None, "source"}
+        Independent figures, or figures of one source erring together.
+    reliability : float, optional
+        Draw shares from a Dirichlet distribution with this pseudo-sample size, instead of from the intervals.
+    single : bool
+        Columns of grain ``line`` are said of every line.
+
+    Yields
+    ------
+    tuple
+        Slice of markets, slice of lines, and (draws, markets or lines) arrays by column.
+    """
+    from .markets import alone
+
+    if correlate not in (None, "source"):
+        raise unknown_name("correlation", correlate, ["source"], "score(correlate=...)")
+    if samples < 2:
+        raise SchemaError([Problem("score", "-", "samples", "fewer than 2", str(samples), "Give 1000.")], "score()")
+    if reliability is not None and not reliability > 0:
+        raise SchemaError(
+            [Problem("score", "-", "reliability", "not above 0", str(reliability), "Give a pseudo-sample size.")],
+            "score()",
+        )
+    streams = np.random.SeedSequence(seed).spawn(4)
+    amounts, parts, together, shapes = (np.random.Generator(np.random.PCG64(s)) for s in streams)
+    names, source = np.unique(lines.source.astype(str), return_inverse=True)
+    shared = together.random((len(names), samples)) if correlate == "source" else None
+    count = np.bincount(lines.market, minlength=lines.n)
+    size = np.cumsum(count + 1) * samples
+    first = 0
+    while first < lines.n:
+        base = size[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(size, base + _BLOCK, side="right")))
+        block, rows = _block(lines, first, last)
+        m = len(block.market)
+        u = amounts.random((m, samples)).T
+        if shared is not None:
+            own = names[source[rows]] == ""
+            u = np.where(own, u, shared[source[rows]].T)
+        if reliability is None:
+            q = _triangular(u, block.quantity, block.low, block.high)
+        else:
+            q = _dirichlet(shapes, block, samples, reliability)
+        v = parts.random((m, 2, samples))
+        part = {}
+        for i, name in enumerate(("focal", "bottleneck")):
+            low = getattr(view, f"{name}_low")[block.node]
+            high = getattr(view, f"{name}_high")[block.node]
+            part[name] = _triangular(v[:, i, :].T, getattr(view, name)[block.node], low, high)
+        how = recipe(block, view)
+        whole = _tiled(block, view, how, q, part)
+        lone: Mix | None = None
+        out: dict[str, FloatArray] = {}
+        for c in columns:
+            at, width = whole, block.n
+            if single and c.grain == "line":
+                if lone is None:
+                    one = alone(block)
+                    lone = _tiled(one, view, recipe(one, view), q, part)
+                at, width = lone, m
+            out[c.name] = c.value(at).reshape(samples, width)
+        yield slice(first, last), rows, out
+        first = last
+
+
+def _dirichlet(rng: np.random.Generator, lines: Lines, samples: int, reliability: float) -> FloatArray:
+    """Shares of each market's lines around the estimate, the market's volume kept."""
+    total = np.bincount(lines.market, np.nan_to_num(lines.quantity), lines.n)[lines.market]
+    share = np.divide(lines.quantity, total, out=np.full(len(total), np.nan), where=total > 0)
+    shape = np.where(np.nan_to_num(share) > 0, share * reliability, 1.0)
+    g = rng.gamma(shape[:, None], size=(len(shape), samples)).T
+    g = np.where(np.nan_to_num(share) > 0, g, 0.0)
+    start = np.flatnonzero(np.diff(lines.market, prepend=-1))
+    whole = np.zeros((samples, lines.n))
+    if len(start):
+        whole[:, lines.market[start]] = np.add.reduceat(g, start, axis=1)
+    whole = whole[:, lines.market]
+    q = np.divide(g * total, whole, out=np.zeros_like(g), where=whole > 0)
+    return np.where(np.isnan(lines.quantity), np.nan, q)
+
+
+def rank_stability(scores: pd.DataFrame, column: str = "focal_share", k: int = 10, largest: bool | None = None) -> Any:
+    """How sure a ranking is: P(A outranks B) and how often each row is among the top k.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        From ``score(..., samples=N)``; the same draws are taken again, from its seed.
+    column : str
+        Column by which rows are ranked.
+    k : int
+        Size of the top.
+    largest : bool, optional
+        Whether rank 1 is the largest; default: the column's dependent end.
+
+    Returns
+    -------
+    DataFrame
+        A row per row of the score, by its value: ``value, rank, rank_p05, rank_p95, top_k`` (part of the draws in
+        which it is among the first k), ``beats_next`` (part in which it outranks the row after it). The matrix
+        P(row outranks column) of the 50 first rows is in ``.attrs["outranks"]``, rows as lists. Ties count half.
+
+    Raises
+    ------
+    SchemaError
+        The scores were made without samples.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr  # doctest: +SKIP
+    >>> rank_stability(sr.score(g, by="product", samples=1000))  # doctest: +SKIP
+    """
+    from .score import origin_of
+
+    made = origin_of(scores, "rank_stability()")
+    if made.samples is None:
+        raise SchemaError(
+            [
+                Problem(
+                    "scores", "-", "samples", "made without samples", "", "Call score(..., samples=1000) and rank that."
+                )
+            ],
+            "rank_stability()",
+        )
+    if column not in scores.columns or column not in made.names:
+        raise unknown_name("column", column, made.names, "rank_stability()")
+    values = made.drawn(column)
+    asked = made.column(column)
+    down = (asked.worse != "low") if largest is None else largest
+    at = made.frame_positions(scores.index)
+    values = values[:, at]
+    sign = -1.0 if down else 1.0
+    point = scores[column].to_numpy(dtype=np.float64)
+    order = np.argsort(np.where(np.isnan(point), np.inf, sign * point), kind="stable")
+    values = values[:, order]
+    key = np.where(np.isnan(values), np.inf, sign * values)
+    ranks = pd.DataFrame(key.T).rank(axis=0, method="average").to_numpy()
+    head = key[:, :50]
+    n = head.shape[1]
+    outranks = np.full((n, n), 0.5)
+    for i in range(n):
+        outranks[i] = ((head[:, [i]] < head) + 0.5 * (head[:, [i]] == head)).mean(axis=0)
+    nxt = np.full(key.shape[1], np.nan)
+    if key.shape[1] > 1:
+        a, b = key[:, :-1], key[:, 1:]
+        nxt[:-1] = ((a < b) + 0.5 * (a == b)).mean(axis=0)
+    out = pd.DataFrame(
+        {
+            "value": point[order],
+            "rank": np.arange(1, len(order) + 1),
+            "rank_p05": np.quantile(ranks, 0.05, axis=1),
+            "rank_p95": np.quantile(ranks, 0.95, axis=1),
+            "top_k": (ranks <= k).mean(axis=1),
+            "beats_next": nxt,
+        },
+        index=scores.index[order],
+    )
+    out.attrs = {"column": column, "k": k, "samples": made.samples, "seed": made.seed, "outranks": outranks.tolist()}
+    return out

@@ -1,0 +1,627 @@
+"""``score``: the ruler laid over a graph; a tidy frame, a row per link, product, buyer or coalition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import Problem, SchemaError, unknown_name
+from ..registry import Entry, registries
+from .concentration import hhi  # noqa: F401  (its module registers the metrics that every score shows)
+from .lens import Lens, Lines, lens, line_mix, scope_label
+from .markets import KEYS, Market, lines_of
+from .mix import FloatArray, Mix, reasons
+
+if TYPE_CHECKING:
+    from ..graph import SupplyGraph
+
+__all__ = ["Asked", "Origin", "Reasons", "columns_of", "origin_of", "score"]
+
+# Order of the columns that every score has; registered metrics follow by name.
+_ORDER = (
+    "quantity",
+    "share",
+    "n_suppliers",
+    "focal_share",
+    "hhi",
+    "cr3",
+    "effective_suppliers",
+    "n_minus_1_gross",
+    "n_minus_1_net",
+    "bottleneck",
+    "coverage",
+    "headline",
+)
+_QUANTILES = (0.05, 0.95)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One column of a score: a metric and the parameters it is computed with."""
+
+    name: str
+    function: Callable[..., Any]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    entry: Entry | None = None
+
+    def _meta(self, key: str, default: Any) -> Any:
+        return self.entry.meta.get(key, default) if self.entry is not None else default
+
+    @property
+    def grain(self) -> str:
+        """Said of the market, or of each line."""
+        return str(self._meta("grain", "market"))
+
+    @property
+    def worse(self) -> str | None:
+        """The dependent end."""
+        found: str | None = self._meta("worse", None)
+        return found
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Fields without which it is undefined."""
+        both: tuple[str, ...] = self._meta("needs", ())
+        if self.params.get("form") == "gross":
+            return tuple(x for x in both if x != "own_demand")
+        return both
+
+    def value(self, mix: Mix) -> FloatArray:
+        """Value of every market."""
+        out = np.asarray(self.function(mix, **self.params), dtype=np.float64)
+        if out.shape != (mix.n,):
+            raise SchemaError(
+                [
+                    Problem(
+                        self.name,
+                        "-",
+                        "-",
+                        f"must return one number for each of {mix.n} markets",
+                        f"shape {out.shape}",
+                        "Use mix.sum, mix.max, mix.per; they give an array by market.",
+                    )
+                ],
+                f"metric {self.name!r}",
+            )
+        return out
+
+    def bounds(self, mix: Mix) -> tuple[FloatArray, FloatArray]:
+        """Bounds of every market; NaN where the metric declares none."""
+        if self.entry is None:
+            return np.full(mix.n, np.nan), np.full(mix.n, np.nan)
+        low, high = self.entry.function.interval(mix, **self.params)
+        return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+
+    def listing(self) -> dict[str, Any]:
+        """What a listing says of the column."""
+        low, high = self._meta("bounds", (-np.inf, np.inf))
+        return {
+            "meaning": self.entry.summary if self.entry else (self.function.__doc__ or "").strip().split("\n")[0],
+            "unit": self._meta("unit", "?"),
+            "low": float(low),
+            "high": float(high),
+            "method": self.entry.name if self.entry else self.name,
+            "params": dict(self.params),
+            "reference": self._meta("reference", "given by the caller"),
+            "worse": self.worse or "",
+            "bounds": "exact" if self._meta("interval", False) else "none",
+        }
+
+
+def columns_of(metrics: Iterable[Any] | None = None) -> list[Asked]:
+    """Columns that a score has.
+
+    Parameters
+    ----------
+    metrics : iterable, optional
+        Names of metrics or of columns, metrics, or any function of a :class:`Mix`; default: every metric that is
+        registered to be shown.
+
+    Returns
+    -------
+    list of Asked
+
+    Raises
+    ------
+    UnknownNameError
+        A name that is neither.
+
+    Examples
+    --------
+    >>> [c.name for c in columns_of(["hhi", "cr3"])]
+    ['hhi', 'cr3']
+    """
+    every = {
+        name: Asked(name, e.function, params, e) for e in registries["metric"] for name, params in e.columns.items()
+    }
+    if metrics is None:
+        rank = {name: i for i, name in enumerate(_ORDER)}
+        shown = [a for a in every.values() if a.entry is not None and a.entry.shown]
+        return sorted(shown, key=lambda a: (rank.get(a.name, len(rank)), a.name))
+    out: dict[str, Asked] = {}
+    for m in [metrics] if isinstance(metrics, str) or callable(metrics) else metrics:
+        entry = getattr(m, "entry", None)
+        name = m if isinstance(m, str) else entry.name if isinstance(entry, Entry) else None
+        if name is None:
+            if not callable(m):
+                raise unknown_name("metric", m, [*registries["metric"].names(), *every], "score(metrics=...)")
+            label = getattr(m, "__name__", type(m).__name__)
+            out[label] = Asked(label, m)
+        elif name in every:
+            out[name] = every[name]
+        elif name in registries["metric"]:
+            found = registries["metric"][name]
+            out |= {c: every[c] for c in found.columns}
+        else:
+            raise unknown_name("metric", name, [*registries["metric"].names(), *every], "score(metrics=...)")
+    return list(out.values())
+
+
+class _Kept(dict[str, Any]):
+    """A mapping that travels in ``attrs`` by reference: pandas copies attributes deeply at every step."""
+
+    def __deepcopy__(self, memo: object) -> _Kept:
+        return self
+
+    def __copy__(self) -> _Kept:
+        return self
+
+
+class Reasons(_Kept):
+    """Column to reason to number of rows; ``rows(column)`` says it row by row."""
+
+    def __init__(self, made: Origin) -> None:
+        self.made = made
+        super().__init__({c.name: made.why(c).loc[lambda s: s != ""].value_counts().to_dict() for c in made.asked})
+
+    def rows(self, column: str) -> pd.Series:
+        """Reason for every undefined row of a column."""
+        out = self.made.why(self.made.column(column))
+        return out[out != ""]
+
+
+class _Source(_Kept):
+    """Where a score came from; empty as a mapping, so that frames still write to files."""
+
+    def __init__(self, made: Origin) -> None:
+        super().__init__()
+        self.made = made
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """A score before it is a frame: graph, markets, lens and settings."""
+
+    graph: SupplyGraph
+    focal: str
+    focal_given: Any
+    view: str
+    by: tuple[str, ...]
+    market: Market
+    lens: Lens
+    asked: tuple[Asked, ...]
+    samples: int | None
+    seed: int
+    correlate: str | None
+    reliability: float | None
+    market_name: str
+
+    @cached_property
+    def mix(self) -> Mix:
+        """All markets."""
+        return line_mix(self.market.lines, self.lens)
+
+    @cached_property
+    def lone(self) -> Mix | None:
+        """Every line as a market, where rows are lines."""
+        return None if self.market.single is None else line_mix(self.market.single, self.lens)
+
+    @property
+    def names(self) -> list[str]:
+        """Columns with a metric behind them."""
+        return [a.name for a in self.asked]
+
+    def column(self, name: str) -> Asked:
+        """The column of that name."""
+        for a in self.asked:
+            if a.name == name:
+                return a
+        raise unknown_name("column", name, self.names)
+
+    def _at(self, c: Asked) -> tuple[Mix, npt.NDArray[np.int64] | None]:
+        """Mix that a column is computed on, and the market of each row of the frame."""
+        if self.lone is None:
+            return self.mix, None
+        return (self.lone, None) if c.grain == "line" else (self.mix, self.market.lines.market)
+
+    def fine(self, c: Asked, what: str = "value") -> list[FloatArray]:
+        """Value, or low and high, for each market (or link)."""
+        mix, at = self._at(c)
+        found = [c.value(mix)] if what == "value" else list(c.bounds(mix))
+        return found if at is None else [x[at] for x in found]
+
+    @cached_property
+    def row_keys(self) -> pd.DataFrame:
+        """Keys of each market (or link), all that a row can be grouped by."""
+        rows = self.market.rows.reset_index(drop=True)
+        if "link" in self.by:
+            return rows
+        products = self.graph.tables["products"].set_index("product")
+        more = {
+            k: products[k].reindex(rows["product"]).to_numpy(dtype=object)
+            for k in ("stage", "chain", "commodity")
+            if k in self.by
+        }
+        return rows.assign(**more)
+
+    @cached_property
+    def levels(self) -> tuple[str, ...]:
+        """Index levels after focal and view."""
+        return ("supplier", "buyer", "product") if "link" in self.by else self.by
+
+    @cached_property
+    def group(self) -> tuple[npt.NDArray[np.int64], pd.MultiIndex, bool]:
+        """Row of the frame of each market, the frame's index, and whether rows stand for several markets."""
+        keys = self.row_keys[list(self.levels)].astype("object")
+        grouped = keys.groupby(list(self.levels), sort=True) if len(keys) else None
+        code = grouped.ngroup().to_numpy(dtype=np.int64) if grouped is not None else np.zeros(0, dtype=np.int64)
+        first = np.zeros(int(code.max()) + 1 if len(code) else 0, dtype=np.int64)
+        first[code[::-1]] = np.arange(len(code), dtype=np.int64)[::-1]
+        head = keys.iloc[first]
+        n = len(head)
+        index = pd.MultiIndex.from_arrays(
+            [
+                np.full(n, self.focal, dtype=object),
+                np.full(n, self.view, dtype=object),
+                *(head[k] for k in self.levels),
+            ],
+            names=["focal", "view", *self.levels],
+        )
+        return code, index, len(code) != n
+
+    def frame_positions(self, index: pd.Index) -> npt.NDArray[np.int64]:
+        """Position in the full score of the rows of an index."""
+        at = self.group[1].get_indexer(index)
+        if (at < 0).any():
+            raise unknown_name("row", index[int(np.flatnonzero(at < 0)[0])], [], "scores")
+        return np.asarray(at, dtype=np.int64)
+
+    def gather(self, c: Asked, x: FloatArray) -> FloatArray:
+        """From markets to rows; a row of several markets has the worst of them. ``x`` is (..., markets)."""
+        code, index, several = self.group
+        n = len(index)
+        if not several:
+            out = np.empty((*x.shape[:-1], n))
+            out[..., code] = x
+            return out
+        order = np.argsort(code, kind="stable")
+        start = np.flatnonzero(np.diff(code[order], prepend=-1))
+        y = x[..., order]
+        if c.worse == "high":
+            return np.asarray(np.fmax.reduceat(y, start, axis=-1))
+        if c.worse == "low":
+            return np.asarray(np.fmin.reduceat(y, start, axis=-1))
+        # No dependent end, and products of different units: only a row of one market has a value.
+        size = np.diff(np.append(start, len(order)))
+        return np.where(size == 1, y[..., start], np.nan)
+
+    def why(self, c: Asked) -> pd.Series:
+        """Reason for each undefined row of a column, '' where it is defined."""
+        code, index, several = self.group
+        mix, at = self._at(c)
+        text = reasons(mix, c.value(mix), c.needs)
+        text = text if at is None else text[at]
+        out = np.full(len(index), "", dtype=object)
+        if several and c.worse is None:
+            size = np.bincount(code, minlength=len(index))
+            out[size > 1] = "products of different units do not add"
+            one = size[code] == 1
+            out[code[one]] = text[one]
+        else:
+            value = self.gather(c, self.fine(c)[0])
+            out[code] = text
+            out[~np.isnan(value)] = ""
+        return pd.Series(out, index=index, name=c.name)
+
+    def drawn(self, name: str) -> FloatArray:
+        """The draws of one column: (samples, rows)."""
+        from .sampling import draws
+
+        c = self.column(name)
+        parts = [
+            out[c.name]
+            for _, _, out in draws(
+                self.market.lines,
+                self.lens,
+                [c],
+                int(self.samples or 0),
+                self.seed,
+                self.correlate,
+                self.reliability,
+                self.lone is not None,
+            )
+        ]
+        x = np.concatenate(parts, axis=1) if parts else np.zeros((int(self.samples or 0), 0))
+        if self.lone is not None and c.grain != "line":
+            x = x[:, self.market.lines.market]
+        return self.gather(c, x)
+
+    def quantiles(self) -> dict[str, list[FloatArray]]:
+        """5 % and 95 % of the draws of every column."""
+        from .sampling import draws
+
+        several = self.group[2]
+        if several:
+            out: dict[str, list[FloatArray]] = {}
+            for c in self.asked:
+                out[c.name] = list(_quantile(self.drawn(c.name)))
+            return out
+        found: dict[str, list[FloatArray]] = {c.name: [] for c in self.asked}
+        for _, _, part in draws(
+            self.market.lines,
+            self.lens,
+            self.asked,
+            int(self.samples or 0),
+            self.seed,
+            self.correlate,
+            self.reliability,
+            self.lone is not None,
+        ):
+            for name, x in part.items():
+                found[name].append(_quantile(x))
+        rows = {}
+        for c in self.asked:
+            q = np.concatenate(found[c.name], axis=1) if found[c.name] else np.zeros((2, 0))
+            if self.lone is not None and c.grain != "line":
+                q = q[:, self.market.lines.market]
+            rows[c.name] = list(self.gather(c, q))
+        return rows
+
+
+def _quantile(x: FloatArray) -> FloatArray:
+    """Quantiles along the first axis; a column of NaN stays NaN, without a warning."""
+    y = np.sort(x, axis=0)  # NaN last
+    known = (~np.isnan(y)).sum(axis=0)
+    out = np.full((len(_QUANTILES), y.shape[1]), np.nan)
+    some = known > 0
+    at = np.arange(y.shape[1])
+    for i, p in enumerate(_QUANTILES):
+        place = p * np.maximum(known - 1, 0)
+        low = np.floor(place).astype(np.int64)
+        high = np.minimum(low + 1, np.maximum(known - 1, 0))
+        value = y[low, at] + (place - low) * (y[high, at] - y[low, at])
+        out[i] = np.where(some, value, np.nan)
+    return out
+
+
+def origin_of(scores: object, where: str) -> Origin:
+    """What a score was made from.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        A result of :func:`score`.
+    where : str
+        Who asks.
+
+    Returns
+    -------
+    Origin
+
+    Raises
+    ------
+    SchemaError
+        The frame is not a score, or lost its attributes on the way.
+    """
+    source = getattr(scores, "attrs", {}).get("source")
+    if not isinstance(source, _Source):
+        raise SchemaError(
+            [
+                Problem(
+                    "scores",
+                    "-",
+                    "-",
+                    "not a result of score(), or its attributes were lost on the way",
+                    type(scores).__name__,
+                    "Give the frame that score() returned, or the graph.",
+                )
+            ],
+            where,
+        )
+    return source.made
+
+
+def _link_share(lines: Lines, bounds: bool) -> dict[str, FloatArray]:
+    """Share of each link in its segment."""
+    q = np.nan_to_num(lines.quantity)
+    total = np.bincount(lines.market, q, lines.n)[lines.market]
+    count = np.bincount(lines.market, minlength=lines.n)[lines.market]
+    share = np.divide(lines.quantity, total, out=np.full(len(q), np.nan), where=total > 0)
+    out = {"share": np.where((count == 1) & np.isnan(share) & np.isnan(lines.quantity), 1.0, share)}
+    if bounds:
+        lo, hi = lines.low, lines.high
+        finite = np.where(np.isfinite(hi), hi, 0.0)
+        endless = np.bincount(lines.market, ~np.isfinite(hi), lines.n)[lines.market] - ~np.isfinite(hi)
+        rest_low = np.bincount(lines.market, lo, lines.n)[lines.market] - lo
+        rest_high = np.bincount(lines.market, finite, lines.n)[lines.market] - finite
+        low = np.divide(lo, lo + rest_high, out=np.zeros(len(lo)), where=lo + rest_high > 0)
+        high = np.divide(finite, finite + rest_low, out=np.zeros(len(lo)), where=finite + rest_low > 0)
+        low = np.where(endless > 0, 0.0, low)
+        out["share_low"] = np.where(count == 1, 1.0, np.where(np.isnan(out["share"]), 0.0, low))
+        out["share_high"] = np.where((count == 1) | ~np.isfinite(hi), 1.0, np.minimum(high, 1.0))
+    return out
+
+
+def score(
+    graph: SupplyGraph,
+    focal: str | Iterable[str] = "CHN",
+    view: str = "location",
+    by: str | Sequence[str] = "link",
+    *,
+    market: str = "supply",
+    bounds: bool = False,
+    metrics: Iterable[Any] | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    at: str | None = None,
+    unlisted: str = "unknown",
+    coalition: str | Iterable[str] | None = None,
+    correlate: str | None = None,
+    reliability: float | None = None,
+) -> pd.DataFrame:
+    """Measure how a supply graph depends on few suppliers and on a focal country.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        What to measure.
+    focal : str or iterable of str
+        Country, scope preset or several countries; printed in every row.
+    view : {"location", "equity", "control", "origin"}
+        Whose a supplier is: where it stands, who owns it, who can stop it, or (``origin``) what of it depends on the
+        focal through all tiers. Concentration in the origin view is that of places.
+    by : str or sequence of str
+        What a row is. ``link``; or any of ``product``, ``stage``, ``chain``, ``commodity`` with at most one of
+        ``buyer`` and ``coalition``. Without a buyer the market is the world's production; with one, what flows into
+        the buyer's pool (no pool, no row). A row of several products has the worst of them, never a mean.
+    market : {"supply", "production", "capacity", "exports", "imports"}
+        Which volume. ``supply`` is production without a buyer, and all intake with one; ``imports`` leaves home
+        supply out.
+    bounds : bool
+        Add ``*_low`` and ``*_high``: the range over all admissible completions of what is uncertain.
+    metrics : iterable, optional
+        Names, metrics, or functions of a :class:`Mix`; default every metric registered to be shown.
+    samples : int, optional
+        Draw so many times from the intervals and add ``*_p05`` and ``*_p95``.
+    seed : int
+        The same seed gives the same bits.
+    at : str, optional
+        Measure the graph on this day, as known then; coalitions have the members of the day.
+    unlisted : {"unknown", "host"}
+        Nodes without a recorded holder: width of the interval, or presumed the host country's (an assumption).
+    coalition : str or iterable of str, optional
+        Coalitions for ``by="coalition"``; default all. What members send each other counts once, where it enters;
+        the European Union stands as one buyer where the product has a pool of it, else as its members.
+    correlate : {None, "source"}
+        Draws of figures of one source are independent, or err together.
+    reliability : float, optional
+        Draw shares from a Dirichlet distribution of this pseudo-sample size instead of from the intervals.
+
+    Returns
+    -------
+    DataFrame
+        All columns numeric, so that ``score(a) - score(b)`` aligns; index ``focal, view`` and the keys. By link, the
+        link's own ``quantity, share, focal_share, bottleneck, coverage, headline``, and the concentration of the
+        buyer's segment. ``.attrs["columns"]`` says unit, range, method and reference of each; ``.attrs["reasons"]``
+        why values are undefined (NaN).
+
+    Raises
+    ------
+    UnknownNameError
+        A focal, view, key, market, metric or coalition that does not exist.
+    SchemaError
+        Keys that do not go together.
+
+    Notes
+    -----
+    Missing policy: a missing quantity is in no sum and widens the bounds; unlisted suppliers and unknown holders are
+    never one supplier; where more than half of a market has no named supplier its concentration is NaN. Use of a
+    pool that states none is what flows in and not on.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import supplyrisk as sr
+    >>> nodes = [dict(node=f"gallium.refined@{c}", product="gallium.refined", country=c, kind="producer", year=2024,
+    ...     output=q, output_grade="A", output_source="s") for c, q in (("CHN", 98.0), ("JPN", 2.0))]
+    >>> g = sr.SupplyGraph.from_tables(
+    ...     products=pd.DataFrame([dict(product="gallium.refined", name="Gallium", commodity="gallium", chain="gallium",
+    ...         stage="refine", unit="t", basis="contained", period="year")]),
+    ...     nodes=pd.DataFrame(nodes),
+    ...     sources=pd.DataFrame([dict(source="s", title="T", licence="public", licence_class="facts")]))
+    >>> from supplyrisk.metrics import score
+    >>> score(g, by="product")[["focal_share", "hhi", "headline"]].round(4).to_dict("list")
+    {'focal_share': [0.98], 'hhi': [0.9608], 'headline': [1.0]}
+    """
+    label = scope_label(focal)
+    keys = [by] if isinstance(by, str) else list(by)
+    if coalition is not None and "coalition" not in keys:
+        keys = [*keys, "coalition"]
+    if not keys or len(set(keys)) != len(keys):
+        raise SchemaError(
+            [Problem("score", "-", "by", "no key, or the same key twice", str(by), f"Use {', '.join(KEYS)}.")],
+            "score()",
+        )
+    here = graph if at is None else graph.at(at)
+    found = lines_of(here, keys, market, coalition, at, graph)
+    asked = columns_of(metrics)
+    need = {n for a in asked for n in a.needs}
+    plain = any(a.entry is None for a in asked)
+    made = Origin(
+        here,
+        label,
+        focal,
+        view,
+        tuple(keys),
+        found,
+        lens(here, focal, view, unlisted, traced=plain or "bottleneck" in need),
+        tuple(asked),
+        samples,
+        seed,
+        correlate,
+        reliability,
+        market,
+    )
+    columns: dict[str, FloatArray] = {}
+    listing: dict[str, dict[str, Any]] = {}
+    drawn = made.quantiles() if samples is not None else {}
+    code, index, _ = made.group
+    for a in asked:
+        values = {a.name: made.fine(a)[0]}
+        if bounds:
+            low, high = made.fine(a, "bounds")
+            values |= {f"{a.name}_low": low, f"{a.name}_high": high}
+        about = a.listing()
+        for name, x in values.items():
+            columns[name] = made.gather(a, x)
+            listing[name] = about | {"statistic": name[len(a.name) + 1 :] or "value"}
+        if samples is not None:
+            for tail, x in zip(("p05", "p95"), drawn[a.name], strict=True):
+                columns[f"{a.name}_{tail}"] = x
+                listing[f"{a.name}_{tail}"] = about | {"statistic": tail}
+        if a.name == "quantity" and "link" in keys:
+            for name, x in _link_share(found.lines, bounds).items():
+                columns[name] = np.empty(len(index))
+                columns[name][code] = x
+                listing[name] = {
+                    "meaning": "Share of the link in its buyer's supply.",
+                    "unit": "1",
+                    "low": 0.0,
+                    "high": 1.0,
+                    "method": "share",
+                    "params": {},
+                    "reference": "textbook identity",
+                    "worse": "",
+                    "bounds": "exact",
+                    "statistic": name[6:] or "value",
+                }
+    out = pd.DataFrame(columns, index=index)
+    out.attrs = {
+        "focal": label,
+        "view": view,
+        "by": list(made.levels),
+        "market": market,
+        "graph": graph.name,
+        "as_of": here.as_of or f"{here.reference_year}-12-31",
+        "seed": seed if samples is not None else None,
+        "columns": _Kept(listing),
+        "reasons": Reasons(made),
+        "source": _Source(made),
+    }
+    return out
