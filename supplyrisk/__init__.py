@@ -15,37 +15,93 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 # Public name -> module that holds it. Resolved on first use, so that `import supplyrisk` stays light.
-_WHERE: dict[str, str] = {"SupplyGraph": "graph"}
+_WHERE: dict[str, str] = {
+    # graphs
+    "SupplyGraph": "graph",
+    "load_atlas": "atlas",
+    "coalition": "atlas.coalitions",
+    "assemble": "assemble",
+    "data_dictionary": "schema",
+    "node_id": "schema",
+    # the ruler
+    "score": "metrics",
+    "explain": "metrics",
+    "compare": "metrics",
+    "rank_stability": "metrics",
+    "methods": "metrics",
+    "metric": "metrics",
+    # measures
+    "export_ban": "shocks",
+    "export_licence": "shocks",
+    "enact": "shocks",
+    "state": "shocks",
+    "simulate": "shocks",
+    "measure": "registry",
+    # plans
+    "optimize": "portfolio",
+    "resource": "portfolio",
+    "build": "portfolio",
+    "max_share": "portfolio",
+    "min_suppliers": "portfolio",
+    "budget": "portfolio",
+    "cost": "portfolio",
+    "cvar": "portfolio",
+    "constraint": "registry",
+    "lever": "registry",
+    "objective": "registry",
+    # what people see
+    "brief": "report",
+}
+# Rooms that are reached as attributes: sr.metrics.hhi(...), sr.sources.baci(...), sr.exposure.origin(...).
 _MODULES = (
-    "assemble",
-    "atlas",
-    "control",
-    "errors",
-    "exposure",
-    "graph",
-    "jurisdictions",
-    "metrics",
-    "plots",
-    "portfolio",
-    "registry",
-    "report",
-    "schema",
-    "shocks",
-    "sources",
-    "units",
-)
+    "atlas", "control", "errors", "exposure", "graph", "jurisdictions", "metrics", "plots", "portfolio", "registry",
+    "report", "schema", "shocks", "sources", "units",
+)  # fmt: skip
 
 __all__ = ["__version__", *sorted(_WHERE)]
 
 if TYPE_CHECKING:
+    from .assemble import assemble as assemble
+    from .atlas import load_atlas as load_atlas
+    from .atlas.coalitions import coalition as coalition
     from .graph import SupplyGraph as SupplyGraph
+    from .metrics import compare as compare
+    from .metrics import explain as explain
+    from .metrics import methods as methods
+    from .metrics import metric as metric
+    from .metrics import rank_stability as rank_stability
+    from .metrics import score as score
+    from .portfolio import budget as budget
+    from .portfolio import build as build
+    from .portfolio import cost as cost
+    from .portfolio import cvar as cvar
+    from .portfolio import max_share as max_share
+    from .portfolio import min_suppliers as min_suppliers
+    from .portfolio import optimize as optimize
+    from .portfolio import resource as resource
+    from .registry import constraint as constraint
+    from .registry import lever as lever
+    from .registry import measure as measure
+    from .registry import objective as objective
+    from .report import brief as brief
+    from .schema import data_dictionary as data_dictionary
+    from .schema import node_id as node_id
+    from .shocks import enact as enact
+    from .shocks import export_ban as export_ban
+    from .shocks import export_licence as export_licence
+    from .shocks import simulate as simulate
+    from .shocks import state as state
+
+
+def _resolve(name: str) -> Any:
+    value = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+    globals()[name] = value
+    return value
 
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
-        value = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
-        globals()[name] = value
-        return value
+        return _resolve(name)
     if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
     from .errors import close_matches

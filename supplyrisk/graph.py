@@ -24,6 +24,7 @@ from .accounts import balance, explain, latest
 from .entry import bundle_problems, convert_units
 from .errors import Problem, SchemaError, UnitError, unknown_name
 from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
+from .jurisdictions import members
 from .schema import TABLES, coerce, date_ceil, date_floor, is_date, table
 from .storage import read_parquet, write_parquet
 
@@ -410,22 +411,7 @@ class SupplyGraph:
         UnknownNameError
             No such coalition.
         """
-        m = self.tables["memberships"]
-        if not (m["coalition"] == coalition).any():
-            raise unknown_name("coalition", coalition, m["coalition"].unique())
-        m = m[(m["coalition"] == coalition) & m["role"].isin(list(roles))]
-        start = m["valid_from"].fillna("0000").map(lambda d: date_floor(str(d)) if d != "0000" else "0000-00-00")
-        end = m["valid_to"].map(lambda d: date_ceil(str(d)) if pd.notna(d) else "9999-12-31").astype(str)
-        if at is None:
-            day = max(end) if len(end) else "9999-12-31"
-            if day == "9999-12-31":  # still open: any day before the end of time
-                day = "9999-12-30"
-            else:  # valid_to is the day of the end: the eve is the last day with members
-                day = str((pd.Timestamp(day) - pd.Timedelta(days=1)).date())
-        else:
-            day = date_ceil(at)
-        hit = m[(start <= day) & (end > day)]
-        return tuple(sorted(set(hit["country"].astype(str))))
+        return members(self.tables["memberships"], coalition, at, roles)
 
     # ------------------------------------------------------------------ other graphs from one
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from .errors import unknown_name
-from .schema import PSEUDO_COUNTRIES
+import pandas as pd
 
-__all__ = ["SCOPES", "check_country", "country_codes", "display_name", "is_country", "scope"]
+from .errors import unknown_name
+from .schema import PSEUDO_COUNTRIES, date_ceil, date_floor
+
+__all__ = ["SCOPES", "check_country", "country_codes", "display_name", "is_country", "members", "scope"]
 
 # Focal scopes by name. A scope is a tuple of ISO3 codes; the default focal is mainland China alone.
 SCOPES: dict[str, tuple[str, ...]] = {
@@ -196,3 +198,53 @@ def scope(focal: str | Iterable[str]) -> tuple[str, ...]:
     if not codes:
         raise unknown_name("focal country", "(empty)", ["CHN"], "focal")
     return codes
+
+
+def members(
+    memberships: pd.DataFrame, coalition: str, at: str | None = None, roles: Iterable[str] = ("member",)
+) -> tuple[str, ...]:
+    """Countries of a coalition on a day.
+
+    Parameters
+    ----------
+    memberships : DataFrame
+        The table of that name.
+    coalition : str
+        Coalition id, e.g. ``"MSP"``.
+    at : str, optional
+        ISO date of any precision; its last day counts. Default: the last day on which the coalition had a member.
+    roles : iterable of str
+        Which roles count.
+
+    Returns
+    -------
+    tuple of str
+        ISO3, sorted; empty before the coalition's first and after its last day.
+
+    Raises
+    ------
+    UnknownNameError
+        No such coalition.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame([dict(coalition="MSP", country="JPN", role="member", valid_from="2022-06-14",
+    ...     valid_to="2026-02-04")])
+    >>> members(table, "MSP", "2024"), members(table, "MSP", "2026-03"), members(table, "MSP")
+    (('JPN',), (), ('JPN',))
+    """
+    if not (memberships["coalition"] == coalition).any():
+        raise unknown_name("coalition", coalition, memberships["coalition"].unique())
+    m = memberships[(memberships["coalition"] == coalition) & memberships["role"].isin(list(roles))]
+    start = m["valid_from"].map(lambda d: date_floor(str(d)) if pd.notna(d) and d != "" else "0000-00-00").astype(str)
+    end = m["valid_to"].map(lambda d: date_ceil(str(d)) if pd.notna(d) else "9999-12-31").astype(str)
+    if at is not None:
+        day = date_ceil(at)
+    else:
+        day = max(end) if len(end) else "9999-12-31"
+        if day == "9999-12-31":  # still open: any day before the end of time
+            day = "9999-12-30"
+        else:  # valid_to is the day of the end: the eve is the last day with members
+            day = str((pd.Timestamp(day) - pd.Timedelta(days=1)).date())
+    hit = m[(start <= day) & (end > day)]
+    return tuple(sorted(set(hit["country"].astype(str))))
