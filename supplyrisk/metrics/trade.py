@@ -1,4 +1,4 @@
-"""Trade parameter, EU supply risk and economic importance, GeoPolRisk: scores made of production and trade."""
+"""Trade parameter, EU supply risk and economic importance; GeoPolRisk is in the module beside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pandas as pd
 
 from ..errors import Problem
 from ..schema import date_ceil, date_floor
-from .governance import Reading, Values, aligned, amounts, check_choice, keyed, number, refuse, weights_interval
+from .governance import Reading, Values, aligned, amounts, check_choice, keyed, number, refuse
+from .import_risk import GSP_COPPER, geopolrisk
 
 __all__ = [
     "EU27",
@@ -31,8 +32,6 @@ EU27: tuple[str, ...] = (
     "AUT", "BEL", "BGR", "HRV", "CYP", "CZE", "DNK", "EST", "FIN", "FRA", "DEU", "GRC", "HUN", "IRL",
     "ITA", "LVA", "LTU", "LUX", "MLT", "NLD", "POL", "PRT", "ROU", "SVK", "SVN", "ESP", "SWE",
 )  # fmt: skip
-# Mean copper mid-point over OECD members 2017-2021 by which the public GeoPolRisk code divides.
-GSP_COPPER = 0.409412948
 
 _EU_MEMBER, _PROHIBITED = 0.8, 1.5
 
@@ -608,128 +607,4 @@ def eu_economic_importance(
     weighted = float(np.where(a.to_numpy() > 0, a.to_numpy() * q, 0.0).sum())
     return Reading(
         10.0 * weighted / top * si, method="EU economic importance", parts={"sum_AQ": weighted, "maximum": top}
-    )
-
-
-def geopolrisk(
-    world_production: Values,
-    imports: Values,
-    governance: Values | pd.DataFrame,
-    *,
-    production: float | Values,
-    values: Values | None = None,
-    region: Iterable[Any] = (),
-    missing: Literal["raise", "neutral"] = "raise",
-    copper_midpoint: float | None = None,
-) -> Reading:
-    """GeoPolRisk score of one raw material for one importer, with price, mid-point and copper equivalent.
-
-    ``score = HHI_A sum_i g_i f_i / (p + F)``; ``mid-point = score * price``; ``price = value / quantity of imports``;
-    ``GSP = mid-point / mid-point of copper``.
-
-    Parameters
-    ----------
-    world_production : Series, mapping or array
-        Production of the raw material by country.
-    imports : Series, mapping or array
-        f: imports by origin, in the unit of ``production`` (tonnes; never values).
-    governance : Series, mapping, array or DataFrame
-        g: weights by origin, ``g01`` (:func:`governance_weight`).
-    production : float or Series
-        p: domestic production; a Series over the members of a region is summed.
-    values : Series, mapping or array, optional
-        Import value by origin; without it there is no price.
-    region : iterable
-        Members of a region taken as one unit: imports from them carry no risk.
-    missing : {"raise", "neutral"}
-        Origin without a weight: raise, or 0.5 as the public code does.
-    copper_midpoint : float, optional
-        Mid-point of copper of the same unit and year; ``parts["gsp_constant"]`` always uses the constant of the
-        public code, :data:`GSP_COPPER`.
-
-    Returns
-    -------
-    Reading
-        Score in [0, 1]. ``parts``: ``hhi``, ``import_risk``, ``price``, ``midpoint`` (value per unit of quantity),
-        ``gsp`` (with ``copper_midpoint``, else NaN), ``gsp_constant``. NaN with a reason where neither imports nor
-        production exist (the public code returns 0). Imports of 0 with production: score 0, price NaN.
-
-    Raises
-    ------
-    SchemaError
-        Negative or missing quantities; origins without a weight.
-
-    Notes
-    -----
-    Source: Gemechu et al. (2015); Santillan-Saldivar et al. (2020, 2021); Koyamparambath et al. (2022, 2024).
-    Evidence R.
-
-    Examples
-    --------
-    >>> r = geopolrisk({"A": 500, "B": 200, "C": 100}, {"A": 30, "B": 10}, {"A": 0.60, "B": 0.32}, production=20,
-    ...     values={"A": 270, "B": 110})
-    >>> round(r, 6), round(r.parts["import_risk"], 6), round(r.parts["midpoint"], 6), round(r.parts["gsp_constant"], 6)
-    (0.165625, 0.353333, 1.573438, 3.843155)
-    """
-    check_choice("missing policy", missing, ("raise", "neutral"), "geopolrisk")
-    method = "GeoPolRisk"
-    w = amounts(world_production, "world_production")
-    f = amounts(imports, "imports")
-    p = (
-        number(production, "production", 0)
-        if isinstance(production, int | float)
-        else float(amounts(production, "production").sum())
-    )
-    if float(w.sum()) == 0:
-        return Reading(math.nan, method=method, reason="no world production")
-    hhi = float(((w / w.sum()) ** 2).sum())
-    fa = f.to_numpy()
-    total = float(fa.sum())
-    if total + p == 0:
-        return Reading(math.nan, method=method, reason="neither imports nor production", parts={"hhi": hhi})
-    home = f.index.isin(list(region))
-    weights: Values | pd.DataFrame = governance
-    flags: tuple[str, ...] = ()
-    if missing == "neutral" and not isinstance(governance, pd.DataFrame):
-        known = (
-            keyed(governance, "governance")
-            if isinstance(governance, pd.Series | Mapping)
-            else pd.Series(np.asarray(governance, dtype=np.float64), index=f.index)
-        )
-        full = known.reindex(f.index)
-        gone = full.index[full.isna() & ~home & (fa > 0)]
-        flags = tuple(f"neutral weight: {k}" for k in gone)
-        weights = full.fillna(0.5)
-    g, g_lo, g_hi = weights_interval(weights, f, "governance", (fa > 0) & ~home)
-    for one in (g_lo, g_hi):
-        used = one[(fa > 0) & ~home]
-        if ((used < 0) | (used > 1)).any():
-            refuse([Problem("governance", "-", "-", "not in [0, 1]", "", "Use variant 'g01'.")], "governance")
-
-    def risk(weight: np.ndarray) -> float:
-        return float(np.where((fa > 0) & ~home, fa * weight, 0.0).sum()) / (p + total)
-
-    price = math.nan
-    if values is not None and total > 0:
-        v = aligned(values, f, "values", "Give the import value.", fa > 0)
-        price = float(np.where(fa > 0, v, 0.0).sum()) / total
-    score = hhi * risk(g)
-    midpoint = score * price
-    copper = math.nan if copper_midpoint is None else number(copper_midpoint, "copper_midpoint", 1e-300)
-    reason = "an origin has its weight only as an interval" if math.isnan(score) else ""
-    return Reading(
-        score,
-        method=method,
-        low=hhi * risk(g_lo),
-        high=hhi * risk(g_hi),
-        reason=reason,
-        flags=flags,
-        parts={
-            "hhi": hhi,
-            "import_risk": risk(g),
-            "price": price,
-            "midpoint": midpoint,
-            "gsp": midpoint / copper,
-            "gsp_constant": midpoint / GSP_COPPER,
-        },
     )
