@@ -21,6 +21,13 @@ __all__ = ["Impact"]
 _BY = ("buyer", "product", "chain", "stage")
 
 
+def _ranked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Worst first; places whose need is known come before those where only a share can be told."""
+    told = frame.assign(_dark=frame["unmet"].isna() | (frame["buyer"] == "WLD"))
+    order = ["_dark", "unmet_share", "node"]
+    return told.sort_values(order, ascending=[True, False, True], kind="stable").drop(columns="_dark")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Impact:
     """What measures do to a graph.
@@ -75,6 +82,10 @@ class Impact:
         grade = self.links.loc[self.links["loss_high"] > 0, "grade"].fillna("ungraded")
         return {str(k): int(v) for k, v in grade.value_counts().sort_index().items()}
 
+    def _wanting(self) -> pd.DataFrame:
+        """Demand nodes that want something; a place that only passes on wants nothing itself."""
+        return self.unmet[(self.unmet["kind"] == "demand") & (self.unmet["demand"] != 0.0)]
+
     def by(self, groups: str | Sequence[str]) -> pd.DataFrame:
         """Shortfall by buyer, product, chain or stage.
 
@@ -86,7 +97,7 @@ class Impact:
         Returns
         -------
         DataFrame
-            Of the demand nodes: ``nodes`` (how many), ``short`` (how many lose anything), ``worst`` (the node that
+            Of the demand nodes that want something: ``nodes`` (how many), ``short`` (how many lose anything), ``worst`` (the node that
             loses the greatest share) with its ``unmet_share, low, high``, and ``unmet`` in ``unit``: the sum, NaN
             where the group mixes products or an amount is unknown.
 
@@ -100,7 +111,7 @@ class Impact:
             if k not in _BY:
                 raise unknown_name("group", k, _BY, "Impact.by()")
         columns = [*keys, "nodes", "short", "worst", "unmet_share", "low", "high", "unmet", "unit"]
-        frame = self.unmet[self.unmet["kind"] == "demand"]
+        frame = self._wanting()
         products = self.before.tables["products"].set_index("product")
         frame = frame.assign(
             chain=frame["product"].map(products["chain"]), stage=frame["product"].map(products["stage"])
@@ -161,15 +172,9 @@ class Impact:
         rows: list[dict[str, Any]] = []
         while node_loss[at] > 0 and at not in seen:
             seen.add(at)
-            here = np.flatnonzero((ix.dst == at) & (net.binds[ix.segment] if net.producer[at] else True))
+            here = net.binding(at, float(node_loss[at]), loss)
             if not len(here):
                 break
-            if net.producer[at]:
-                segments = np.unique(ix.segment[here])
-                e = np.array([float((weight * loss)[ix.segment == s].sum()) for s in segments])
-                # The segment whose loss is nearest to the node's own: alternatives that are worse do not bind.
-                gap = np.abs(e - node_loss[at])
-                here = here[ix.segment[here] == segments[int(np.argmin(gap - 1e-9 * e))]]
             best = int(here[np.argmax((weight * loss)[here])])
             if loss[best] <= 0:
                 break
@@ -202,8 +207,8 @@ class Impact:
         -------
         str
         """
-        need = self.unmet[self.unmet["kind"] == "demand"]
-        hit = need[need["unmet_share"] > 0].sort_values(["unmet_share", "node"], ascending=[False, True], kind="stable")
+        need = self._wanting()
+        hit = _ranked(need[need["unmet_share"] > 0])
         lines = ["Measures: " + ("; ".join(map(repr, self.measures)) or "none")]
         made = self.unmet[(self.unmet["kind"] == "producer") & (self.unmet["unmet_share"] > 0)]
         lines.append(
@@ -218,8 +223,9 @@ class Impact:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        need = self.unmet[(self.unmet["kind"] == "demand") & (self.unmet["unmet_share"] > 0)]
-        shown = need.sort_values(["unmet_share", "node"], ascending=[False, True], kind="stable").head(10)
+        need = self._wanting()
+        need = need[need["unmet_share"] > 0]
+        shown = _ranked(need).head(10)
         first = self.summary(0).splitlines()
         table = shown[["node", "demand", "supplied", "unmet", "unmet_share", "low", "high", "unit"]].to_html(
             index=False

@@ -54,8 +54,11 @@ def export_ban(
 
     Every link whose supplier lies in the actor, whose product is named and whose buyer is a target loses
     ``severity`` of its flow. Links inside the actor are never cut. Of what a target draws from the anonymous world
-    pool, the actor's part (by proportion; between the least and the most that the amounts allow) is cut too; a
-    measure on everyone cuts the actor's link into that pool instead.
+    pool, the actor's part (by proportion; between the least and the most that the amounts allow) is cut too. Under a
+    measure on everyone the actor's link into that pool is cut instead where its use at home is recorded apart; where
+    it is not, the pool may hold that use: buyers abroad lose by proportion, and the link shows in ``high`` only.
+    Likewise for a product made only by an unlisted rest of the world on which the actor itself draws: that rest may be
+    the actor. Notes say where this is so.
 
     Parameters
     ----------

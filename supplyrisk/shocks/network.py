@@ -12,11 +12,13 @@ from ..graph import GraphIndex, SupplyGraph
 __all__ = ["Net", "weights"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 _TOLERANCE = 1e-13
 _MOST_STEPS = 200_000
 
 
-def weights(ix: GraphIndex) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def weights(ix: GraphIndex) -> tuple[FloatArray, BoolArray]:
     """Share of each link in its segment, and which segments' split is unknown (equal parts: an assumption)."""
     if not len(ix.src):
         return np.zeros(0), np.zeros(0, dtype=bool)
@@ -138,6 +140,23 @@ class Net:
         self.lack_node = lack["node"].to_numpy(dtype=np.int64)
         self.lack_item = lack["input"].to_numpy(dtype=object)
 
+    def binding(self, node: int, loss: float, link: FloatArray) -> IntArray:
+        """Links through which a node's loss comes: the inflow of a pool, the input of a producer that binds."""
+        ix = self.ix
+        here = np.flatnonzero(ix.dst == node)
+        if not self.producer[node] or not len(here):
+            return here
+        segments = np.unique(ix.segment[here])
+        seg = np.array([(self.weight * link)[here[ix.segment[here] == s]].sum() for s in segments])
+        hard = self.essential[segments]
+        group = self.group[segments]
+        best = np.array([seg[(group == k) & hard].min(initial=np.inf) for k in group])
+        # An alternative that is worse than another of its group does not bind.
+        firm = np.where(hard & (seg <= best), seg, -1.0)
+        soft = np.where(self.important[segments], self.part[segments] * seg, -1.0)
+        pick = firm if firm.max() >= loss - 1e-9 else soft
+        return here[ix.segment[here] == segments[int(np.argmax(pick))]] if pick.max() > 0 else here[:0]
+
     def losses(self, cut: FloatArray, bound: str) -> tuple[FloatArray, FloatArray, int]:
         """Least fixed point of node and link losses for ``bound`` in value, low, high."""
         ix = self.ix
@@ -173,7 +192,7 @@ class Net:
                 return node, source + cut - source * cut, step
         raise SolverError(f"rationing: no fixed point after {_MOST_STEPS} steps", "not converged")
 
-    def _essential(self, seg: FloatArray, essential: npt.NDArray[np.bool_], bound: str) -> FloatArray:
+    def _essential(self, seg: FloatArray, essential: BoolArray, bound: str) -> FloatArray:
         out = np.zeros(self.ix.n)
         if not essential.any():
             return out

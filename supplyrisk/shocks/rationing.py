@@ -338,6 +338,7 @@ def simulate(
     faults: list[SchemaError | UnknownNameError] = []
     specs: list[Spec] = []
     cuts: list[Cut] = []
+    built: list[Cut] = []
     notes: list[str] = []
     for m in asked:
         if not isinstance(m, Spec) or m.kind != "measure":
@@ -351,7 +352,11 @@ def simulate(
             faults.append(err)
             continue
         specs.append(m)
-        notes += [f"{m!r}: {n}" for n in cut.notes]
+        built.append(cut)
+        said = cut.act or repr(m)
+        notes += [n if n.startswith(said) else f"{said}: {n}" for n in cut.notes]
+        if cut.missed is not None:
+            notes.append(f"{m!r}: {cut.missed.rule} in this graph; nothing is cut")
         if at is not None:
             bound = _binding(graph, cut, at)
             if bound is None:
@@ -361,6 +366,12 @@ def simulate(
                 notes.append(f"{m!r}: its state on {at} is unknown; the low bound leaves it out")
             cut = bound
         cuts.append(cut)
+    # Of a dated act some products may be missing from the graph, but not all.
+    for act in sorted({c.act for c in built if c.act is not None}):
+        parts = [c.missed for c in built if c.act == act]
+        lost = [p for p in parts if p is not None]
+        if len(lost) == len(parts):
+            faults.append(SchemaError(lost, f"act {act}"))
     if len(faults) == 1:
         raise faults[0]
     if faults:

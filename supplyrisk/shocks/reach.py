@@ -49,6 +49,8 @@ class Cut:
         Id of the dated act that it carries out.
     notes : tuple of str
         What the reader must know: assumptions, and what was named but not reached.
+    missed : Problem, optional
+        Set where a part of a dated act matches no link; the whole act must match one.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class Cut:
     written: str = ""
     act: str | None = None
     notes: tuple[str, ...] = ()
+    missed: Problem | None = None
 
     @property
     def mask(self) -> BoolArray:
@@ -91,6 +94,7 @@ class Ask:
     written: str
     faults: list[Problem | UnknownNameError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    missed: Problem | None = None
 
     def fault(self, column: str, rule: str, value: str, remedy: str) -> None:
         """Put a fault on the list."""
@@ -246,9 +250,11 @@ class Ask:
                 self.faults.append(unknown_name("act", act, known, f"act of {self.written}"))
         self.stop()
         value, low, high = self.links(who, products, targets, span, reach)
+        if self.missed is not None and act is None:
+            raise SchemaError([self.missed], self.written)
         if act is not None:
             self._act_note(act, products)
-        return Cut(value, low, high, first, last, self.written, act, tuple(self.notes))
+        return Cut(value, low, high, first, last, self.written, act, tuple(self.notes), self.missed)
 
     def _act_note(self, act: str, products: list[str] | None) -> None:
         m = self.graph.tables["measures"]
@@ -281,29 +287,85 @@ class Ask:
             hand = self.controlled(who, inside)
         # What flows out of a pool came from whoever fed it; a pool whose inflow is cut itself is not cut twice.
         pool = (ix.nodes["kind"].to_numpy(dtype=object) == "demand") & ~inside
-        fed = pool if targets is None else pool & np.isin(country, list(targets))
+        anonymous = pool & (country == "WLD")
+        fed = pool & (np.isin(country, list(targets)) if targets is not None else ~anonymous)
+        if targets is None:
+            fed |= anonymous & np.isin(ix.nodes["product"].to_numpy(dtype=object), self.used_at_home(inside))
+        into = (aimed & (anonymous & ~fed)[ix.dst]) if targets is None else np.zeros(len(item), dtype=bool)
         hand = [np.where(fed, 0.0, h) for h in hand]
         part = [h[ix.src] for h in hand]
-        flows = aimed & (pool & ~fed & (country == "WLD"))[ix.src]
+        flows = aimed & (anonymous & ~fed)[ix.src]
         if flows.any():
             mixed = pool_parts(ix, hand, flows)
             part = [np.where(flows, m, p) for m, p in zip(mixed, part, strict=True)]
-        value, low, high = (
-            np.where(aimed, p * s, 0.0)
-            for p, s in zip((part[1], part[0], part[2]), (span[1], span[0], span[2]), strict=True)
-        )
+        low, value, high = (np.where(aimed, p * s, 0.0) for p, s in zip(part, span, strict=True))
+        rest = self.faceless(inside)[ix.dst] & (b_country == "ROW")
+        own = rest & self.drawn_on(inside)[ix.dst]
+        low = np.where(rest | into, 0.0, low)
+        value = np.where(own | into, 0.0, value)
+        self.hidden(ix, who, country, item, abroad & ~aimed, into & (high > 0), own & (high > 0), targets)
         if targets is not None:
             high = self.union_only(ix, targets, abroad, b_country, item, part[2] * span[2], high)
         if not (aimed & (part[2] > 0)).any():
             self.none_found(who, products, targets, s_country, b_country, item, named & (hand[2][ix.src] > 0))
-        if products is not None:
-            hit = set(item[aimed & (part[2] > 0)])
-            for p in products:
-                if p not in hit:
-                    self.note(
-                        f"{p}: the graph has no link of it from {'+'.join(who)} to the targets; nothing is cut there"
-                    )
+        elif products is not None:
+            lost = sorted(set(products) - set(item[aimed & (part[2] > 0)]))
+            if lost:
+                self.note(
+                    f"{', '.join(lost)}: no link from {'+'.join(who)} to the targets in the graph; nothing is cut"
+                )
         return value, low, high
+
+    def faceless(self, inside: BoolArray) -> BoolArray:
+        """Nodes of products that the rest of the world makes and the actor is not listed for: it may be in that rest."""
+        nodes = self.graph.index.nodes
+        product = nodes["product"].to_numpy(dtype=object)
+        maker = nodes["kind"].to_numpy(dtype=object) == "producer"
+        rest = set(product[maker & (nodes["country"].to_numpy(dtype=object) == "ROW")])
+        return np.isin(product, list(rest - set(product[maker & inside])))
+
+    def drawn_on(self, inside: BoolArray) -> BoolArray:
+        """Nodes of products of which the actor draws on the world pool."""
+        ix = self.graph.index
+        pool = ix.nodes["country"].to_numpy(dtype=object) == "WLD"
+        drawn = set(ix.links["product"].to_numpy(dtype=object)[inside[ix.dst] & pool[ix.src]])
+        return np.isin(ix.nodes["product"].to_numpy(dtype=object), list(drawn))
+
+    def used_at_home(self, inside: BoolArray) -> list[str]:
+        """Products of which the actor's own use is recorded apart, so that what it sends to the world pool is export."""
+        ix = self.graph.index
+        home = inside[ix.src] & inside[ix.dst] & (ix.nodes["kind"].to_numpy(dtype=object) == "demand")[ix.dst]
+        return sorted(set(ix.links["product"].to_numpy(dtype=object)[home]))
+
+    def hidden(
+        self,
+        ix: GraphIndex,
+        who: tuple[str, ...],
+        country: npt.NDArray[np.object_],
+        item: npt.NDArray[np.object_],
+        missed: BoolArray,
+        into: BoolArray,
+        own: BoolArray,
+        targets: frozenset[str] | None,
+    ) -> None:
+        """Say where anonymous buyers keep the value from being known."""
+        if into.any():
+            self.note(
+                f"{', '.join(sorted(set(item[into])))}: what {'+'.join(who)} sends to the world pool is not split into "
+                "exports and use at home; buyers abroad lose by proportion, anonymous use in the high bound only"
+            )
+        if own.any():
+            made = sorted(set(ix.nodes["product"].to_numpy(dtype=object)[ix.dst[own]]))
+            self.note(
+                f"{', '.join(made)}: made only by an unlisted rest of the world on which {'+'.join(who)} itself draws and "
+                "which may be itself; cut in the high bound only"
+            )
+        rest = missed & np.isin(country[ix.dst], ["ROW", "WLD"]) & (np.isin(country[ix.src], [*who, "WLD"]))
+        if targets is not None and rest.any():
+            self.note(
+                f"{', '.join(sorted(set(item[rest])))}: buyers counted only as the rest of the world may include targets; "
+                "they are not cut"
+            )
 
     def controlled(self, who: tuple[str, ...], inside: BoolArray) -> list[FloatArray]:
         """Part of each node's output that the actor can stop: low, value, high."""
@@ -353,7 +415,7 @@ class Ask:
         item: npt.NDArray[np.object_],
         sent: BoolArray,
     ) -> None:
-        """Raise: the measure reaches no link; say which buyers and products it could reach."""
+        """The measure reaches no link: say which buyers and products it could reach."""
         foreign = sent & ~np.isin(b_country, list(who))
         buyers = sorted({str(c) for c in b_country[foreign]})
         goods = sorted({str(p) for p in item[np.isin(s_country, list(who)) & ~np.isin(b_country, list(who))]})
@@ -372,8 +434,7 @@ class Ask:
             remedy = f"{label} sends nothing abroad in the graph."
         got = f"product {'ALL' if products is None else ', '.join(products)}"
         got += f" from {label} to {'everyone' if targets is None else ', '.join(sorted(targets)[:8])}"
-        self.fault("-", "matches no link", got, remedy)
-        self.stop()
+        self.missed = Problem(self.written, "-", "-", "matches no link", got, remedy)
 
 
 def as_problem(fault: Problem | UnknownNameError, where: str) -> Problem:

@@ -246,6 +246,46 @@ def test_the_world_pool_is_cut_by_the_actors_part():
     assert every.loc["gallium.refined@KOR:demand", "unmet_share"] == pytest.approx(0.75)
 
 
+def test_what_the_actor_may_use_itself_is_not_counted_as_lost():
+    flows = {
+        ("gallium.refined@CHN", "gallium.refined@WLD:demand"): 90.0,
+        ("gallium.refined@CAN", "gallium.refined@WLD:demand"): 10.0,
+        ("gallium.refined@WLD:demand", "gaas.wafer@ROW"): 30.0,
+        ("gaas.wafer@ROW", "gaas.wafer@WLD:demand"): 5.0,
+    }
+    ban = export_ban("CHN", product="gallium.refined")
+    recipes, use = [RECIPES[0]], {"gallium.refined@WLD:demand": 70.0}
+    hit = simulate(build(flows, use, recipes), ban)
+    u = hit.unmet.set_index("node")
+    # Anonymous use may be the actor's own: high bound only. The wafer maker is abroad, or is the actor: low bound 0.
+    assert u.loc["gallium.refined@WLD:demand", "unmet_share"] == 0.0
+    assert u.loc["gallium.refined@WLD:demand", "high"] >= 0.9
+    assert u.loc["gaas.wafer@ROW", ["low", "unmet_share", "high"]].tolist() == [0.0, pytest.approx(0.9), 1.0]
+    assert any("use at home" in n for n in hit.notes)
+    # Where the actor itself draws on that maker, the maker may be the actor.
+    draws = flows | {("gaas.wafer@WLD:demand", "rf.device@CHN"): 5.0}
+    hit = simulate(build(draws, use, RECIPES), ban)
+    assert loss(hit, "gaas.wafer@ROW") == loss(hit, "rf.device@CHN") == 0.0
+    assert hit.unmet.set_index("node").loc["gaas.wafer@ROW", "high"] == 1.0
+    assert any("may be itself" in n for n in hit.notes)
+    # Where use at home is recorded apart, what goes to the world pool is export.
+    home = flows | {("gallium.refined@CHN", "gallium.refined@CHN:demand"): 50.0}
+    assert loss(simulate(build(home, use, recipes), ban), "gallium.refined@WLD:demand") == pytest.approx(0.9)
+
+
+def test_the_path_goes_through_the_input_that_binds():
+    flows = {
+        **FLOWS,
+        ("gallium.refined@CHN", "gallium.refined@JPN:demand"): 10.0,
+        ("gallium.refined@CAN", "gallium.refined@JPN:demand"): 90.0,
+    }
+    both = [RECIPES[0], ("gaas.wafer", "germanium.refined", "important", None), RECIPES[2]]
+    ban = export_ban("CHN", product=["gallium.refined", "germanium.refined"], to="JPN")
+    path = simulate(build(flows, recipes=both), ban).transmission("gaas.wafer@JPN")
+    assert loss(simulate(build(flows, recipes=both), ban), "gaas.wafer@JPN") == pytest.approx(0.5)
+    assert path["product"].tolist() == ["germanium.refined", "germanium.refined"]
+
+
 def test_groups_summary_and_html():
     hit = simulate(build(), BAN)
     by = hit.by("buyer").set_index("buyer")
