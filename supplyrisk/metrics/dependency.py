@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem, unknown_name
-from .governance import FloatArray, Reading, amounts, check_choice, number, refuse
+from .governance import NUMBERS, FloatArray, Reading, amounts, check_choice, number, refuse
 
 __all__ = [
     "SCREENS",
@@ -689,7 +689,7 @@ def indispensability(world_share: float, partner_dependence: float | Iterable[fl
     0.315
     """
     share = number(world_share, "world_share", 0, 1)
-    given = [partner_dependence] if isinstance(partner_dependence, int | float) else list(partner_dependence)
+    given = [partner_dependence] if isinstance(partner_dependence, NUMBERS) else list(partner_dependence)
     deps = [number(d, "partner_dependence", 0, 1) for d in given]
     if not deps:
         return Reading(math.nan, method="indispensability", reason="no partner")

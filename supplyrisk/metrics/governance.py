@@ -25,6 +25,7 @@ Values = pd.Series | Mapping[Any, float] | Sequence[float] | FloatArray
 # Keys that stand for a rest nobody has named: counted in the total, never squared as one supplier.
 RESIDUALS: tuple[str, ...] = ("ROW", "UNK")
 SHARE_TOLERANCE = 0.02
+NUMBERS = (int, float, np.number)  # what counts as one number rather than several
 
 _TOP = {"g10": 10.0, "g01": 1.0, "g_pr": 1.0}
 _POLICIES = ("raise", "neutral", "mean", "interval")
@@ -127,12 +128,16 @@ def check_choice(kind: str, value: str, choices: Iterable[str], where: str) -> N
 
 def keyed(values: Values, what: str) -> pd.Series:
     """Series of floats from any labelled or plain input; duplicate keys are an error."""
-    if isinstance(values, pd.Series):
-        out = values.astype("float64")
-    elif isinstance(values, Mapping):
-        out = pd.Series(dict(values), dtype="float64")
-    else:
-        array = np.asarray(values, dtype=np.float64)
+    try:
+        if isinstance(values, pd.Series):
+            out = values.astype("float64")
+        elif isinstance(values, Mapping):
+            out = pd.Series(dict(values), dtype="float64")
+        else:
+            array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as exc:
+        raise SchemaError([Problem(what, "-", "-", "not numbers", str(exc), "Give numbers.")], what) from exc
+    if not isinstance(values, pd.Series | Mapping):
         if array.ndim != 1:
             refuse([Problem(what, "-", "-", "not one-dimensional", str(array.shape), "Give one value per key.")], what)
         out = pd.Series(array)
@@ -166,9 +171,14 @@ def amounts(values: Values, what: str) -> pd.Series:
 
 def number(value: float, name: str, low: float = -math.inf, high: float = math.inf, hint: str = "") -> float:
     """One finite number within closed bounds."""
-    v = float(value)
+    try:
+        v = float(value)
+    except (TypeError, ValueError):
+        v = math.nan
     if not math.isfinite(v):
-        refuse([Problem(name, "-", "-", "not a finite number", repr(v), "Missing is not zero: give a number.")], name)
+        refuse(
+            [Problem(name, "-", "-", "not a finite number", repr(value), "Missing is not zero: give a number.")], name
+        )
     if v < low or v > high:
         rule = f"outside [{low:g}, {high:g}]"
         refuse([Problem(name, "-", "-", rule, repr(v), hint or "Check sign and unit.")], name)
@@ -260,7 +270,7 @@ def governance_weight(
     if isinstance(estimate, pd.DataFrame):
         # skipna=False: the mean of five of six indicators is another figure than the mean of six.
         e = keyed(estimate.astype("float64").mean(axis=1, skipna=False), "estimate")
-    elif isinstance(estimate, int | float):
+    elif isinstance(estimate, NUMBERS):
         e = pd.Series({0: float(estimate)}, dtype="float64")
     else:
         e = keyed(estimate, "estimate")
@@ -330,7 +340,7 @@ def governance_weight(
                 "regions",
             )
             g = g.where(~gone, filled)
-    return float(g.iloc[0]) if isinstance(estimate, int | float) else g
+    return float(g.iloc[0]) if isinstance(estimate, NUMBERS) else g
 
 
 def _near(key: object, index: pd.Index) -> str:

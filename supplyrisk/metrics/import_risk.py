@@ -10,7 +10,18 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem
-from .governance import Reading, Values, aligned, amounts, check_choice, keyed, number, refuse, weights_interval
+from .governance import (
+    NUMBERS,
+    Reading,
+    Values,
+    aligned,
+    amounts,
+    check_choice,
+    keyed,
+    number,
+    refuse,
+    weights_interval,
+)
 
 __all__ = ["GSP_COPPER", "geopolrisk"]
 
@@ -84,7 +95,7 @@ def geopolrisk(
     f = amounts(imports, "imports")
     p = (
         number(production, "production", 0)
-        if isinstance(production, int | float)
+        if isinstance(production, NUMBERS)
         else float(amounts(production, "production").sum())
     )
     if float(w.sum()) == 0:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem
-from .governance import FloatArray, Reading, Values, aligned, amounts, keyed, number, refuse
+from .governance import NUMBERS, FloatArray, Reading, Values, aligned, amounts, keyed, number, refuse
 
 __all__ = ["PriceResponse", "doe_type", "expected_loss", "price_response", "yale_concentration", "yale_magnitude"]
 
@@ -104,7 +104,7 @@ def price_response(
     """
     q0 = amounts(supply, "supply")
     ed = number(demand_elasticity, "demand_elasticity", -math.inf, 0.0, "Demand falls with price: at most 0.")
-    if isinstance(supply_elasticity, int | float):
+    if isinstance(supply_elasticity, NUMBERS):
         es = np.full(len(q0), number(supply_elasticity, "supply_elasticity", 0.0))
     else:
         es = aligned(supply_elasticity, q0, "supply_elasticity", "Give one per supplier.", q0.to_numpy() > 0)

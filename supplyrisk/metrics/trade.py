@@ -129,21 +129,34 @@ def _given(value: Any) -> bool:
     return value is not None and not pd.isna(value) and str(value) != ""
 
 
-def _state(row: Mapping[str, Any], day: str) -> str:
-    """State of a measure on a day: announced, in_force, suspended, unknown or ended."""
-    get = row.get
-    if _given(get("ended")) and day > date_ceil(str(get("ended"))):
-        return "ended"
-    if not _given(get("effective")):
-        return "announced" if _given(get("announced")) and date_floor(str(get("announced"))) <= day else "not yet"
-    if date_floor(str(get("effective"))) > day:
-        known = _given(get("announced")) and date_floor(str(get("announced"))) <= day
-        return "announced" if known else "not yet"
-    if _given(get("suspended")) and date_floor(str(get("suspended"))) <= day:
-        until = get("suspended_until")
+def _reached(day: str, date: Any) -> bool | None:
+    """Whether a date has come; None inside a date of less than day precision."""
+    text = str(date)
+    return True if day >= date_ceil(text) else False if day < date_floor(text) else None
+
+
+def _state(row: Mapping[str, Any], day: str) -> tuple[str, str]:
+    """State of a measure on a day, and why it is unknown; only ``in_force`` and ``unknown`` bear on t."""
+
+    def has(name: str) -> bool:
+        return _given(row.get(name))
+
+    if has("ended") and (over := _reached(day, row["ended"])) is not False:
+        return ("ended", "") if over else ("unknown", f"ended in {row['ended']}, the day is not recorded")
+    if has("suspended") and has("suspended_until") and day > date_ceil(str(row["suspended_until"])):
         # After a suspension lapses with nothing further known, nobody can say that the act is in force.
-        return "unknown" if _given(until) and day > date_ceil(str(until)) else "suspended"
-    return "in_force"
+        return "unknown", f"suspension lapsed after {row['suspended_until']}, nothing further known"
+    if has("suspended") and (paused := _reached(day, row["suspended"])) is not False:
+        return ("suspended", "") if paused else ("unknown", f"suspended in {row['suspended']}, the day is not recorded")
+    if has("effective") and (begun := _reached(day, row["effective"])) is not False:
+        if begun is None:
+            return "unknown", f"in force from {row['effective']}, the day is not recorded"
+        if has("valid_to") and day > date_ceil(str(row["valid_to"])):
+            return "unknown", f"the evidence holds to {row['valid_to']}"
+        return "in_force", ""
+    if has("effective") or has("announced"):
+        return "announced", ""
+    return "unknown", "no date is recorded"
 
 
 def trade_parameters(
@@ -243,7 +256,7 @@ def _on_day(rows: list[dict[str, Any]], day: str, licence: float | None) -> tupl
     ids: list[str] = []
     reasons: list[str] = []
     for row in rows:
-        state = _state(row, day)
+        state, because = _state(row, day)
         if state not in ("in_force", "unknown"):
             continue
         kind, name = str(row["kind"]), str(row.get("measure", row["kind"]))
@@ -261,7 +274,7 @@ def _on_day(rows: list[dict[str, Any]], day: str, licence: float | None) -> tupl
             continue  # technology bans, listings and the like do not tax or withhold this good
         if state == "unknown":
             a = 1.0
-            reasons.append(f"{name}: suspension lapsed, nothing further known on {day}")
+            reasons.append(f"{name}: {because}")
         elif a != b:
             what = "the method gives a licence no value" if kind == "licence" else f"no severity of the {kind}"
             reasons.append(f"{name}: {what}")
@@ -355,7 +368,8 @@ def eu_supply_risk(
     -------
     Reading
         About [0, 10 max t], not rounded: round once, at the end, to 0.1. ``parts`` holds ``gs_only``, ``eu_only``,
-        ``without_recycling_and_substitution`` and the IR used. NaN with a reason if a needed concentration is NaN.
+        ``without_recycling_and_substitution`` and the IR used. NaN with a reason if a needed concentration is NaN;
+        bounds of the concentrations become bounds of the score.
 
     Raises
     ------
@@ -397,17 +411,25 @@ def eu_supply_risk(
         if raw < 0 or raw > 1:
             flags.append("import reliance clamped")
         ir = min(max(raw, 0.0), 1.0) if not math.isnan(raw) else math.nan
-    mixed = {"GS only": gs, "EU only": eu}.get(use, gs * ir / 2.0 + eu * (1.0 - ir / 2.0))
-    value = mixed * keep
+
+    def mixed(world: float, own: float) -> float:
+        if use != "GS+EU":
+            return world if use == "GS only" else own
+        # At IR = 0 the world does not enter, not even an undefined one.
+        return own if ir == 0.0 else world * ir / 2.0 + own * (1.0 - ir / 2.0)
+
+    value = mixed(gs, eu) * keep
     reason = "a concentration or the import reliance is undefined" if math.isnan(value) else ""
     parts = {
         "gs_only": gs * keep,
         "eu_only": eu * keep,
-        "without_recycling_and_substitution": mixed,
+        "without_recycling_and_substitution": mixed(gs, eu),
         "import_reliance": ir,
         "scope": use,
     }
-    return Reading(value, method="EU supply risk", reason=reason, flags=flags, parts=parts)
+    # SR rises with both concentrations: their bounds give its bounds.
+    low, high = (mixed(getattr(hhi_gs, end, gs), getattr(hhi_eu, end, eu)) * keep for end in ("low", "high"))
+    return Reading(value, method="EU supply risk", low=low, high=high, reason=reason, flags=flags, parts=parts)
 
 
 def eu_material_supply_risk(stages: Mapping[str, float] | pd.Series) -> Reading:
@@ -421,7 +443,8 @@ def eu_material_supply_risk(stages: Mapping[str, float] | pd.Series) -> Reading:
     Returns
     -------
     Reading
-        ``flags`` names the stage; where a stage is undefined the maximum is a lower bound and ``high`` is infinite.
+        ``flags`` names the stage. Bounds of the stages are kept; where a stage is undefined and without bounds the
+        maximum is a lower bound and ``high`` is infinite.
 
     Raises
     ------
@@ -440,11 +463,13 @@ def eu_material_supply_risk(stages: Mapping[str, float] | pd.Series) -> Reading:
     s = keyed(stages, "stages")
     known = s.dropna()
     amounts(known, "stages")
+    # A stage known only by bounds counts with them; one not known at all may be anything.
+    ends = [(getattr(v, "low", float(v)), getattr(v, "high", float(v))) for v in dict(stages).values()]
+    low = max((a for a, _ in ends if not math.isnan(a)), default=math.nan)
+    high = max((math.inf if math.isnan(b) else b for _, b in ends), default=math.nan)
     if not len(known):
-        return Reading(math.nan, method="EU supply risk", reason="no stage has a value")
-    value = float(known.max())
-    high = math.inf if len(known) < len(s) else value
-    return Reading(value, method="EU supply risk", high=high, flags=(str(known.idxmax()),))
+        return Reading(math.nan, method="EU supply risk", low=low, high=high, reason="no stage has a value")
+    return Reading(float(known.max()), method="EU supply risk", low=low, high=high, flags=(str(known.idxmax()),))
 
 
 def eu_group_supply_risk(members: Mapping[str, float] | pd.Series) -> Reading:

@@ -20,6 +20,9 @@ def test_variants_and_clipping() -> None:
     assert governance_weight(-0.3) == pytest.approx(5.6)
     assert governance_weight(3.0, "g01") == 0.0
     assert governance_weight(-2.9, "g10") == 10.0
+    assert governance_weight(np.int64(1)) == 3.0
+    with pytest.raises(SchemaError, match="not numbers"):
+        governance_weight({"CHN": "bad"})
     assert governance_weight(25.0, "g_pr") == pytest.approx(0.75)
     frame = pd.DataFrame({"cc": [1.0, 0.0], "rl": [2.0, np.nan]}, index=["AUS", "TWN"])
     assert governance_weight(frame, countries=["AUS"])["AUS"] == pytest.approx(2.0)

@@ -129,6 +129,8 @@ def test_trade_parameters_are_dated() -> None:
     lapsed = trade_parameters(["CHN"], acts, "2025-02-01", licence=1.1).loc["CHN"]
     assert (lapsed["low"], lapsed["high"]) == (1.1, 1.5)
     assert "nothing further known" in lapsed["reason"]
+    month = trade_parameters(["IDN"], acts.assign(effective="2020-01"), "2020-01-15").loc["IDN"]
+    assert (month["low"], month["high"]) == (1.0, 1.5)
     # A ban on the United States says nothing of what the EU gets.
     other = trade_parameters(["CHN"], acts, "2025-01-15", destination=["USA"], licence=1.1).loc["CHN"]
     assert other["value"] == 1.5
@@ -191,6 +193,11 @@ def test_material_is_the_maximum_and_group_the_mean() -> None:
     m = eu_material_supply_risk({"E": 0.5, "P": math.nan})
     assert (m, m.high, m.flags) == (0.5, math.inf, ("E",))
     assert math.isnan(eu_material_supply_risk({"E": math.nan}))
+    wide = hhi_governance({"A": 60.0, "ROW": 40.0}, {"A": 5.0})
+    sr = eu_supply_risk(wide, 1.0, import_reliance=1.0, eol_rir=0.0, si_sr=1.0)
+    assert (sr.low, sr.high) == pytest.approx((0.5 * 1.8 + 0.5, 0.5 * 3.4 + 0.5))
+    assert eu_material_supply_risk({"E": sr, "P": 0.1}).high == pytest.approx(sr.high)
+    assert eu_supply_risk(math.nan, 1.0, import_reliance=0.0, eol_rir=0.0, si_sr=1.0) == 1.0
     assert eu_group_supply_risk({"a": 1.0, "b": 2.0}) == 1.5
     with pytest.raises(SchemaError):
         eu_group_supply_risk({"a": 1.0, "b": math.nan})
