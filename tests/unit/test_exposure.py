@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supplyrisk import control, exposure
+from supplyrisk import exposure
 from supplyrisk.errors import SchemaError, UnknownNameError
 from supplyrisk.graph import SupplyGraph
 
@@ -281,3 +281,303 @@ def test_trace_against_brute_force(spec, seed):
         assert (f[f"{c}_low"] <= f[c] + 1e-12).all()
         assert (f[c] <= f[f"{c}_high"] + 1e-12).all()
     assert (f["linear"] <= f["bottleneck"] + 1e-12).all()
+
+
+# ---------------------------------------------------------------- inter-country tables (F2, F3)
+
+A = np.array([[0.40, 0.02, 0.03], [0.05, 0.45, 0.08], [0.08, 0.06, 0.35]])
+REGION = ["HOME", "CHN", "ROW"]
+
+
+def test_face_value_and_lookthrough():
+    r = exposure.io_lookthrough(A, region=REGION, value_added=True)
+    home = r[r["sector"] == 0]
+    np.testing.assert_allclose(home["face"], [0.754717, 0.094340, 0.150943], atol=5e-7)
+    np.testing.assert_allclose(home["lookthrough"], [0.625166, 0.169744, 0.205090], atol=5e-7)
+    np.testing.assert_allclose(home["value_added"], [0.791517, 0.087298, 0.121185], atol=5e-7)
+    assert home["value_added"].sum() == pytest.approx(1.0, abs=1e-12)
+    china = home.set_index("focal").loc["CHN"]
+    assert china["hidden"] == pytest.approx(0.075405, abs=5e-7)
+    assert china["multiplier"] == pytest.approx(1.799291, abs=5e-7)
+    f = exposure.io_lookthrough(A, region=REGION, of="foreign", focal=["CHN", "ROW"]).head(2)
+    np.testing.assert_allclose(f["face"], [0.384615, 0.615385], atol=5e-7)
+    np.testing.assert_allclose(f["lookthrough"], [0.452852, 0.547148], atol=5e-7)
+    np.testing.assert_allclose(exposure.face_value(A, region=REGION).iloc[0], [0.754717, 0.094340, 0.150943], atol=5e-7)
+
+
+def test_trap_14_the_identity_is_left_out():
+    full = np.linalg.inv(np.eye(3) - A)
+    right = exposure.io_lookthrough(A, region=REGION, focal="CHN")["lookthrough"].iloc[0]
+    assert right == pytest.approx((full - np.eye(3))[1, 0] / (full - np.eye(3))[:, 0].sum(), abs=1e-12)
+    assert right != pytest.approx(full[1, 0] / full[:, 0].sum(), abs=1e-2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 12), st.integers(0, 10**6))
+def test_lookthrough_against_the_inverse(n, seed):
+    from scipy import sparse
+
+    rng = np.random.default_rng(seed)
+    z = rng.random((n, n)) * (rng.random((n, n)) < 0.6)
+    x = z.sum(axis=0) + rng.random(n) + 0.01
+    x[0], z[:, 0] = 0.0, 0.0  # a sector without output
+    region = rng.choice(["a", "b", "c"], n)
+    a = np.divide(z, x, out=np.zeros_like(z), where=x > 0)
+    deep = np.linalg.inv(np.eye(n) - a) - np.eye(n)
+    focal = sorted(set(region))
+    for table in (z, pd.DataFrame(z), sparse.csr_matrix(z)):
+        r = exposure.io_lookthrough(table, x, region=region, focal=focal)
+        for i, f in enumerate(focal):
+            got = r["lookthrough"].to_numpy().reshape(n, -1)[:, i]
+            total = deep.sum(axis=0)
+            want = np.divide(deep[region == f].sum(axis=0), total, out=np.full(n, np.nan), where=total > 0)
+            np.testing.assert_allclose(got, want, atol=1e-9)
+            np.testing.assert_allclose(
+                r["visits"].to_numpy().reshape(n, -1)[:, i], deep[region == f].sum(axis=0), atol=1e-9
+            )
+    assert np.isnan(r["lookthrough"].iloc[0])
+
+
+def test_restricted_rows():
+    rows = [True, True, False]
+    deep = np.linalg.inv(np.eye(3) - A) - np.eye(3)
+    r = exposure.io_lookthrough(A, region=REGION, focal="CHN", rows=rows)
+    np.testing.assert_allclose(r["lookthrough"], deep[1] / deep[:2].sum(axis=0), atol=1e-12)
+
+
+def test_tables_that_cannot_be_right():
+    with pytest.raises(SchemaError, match="do not converge"):
+        exposure.io_lookthrough(A * 3, region=REGION)
+    with pytest.raises(SchemaError, match="not square"):
+        exposure.io_lookthrough(A[:2], region=REGION)
+    with pytest.raises(SchemaError, match="inputs but no output"):
+        exposure.io_lookthrough(A, [1.0, 0.0, 1.0], region=REGION)
+    with pytest.raises(UnknownNameError, match="CHN"):
+        exposure.io_lookthrough(A, region=REGION, focal="CHM")
+    with pytest.raises(SchemaError, match="finite"):
+        exposure.face_value(np.where(A > 0.4, np.nan, A), region=REGION)
+
+
+# ---------------------------------------------------------------- flows with primary sources (F4, F5, F6)
+
+FLOWS = pd.DataFrame(
+    [
+        ("CD", "CN", 80.0),
+        ("CD", "FI", 20.0),
+        ("AU", "CN", 10.0),
+        ("AU", "FI", 30.0),
+        ("CN", "home", 54.0),
+        ("FI", "home", 36.0),
+    ],
+    columns=["supplier", "buyer", "quantity"],
+)
+SUPPLY = {"CD": 100.0, "AU": 40.0}
+
+
+def test_primary_origin():
+    y = exposure.origin(FLOWS, SUPPLY).loc["home"]
+    np.testing.assert_allclose(y[["CD", "AU"]], [0.693333, 0.306667], atol=5e-7)
+    by = exposure.origin(FLOWS, SUPPLY, by={"CD": "Africa", "AU": "Oceania"}).loc["home"]
+    assert by["Africa"] == pytest.approx(y["CD"])
+
+
+def test_touch_probability():
+    t = exposure.touch_probability(FLOWS, {"CN": 1.0, "CD": 0.8}, SUPPLY)
+    assert t["home"] == pytest.approx(0.728, abs=5e-7)
+    assert exposure.touch_probability(FLOWS, {"CN": 1.0}, SUPPLY)["home"] == pytest.approx(0.6)
+
+
+def test_loops_recycle_and_sourceless_loops_are_named():
+    loop = pd.concat([FLOWS, pd.DataFrame([("home", "FI", 10.0)], columns=FLOWS.columns)])
+    y = exposure.origin(loop, SUPPLY)
+    np.testing.assert_allclose(y.sum(axis=1), 1.0, atol=1e-12)
+    lost = pd.concat([FLOWS, pd.DataFrame([("X", "Y", 1.0), ("Y", "X", 1.0)], columns=FLOWS.columns)])
+    with pytest.raises(SchemaError, match="X, Y"):
+        exposure.origin(lost, SUPPLY)
+    with pytest.raises(SchemaError, match="CD, AU, CN"):
+        exposure.touch_probability(FLOWS, {"home": 0.5}, {})
+    with pytest.raises(SchemaError, match="negative"):
+        exposure.origin(FLOWS.assign(quantity=-1.0), SUPPLY)
+    with pytest.raises(UnknownNameError):
+        exposure.touch_probability(FLOWS, {"CNN": 1.0}, SUPPLY)
+
+
+def test_assembly_three_ways():
+    got = exposure.bottleneck([0.20, 0.75, 0.50], [0.6, 0.1, 0.3])
+    np.testing.assert_allclose(got, [0.345, 0.75, 0.9], atol=5e-7)
+    assert exposure.bottleneck([0.2, 0.75, 0.5], essential=[True, False, True])["bottleneck"] == 0.5
+    assert exposure.bottleneck([0.2, 0.75, 0.5], group=["s", "s", None])["bottleneck"] == 0.5
+    with pytest.raises(SchemaError):
+        exposure.bottleneck([0.2, np.nan])
+    with pytest.raises(SchemaError):
+        exposure.bottleneck([])
+
+
+def test_origin_of_a_graph():
+    g = graph(
+        ["x@CHN", "x@AUS", "z@JPN", ("z@KOR:demand", None), ("x@SGP:demand", None)],
+        [
+            ("x@CHN", "x@SGP:demand", 30.0),
+            ("x@AUS", "x@SGP:demand", 10.0),
+            ("x@SGP:demand", "z@JPN", 5.0),
+            ("z@JPN", "z@KOR:demand", 4.0),
+        ],
+    )
+    y = exposure.origin(g)
+    assert y.loc["z@KOR:demand", ["CHN", "AUS", "UNK"]].tolist() == pytest.approx([0.75, 0.25, 0.0])
+    assert exposure.touch_probability(g, {"x@CHN": 1.0})["z@KOR:demand"] == pytest.approx(0.75)
+    assert exposure.origin(g, view="equity").loc["z@KOR:demand", "UNK"] == pytest.approx(1.0)
+
+
+# ---------------------------------------------------------------- free flow (F7), dominators, paths
+
+CAPS = FLOWS.assign(quantity=[80.0, 20.0, 10.0, 30.0, np.inf, np.inf])
+
+
+def test_china_free_deliverable():
+    kw = {"supply": SUPPLY, "demand": {"home": 90.0}, "capacity": {"FI": 50.0}}
+    r = exposure.free_flow(CAPS, without=["CN"], **kw)
+    assert r.share == pytest.approx(0.555556, abs=5e-7)
+    assert r.cut["capacity"].sum() == pytest.approx(r.flow)
+    assert exposure.free_flow(CAPS, without=["CN", "CD"], **kw).share == pytest.approx(0.333333, abs=5e-7)
+    whole = exposure.free_flow(CAPS, **kw)
+    assert whole.share == 1.0
+    assert whole.cut["kind"].tolist() == ["demand"]
+    with pytest.raises(UnknownNameError):
+        exposure.free_flow(CAPS, without=["CNN"], **kw)
+    with pytest.raises(SchemaError):
+        exposure.free_flow(CAPS, supply=SUPPLY)
+
+
+def _min_cut(links, supply, demand, through, nodes):
+    """Smallest cut by trying every set of nodes on the source's side (node in, node through)."""
+    best = np.inf
+    for code in range(3 ** len(nodes)):
+        state, c = {}, code
+        for v in nodes:  # 0: behind the cut; 1: entered but not passed; 2: on the source's side
+            state[v], c = c % 3, c // 3
+        cut = sum(q for v, q in supply.items() if state[v] == 0)
+        cut += sum(through.get(v, np.inf) for v in nodes if state[v] == 1)
+        cut += sum(q for (s, b), q in links.items() if state[s] == 2 and state[b] == 0)
+        cut += sum(q for v, q in demand.items() if state[v] == 2)
+        best = min(best, cut)
+    return best
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_minimum_cut_against_brute_force(seed):
+    rng = np.random.default_rng(seed)
+    nodes = [f"n{i}" for i in range(6)]
+    links = {
+        (a, b): float(rng.choice([rng.random() * 10, 1e-6, 12345.678]))
+        for a in nodes
+        for b in nodes
+        if a != b and rng.random() < 0.35
+    }
+    links = links or {("n0", "n5"): 1.0}
+    through = {v: float(rng.random() * 9) for v in nodes if rng.random() < 0.5}
+    supply, demand = {"n0": 7.3, "n1": float(rng.random() * 1e4)}, {"n5": 9.1, "n4": 2.2}
+    f = pd.DataFrame([(a, b, q) for (a, b), q in links.items()], columns=["supplier", "buyer", "quantity"])
+    known = {*f["supplier"], *f["buyer"], *supply, *demand}
+    r = exposure.free_flow(f, supply=supply, demand=demand, capacity={k: v for k, v in through.items() if k in known})
+    want = _min_cut(links, supply, demand, through, nodes)
+    assert r.flow == pytest.approx(want, rel=1e-11, abs=1e-11)
+    assert r.cut["capacity"].sum() == pytest.approx(want, rel=1e-11, abs=1e-11)
+
+
+def test_free_flow_of_a_graph():
+    g = graph(
+        [("x@CHN", 100.0), ("x@AUS", 30.0), ("x@JPN:demand", None), ("x@CHN:demand", None)],
+        [
+            ("x@CHN", "x@JPN:demand", 60.0),
+            ("x@AUS", "x@JPN:demand", 20.0),
+            ("x@AUS", "x@CHN:demand", 10.0),
+            ("x@CHN:demand", "x@JPN:demand", 10.0),
+        ],
+    )
+    r = exposure.free_flow(g, "x@JPN:demand")
+    assert (r.flow, r.demand) == (pytest.approx(20.0), pytest.approx(90.0))
+    assert r.cut[["kind", "name", "to"]].to_numpy().tolist() == [["link", "x@AUS", "x@JPN:demand"]]
+    assert exposure.free_flow(g, "x@JPN:demand", focal="USA").share == 1.0
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**6))
+def test_dominators_by_removing_each_node(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 11))
+    pairs = [
+        (f"n{a}", f"n{b}") for a in range(n) for b in range(n) if a != b and rng.random() < rng.choice([0.12, 0.25])
+    ]
+    if not pairs:
+        return
+    f = pd.DataFrame(pairs, columns=["supplier", "buyer"])
+    nodes = sorted({*f["supplier"], *f["buyer"]})
+    sources = [v for v in nodes if v not in set(f["buyer"])] or nodes[:1]
+    to = str(rng.choice(nodes))
+
+    def fed(without=None):
+        have = {s for s in sources if s != without}
+        while True:
+            new = have | {b for s, b in pairs if s in have and b != without}
+            if new == have:
+                return to in have
+            have = new
+
+    got = exposure.dominators(f, to, sources=sources)
+    want = {v for v in nodes if v != to and not fed(v)} if fed() and to not in sources else set()
+    assert set(got) == want
+
+
+def test_dominators_of_a_graph():
+    g = graph(
+        ["x@CHN", "x@AUS", ("x@SGP:demand", None), ("x@JPN:demand", None)],
+        [
+            ("x@CHN", "x@SGP:demand", 1.0),
+            ("x@AUS", "x@SGP:demand", 1.0),
+            ("x@SGP:demand", "x@JPN:demand", 1.0),
+            ("x@AUS", "x@JPN:demand", 0.0),
+        ],
+    )
+    assert exposure.dominators(g, "x@JPN:demand") == ["x@SGP:demand"]
+    with pytest.raises(UnknownNameError):
+        exposure.dominators(g, "x@JPN")
+
+
+@settings(max_examples=20, deadline=None)
+@given(supply())
+def test_paths_add_up_and_are_ranked(spec):
+    nodes, links, _ = spec
+    ring = [x for x in links if not (x[0].endswith(":demand") and x[1].endswith(":demand"))]
+    ring = [x for x in ring if x[1].endswith(":demand") or x[0][0] < x[1][0]]  # no loops: shares add up exactly
+    g = graph(nodes, ring)
+    own = np.zeros(g.index.n)
+    own[
+        [
+            i
+            for i, (c, k) in enumerate(zip(g.index.nodes["country"], g.index.nodes["kind"], strict=True))
+            if c == "CHN" and k == "producer"
+        ]
+    ] = 1.0
+    whole = exposure.trace(g, own)
+    for to in ("c@JPN:demand", "b@CHN:demand"):
+        p = exposure.paths(g, to, via="CHN", k=10_000)
+        assert p["share"].is_monotonic_decreasing
+        assert p["share"].sum() == pytest.approx(whole[g.index.code(to)], abs=1e-9)
+        assert all("@CHN" in names[0] and names[-1] == to for names in p["nodes"])
+        top = exposure.paths(g, to, via="CHN", k=2)
+        np.testing.assert_allclose(top["share"], p["share"].head(2))
+
+
+def test_paths_carry_evidence():
+    g = assembly()
+    p = exposure.paths(g, "z@JPN", via="CHN", k=2)
+    assert p["path"].tolist() == ["c@CHN > z@JPN", "a@CHN > z@JPN"]
+    assert p["share"].tolist() == pytest.approx([0.15, 0.12])
+    assert set(p["grade"]) == {"assumption"}
+    assert p["part"].iloc[0] == pytest.approx(0.15 / 0.345)
+    assert len(exposure.paths(g, "z@JPN", k=100)) == 6
+    assert exposure.paths(g, "z@JPN", via="a@USA")["path"].tolist() == ["a@USA > z@JPN"]
+    with pytest.raises(UnknownNameError):
+        exposure.paths(g, "z@JPN", via="CHM")

@@ -1,0 +1,418 @@
+"""The rule of tracing on a graph, linear and bottleneck, several focal sets at once; cycles allowed.
+
+A pool of demand is as exposed as the mix of what flows in; a producer is exposed by itself, and for the rest through
+its inputs, weighted by value (``linear``) or by the worst of those it cannot do without (``bottleneck``).
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .errors import Problem, SchemaError, unknown_name
+from .graph import GraphIndex, SupplyGraph
+from .kernels import solve_absorbing
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+__all__ = ["Plan", "input_weights", "plan_of", "solve_trace", "trace", "tracing_matrix"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Mode = Literal["linear", "bottleneck"]
+_TOLERANCE = 1e-13
+_SWEEPS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A graph ready for tracing: one row per segment (buyer, product), segments of a buyer side by side."""
+
+    n: int
+    segments: sparse.csr_matrix  # segment x node, shares within the segment; empty rows where no flow is known
+    buyer: IntArray  # of each segment
+    blind: BoolArray  # segments whose split among suppliers nobody knows
+    maker: BoolArray  # nodes that make something of inputs; the others mix
+    empty: BoolArray  # pools without any recorded inflow
+    lacking: BoolArray  # nodes without a link for an input they cannot do without
+    weight: FloatArray  # of each segment in its buyer, adding to 1
+    # Segments that can stop their buyer, alternatives side by side: order, first of each group, first group of each buyer
+    order: IntArray
+    group_start: IntArray
+    stop_start: IntArray
+    stop_buyer: IntArray
+
+
+_PLANS: weakref.WeakKeyDictionary[SupplyGraph, Plan] = weakref.WeakKeyDictionary()
+
+
+def _by_buyer(ix: GraphIndex) -> IntArray:
+    """First segment of each buyer that has one."""
+    change = np.ones(len(ix.segment_buyer), dtype=bool)
+    change[1:] = ix.segment_buyer[1:] != ix.segment_buyer[:-1]
+    return np.flatnonzero(change).astype(np.int64)
+
+
+def input_weights(graph: SupplyGraph) -> tuple[FloatArray, BoolArray]:
+    """Value weight of each input segment in its buyer, and whether equal weights had to be assumed.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph; prices come from ``products``, amounts from the links, or from the recipes where a flow is missing.
+
+    Returns
+    -------
+    tuple of ndarray
+        Per segment of ``graph.index``: the weight (adding to 1 over a buyer's segments), and True where a price or
+        an amount of one of the buyer's inputs is missing, so that its inputs count alike.
+
+    Examples
+    --------
+    >>> weights, assumed = input_weights(SupplyGraph.from_tables())
+    >>> len(weights), len(assumed)
+    (0, 0)
+    """
+    ix = graph.index
+    if not len(ix.segment_buyer):
+        return np.zeros(0), np.zeros(0, dtype=bool)
+    start = _by_buyer(ix)
+    count = np.diff(np.append(start, len(ix.segment_buyer)))
+    products = graph.tables["products"]
+    price = pd.Series(products["price"].to_numpy(dtype=float), index=products["product"].astype("object"))
+    flow = np.add.reduceat(ix.quantity, ix.segment_start)  # unknown if any flow is
+    p = price.reindex(ix.segment_product).to_numpy(dtype=float)
+    recipe = graph.tables["recipes"]
+    mean = recipe.groupby([recipe["product"].astype("object"), recipe["input"].astype("object")], observed=True)[
+        "coefficient"
+    ].mean()
+    made = ix.nodes["product"].astype("object").to_numpy()[ix.segment_buyer]
+    need = mean.reindex(pd.MultiIndex.from_arrays([made, ix.segment_product])).to_numpy(dtype=float)
+
+    def good(x: FloatArray) -> BoolArray:
+        with np.errstate(invalid="ignore"):
+            fine = np.logical_and.reduceat(x > 0, start)
+        return np.asarray(np.repeat(fine, count))
+
+    by_flow, by_recipe = p * flow, p * need
+    value = np.where(good(by_flow), by_flow, np.where(good(by_recipe), by_recipe, 1.0))
+    assumed = ~(good(by_flow) | good(by_recipe)) & np.repeat(count > 1, count)
+    return value / np.repeat(np.add.reduceat(value, start), count), assumed
+
+
+def plan_of(graph: SupplyGraph) -> Plan:
+    """The graph made ready for tracing, once."""
+    found = _PLANS.get(graph)
+    if found is None:
+        found = _make_plan(graph)
+        _PLANS[graph] = found
+    return found
+
+
+def _make_plan(graph: SupplyGraph) -> Plan:
+    from scipy import sparse
+
+    ix = graph.index
+    n, m, k = ix.n, len(ix.src), len(ix.segment_start)
+    segments = sparse.csr_matrix(
+        (np.nan_to_num(ix.share), ix.src, np.append(ix.segment_start, m)), shape=(k, n), copy=False
+    )
+    kind = ix.nodes["kind"].astype("object").to_numpy()
+    fed = np.bincount(ix.segment_buyer, minlength=n) > 0
+    maker = (kind == "producer") | ((kind == "stock") & ~fed)
+    blind = np.isnan(np.maximum.reduceat(ix.share, ix.segment_start)) if m else np.zeros(0, dtype=bool)
+
+    # Class and alternatives of each segment, by recipe; an input without a recipe counts as essential.
+    recipe = graph.tables["recipes"]
+    rank = {"essential": 2, "important": 1, "minor": 0}
+    r = pd.DataFrame(
+        {
+            "product": recipe["product"].astype("object"),
+            "input": recipe["input"].astype("object"),
+            "rank": recipe["input_class"].astype("object").map(rank).astype("float64").fillna(2.0),
+            "group": recipe["substitute_group"].astype("object").fillna(""),
+        }
+    )
+    r = r.groupby(["product", "input"], as_index=False).agg(rank=("rank", "max"), group=("group", "max"))
+    product = ix.nodes["product"].astype("object").to_numpy()
+    seg_key = pd.MultiIndex.from_arrays([product[ix.segment_buyer], ix.segment_product])
+    at = pd.MultiIndex.from_frame(r[["product", "input"]]).get_indexer(seg_key) if k and len(r) else np.full(k, -1)
+    essential = np.where(at >= 0, r["rank"].to_numpy()[at] == 2, True) if len(r) else np.ones(k, dtype=bool)
+    group = np.where(at >= 0, r["group"].to_numpy(dtype=object)[at], "") if len(r) else np.full(k, "", dtype=object)
+    stops = np.flatnonzero(essential & maker[ix.segment_buyer])
+    code = np.where(group[stops] == "", ix.segment_product[stops], "\x1f" + group[stops])
+    code = pd.factorize(code)[0]
+    order = stops[np.lexsort((code, ix.segment_buyer[stops]))]
+    code = code[np.lexsort((code, ix.segment_buyer[stops]))]
+    b = ix.segment_buyer[order]
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = (b[1:] != b[:-1]) | (code[1:] != code[:-1])
+    group_start = np.flatnonzero(fresh).astype(np.int64)
+    gb = b[group_start]
+    first = np.ones(len(gb), dtype=bool)
+    first[1:] = gb[1:] != gb[:-1]
+    stop_start = np.flatnonzero(first).astype(np.int64)
+    return Plan(
+        n=n,
+        segments=segments,
+        buyer=ix.segment_buyer,
+        blind=np.asarray(blind, dtype=bool),
+        maker=maker,
+        empty=~maker & ~fed,
+        lacking=_lacking(graph, r, maker),
+        weight=input_weights(graph)[0],
+        order=order,
+        group_start=group_start,
+        stop_start=stop_start,
+        stop_buyer=gb[stop_start],
+    )
+
+
+def _lacking(graph: SupplyGraph, r: pd.DataFrame, maker: BoolArray) -> BoolArray:
+    """Makers whose recipe asks for an essential input, or one of its alternatives, that no link brings."""
+    ix = graph.index
+    out = np.zeros(ix.n, dtype=bool)
+    must = r[r["rank"] == 2].copy()
+    if not len(must):
+        return out
+    must["need"] = np.where(must["group"] == "", must["input"], "\x1f" + must["group"])
+    nodes = pd.DataFrame(
+        {"v": np.flatnonzero(maker), "product": ix.nodes["product"].astype("object")[maker].to_numpy()}
+    )
+    asked = nodes.merge(must, on="product")
+    have = pd.MultiIndex.from_arrays([ix.segment_buyer, ix.segment_product])
+    got = pd.MultiIndex.from_arrays([asked["v"], asked["input"]]).isin(have)
+    met = pd.Series(got).groupby([asked["v"], asked["need"]]).any()
+    out[met.index.get_level_values(0)[~met.to_numpy(dtype=bool)]] = True
+    return out
+
+
+def _columns(own: Any, n: int) -> tuple[FloatArray, bool]:
+    a = np.asarray(own, dtype=np.float64)
+    flat = a.ndim == 1
+    a = a.reshape(n, 1) if flat and len(a) == n else a
+    if a.ndim != 2 or a.shape[0] != n or not ((a >= 0) & (a <= 1)).all():
+        raise SchemaError(
+            [
+                Problem(
+                    "own",
+                    "-",
+                    "-",
+                    f"not a fraction from 0 to 1 for each of {n} nodes",
+                    f"shape {np.shape(own)}",
+                    "Give control.focal_share(...)[0], or several such columns side by side.",
+                )
+            ],
+            "trace()",
+        )
+    return a, flat
+
+
+def trace(
+    graph: SupplyGraph,
+    own: FloatArray,
+    mode: Mode = "linear",
+    *,
+    unknown: float = 0.0,
+    weights: FloatArray | None = None,
+) -> FloatArray:
+    r"""Exposure of every node through all its tiers, for one or several focal sets at once.
+
+    A pool: :math:`e_v = \sum_u s_{uv} e_u`. A producer: :math:`e_v = a_v + (1 - a_v) G_v`, where
+    :math:`E_k = \sum_u s_{uv} e_u` over the suppliers of input k, and :math:`G_v = \sum_k w_k E_k` (linear) or
+    :math:`G_v = \max_k E_k` over essential inputs, alternatives counting as their minimum (bottleneck).
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    own : ndarray
+        Share of the focal at each node itself, ``(n,)`` or ``(n, k)`` in the order of ``graph.index.nodes``.
+    mode : {"linear", "bottleneck"}
+        How inputs are combined.
+    unknown : float
+        Exposure of what nobody knows: pools and inputs without a known flow, essential inputs without a link, loops
+        without a source. 0 gives the value, 1 the high bound.
+    weights : ndarray, optional
+        Weight of each segment (linear); default :func:`input_weights`.
+
+    Returns
+    -------
+    ndarray
+        Same shape as ``own``, in [0, 1]. Never below ``own`` at a producer.
+
+    Raises
+    ------
+    SchemaError
+        ``own``, ``weights`` or ``unknown`` of the wrong shape or outside 0 to 1.
+    UnknownNameError
+        No such mode.
+
+    Notes
+    -----
+    Recorded producers without recorded inputs end the chain. Inputs without a recipe count as essential. Definition
+    of this library; the linear mode is an absorbing Markov chain.
+
+    Examples
+    --------
+    >>> trace(SupplyGraph.from_tables(), np.zeros(0)).shape
+    (0,)
+    """
+    if mode not in ("linear", "bottleneck"):
+        raise unknown_name("mode", mode, ("linear", "bottleneck"), "trace()")
+    plan = plan_of(graph)
+    a, flat = _columns(own, plan.n)
+    if not 0.0 <= unknown <= 1.0:
+        raise SchemaError(
+            [Problem("unknown", "-", "-", "not a fraction from 0 to 1", repr(unknown), "0 for value, 1 for high.")],
+            "trace()",
+        )
+    w = plan.weight
+    if weights is not None:
+        w = np.asarray(weights, dtype=np.float64)
+        if w.shape != plan.weight.shape or not (w >= 0).all():
+            raise SchemaError(
+                [
+                    Problem(
+                        "weights",
+                        "-",
+                        "-",
+                        "not a weight for each segment",
+                        f"shape {w.shape}",
+                        f"Give {len(plan.weight)} non-negative numbers in the order of graph.index.segment_start.",
+                    )
+                ],
+                "trace()",
+            )
+        total = np.bincount(plan.buyer, w, plan.n)[plan.buyer]
+        w = np.divide(w, total, out=np.zeros_like(w), where=total > 0)
+    if plan.n == 0:
+        return np.asarray(a.ravel() if flat else a)
+    if mode == "linear":
+        if unknown in (0.0, 1.0):
+            out = _linear(plan, a, w, unknown == 1.0)
+        else:
+            out = (1 - unknown) * _linear(plan, a, w, False) + unknown * _linear(plan, a, w, True)
+    else:
+        out = _bottleneck(plan, a, w, unknown)
+    out = np.clip(out, 0.0, 1.0)
+    return np.asarray(out[:, 0] if flat else out)
+
+
+def _matrix(plan: Plan, weight: FloatArray) -> sparse.csr_matrix:
+    from scipy import sparse
+
+    per_link = np.repeat(weight, np.diff(plan.segments.indptr))
+    first = np.searchsorted(plan.buyer, np.arange(plan.n + 1))
+    return sparse.csr_matrix(
+        (plan.segments.data * per_link, plan.segments.indices, plan.segments.indptr[first]), shape=(plan.n, plan.n)
+    )
+
+
+def tracing_matrix(graph: SupplyGraph) -> sparse.csr_matrix:
+    """Part of each node (row) that comes from each supplier, by value; entries in the order of the graph's links."""
+    plan = plan_of(graph)
+    return _matrix(plan, plan.weight)
+
+
+def solve_trace(graph: SupplyGraph, own: FloatArray) -> FloatArray:
+    """Linear exposure when any node, pools included, can be a hand of its own."""
+    return np.asarray(solve_absorbing(tracing_matrix(graph), own.reshape(-1, 1), 1 - own.reshape(-1, 1))[:, 0])
+
+
+def _linear(plan: Plan, a: FloatArray, weight: FloatArray, pessimist: bool) -> FloatArray:
+    """Linear trace with unknown 0, or with unknown 1 as one minus the trace of what is surely free."""
+    w = _matrix(plan, weight)
+    maker = plan.maker.reshape(-1, 1)
+    mine = np.where(maker, a, 0.0)
+    if not pessimist:
+        return solve_absorbing(w, mine, 1 - mine)
+    # Free: not the focal's own, and every input free. Inputs nobody recorded are free, those unknown are not.
+    fed = (np.bincount(plan.buyer, minlength=plan.n) > 0).reshape(-1, 1)
+    lacking = plan.lacking.reshape(-1, 1)
+    free = np.where(maker & ~fed & ~lacking, 1 - mine, 0.0)
+    scale = np.where(lacking, 0.0, 1 - mine)
+    return 1 - solve_absorbing(w, free, scale)
+
+
+def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float) -> FloatArray:
+    """Fixed point of the max-min rule, from below (unknown < 1) or from above (unknown = 1)."""
+    n = plan.n
+    k = a.shape[1]
+    maker = plan.maker.reshape(-1, 1)
+    mine = np.where(maker, a, 0.0)
+    mixed = ~plan.maker[plan.buyer]
+    pool = plan.buyer[mixed]
+    blind = plan.blind
+    floor = np.zeros((n, 1))
+    floor[plan.lacking] = unknown
+    floor[plan.empty] = unknown
+
+    def inputs(x: FloatArray) -> FloatArray:
+        e = np.asarray(plan.segments @ x)
+        e[blind] = unknown
+        return e
+
+    def step(x: FloatArray) -> FloatArray:
+        e = inputs(x)
+        agg = np.broadcast_to(floor, (n, k)).copy()
+        if len(plan.order):
+            worst = np.minimum.reduceat(e[plan.order], plan.group_start, axis=0)
+            worst = np.maximum.reduceat(worst, plan.stop_start, axis=0)
+            agg[plan.stop_buyer] = np.maximum(agg[plan.stop_buyer], worst)
+        agg[pool] = e[mixed]
+        return np.asarray(mine + (1 - mine) * agg)
+
+    x = step(np.full((n, k), 1.0 if unknown == 1.0 else 0.0))
+    for round_ in range(200):
+        for _ in range(_SWEEPS):
+            new = step(x)
+            gap = float(np.max(np.abs(new - x)))
+            x = new
+            if gap <= _TOLERANCE:
+                return x
+        if round_ < 8:
+            # Slow loops: hold each node's choice of input, solve exactly, and go on from there.
+            x = np.column_stack([_held(plan, mine[:, j], floor[:, 0], x[:, j], inputs, unknown) for j in range(k)])
+    return x
+
+
+def _held(plan: Plan, mine: FloatArray, floor: FloatArray, x: FloatArray, inputs: Any, unknown: float) -> FloatArray:
+    """Exact exposure of one column when every maker's decisive input stays what it is at ``x``."""
+    from scipy import sparse
+
+    n = plan.n
+    e = inputs(x.reshape(-1, 1))[:, 0]
+    pick = np.full(n, -1, dtype=np.int64)
+    mixed = np.flatnonzero(~plan.maker[plan.buyer])
+    pick[plan.buyer[mixed]] = mixed
+    if len(plan.order):
+        eo = e[plan.order]
+        size = np.diff(np.append(plan.group_start, len(eo)))
+        group = np.repeat(np.arange(len(size)), size)
+        by = np.lexsort((eo, group))
+        least = plan.order[by[plan.group_start]]
+        size = np.diff(np.append(plan.stop_start, len(least)))
+        owner = np.repeat(np.arange(len(size)), size)
+        by = np.lexsort((-e[least], owner))
+        most = least[by[plan.stop_start]]
+        pick[plan.stop_buyer] = np.where(e[most] >= floor[plan.stop_buyer], most, -1)
+    has = np.flatnonzero(pick >= 0)
+    chosen = pick[has]
+    rows = plan.segments[chosen]
+    w = sparse.csr_matrix((np.ones(len(has)), (has, np.arange(len(has)))), shape=(n, len(has))) @ rows
+    base = floor.copy()
+    base[has] = np.where(plan.blind[chosen], unknown, 0.0)
+    if unknown == 1.0:  # from above: one minus what is surely free
+        total = np.asarray(w.sum(axis=1)).ravel()
+        free = (1 - mine) * np.maximum(1 - base - total, 0.0)
+        return np.asarray(1 - solve_absorbing(w.tocsr(), free.reshape(-1, 1), (1 - mine).reshape(-1, 1))[:, 0])
+    b = mine + (1 - mine) * base
+    return np.asarray(solve_absorbing(w.tocsr(), b.reshape(-1, 1), (1 - mine).reshape(-1, 1))[:, 0])
