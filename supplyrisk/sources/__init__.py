@@ -17,7 +17,7 @@ from .base import Reading, Report
 
 __all__ = ["Reading", "Report", "listing", "load_all"]
 
-_NOT_READERS = {"base", "places", "commodities"}
+_NOT_READERS = {"base", "places", "commodities", "hs", "repair"}
 
 
 def load_all() -> None:

@@ -38,7 +38,7 @@ _ALIASES = {
     "hong kong sar, china": "HKG", "china, hong kong special administrative region": "HKG", "macao": "MAC", "macau": "MAC",
     "china, macao sar": "MAC", "macao sar, china": "MAC", "china, mainland": "CHN", "china (mainland)": "CHN",
     "mainland china": "CHN", "china": "CHN", "people's republic of china": "CHN", "pr china": "CHN", "china, people's republic": "CHN",
-    "russia": "RUS", "russian federation": "RUS", "russia, asia": "RUS", "russia, europe": "RUS", "ussr": "SUN",
+    "russia": "RUS", "russian federation": "RUS", "russia, asia": "RUS", "russia, europe": "RUS", "ussr": "SUN", "soviet union": "SUN", "yugoslavia": "YUG", "czechoslovakia": "CSK", "german d.r.": "DDR", "the bahamas": "BHS", "the gambia": "GMB",
     "usa": "USA", "united states": "USA", "united states of america": "USA", "usa, puerto rico and us virgin islands": "USA",
     "u.s.": "USA", "us": "USA", "uk": "GBR", "great britain": "GBR", "united kingdom": "GBR", "viet nam": "VNM", "vietnam": "VNM",
     "bolivia": "BOL", "bolivia (plurinational state of)": "BOL", "plurinational state of bolivia": "BOL", "iran": "IRN",
@@ -68,7 +68,7 @@ _ALIASES = {
 # Codes that are not ISO 3166-1 alpha-3 (old World Bank, BACI and Comtrade specials).
 _CODES = {
     "ADO": "AND", "ZAR": "COD", "ROM": "ROU", "TMP": "TLS", "KSV": "XKX", "WBG": "PSE", "S19": "TWN", "E19": "ROW",
-    "R20": "XKX", "SCG": "SCG", "YUG": "YUG", "SUN": "SUN", "ANT": "ANT", "DDR": "DEU", "KOS": "XKX", "ROW": "ROW", "RoW": "ROW",
+    "R20": "XKX", "SCG": "SCG", "YUG": "YUG", "SUN": "SUN", "ANT": "ANT", "DDR": "DDR", "CSK": "CSK", "KOS": "XKX", "ROW": "ROW", "RoW": "ROW",
     "UVK": "XKX", "XK": "XKX",
 }  # fmt: skip
 
@@ -85,6 +85,44 @@ _AGGREGATES = re.compile(
 )
 _REST = re.compile(r"^(other countries|others?$|rest of( the)? world|other$|row$|all others?|areas, nes|unspecified|not specified|"
                    r"other europe|other africa|bunkers|free zones|special categories|countries nes|other, nes)", re.IGNORECASE)  # fmt: skip
+
+
+_STYLES = frozenset(
+    [
+        "republic",
+        "rep",
+        "of",
+        "the",
+        "united",
+        "democratic",
+        "dem",
+        "people",
+        "people's",
+        "peoples",
+        "islamic",
+        "federal",
+        "federation",
+        "federated",
+        "state",
+        "states",
+        "kingdom",
+        "plurinational",
+        "bolivarian",
+        "socialist",
+        "arab",
+        "former",
+        "fmr",
+        "pr",
+        "p",
+        "r",
+        "sar",
+        "province",
+        "and",
+        "principality",
+        "fed",
+        "sts",
+    ]
+)
 
 
 def _fold(name: str) -> str:
@@ -162,8 +200,8 @@ def country(name: object, scheme: str = "any") -> str | None:
         return REST
     if _AGGREGATES.match(folded):
         return AGGREGATE
-    if "," in folded:  # "Tanzania, United Republic of" and "Republic of, Moldova"
-        head, _, tail = folded.partition(",")
+    head, _, tail = folded.partition(",")
+    if tail and set(re.findall(r"[a-z']+", tail)) <= _STYLES:  # "Tanzania, United Republic of", not "China, Germany"
         for trial in (f"{tail.strip()} {head}", head):
             if trial in _ALIASES or trial in _standard():
                 return _ALIASES.get(trial) or _standard()[trial]
