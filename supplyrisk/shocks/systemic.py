@@ -7,7 +7,7 @@ is linear. Read them beside the inventory and market engines, not instead of the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ __all__ = ["EsriResult", "esri", "inoperability", "inoperability_path", "interde
 
 FloatArray = npt.NDArray[np.float64]
 _CELLS = 4_000_000  # firms x scenarios held at once: some 200 MB for the six arrays of a batch
+_DENSE = 5_000
 
 
 @dataclass(frozen=True)
@@ -400,10 +401,28 @@ def _by_sector(values: Any, index: pd.Index, what: str, low: float, high: float)
     return np.asarray(out, dtype=np.float64)
 
 
+def _solver(a: Any) -> Callable[[FloatArray], FloatArray]:
+    """Factor I - A once. Tables of up to a few thousand sectors fill in anyhow: there a dense factor is faster."""
+    from scipy import linalg, sparse
+    from scipy.sparse.linalg import splu
+
+    n = a.shape[0]
+    if n <= _DENSE:
+        lu, pivots, info = linalg.lapack.dgetrf(np.eye(n) - a.toarray())
+        if info > 0:
+            raise SolverError("I - A* is singular: the spectral radius of A* is 1 or more.", "singular")
+        return lambda b: np.asarray(linalg.lu_solve((lu, pivots), b), dtype=np.float64)
+    try:
+        factor = splu(sparse.csc_matrix(sparse.eye_array(n, format="csc") - a))
+    except RuntimeError as exc:  # SuperLU's word for a singular matrix
+        raise SolverError("I - A* is singular: the spectral radius of A* is 1 or more.", "singular") from exc
+    return lambda b: np.asarray(factor.solve(b), dtype=np.float64)
+
+
 def inoperability(a_star: Any, perturbation: Any) -> pd.Series:
     """Inoperability input-output model: part of each sector's output lost once a perturbation has spread.
 
-    ``q = A* q + c*``, hence ``q = (I - A*)^-1 c*``, clipped to [0, 1]. Solved as a sparse system, never inverted.
+    ``q = A* q + c*``, hence ``q = (I - A*)^-1 c*``, clipped to [0, 1]. Solved by one factorisation, never inverted.
 
     Parameters
     ----------
@@ -433,22 +452,17 @@ def inoperability(a_star: Any, perturbation: Any) -> pd.Series:
     >>> inoperability([[0.10, 0.30], [0.20, 0.05]], [0.08, 0.0]).round(6).tolist()
     [0.095597, 0.020126]
     """
-    from scipy import sparse
-    from scipy.sparse.linalg import splu
-
     a, index = _square(a_star, "a_star")
     c = _by_sector(perturbation, index, "perturbation", 0.0, 1.0)
     n = len(index)
     if not n:
         return pd.Series([], index=index, dtype="float64", name="inoperability")
-    try:
-        factor = splu(sparse.csc_matrix(sparse.eye_array(n, format="csc") - a))
-    except RuntimeError as exc:  # SuperLU's word for a singular matrix
-        raise SolverError("I - A* is singular: the spectral radius of A* is 1 or more.", "singular") from exc
+    solve = _solver(a)
     # For A* >= 0 the radius is below 1 exactly if (I - A*) x = 1 has a solution with all x >= 1.
-    if not (factor.solve(np.ones(n)) >= 1.0 - 1e-9).all():
+    ones = solve(np.ones(n))
+    if not (np.isfinite(ones).all() and (ones >= 1.0 - 1e-9).all()):
         raise SolverError("the spectral radius of A* is 1 or more: losses would grow without end.", "diverges")
-    raw = np.asarray(factor.solve(c), dtype=np.float64)
+    raw = solve(c)
     q = pd.Series(np.clip(raw, 0.0, 1.0), index=index, name="inoperability")
     q.attrs["clipped"] = [index[int(i)] for i in np.flatnonzero(raw > 1.0)]
     return q
