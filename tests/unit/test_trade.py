@@ -61,6 +61,18 @@ PUBLISHED = """
     Zinc|P|E|0|34|0.8|0.1; Zirconium|E|B|100|12|0.97|0.8
 """
 
+# The same study: material, SI_EI, EI.
+IMPORTANCE = """
+    Aggregates|1|3.2; Aluminium|0.82|5.8; Antimony|0.92|5.4; Arsenic|0.86|2.9; Barytes|0.87|3.5; Bismuth|0.95|5.7;
+    Borate|0.99|3.9; Cadmium|0.92|4.1; Cerium|0.93|4.9; Chromium|0.93|7.2; Coking coal|1|3.1; Diatomite|0.91|2.3;
+    Feldspar|0.99|3.2; Fluorspar|0.91|3.8; Gadolinium|0.59|3.3; Gallium|0.98|3.7; Gold|0.98|2.4; Hafnium|0.91|4.3;
+    Holmium|1|3.2; Lanthanum|0.92|2.9; Limestone|0.99|3.6; Magnesite|0.98|3.6; Manganese|1|6.9; Natural
+    rubber|0.8|6; Neodymium|0.97|7.2; Phosphate Rock|0.96|6.4; Potash|0.95|6.2; Praseodymium|0.96|7;
+    Samarium|0.98|7.7; Selenium|0.9|4.8; Silicon metal|0.99|4.9; Silver|0.97|4.6; Strontium|0.98|6.5;
+    Sulphur|0.99|5; Terbium|0.84|6.4; Thulium|1|3.2; Titanium|0.92|5.4; Tungsten|0.95|8.7; Vanadium|0.9|3.9;
+    Ytterbium|1|3.2
+"""
+
 # Names of the study to names of the World Bank file.
 NAMES = {
     "Brasil": "Brazil", "Brasilia": "Brazil", "Congo": "Congo, Rep.", "Congo, D.R.": "Congo, Dem. Rep.",
@@ -310,3 +322,20 @@ def test_only_members_carry_point_eight_in_the_annex(published: Path) -> None:
     }
     assert not low & {"Norway", "Switzerland", "Canada", "Chile", "Japan", "Korea, Rep.", "United Kingdom"}
     assert len(low) <= 27
+
+
+@pytest.mark.realdata
+def test_eu_2023_economic_importance_is_rebuilt_from_the_annex(published: Path) -> None:
+    uses = pd.read_csv(published / "eu_crm" / "fact_MaterialUseShares.csv", encoding="cp1252")
+    uses.columns = ["material", "application", "share", "sector", "va"]
+    uses["va"] = pd.to_numeric(uses["va"], errors="coerce")
+    uses["share"] = pd.to_numeric(uses["share"].astype(str).str.rstrip("%"), errors="coerce") / 100
+    table = uses.dropna(subset=["va"]).drop_duplicates("sector").set_index("sector")["va"]
+    diff = []
+    for record in " ".join(IMPORTANCE.split()).split("; "):
+        material, si, ei = record.split("|")
+        shares = uses[uses["material"] == material].groupby("sector")["share"].sum()
+        diff.append(abs(eu_economic_importance(shares, table, float(si)) - float(ei)))
+    assert len(diff) == 40
+    assert pd.Series(diff).median() == pytest.approx(0.034, abs=0.002)  # the print is rounded to 0.1
+    assert (pd.Series(diff) <= 0.06).mean() > 0.6
