@@ -19,7 +19,18 @@ _MOST_STEPS = 200_000
 
 
 def weights(ix: GraphIndex) -> tuple[FloatArray, BoolArray]:
-    """Share of each link in its segment, and which segments' split is unknown (equal parts: an assumption)."""
+    """Share of each link in its segment, and which segments' split is unknown (equal parts: an assumption).
+
+    Parameters
+    ----------
+    ix : GraphIndex
+        Index of a graph.
+
+    Returns
+    -------
+    tuple of ndarray
+        Shares by link, adding to 1 in every segment; by segment, whether no amount of it is known.
+    """
     if not len(ix.src):
         return np.zeros(0), np.zeros(0, dtype=bool)
     gone = np.isnan(ix.share)

@@ -438,7 +438,19 @@ class Ask:
 
 
 def as_problem(fault: Problem | UnknownNameError, where: str) -> Problem:
-    """An unknown name as one problem among others."""
+    """An unknown name as one problem among others.
+
+    Parameters
+    ----------
+    fault : Problem or UnknownNameError
+        What is wrong.
+    where : str
+        The measure or argument.
+
+    Returns
+    -------
+    Problem
+    """
     if isinstance(fault, Problem):
         return fault
     rule, _, rest = str(fault).partition(". ")

@@ -26,6 +26,20 @@ def through_third_countries(
 
     Hubs are the pools abroad that the same country still supplies with the product, untouched by any measure. Together
     they take in up to what is cut, at most as much again as they take today (an assumption), and pass all of it on.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        Baseline.
+    cuts : sequence of Cut
+        Every measure; a link that any of them may touch is no detour.
+    cut : ndarray
+        Part of each link that is cut.
+
+    Returns
+    -------
+    tuple of (ndarray, DataFrame)
+        Part of each cut that comes back, and ``supplier, hub, buyer, product, quantity, row`` of each detour.
     """
     ix = graph.index
     country = ix.nodes["country"].to_numpy(dtype=object)
@@ -70,7 +84,23 @@ def through_third_countries(
 
 
 def add_detours(links: pd.DataFrame, rows: IntArray, resold: pd.DataFrame, graph: SupplyGraph) -> pd.DataFrame:
-    """Add what third countries take in and pass on, to existing links or as new ones marked as assumed."""
+    """Add what third countries take in and pass on, to existing links or as new ones marked as assumed.
+
+    Parameters
+    ----------
+    links : DataFrame
+        Table of links after the cut.
+    rows : ndarray
+        Its rows of the newest vintage.
+    resold : DataFrame
+        Detours, as from :func:`through_third_countries`.
+    graph : SupplyGraph
+        Baseline.
+
+    Returns
+    -------
+    DataFrame
+    """
     key = ["supplier", "buyer", "product"]
     inward = resold.drop(columns="buyer").rename(columns={"hub": "buyer"})
     onward = resold.drop(columns="supplier").rename(columns={"hub": "supplier"})
