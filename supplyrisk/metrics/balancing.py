@@ -168,10 +168,13 @@ def _check_iterations(tol: float, max_iter: int) -> None:
     refuse(problems, "balancing")
 
 
-def _stalled(error: float, iterations: int) -> SolverError:
+def _stalled(t: _Table, x: FloatArray, u: FloatArray, v: FloatArray, error: float, iterations: int) -> SolverError:
+    row = t.rows[int(np.abs(t.row_sum(x) - u).argmax())]
+    col = t.cols[int(np.abs(t.col_sum(x) - v).argmax())]
     return SolverError(
-        f"not converged: after {iterations} rounds the totals are missed by {error:.3g} of their sum. Some cell can "
-        "only tend to zero, or the totals clash by less than the test for it can see; raise tol or max_iter.",
+        f"not converged: after {iterations} rounds the totals are missed by {error:.3g} of their sum, most at row "
+        f"{row} and column {col}. Some cell there can only tend to zero, or the totals clash by less than the test "
+        "for it can see; take that cell out, or raise tol or max_iter.",
         "iteration limit",
     )
 
@@ -237,7 +240,7 @@ def ras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: in
         error = max(float(np.abs(t.row_sum(x) - u).max()), float(np.abs(t.col_sum(x) - v).max())) / total
         if error <= tol:
             return t.back(x)
-    raise _stalled(error, max_iter)
+    raise _stalled(t, x, u, v, error, max_iter)
 
 
 def gras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: int = 10_000) -> Any:
@@ -298,6 +301,7 @@ def gras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: i
         )
     scale = max(float(np.abs(u).sum()), 1e-300)
     s = np.ones(t.shape[1])
+    x = t.x
     error = np.inf
     for _ in range(max_iter):
         r = _root(t.row_sum(p * s[t.col]), t.row_sum(n / s[t.col]), u)
@@ -307,7 +311,7 @@ def gras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: i
         error = max(float(np.abs(t.row_sum(x) - u).max()), float(np.abs(t.col_sum(x) - v).max())) / scale
         if error <= tol:
             return t.back(x)
-    raise _stalled(error, max_iter)
+    raise _stalled(t, x, u, v, error, max_iter)
 
 
 def _root(p: FloatArray, n: FloatArray, want: FloatArray) -> FloatArray:
@@ -400,7 +404,7 @@ def balance(
         error = max(float(np.abs(t.row_sum(x) - u).max()), float(np.abs(t.col_sum(x) - v).max())) / max(total, 1e-300)
         if error <= tol:
             return t.back(x)
-    raise _stalled(error, max_iter)
+    raise _stalled(t, x, u, v, error, max_iter)
 
 
 def _bounds(t: _Table, bound: Any, what: str) -> FloatArray:

@@ -269,6 +269,12 @@ def trade_profile(
         if k in home
     ]
     refuse(problems, "trade_profile")
+    problems += [
+        Problem("flows", "-", c, "missing keys", f"{n} rows", "Name them or drop them: a sum would lose them.")
+        for c in ("exporter", "importer", *keys)
+        if (n := int(flows[c].isna().sum()))
+    ]
+    refuse(problems, "trade_profile")
     value = amounts(flows["value"].reset_index(drop=True), "flows.value").to_numpy()
     frame = (
         flows[keys]
@@ -285,9 +291,9 @@ def trade_profile(
     frame["world_exports"] = value
     frame["focal_exports"] = np.where(from_focal, value, 0.0)
     columns = ["outside_imports", "inside_imports", "exports", "focal_imports", "world_exports", "focal_exports"]
-    out = frame.groupby(keys, sort=True)[columns].sum()
-    origins = frame.loc[inward].groupby([*keys, "exporter"], sort=True)["value"].sum()
-    squares = (origins**2).groupby(level=keys).sum()
+    out = frame.groupby(keys, sort=True, observed=True)[columns].sum()
+    origins = frame.loc[inward].groupby([*keys, "exporter"], sort=True, observed=True)["value"].sum()
+    squares = (origins**2).groupby(level=keys, observed=True).sum()
     total = out["outside_imports"].where(out["outside_imports"] > 0)
     out["hhi_origins"] = squares.reindex(out.index) / total**2
     best = origins.reset_index().sort_values("value", kind="stable").drop_duplicates(keys, keep="last").set_index(keys)
@@ -489,7 +495,7 @@ def persistence(flags: pd.Series, product: pd.Series, year: pd.Series, *, k: int
     if not len(frame):
         return pd.DataFrame({"years_flagged": [], "years_known": [], "dependent": pd.Series([], dtype="boolean")})
     recent = frame[frame["year"] > frame["year"].max() - n]
-    grouped = recent.groupby("product", sort=True)["flag"]
+    grouped = recent.groupby("product", sort=True, observed=True)["flag"]
     out = pd.DataFrame({"years_flagged": grouped.sum().astype("int64"), "years_known": grouped.count()})
     out = out.reindex(sorted(frame["product"].unique()), fill_value=0)
     out.index.name = "product"
@@ -536,22 +542,18 @@ def resourcing_ratio(focal_imports: float, imports: float, world_exports: float,
     m = number(focal_imports, "focal_imports", 0, m_all, "A part of imports.")
     x = number(focal_exports, "focal_exports", 0, x_all, "A part of world exports.")
     left = (x_all - x) - (m_all - m)
-    parts = {
-        "import_share": m / m_all if m_all else math.nan,
-        "world_share": x / x_all if x_all else math.nan,
-        "left_outside": left,
-    }
+    import_share, world_share = (a / b if b else math.nan for a, b in ((m, m_all), (x, x_all)))
+    parts = {"import_share": import_share, "world_share": world_share, "left_outside": left}
     if m_all == 0:
         return Reading(math.nan, method="re-sourcing ratio", reason="no imports", parts=parts)
-    if m == 0:
-        return Reading(0.0, method="re-sourcing ratio", parts=parts)
-    if left <= 0:
-        reason = "nothing is left outside the focal"
-        flag = ("not replaceable from trade",)
-        return Reading(math.inf, method="re-sourcing ratio", reason=reason, flags=flag, parts=parts)
-    value = m / left
-    flags = ("not replaceable from trade",) if value >= 1 else ()
-    return Reading(value, method="re-sourcing ratio", flags=flags, parts=parts)
+    value = 0.0 if m == 0 else m / left if left > 0 else math.inf
+    return Reading(
+        value,
+        method="re-sourcing ratio",
+        reason="nothing is left outside the focal" if math.isinf(value) else "",
+        flags=("not replaceable from trade",) if value >= 1 else (),
+        parts=parts,
+    )
 
 
 def vulnerability_profile(weights: Any) -> pd.Series:

@@ -95,6 +95,11 @@ def test_trade_profile() -> None:
         trade_profile(FLOWS.drop(columns="value"), ["DEU"])
     shuffled = trade_profile(FLOWS.sample(frac=1, random_state=1), ["FRA", "DEU"], ["CHN"])
     pd.testing.assert_frame_equal(t, shuffled)
+    kinds = FLOWS.astype({"product": "category", "exporter": "category", "importer": "category"})
+    assert trade_profile(kinds, ["DEU", "FRA"])["outside_imports"].to_dict() == t["outside_imports"].to_dict()
+    assert trade_profile(FLOWS.iloc[:0], ["DEU"]).empty
+    with pytest.raises(SchemaError, match="missing keys"):
+        trade_profile(FLOWS.assign(exporter=[None, *FLOWS["exporter"][1:]]), ["DEU"])
 
 
 def test_rules_read_one_profile() -> None:
