@@ -70,11 +70,11 @@ def assemble(
     sourcing: pd.DataFrame | None = None,
     costs: pd.DataFrame | None = None,
     nominal: float = 0.1,
-    reexport_tolerance: float = 0.05,
+    reexport_tolerance: float = 0.5,
     name: str = "assembled",
     as_of: str | None = None,
     history: Sequence[str] = (),
-    **tables: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame] | None = None,
 ) -> SupplyGraph:
     """Build a graph from tables of production, trade, recipes, use and import sources.
 
@@ -106,11 +106,12 @@ def assemble(
         Part of known world output that a buyer takes whose import shares are known but whose quantity is not:
         an assumption (register id ``A-NOMINAL``) that sets the level only, never the shares. 0 < nominal < 1.
     reexport_tolerance : float
-        An exporter without a production record counts as a producer only if its exports exceed its imports by
-        more than this part of its exports (assumption ``A-REEXPORT``).
+        An exporter without a production record counts as a producer only if its net exports are more than this
+        part of its exports and more than 0.2 percent of all trade in the product, and if it is no entrepot (ARE,
+        HKG, MAC, NLD, SGP); otherwise it is a trader (assumption ``A-REEXPORT``).
     name, as_of, history
         Passed to :meth:`SupplyGraph.from_tables`.
-    **tables : DataFrame
+    tables : mapping of str to DataFrame, optional
         Further tables of the data model (``sources``, ``holdings``, ``measures`` ...), taken as they are.
 
     Returns
@@ -167,9 +168,10 @@ def assemble(
         raise SchemaError(problems, "the tables to assemble")
     build = Build(products, frames, needs, nominal, reexport_tolerance)
     out = build.run()
-    if "stocks" in tables:
-        out["nodes"] = _with_stocks(out["nodes"], tables["stocks"])
-    return SupplyGraph.from_tables({**tables, **out}, name=name, as_of=as_of, history=history)
+    further = dict(tables or {})
+    if "stocks" in further:
+        out["nodes"] = _with_stocks(out["nodes"], further["stocks"])
+    return SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
 
 
 def _with_stocks(nodes: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:

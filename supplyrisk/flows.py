@@ -16,14 +16,24 @@ from .schema import GRADES, TABLES
 
 __all__ = ["Build"]
 
+# Entrepots: what they export beyond what they import is a gap of the statistics, not output (A-REEXPORT).
+_TRADERS = ("ARE", "HKG", "MAC", "NLD", "SGP")
 _RANK = {g: i for i, g in enumerate(GRADES)}
 _LINK = tuple(c.name for c in TABLES["links"].columns if c.name not in ("valid_from", "valid_to", "origin_tag"))
+
+
+def _rank(grade: Any) -> int:
+    return _RANK.get(grade, len(GRADES) - 1)
 
 
 def _worst(*grades: Any) -> Any:
     """Element-wise worst of grades; nothing known counts as an assumption."""
     ranks = [pd.Series(g).map(_RANK).fillna(len(GRADES) - 1).to_numpy() for g in grades]
     return np.array(GRADES, dtype=object)[np.maximum.reduce(ranks).astype(int)]
+
+
+def _product(node: Any) -> Any:
+    return node.map(lambda n: str(n).partition("@")[0]).astype("object")
 
 
 def _pool(product: Any, country: Any) -> Any:
@@ -46,6 +56,7 @@ class Build:
         self.recipes = recipes
         self.nominal, self.tolerance = nominal, tolerance
         self.parts: list[pd.DataFrame] = []
+        self.carved: set[str] = set()
         self.links = pd.DataFrame(columns=list(_LINK))
 
     def run(self) -> dict[str, pd.DataFrame]:
@@ -82,13 +93,18 @@ class Build:
                 p.loc[rows, ["quantity", "low", "high"]] *= factor(str(unit), str(units[product]))
         p["node"] = p["product"].astype(str) + "@" + p["country"].astype(str)
         p["node"] = p["node"].where(p["site"].isna(), p["node"] + "#" + p["site"].astype(str))
+        idle = p[(p["what"] == "capacity") & ~p["node"].isin(p.loc[p["what"] == "output", "node"])]
+        idle = idle[~idle["country"].isin(["WLD", "ROW"])]
+        idle = idle.assign(what="output", quantity=np.nan, low=np.nan, high=np.nan, missing="unknown", grade=None)
+        p = pd.concat([p, idle.assign(note="only the capacity is published")], ignore_index=True)
         self.capacity = p[(p["what"] == "capacity") & (p["country"] != "WLD")]
         out = p[p["what"] == "output"]
         listed, world = out[out["country"] != "WLD"], out[out["country"] == "WLD"]
         rest: list[dict[str, Any]] = []
         positive: set[str] = set()
+        by_product = dict(tuple(listed.sort_values("year", kind="stable").groupby("product")))
         for row in world.sort_values("year", kind="stable").to_dict("records"):
-            found = self._rest(listed, row)
+            found = self._rest(by_product.get(row["product"], listed.iloc[:0]), row)
             # A residual of nothing is said only where an older vintage had one that it must supersede.
             if found is not None and (found["quantity"] > 0 or row["product"] in positive):
                 positive.add(row["product"])
@@ -100,11 +116,14 @@ class Build:
         self.world = world.sort_values("year").drop_duplicates("product", keep="last").set_index("product")
 
     def _rest(self, listed: pd.DataFrame, total: Mapping[Any, Any]) -> dict[str, Any] | None:
-        mine = listed[(listed["product"] == total["product"]) & (listed["year"] <= total["year"])]
-        if (mine["country"] == "ROW").any():
+        """World total less the newest figure, of that year or before, of every listed producer."""
+        if (listed["country"] == "ROW").any():
             return None
-        mine = mine.sort_values("year", kind="stable").drop_duplicates("node", keep="last")
-        known = mine["quantity"].sum()
+        newest = dict(zip(listed["node"], zip(listed["year"], listed["quantity"], strict=True), strict=True))
+        if (listed["year"] > total["year"]).any():
+            old = listed[listed["year"] <= total["year"]]
+            newest = dict(zip(old["node"], zip(old["year"], old["quantity"], strict=True), strict=True))
+        known = sum(q for _, q in newest.values() if q == q)
         value = total["quantity"] - known
         if not value > 1e-3 * total["quantity"]:  # rounding of the source, not a producer
             value = 0.0
@@ -116,7 +135,7 @@ class Build:
             "quantity": value,
             "low": np.nan if np.isnan(low) else max(0.0, min(low, value)),
             "high": np.nan if np.isnan(high) else max(high, value),
-            "grade": _worst([total["grade"]], ["B"])[0],
+            "grade": max(total["grade"] or GRADES[-1], "B", key=_rank),
             "note": "world total less the listed producers",
         }
 
@@ -152,8 +171,8 @@ class Build:
     def _trade(self) -> None:
         """Observed flows; exporters are producers or re-exporting pools."""
         con = self.f["concordance"]
-        used = con["use"].map(lambda v: str(v).strip().casefold() not in ("false", "0", "no")) if len(con) else []
-        con = con[used] if len(con) else con
+        off = con["use"].astype("string").str.strip().str.casefold().isin(["false", "0", "no"])
+        con = con[~off.fillna(False).astype(bool)]
         self.coverage = (
             con.assign(partial=con["coverage"].astype("string").fillna("complete") == "partial")
             .groupby("product")["partial"]
@@ -166,6 +185,7 @@ class Build:
         if not len(t):
             self.exports = self.imports = pd.Series(dtype=float)
             return
+        self.trade_year = int(t["year"].max())
         t["low"] = t["quantity"] * t["factor_low"]
         t["high"] = t["quantity"] * t["factor_high"]
         t["quantity"] = t["quantity"] * t["factor"]
@@ -194,13 +214,51 @@ class Build:
         ids = pd.Series(
             net.index.get_level_values(0).astype(str) + "@" + net.index.get_level_values(1).astype(str), index=net.index
         )
-        new = (net > self.tolerance * sold.reindex(net.index).fillna(0.0)) & ~ids.isin(self._makers())
+        out = sold.reindex(net.index).fillna(0.0)
+        whole = sold.groupby(level=0).sum().reindex(net.index.get_level_values(0)).to_numpy()
+        new = (net > self.tolerance * out) & (net > 0.002 * whole) & ~ids.isin(self._makers())
+        new &= ~net.index.get_level_values(1).isin(_TRADERS)
         self._new_producers(net[new], int(flows["year"].max()), flows["source"].iloc[0], flows["published_on"].iloc[0])
         producer = flows["product"].astype(str) + "@" + flows["origin"].astype(str)
         flows["supplier"] = producer.where(producer.isin(self._makers()), producer + ":demand")
         flows["buyer"] = _pool(flows["product"], flows["destination"])
         flows["note"] = "HS " + flows["hs6"] + flows["caveat"].map(lambda v: f": {v}" if v else "")
         self._add(flows, "observed")
+        self._carve_rest()
+
+    def _carve_rest(self) -> None:
+        """Unlisted exporters are part of the rest of the world: their exports are taken out of its output.
+
+        What such a producer keeps at home is not known; its exports stand for its output, net exports bound it from
+        below and the whole rest from above. Where exports exceed the rest, sources contradict: output stays unknown.
+        """
+        made = self.made
+        mine = made["quantity"].isna() & made["missing"].isin(["not_available", "unknown"]) & (made["country"] != "ROW")
+        mine &= made["product"].isin(self.traded) & made["site"].isna()
+        key = pd.MultiIndex.from_frame(made.loc[mine, ["product", "country"]])
+        frame = made.loc[mine, ["product"]].assign(sent=self.exports.reindex(key).to_numpy()).dropna()
+        rest = frame["product"] + "@ROW"
+        frame["rest"] = rest.map(made["quantity"])
+        frame["total"] = frame.groupby("product")["sent"].transform("sum")
+        frame = frame[frame["total"] <= frame["rest"]]
+        if not len(frame):
+            return
+        for table, index in ((self.made, self.made.index), (self.production, self.production["node"])):
+            sent = pd.Series(index).map(frame["sent"]).to_numpy()
+            hit = ~np.isnan(sent) & table["quantity"].isna().to_numpy()
+            table.loc[hit, "quantity"] = sent[hit]
+            low = table.loc[hit, "low"].fillna(0.0)
+            table.loc[hit, "low"] = np.minimum(low, sent[hit])
+            table.loc[hit, "missing"] = None
+            table.loc[hit, "grade"] = "assumption"
+            table.loc[hit, "note"] = table.loc[hit, "note"].fillna("") + "; exports stand for output"
+            taken = (
+                pd.Series(index).map((frame.groupby("product")["sent"].sum()).rename(lambda p: f"{p}@ROW")).to_numpy()
+            )
+            rows = ~np.isnan(taken)
+            for column in ("quantity", "low"):
+                table.loc[rows, column] = (table.loc[rows, column] - taken[rows]).clip(lower=0.0)
+        self.carved = set(frame.index)
 
     def _makers(self) -> set[str]:
         return {str(n).partition("#")[0] for n in self.made.index}
@@ -248,6 +306,7 @@ class Build:
         net = self.imports.reindex(key).fillna(0.0).to_numpy() - self.exports.reindex(key).fillna(0.0).to_numpy()
         partial = left["product"].map(self.coverage).astype(bool).to_numpy()
         left = left[~partial | ((net > 0) & (left["country"] != "ROW").to_numpy())]
+        left["left"] = left["left"].mask(left["node"].isin(self.carved))  # exports are known, the rest is not
         left = left.assign(
             supplier=left["node"],
             buyer=_pool(left["product"], left["country"]),
@@ -256,6 +315,7 @@ class Build:
             high=np.nan,
             missing=None,
             grade=_worst(left["grade"], ["B"] * len(left)),
+            year=left["year"].clip(lower=self.trade_year),
         )
         self._add(left[~(left["quantity"] <= 0)], "balanced", "output less exports")
 
@@ -302,9 +362,8 @@ class Build:
         world = level["product"].map(known).fillna(1.0)
         share = s.assign(node=s["product"].astype(str) + "@" + s["supplier"].astype(str))
         share["top"] = share["node"].map(self.made["quantity"]) / share["share"]  # no more than the supplier makes
-        top = share.groupby(["product", "buyer"])["top"].min()
-        top = top.reindex(pd.MultiIndex.from_frame(level[["product", "buyer"]])).to_numpy(dtype=float)
-        nominal = np.fmin(self.nominal * world.to_numpy(dtype=float), 0.5 * top)
+        level = level.merge(share.groupby(["product", "buyer"])["top"].min().reset_index(), on=["product", "buyer"])
+        nominal = np.fmin(self.nominal * world.to_numpy(dtype=float), 0.5 * level["top"].to_numpy(dtype=float))
         stated = level["imports"].notna()
         derived = ~stated & level["reliance"].notna() & level["used"].notna()
         level["level"] = np.where(
@@ -405,12 +464,13 @@ class Build:
         use = self.f["demand"]
         use = use[use["quantity"].notna() & ~use["product"].isin(self.traded)]
         use = use.sort_values("year").drop_duplicates(["product", "country"], keep="last")
-        use = use.set_index(["product", "country"])["quantity"].rename("use")
-        both = pd.concat([need, use], axis=1)
+        both = pd.concat([need, use.set_index(["product", "country"])["quantity"].rename("use")], axis=1)
         if not len(both):
             return
         both["need"] = both[["draw", "use"]].max(axis=1)
         both = both[both["need"] > 0].reset_index()
+        if not len(both):
+            return
         supplied = self._flow("buyer") if len(self.links) else pd.Series(dtype=float)
         both["buyer"] = _pool(both["product"], both["country"])
         both["has"] = both["buyer"].map(supplied)
@@ -466,8 +526,8 @@ class Build:
                 np.where(d["quantity"].notna(), "recipe times output", "needed by the recipe; quantity not known"),
             )
             self._add(d)
-        self._feed_world()
         self._shortfalls()
+        self._feed_world()
 
     def _feed_world(self) -> None:
         """Unlisted users of traded products draw on all countries' pools, by what those have not committed."""
@@ -479,15 +539,21 @@ class Build:
         asked = world.groupby("product", as_index=False).agg(
             known=("quantity", "sum"), unsure=("quantity", lambda q: bool(q.isna().any())), year=("year", "max")
         )
+        if not len(asked):
+            return
         asked["has"] = (asked["product"] + "@WLD:demand").map(got).fillna(0.0)
-        asked = asked[asked["has"] <= 0]
+        asked = asked[(asked["has"] <= 0) | (asked["known"] > asked["has"])]
         pools = pd.DataFrame({"supplier": got.index.astype("object"), "free": got.to_numpy()})
-        pools = pools[pools["supplier"].str.endswith(":demand")]
+        pools = pools[pools["supplier"].str.endswith(":demand") & ~pools["supplier"].str.endswith("@WLD:demand")]
         pools["free"] = (pools["free"] - pools["supplier"].map(given).fillna(0.0)).clip(lower=0.0)
-        pools["product"] = pools["supplier"].str.partition("@")[0]
-        pairs = asked.merge(pools[pools["free"] > 0], on="product")
+        pools["product"] = _product(pools["supplier"])
+        stated = _pool(self.f["demand"]["product"], self.f["demand"]["country"]) if len(self.f["demand"]) else []
+        pools = pools[(pools["free"] > 0) & ~pools["supplier"].isin(stated)]
+        part = pools["free"] / pools.groupby("product")["free"].transform("sum")
+        pairs = asked.merge(pools[part > 0.005], on="product")  # the small ones would add rows, not knowledge
         total = pairs.groupby("product")["free"].transform("sum")
-        need = np.where(pairs["unsure"], np.fmax(pairs["known"], self.nominal * total), pairs["known"])
+        short = pairs["known"] - pairs["has"]
+        need = np.where(pairs["unsure"] & (pairs["has"] <= 0), np.fmax(short, self.nominal * total), short)
         pairs["quantity"] = pairs["free"] * np.minimum(1.0, need / total)
         pairs["buyer"] = pairs["product"] + "@WLD:demand"
         pairs["grade"] = "assumption"
@@ -498,34 +564,37 @@ class Build:
         )
 
     def _shortfalls(self) -> None:
-        """Pools of untraded or partly covered products that give more than they get draw on the world pool."""
+        """Pools that give more than they get draw on the world pool.
+
+        Where all trade is covered, only what is sent on to other countries counts: an industry that asks for more than
+        its country gets is a contradiction of the sources, which the balance should show.
+        """
         links = self.links
         if not len(links):
             return
-        given, got = self._flow("supplier"), self._flow("buyer")
+        got = self._flow("buyer")
+        whole = links["product"].isin({p for p in self.traded if not self.coverage[p]})
+        onward = links[~whole | links["buyer"].astype(str).str.endswith(":demand")]
+        given = onward.groupby("supplier")["quantity"].sum()
         unsure = set(links.loc[links["quantity"].isna(), "buyer"])
-        pools = pd.Series(sorted({s for s in links["supplier"] if str(s).endswith(":demand")}), dtype="object")
         use = self.f["demand"]
-        use = use[use["quantity"].notna()].sort_values("year").drop_duplicates(["product", "country"], keep="last")
+        use = use[use["quantity"].notna() & ~use["product"].isin(self.traded)]
+        use = use.sort_values("year").drop_duplicates(["product", "country"], keep="last")
         used = pd.Series(use["quantity"].to_numpy(), index=_pool(use["product"], use["country"]), dtype=float)
-        sourced = (
-            set(_pool(self.f["sourcing"]["product"], self.f["sourcing"]["buyer"])) if len(self.f["sourcing"]) else set()
-        )
-        pools = pd.Series(sorted(set(pools) | {u for u in used.index if u not in sourced}), dtype="object")
-        frame = pd.DataFrame({"buyer": pools})
-        frame["product"] = frame["buyer"].str.partition("@")[0]
-        frame["need"] = np.fmax(
-            frame["buyer"].map(given).fillna(0.0),
-            frame["buyer"].map(used).where(~frame["buyer"].isin(sourced)).fillna(0.0),
-        )
+        s = self.f["sourcing"]
+        used = used[~used.index.isin(_pool(s["product"], s["buyer"]) if len(s) else [])]
+        pools = sorted({str(n) for n in links["supplier"] if str(n).endswith(":demand")} | set(used.index))
+        if not pools:
+            return
+        frame = pd.DataFrame({"buyer": pd.Series(pools, dtype="object")})
+        frame["product"] = _product(frame["buyer"])
+        frame["supplier"] = frame["product"] + "@WLD:demand"
+        frame["need"] = np.fmax(frame["buyer"].map(given).fillna(0.0), frame["buyer"].map(used).fillna(0.0))
         frame["quantity"] = frame["need"] - frame["buyer"].map(got).fillna(0.0)
-        complete = frame["product"].isin({p for p in self.traded if not self.coverage[p]})
-        world = frame["product"] + "@WLD:demand"
-        frame["supplier"] = world
-        keep = (frame["quantity"] > 1e-6 * frame["need"]) & ~complete & (frame["buyer"] != world)
-        keep &= world.isin(self.pools) & ~frame["buyer"].isin(unsure)
-        year = self.made["year"].groupby(self.made["product"].astype(str)).max()
-        frame["year"] = frame["product"].map(year)
+        keep = (frame["quantity"] > 1e-6 * frame["need"]) & (frame["buyer"] != frame["supplier"])
+        keep &= frame["supplier"].isin(self.pools) | frame["product"].isin(self.traded)
+        keep &= ~frame["buyer"].isin(unsure)
+        frame["year"] = frame["product"].map(self.made["year"].groupby(self.made["product"].astype(str)).max())
         frame["grade"] = "assumption"
         self._add(frame[keep], "world_pool", "sent on or used beyond the known inflow: drawn on the world pool")
 

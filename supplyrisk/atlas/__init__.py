@@ -73,11 +73,13 @@ def _whole() -> SupplyGraph:
         demand=figures_["demand"],
         sourcing=figures_["sourcing"],
         costs=figures_["costs"],
-        sources=sources.drop_duplicates("source"),
-        gaps=gaps.drop_duplicates(["product", "what", "where"]),
         name="atlas",
         history=("embedded facts, assembled",),
-        **registers,
+        tables={
+            **registers,
+            "sources": sources.drop_duplicates("source"),
+            "gaps": gaps.drop_duplicates(["product", "what", "where"]),
+        },
     )
 
 

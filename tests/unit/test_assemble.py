@@ -1,0 +1,382 @@
+"""assemble(): each rule on a case small enough to check by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from supplyrisk.assemble import assemble
+from supplyrisk.errors import SchemaError
+from supplyrisk.graph import SupplyGraph
+
+
+def products(*names: str, **over: Any) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "product": n,
+                "name": n,
+                "commodity": n.split(".")[0],
+                "chain": "test",
+                "stage": "mine" if n.endswith("mine") else "refine",
+                "unit": "t",
+                "basis": "contained",
+                "period": "year",
+                **over,
+            }
+            for n in names
+        ]
+    )
+
+
+def production(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["product", "country", "year", "quantity"])
+    return frame.assign(grade="assumption")
+
+
+def trade(rows: list[tuple[str, str, float]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["origin", "destination", "quantity"])
+    return frame.assign(hs6="1", year=2024, value=frame["quantity"] * 10.0, grade="assumption")
+
+
+HEADING = pd.DataFrame([{"hs6": "1", "product": "x.refined", "factor": 1.0, "purity": 1.0}])
+
+
+def flow(g: SupplyGraph, supplier: str, buyer: str) -> float:
+    links = g.links.set_index(["supplier", "buyer"])["quantity"]
+    return float(links[supplier, buyer])
+
+
+def test_rest_of_the_world_is_a_residual() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production(
+            [("x.refined", "CHN", 2024, 60.0), ("x.refined", "WLD", 2024, 100.0), ("x.refined", "DEU", 2023, 10.0)]
+        ),
+    )
+    out = g.nodes.set_index("node")["output"]
+    assert out["x.refined@ROW"] == pytest.approx(30.0)
+    assert flow(g, "x.refined@CHN", "x.refined@WLD:demand") == 60.0
+    assert g.balance()["status"].tolist() == []
+
+
+def test_withheld_is_no_part_of_the_sum_and_never_zero() -> None:
+    p = production([("x.refined", "CHN", 2024, 60.0), ("x.refined", "WLD", 2024, 100.0)])
+    p = pd.concat([p, pd.DataFrame([{"product": "x.refined", "country": "USA", "year": 2024, "missing": "withheld"}])])
+    g = assemble(products=products("x.refined"), production=p)
+    n = g.nodes.set_index("node")
+    assert n.loc["x.refined@USA", "output_missing"] == "withheld"
+    assert np.isnan(n.loc["x.refined@USA", "output"])
+    assert n.loc["x.refined@ROW", "output"] == pytest.approx(40.0)
+
+
+def test_rounding_of_the_source_is_no_producer() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 1000.0), ("x.refined", "WLD", 2024, 1000.4)]),
+    )
+    assert "x.refined@ROW" not in set(g.nodes["node"])
+
+
+def test_a_residual_of_nothing_supersedes_an_older_one() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production(
+            [
+                ("x.refined", "CHN", 2023, 60.0),
+                ("x.refined", "WLD", 2023, 100.0),
+                ("x.refined", "CHN", 2024, 90.0),
+                ("x.refined", "WLD", 2024, 90.0),
+            ]
+        ),
+    )
+    rest = g.nodes[g.nodes["node"] == "x.refined@ROW"].set_index("year")["output"]
+    assert rest.to_dict() == {2023: 40.0, 2024: 0.0}
+
+
+def test_trade_domestic_and_re_export() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 100.0)]),
+        trade=trade([("CHN", "HKG", 30.0), ("CHN", "JPN", 20.0), ("HKG", "JPN", 25.0)]),
+        concordance=HEADING,
+    )
+    assert flow(g, "x.refined@CHN", "x.refined@CHN:demand") == 50.0
+    assert flow(g, "x.refined@HKG:demand", "x.refined@JPN:demand") == 25.0  # passes on, makes nothing
+    use = g.demand.set_index("node")["quantity"]
+    assert use["x.refined@HKG:demand"] == 5.0
+    assert use["x.refined@JPN:demand"] == 45.0
+    assert g.links.set_index(["supplier", "buyer"]).loc[("x.refined@CHN", "x.refined@JPN:demand"), "value"] == 200.0
+    assert g.balance().empty
+
+
+def test_an_entrepot_that_imports_nothing_draws_on_the_world() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 100.0)]),
+        trade=trade([("CHN", "JPN", 80.0), ("HKG", "JPN", 10.0)]),
+        concordance=HEADING,
+    )
+    assert "x.refined@HKG" not in set(g.nodes["node"])
+    assert flow(g, "x.refined@WLD:demand", "x.refined@HKG:demand") == 10.0
+    into = g.links[g.links["buyer"] == "x.refined@WLD:demand"]["quantity"].sum()
+    assert into == pytest.approx(10.0)
+
+
+def test_a_net_exporter_without_a_record_makes_it() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 100.0)]),
+        trade=trade([("TJK", "JPN", 30.0), ("JPN", "TJK", 5.0), ("CHN", "JPN", 20.0)]),
+        concordance=HEADING,
+    )
+    n = g.nodes.set_index("node")
+    assert np.isnan(n.loc["x.refined@TJK", "output"])
+    assert n.loc["x.refined@TJK", "output_missing"] == "unknown"
+    assert n.loc["x.refined@TJK", "output_low"] == 25.0
+
+
+def test_exports_of_the_unlisted_come_out_of_the_rest() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 60.0), ("x.refined", "WLD", 2024, 100.0)]),
+        trade=trade([("TJK", "JPN", 30.0), ("CHN", "JPN", 20.0)]),
+        concordance=HEADING,
+    )
+    n = g.nodes.set_index("node")
+    assert n.loc["x.refined@TJK", ["output", "output_low", "output_high"]].tolist() == [30.0, 30.0, 40.0]
+    assert n.loc["x.refined@TJK", "output_grade"] == "assumption"
+    assert n.loc["x.refined@ROW", "output"] == 10.0
+    makers = n[n["kind"] == "producer"]["output"]
+    assert makers.sum() == pytest.approx(100.0)
+
+
+def test_partly_covered_trade_keeps_only_net_importers_rest_at_home() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 100.0), ("x.refined", "IDN", 2024, 200.0)]),
+        trade=trade([("IDN", "CHN", 10.0)]),
+        concordance=HEADING.assign(coverage="partial"),
+    )
+    assert flow(g, "x.refined@CHN", "x.refined@CHN:demand") == 100.0
+    assert flow(g, "x.refined@IDN", "x.refined@WLD:demand") == 190.0
+
+
+def test_exports_above_output_are_kept_and_shown() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 10.0)]),
+        trade=trade([("CHN", "JPN", 30.0)]),
+        concordance=HEADING,
+    )
+    row = g.balance().set_index("node").loc["x.refined@CHN"]
+    assert (row["account"], row["have"], row["need"]) == ("output", 10.0, 30.0)
+
+
+def test_a_caveat_row_makes_no_link() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 10.0)]),
+        trade=trade([("CHN", "JPN", 3.0)]),
+        concordance=HEADING.assign(use=False),
+    )
+    assert not (g.links["method"] == "observed").any()
+
+
+def test_factor_and_its_interval() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "ZAF", 2024, 100.0)]),
+        trade=trade([("ZAF", "CHN", 100.0)]),
+        concordance=HEADING.assign(factor=0.44, factor_low=0.35, factor_high=0.54),
+    )
+    row = g.links.set_index(["supplier", "buyer"]).loc[("x.refined@ZAF", "x.refined@CHN:demand")]
+    assert row[["quantity", "low", "high"]].tolist() == pytest.approx([44.0, 35.0, 54.0])
+
+
+SHARES = pd.DataFrame(
+    [
+        {"product": "x.refined", "buyer": "USA", "supplier": "CHN", "share": 0.5, "year": 2024, "reliance": 0.8},
+        {"product": "x.refined", "buyer": "USA", "supplier": "CAN", "share": 0.3, "year": 2024, "reliance": 0.8},
+    ]
+)
+
+
+def test_import_shares_times_use_times_reliance() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 900.0), ("x.refined", "RUS", 2024, 100.0)]),
+        demand=pd.DataFrame([{"product": "x.refined", "country": "USA", "year": 2024, "quantity": 50.0}]).assign(
+            grade="assumption"
+        ),
+        sourcing=SHARES,
+    )
+    assert flow(g, "x.refined@CHN", "x.refined@USA:demand") == pytest.approx(20.0)
+    assert flow(g, "x.refined@CAN:demand", "x.refined@USA:demand") == pytest.approx(12.0)
+    assert flow(g, "x.refined@RUS", "x.refined@USA:demand") == pytest.approx(8.0)  # the unnamed rest
+    assert flow(g, "x.refined@WLD:demand", "x.refined@CAN:demand") == pytest.approx(12.0)
+    assert flow(g, "x.refined@CHN", "x.refined@WLD:demand") == pytest.approx(880.0)
+
+
+def test_unknown_level_is_nominal_and_says_so() -> None:
+    shares = SHARES.drop(columns="reliance")
+    made = production([("x.refined", "CHN", 2024, 900.0), ("x.refined", "RUS", 2024, 100.0)])
+    g = assemble(products=products("x.refined"), production=made, sourcing=shares)
+    into = g.links[g.links["buyer"] == "x.refined@USA:demand"].set_index("supplier")
+    assert into.loc["x.refined@CHN", "quantity"] / into["quantity"].sum() == pytest.approx(0.5)
+    assert into["quantity"].sum() == pytest.approx(100.0)
+    assert "nominal" in into.loc["x.refined@CHN", "note"]
+    smaller = assemble(products=products("x.refined"), production=made, sourcing=shares, nominal=0.05)
+    assert smaller.links[smaller.links["buyer"] == "x.refined@USA:demand"]["quantity"].sum() == pytest.approx(50.0)
+
+
+def test_rest_beyond_other_producers_comes_from_unnamed_re_exporters() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 100.0)]),
+        sourcing=SHARES.iloc[:1].drop(columns="reliance"),
+    )
+    assert flow(g, "x.refined@ROW:demand", "x.refined@USA:demand") == pytest.approx(5.0)
+    assert flow(g, "x.refined@WLD:demand", "x.refined@ROW:demand") == pytest.approx(5.0)
+
+
+def recipe(coefficient: float | None, **over: Any) -> pd.DataFrame:
+    row = {
+        "product": "x.refined",
+        "input": "x.mine",
+        "process": "p",
+        "input_class": "essential",
+        "coefficient": coefficient,
+        "missing": None if coefficient is not None else "unknown",
+        "grade": "assumption",
+    }
+    return pd.DataFrame([{**row, **over}])
+
+
+MADE = production(
+    [
+        ("x.mine", "COD", 2024, 80.0),
+        ("x.mine", "CHN", 2024, 20.0),
+        ("x.refined", "CHN", 2024, 70.0),
+        ("x.refined", "FIN", 2024, 10.0),
+    ]
+)
+
+
+def test_industry_draws_on_its_own_country_first() -> None:
+    g = assemble(products=products("x.mine", "x.refined"), production=MADE, recipes=recipe(1.0))
+    assert flow(g, "x.mine@CHN", "x.mine@CHN:demand") == 20.0
+    assert flow(g, "x.mine@WLD:demand", "x.mine@CHN:demand") == 50.0
+    assert flow(g, "x.mine@CHN:demand", "x.refined@CHN") == 70.0
+    assert flow(g, "x.mine@WLD:demand", "x.refined@FIN") == 10.0
+    use = g.demand.set_index("node")["quantity"]
+    assert use["x.mine@WLD:demand"] == 20.0
+    assert g.balance().empty
+
+
+def test_recipe_without_coefficient_is_a_link_of_unknown_quantity() -> None:
+    g = assemble(products=products("x.mine", "x.refined"), production=MADE, recipes=recipe(None))
+    links = g.links.set_index(["supplier", "buyer"])
+    row = links.loc[("x.mine@WLD:demand", "x.refined@CHN")]
+    assert np.isnan(row["quantity"])
+    assert row["missing"] == "unknown"
+
+
+def test_host_is_throughput_not_consumption() -> None:
+    g = assemble(products=products("x.mine", "x.refined"), production=MADE, recipes=recipe(100.0, host=True))
+    into = g.links[g.links["buyer"].isin(["x.refined@CHN", "x.refined@FIN"])]
+    assert into["missing"].tolist() == ["not_applicable"] * 2
+    assert g.demand.set_index("node")["quantity"]["x.mine@WLD:demand"] == 100.0
+
+
+def test_alternatives_state_an_upper_bound_only() -> None:
+    two = pd.concat([recipe(1.0, substitute_group="ore"), recipe(2.0, input="y.mine", substitute_group="ore")])
+    made = pd.concat([MADE, production([("y.mine", "AUS", 2024, 500.0)])])
+    g = assemble(products=products("x.mine", "y.mine", "x.refined"), production=made, recipes=two)
+    into = g.links[g.links["buyer"] == "x.refined@CHN"].set_index("product")
+    assert into["quantity"].isna().all()
+    assert into["high"].to_dict() == {"x.mine": 70.0, "y.mine": 140.0}
+
+
+def test_no_producer_of_the_input_no_link() -> None:
+    made = MADE[MADE["product"] == "x.refined"]
+    g = assemble(products=products("x.mine", "x.refined"), production=made, recipes=recipe(1.0))
+    assert not (g.links["product"] == "x.mine").any()
+
+
+def test_stated_use_is_less_what_producers_draw() -> None:
+    use = pd.DataFrame([{"product": "x.mine", "country": "CHN", "year": 2024, "quantity": 90.0, "grade": "assumption"}])
+    g = assemble(products=products("x.mine", "x.refined"), production=MADE, recipes=recipe(1.0), demand=use)
+    assert g.demand.set_index("node")["quantity"]["x.mine@CHN:demand"] == 20.0
+
+
+def test_units_are_converted() -> None:
+    made = production([("x.refined", "CHN", 2024, 2.0)]).assign(unit="kt")
+    g = assemble(products=products("x.refined"), production=made)
+    assert g.nodes.set_index("node")["output"]["x.refined@CHN"] == 2000.0
+
+
+def test_costs_of_the_rest_are_lent_and_graded_down() -> None:
+    costs = pd.DataFrame(
+        [
+            {
+                "product": "x.refined",
+                "country": "CHN",
+                "what": "unit_cost",
+                "quantity": 2.0,
+                "grade": "A",
+                "source": "s",
+            },
+            {
+                "product": "x.refined",
+                "country": "ROW",
+                "what": "unit_cost",
+                "quantity": 3.0,
+                "grade": "A",
+                "source": "s",
+            },
+        ]
+    )
+    sources = pd.DataFrame([{"source": "s", "title": "s", "licence": "own", "licence_class": "cc0"}])
+    g = assemble(products=products("x.refined"), production=MADE[2:], costs=costs, tables={"sources": sources})
+    n = g.nodes.set_index("node")
+    assert n.loc["x.refined@CHN", ["unit_cost", "unit_cost_grade"]].tolist() == [2.0, "A"]
+    assert n.loc["x.refined@FIN", ["unit_cost", "unit_cost_grade"]].tolist() == [3.0, "C"]
+
+
+def test_row_order_changes_nothing() -> None:
+    kw: dict[str, Any] = {
+        "products": products("x.refined"),
+        "production": production(
+            [("x.refined", "CHN", 2024, 60.0), ("x.refined", "WLD", 2024, 100.0), ("x.refined", "RUS", 2023, 5.0)]
+        ),
+        "trade": trade([("CHN", "JPN", 30.0), ("JPN", "USA", 10.0), ("TJK", "USA", 9.0), ("USA", "ROW", 1.0)]),
+        "concordance": HEADING,
+    }
+    turned = {k: v.iloc[::-1].reset_index(drop=True) for k, v in kw.items()}
+    assert assemble(**kw).fingerprint == assemble(**turned).fingerprint
+
+
+def test_all_problems_at_once() -> None:
+    bad = production([("x.refind", "CHN", 2024, 1.0)]).assign(colour="red")
+    with pytest.raises(SchemaError) as err:
+        assemble(
+            products=products("x.refined"),
+            production=bad.assign(quantity=["many"]),
+            trade=trade([("CHN", "JPN", 1.0)]),
+            nominal=2.0,
+        )
+    text = str(err.value)
+    for piece in ("x.refind", "x.refined", "colour", "not a number", "concordance", "nominal"):
+        assert piece in text
+
+
+def test_inputs_are_not_changed() -> None:
+    made, flows = MADE.copy(), trade([("CHN", "JPN", 3.0)])
+    before = (made.copy(), flows.copy())
+    assemble(products=products("x.mine", "x.refined"), production=made, trade=flows, concordance=HEADING)
+    pd.testing.assert_frame_equal(made, before[0])
+    pd.testing.assert_frame_equal(flows, before[1])
