@@ -123,4 +123,10 @@ def supply_costs(
             extra[hit], basis[hit] = PREMIUM, "assumption"
     cost = np.where(np.isnan(own), price * (1.0 + extra), own)
     basis = np.where(np.isnan(own), basis, "stated")
+    # A newcomer to a product whose makers state costs but that has no price: as dear as the dearest maker outside China.
+    for p in sorted(set(product[np.isnan(cost)].tolist())):
+        nodes = graph.index.nodes
+        made = nodes.loc[(nodes["product"] == p) & (nodes["country"] != "CHN"), "unit_cost"].max()
+        hit = np.isnan(cost) & outside & (product == p)
+        cost[hit], basis[hit] = made, "assumption"
     return cost, basis

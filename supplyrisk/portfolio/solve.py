@@ -159,6 +159,10 @@ def solve(
         version = str(_highs().Highs().version())
         duals_ = np.zeros(c.m) if met else none
         return Solution(status, none, duals_, none, c.offset, c.offset, 0.0, 0.0, "HiGHS", version, 0)
+    if np.isnan(scaled.cost).any() or np.isnan(scaled.value).any():  # HiGHS would take the process down with it
+        raise SolverError(
+            "a cost or coefficient of the plan is not a number: a unit cost or capital cost is missing.", "refused"
+        )
     h = _load(scaled, time_limit=time_limit, gap=gap, seed=seed)
     status = _run(h)
     info = h.getInfo()

@@ -22,7 +22,7 @@ from ..schema import GRADES, TABLES, parse_node_id
 from ..shocks import Impact
 from .act import ActReading, newest_act, read_act, read_impact
 from .blocks import Picture, to_html, to_markdown
-from .dependence import HEADLINE, dependence
+from .dependence import HEADLINE, dependence, top, unknown_flows
 from .plan import PlanReading, make_plan, read_plan
 from .story import RESPONSIBLE_USE, kicker, story, title
 from .who import buyers_named, day_of
@@ -82,6 +82,7 @@ class Brief:
     gaps: pd.DataFrame
     sources: pd.DataFrame
     methods: pd.DataFrame
+    unknown: pd.DataFrame
     headline_at: float
     years: str
     chain: str
@@ -373,7 +374,7 @@ def brief(
     impact, portfolio = _given(results)
     tell("scoring by location and by control")
     scored = dependence(graph, codes, countries, asked)
-    ten = scored[scored["headline"]].head(TOP).reset_index(drop=True)
+    ten = top(scored, TOP)
     tell("applying an act")
     act: ActReading | None = None
     missing = ""
@@ -388,7 +389,7 @@ def brief(
     tell("planning")
     goal = list(asked) or ten["product"].astype(str).tolist()
     if portfolio is not None:
-        plan: PlanReading | None = read_plan(graph, portfolio, codes, view, cap)
+        plan: PlanReading | None = read_plan(graph, portfolio, codes, countries, view, cap, scored=scored)
     else:
         plan = make_plan(graph, codes, countries, goal, scored, cap, DEFAULT_CAP, view, budget)
     tell("collecting sources")
@@ -400,7 +401,7 @@ def brief(
     gaps = gaps[gaps["product"].isin(used)].assign(name=lambda f: f["product"].map(labels)).reset_index(drop=True)
     out = Brief(
         graph, codes, countries, name, day, tuple(asked), scored, ten, act, missing, plan, evidence, gaps, sources,
-        _methods(plan), HEADLINE, years, _chain(graph, inside),
+        _methods(plan), unknown_flows(graph, countries, ten["product"].tolist()), HEADLINE, years, _chain(graph, inside),
     )  # fmt: skip
     if path is not None:
         tell("drawing and writing")

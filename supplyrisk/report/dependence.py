@@ -8,50 +8,168 @@ import numpy as np
 import pandas as pd
 
 from ..graph import SupplyGraph
+from ..metrics import score
 from ..plots.shares import worst_grade
-from ..portfolio.plan import market_shares
-from .who import pool_rows
+from ..schema import TABLES, coerce, parse_node_id
+from .who import UNION, pool_rows
 
-__all__ = ["HEADLINE", "VIEWS_SHOWN", "dependence"]
+__all__ = ["HEADLINE", "dependence", "grouped", "top", "unknown_flows"]
 
-# A product carries a headline where at least this part of the volume behind it is graded A or B.
-HEADLINE = 0.8
-VIEWS_SHOWN = ("location", "control")
+# A product carries a headline where at least this part of the buyers' volume is graded A or B.
+HEADLINE = 0.6
+_ASKED = "buyers of this brief"
+_MEASURED = ("quantity", "focal_share", "headline", "coverage")
+
+
+def grouped(graph: SupplyGraph, buyers: Sequence[str]) -> tuple[SupplyGraph, str]:
+    """The graph with the buyers as a coalition of its own, and that coalition's id.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    buyers : sequence of str
+        ISO3 codes.
+
+    Returns
+    -------
+    (SupplyGraph, str)
+    """
+    rows = pd.DataFrame({"coalition": _ASKED, "country": list(buyers), "role": "member", "grade": "assumption"})
+    rows, _ = coerce(rows, TABLES["memberships"])
+    members = pd.concat([graph.tables["memberships"], rows], ignore_index=True)
+    tables = {**graph.tables, "memberships": members}
+    return SupplyGraph(tables, graph.name, graph.as_of, graph.history, graph.policy), _ASKED
 
 
 def dependence(
     graph: SupplyGraph, focal: Sequence[str], buyers: Sequence[str], products: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """TEMP."""
-    pools = pool_rows(graph, buyers)
+    """Focal share of what the buyers take in of each product, by location and by control, with intervals.
+
+    The shares are those of :func:`supplyrisk.score` for the buyers as one coalition: what they send each other counts once, where it
+    enters, and re-exporters are seen through.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    focal, buyers : sequence of str
+        ISO3 codes.
+    products : sequence of str
+        Only these; default all that the buyers have a pool of.
+
+    Returns
+    -------
+    DataFrame
+        ``product, name, chain, stage, unit, volume, location, location_low, location_high, control, control_low, control_high, graded,
+        headline, grade, buyers``, largest control share first. ``graded`` is the part of the volume graded A or B;
+        ``headline`` whether that is enough and, where control adds to location, the focal holdings recorded are mostly
+        graded A or B too; ``grade`` the weakest grade of a flow; ``buyers`` those with a pool of the product.
+    """
+    here, coalition = grouped(graph, buyers)
+    frames = {}
+    for view in ("location", "control"):
+        frame = score(
+            here, focal=list(focal), view=view, by="product", coalition=coalition, bounds=True, metrics=_MEASURED
+        )
+        frames[view] = frame.reset_index(level=[n for n in frame.index.names if n != "product"], drop=True)
+    at, ctrl = frames["location"], frames["control"]
+    info = graph.tables["products"].set_index("product").reindex(at.index)
+    out = pd.DataFrame({"product": at.index.astype(str)})
+    for c in ("name", "chain", "stage", "unit"):
+        out[c] = info[c].astype("object").to_numpy()
+    out["volume"] = at["quantity"].to_numpy(dtype=float)
+    for view, frame in (("location", at), ("control", ctrl.reindex(at.index))):
+        for tail in ("", "_low", "_high"):
+            out[f"{view}{tail}"] = frame[f"focal_share{tail}"].to_numpy(dtype=float)
+    out["graded"] = at["headline"].to_numpy(dtype=float)
     if products:
-        pools = pools[pools["product"].isin(list(products))]
+        out = out[out["product"].isin(list(products))]
+    out = out[out["location"].notna() & out["control"].notna()].reset_index(drop=True)
+    adds = out["control"] - out["location"] > 0.02
+    out["headline"] = (out["graded"] >= HEADLINE) & (
+        ~adds | out["product"].map(_held(graph, focal)).map(lambda held: held is not False).astype(bool)
+    )
+    pools = pool_rows(graph, buyers)
+    pools = pools[pools["product"].isin(out["product"])]
+    weakest, who = _behind(graph, pools)
+    out["grade"] = out["product"].map(weakest).fillna("assumption")
+    out["buyers"] = out["product"].map(who)
+    order = out.sort_values(["control", "location", "product"], ascending=[False, False, True], kind="stable")
+    return order.reset_index(drop=True)
+
+
+def top(scored: pd.DataFrame, n: int, key: str = "control") -> pd.DataFrame:
+    """The first products that may carry a headline; products of one stage with the very same figures count as one.
+
+    Parameters
+    ----------
+    scored : DataFrame
+        As of :func:`dependence`.
+    n : int
+        At most so many.
+    key : {"control", "location"}
+        Ranked by this share.
+
+    Returns
+    -------
+    DataFrame
+        Rows of ``scored`` with ``also``: names of products with the same figures, which the name then says.
+    """
+    good = scored[scored["headline"] & (scored[key] > 0)].sort_values(
+        [key, "product"], ascending=[False, True], kind="stable"
+    )
+    figures = [c for v in ("location", "control") for c in (v, f"{v}_low", f"{v}_high")]
+    same = good[["chain", "stage"]].astype(str).agg("|".join, axis=1) + good[figures].round(9).astype(str).agg(
+        "|".join, axis=1
+    )
+    others = good.groupby(same.to_numpy())["name"].agg(lambda s: tuple(s.iloc[1:]))
+    out = good[~same.duplicated().to_numpy()].head(n)
+    also = [others[k] for k in same[out.index]]
+    names = [f"{a} and {len(b)} more of the same stage" if b else a for a, b in zip(out["name"], also, strict=True)]
+    return out.assign(name=names, also=also).reset_index(drop=True)
+
+
+def _held(graph: SupplyGraph, focal: Sequence[str]) -> dict[str, bool]:
+    """Whether at least half of the focal holdings recorded of a product's producers are graded A or B."""
+    h = graph.tables["holdings"]
+    h = h[h["holder_country"].isin(list(focal))]
+    product = h["asset"].map(lambda a: parse_node_id(str(a))[0])
+    good = h["grade"].isin(["A", "B"]).astype(float)
+    return {str(k): bool(v >= 0.5) for k, v in good.groupby(product).mean().items()}
+
+
+def _behind(graph: SupplyGraph, pools: pd.DataFrame) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    """Weakest grade of the flows into the pools of each product, and whose pools they are."""
     ix = graph.index
-    p = graph.tables["products"].set_index("product")
-    frames = {v: market_shares(graph, pools["node"].tolist(), tuple(focal), v) for v in VIEWS_SHOWN}
-    rows = []
-    node = ix.nodes["node"].to_numpy(dtype=object)
-    good = ix.links["grade"].isin(["A", "B"]).to_numpy(dtype=bool)
-    for product, part in pools.groupby("product", sort=True):
-        row = {
-            "product": product,
-            "name": p.loc[product, "name"],
-            "chain": p.loc[product, "chain"],
-            "stage": p.loc[product, "stage"],
-            "unit": p.loc[product, "unit"],
-        }
-        for v, f in frames.items():
-            f = f.loc[part["node"]]
-            total = f["quantity"].sum()
-            row["volume"] = total
-            for k, s in (("value", ""), ("low", "_low"), ("high", "_high")):
-                row[v + s] = f[k].sum() / total if total > 0 else np.nan
-        into = np.isin(node[ix.dst], part["node"])
-        q = np.nan_to_num(ix.quantity[into])
-        row["graded"] = float(q[good[into]].sum() / q.sum()) if q.sum() > 0 else np.nan
-        row["headline"] = bool(row["graded"] >= HEADLINE)
-        row["grade"] = worst_grade(ix.links["grade"][into])
-        if total > 0:
-            rows.append(row)
-    out = pd.DataFrame(rows)
-    return out.sort_values(["control", "product"], ascending=[False, True], kind="stable").reset_index(drop=True)
+    product = dict(zip(pools["node"], pools["product"], strict=True))
+    into = ix.links["buyer"].map(product)
+    hit = into.notna().to_numpy() & (np.nan_to_num(ix.quantity) > 0)
+    weakest = {str(k): worst_grade(g) for k, g in ix.links["grade"][hit].groupby(into[hit])}
+    who = pools.groupby("product")["country"].agg(lambda s: tuple(sorted(set(s), key=lambda c: (c != UNION, c))))
+    return weakest, {str(k): v for k, v in who.items()}
+
+
+def unknown_flows(graph: SupplyGraph, buyers: Sequence[str], products: Sequence[str]) -> pd.DataFrame:
+    """Flows into the buyers' pools of which nothing but their existence is known: they leave an interval open.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    buyers, products : sequence of str
+        Whose pools, of what.
+
+    Returns
+    -------
+    DataFrame
+        ``product, supplier, buyer`` (countries).
+    """
+    ix = graph.index
+    pools = pool_rows(graph, buyers)
+    product = dict(zip(pools["node"], pools["product"], strict=True))
+    into = ix.links["buyer"].map(product)
+    hit = into.isin(list(products)).to_numpy() & ~np.isfinite(ix.high)
+    place = ix.nodes["country"].to_numpy(dtype=object)
+    return pd.DataFrame({"product": into[hit].to_numpy(), "supplier": place[ix.src[hit]], "buyer": place[ix.dst[hit]]})

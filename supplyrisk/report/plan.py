@@ -8,14 +8,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..errors import SchemaError
 from ..graph import SupplyGraph
+from ..jurisdictions import scope
 from ..registry import Spec, objective
+from .dependence import dependence
 
 if TYPE_CHECKING:
     from ..portfolio import Portfolio
+
+FloatArray = npt.NDArray[np.float64]
 
 __all__ = ["PlanReading", "focal_deliveries", "make_plan", "read_plan"]
 
@@ -125,14 +130,16 @@ def focal_deliveries(m: Any, focal: str | tuple[str, ...] = "CHN", view: str = "
     tuple of ndarray
         Columns and their coefficients.
     """
-    from ..jurisdictions import scope
+    part = focal_deliveries_of(m, focal, view)
+    need = np.bincount(m.case.pool_product, m.case.need, len(m.case.products))
+    return np.arange(m.n_lanes), part / np.maximum(need[m.lane_product], 1e-300)
 
+
+def focal_deliveries_of(m: Any, focal: str | tuple[str, ...], view: str) -> FloatArray:
+    """Part of each possible delivery that is the focal's; what is not known counts as the focal's."""
     s = m.shares(scope(focal), view)
     part = np.where(np.isnan(s.value), s.high, s.value)
-    part = np.where(np.isnan(part), 1.0, part)
-    need = np.bincount(m.case.pool_product, m.case.need, len(m.case.products))
-    weight = part[m.supplier] / np.maximum(need[m.lane_product], 1e-300)
-    return np.arange(m.n_lanes), weight
+    return np.asarray(np.where(np.isnan(part), 1.0, part)[m.supplier], dtype=np.float64)
 
 
 def make_plan(
@@ -190,21 +197,16 @@ def make_plan(
         return PlanReading("none", wanted, view, why, left_out=tuple(left))
     place = focal[0] if len(focal) == 1 else tuple(focal)
     money: list[Spec] = [] if budget is None else [budget_of(budget)]
-    caps = dict.fromkeys(usable, wanted)
-    extra: list[str] = []
+    # A plan never leaves a buyer more dependent than before, and a cap that nobody asked for gives way to what can be reached.
+    lowest = optimize(graph, buyers, product=usable, objective=focal_deliveries(place, view=view), constraints=money)
+    reach = _reached(lowest, place, view)
+    caps = {p: min(wanted, reach[p][1]) for p in usable}
     if cap is None:
-        lowest = optimize(
-            graph, buyers, product=usable, objective=focal_deliveries(place, view=view), constraints=money
-        )
-        reach = _group_rows(lowest, focal, view).set_index("product")["model"]
-        for p in usable:
-            low = float(reach.get(p, math.nan))
-            if low > wanted:
-                # Rounded up to a full per cent: the very lowest share would be bought at any price.
-                caps[p] = min(math.ceil(low * 100 - 1e-6) / 100, 1.0)
-    specs = [max_share(place, round(caps[p], 6), view=view, product=p) for p in usable]
+        # Rounded up to a full per cent: the very lowest share would be bought at any price.
+        caps = {p: max(caps[p], min(math.ceil(reach[p][0] * 100 - 1e-6) / 100, reach[p][1])) for p in usable}
+    specs = [max_share(place, min(math.ceil(caps[p] * 1e6) / 1e6, 1.0), view=view, product=p) for p in usable]
     plan = optimize(graph, buyers, product=usable, objective=cost(), constraints=[*specs, *money])
-    return read_plan(graph, plan, focal, view, cap, scored=scored, caps=caps, asked=wanted, left=[*left, *extra])
+    return read_plan(graph, plan, focal, buyers, view, cap, scored=scored, caps=caps, asked=wanted, left=left)
 
 
 def _usable(graph: SupplyGraph, buyers: Sequence[str], products: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -232,21 +234,26 @@ def _usable(graph: SupplyGraph, buyers: Sequence[str], products: Sequence[str]) 
     return good, left
 
 
-def _group_rows(plan: Portfolio, focal: Sequence[str], view: str) -> pd.DataFrame:
-    from ..portfolio.model import GROUP
-
-    shares = plan.shares
-    rows = shares[(shares["buyer"] == GROUP) & (shares["view"] == view) & (shares["focal"] == "+".join(focal))]
-    if len(rows):
-        return rows
-    made = [plan.share(view, tuple(focal), p) for p in dict.fromkeys(shares["product"])]
-    return pd.DataFrame(made)
+def _reached(plan: Portfolio, focal: str | tuple[str, ...], view: str) -> dict[str, tuple[float, float]]:
+    """Share of the focal in each product as the optimiser counts it: in the plan, and in today's deliveries."""
+    m = plan._build
+    part = focal_deliveries_of(m, focal, view)
+    flow = plan._solution.x[: m.n_lanes]
+    today = plan.offers["upper"].where(plan.offers["lever"] == "keep", 0.0).to_numpy(dtype=float)
+    n = len(m.case.products)
+    out = {}
+    for k, x in {"plan": flow, "today": today}.items():
+        total = np.bincount(m.lane_product, x, n)
+        mine = np.bincount(m.lane_product, x * part, n)
+        out[k] = np.divide(mine, total, out=np.ones(n), where=total > 0)
+    return {str(p): (float(out["plan"][i]), float(out["today"][i])) for i, p in enumerate(m.case.products)}
 
 
 def read_plan(
     graph: SupplyGraph,
     plan: Any,
     focal: Sequence[str],
+    buyers: Sequence[str],
     view: str,
     cap: float | None,
     *,
@@ -263,10 +270,10 @@ def read_plan(
         The graph that was planned on.
     plan : Portfolio
         Result of :func:`supplyrisk.optimize`.
-    focal : sequence of str
+    focal, buyers : sequence of str
         ISO3 codes.
     view : str
-        View of the shares shown.
+        View of the shares shown: location or control.
     cap : float or None
         Cap asked for.
     scored : DataFrame, optional
@@ -283,12 +290,9 @@ def read_plan(
     PlanReading
     """
     names = _names(graph)
-    rows = _group_rows(plan, focal, view)
-    columns = ["before", "before_low", "before_high", "after", "after_low", "after_high"]
-    shares = rows[["product", *columns]].reset_index(drop=True)
-    shares.insert(1, "name", shares["product"].map(names))
-    grade = {} if scored is None else dict(zip(scored["product"], scored["grade"], strict=True))
-    shares["grade"] = shares["product"].map(grade)
+    products = [str(p) for p in plan.written["products"]]
+    before = scored if scored is not None else dependence(graph, focal, buyers, products)
+    shares = _side_by_side(before, dependence(plan.graph, focal, buyers, products), products, view)
     wanted = cap if cap is not None else asked if asked is not None else math.nan
     used = dict.fromkeys(shares["product"], wanted) if caps is None else dict(caps)
     table = pd.DataFrame(
@@ -332,6 +336,17 @@ def read_plan(
         "; ".join(map(repr, plan.written["constraints"])),
         plan,
     )
+
+
+def _side_by_side(before: pd.DataFrame, after: pd.DataFrame, products: Sequence[str], view: str) -> pd.DataFrame:
+    """The same share of two graphs, by the same ruler."""
+    a, b = before.set_index("product").reindex(products), after.set_index("product").reindex(products)
+    out = pd.DataFrame({"product": products, "name": a["name"].to_numpy()})
+    for label, frame in (("before", a), ("after", b)):
+        for tail in ("", "_low", "_high"):
+            out[f"{label}{tail}"] = frame[f"{view}{tail}"].to_numpy(dtype=float)
+    out["grade"] = a["grade"].to_numpy()
+    return out
 
 
 def _names(graph: SupplyGraph) -> dict[str, str]:

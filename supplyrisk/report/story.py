@@ -9,6 +9,7 @@ import pandas as pd
 from ..plots.style import country, scope_text
 from .act import WORDS, ActReading
 from .blocks import Block, Bullets, Grid, Heading, Picture, Text, amount, listed, money, percent, share
+from .dependence import top
 
 if TYPE_CHECKING:
     from .brief import Brief
@@ -132,6 +133,12 @@ def _the(code: str) -> str:
     return f"the {name[:1].lower() + name[1:] if first in ('Rest', 'World') else name}" if needs else name
 
 
+def _covered(buyers: tuple[str, ...]) -> str:
+    """Which buyers have figures of their own."""
+    names = [country(c) for c in buyers]
+    return ", ".join(names) if len(names) <= 4 else f"{len(names)} countries"
+
+
 def _low(name: object) -> str:
     """Name of a product in the middle of a sentence."""
     text = str(name)
@@ -189,8 +196,8 @@ def _asked(b: Brief) -> list[Block]:
         f"Focal: {scope_text(b.focal)}. A share is its part of supply.",
         f"Buyers: {_group(b)}, that is {listed([_the(c) for c in b.buyers], 40)}.",
         f"Day: {b.at}. Output and trade are of the latest year on record, {b.years}.",
-        "By location counts what is made in the focal. By control counts what the focal can stop: what is made there, and what "
-        "firms from there control elsewhere. The bracket after a share is the interval [low, high] in per cent: what the sources' "
+        "By location counts what comes from sellers in the focal. By control counts what the focal can stop: what is made there, also "
+        "where it arrives by way of third countries, and what firms from there control elsewhere. The bracket after a share is the interval [low, high] in per cent: what the sources' "
         "own ranges and unknown suppliers and owners allow.",
         f"A product is named here only if at least {percent(b.headline_at)} of the volume behind both shares is graded A or B.",
     ]
@@ -209,11 +216,7 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
     ]
     if not len(b.ten):
         return [*out, Text("None: no product scored rests on figures of grade A or B.")]
-    by_location = (
-        b.scored[b.scored["headline"]]
-        .sort_values(["location", "product"], ascending=[False, True], kind="stable")
-        .head(len(b.ten))
-    )
+    by_location = top(b.scored, len(b.ten), "location")
     rows = []
     for i, (c, loc) in enumerate(zip(b.ten.to_dict("records"), by_location.to_dict("records"), strict=False)):
         rows.append(
@@ -237,7 +240,7 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
         out.append(p["bars"])
     out.append(
         Grid(
-            ("Product", "Stage", "By location", "By control", "Buyers' volume", "Graded A or B"),
+            ("Product", "Stage", "By location", "By control", "Volume", "Buyers with figures", "Graded A or B"),
             tuple(
                 (
                     str(r["name"]),
@@ -245,14 +248,20 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
                     share(r["location"], r["location_low"], r["location_high"]),
                     share(r["control"], r["control_low"], r["control_high"]),
                     amount(r["volume"], str(r["unit"])),
+                    _covered(r["buyers"]),
                     percent(r["graded"]),
                 )
                 for r in b.ten.to_dict("records")
             ),
             "The ten by control, with both readings." if len(b.ten) == 10 else "The same products, with both readings.",
-            (2, 3, 4, 5),
+            (2, 3, 4, 6),
         )
     )
+    joined = b.ten[b.ten["also"].map(len) > 0]
+    for r in joined.to_dict("records"):
+        out.append(
+            Text(f"{r['name']}: {listed([_low(n) for n in r['also']], 12)}, whose figures are the same.", "note")
+        )
     weak = b.scored[~b.scored["headline"] & b.scored["control"].notna()].head(12)
     if len(weak):
         out += [
@@ -381,7 +390,7 @@ def _plan(b: Brief, p: dict[str, Picture]) -> list[Block]:
         return [*out, Text(f"No plan is given: {plan.why}."), Bullets(plan.conflict)]
     out.append(
         Text(
-            f"Least-cost plan for {_group(b)}: meet every need of today, with the {plan.view} share of {_who(b)} in each product at most the cap in the table. "
+            f"Least-cost plan for {_group(b)}: meet every need of today, with the {plan.view} share of {_who(b)} in each product at most the cap in the table, and nowhere above today's. "
             f"Means: buy more from producers that exist (spare capacity, and up to a fifth of what they sell to others), and build recorded projects. "
             f"Solved with {plan.solver}: {plan.solver_status}."
         )
@@ -507,6 +516,12 @@ def _change(b: Brief) -> list[str]:
             out.append(
                 f"A first-hand source for {listed(thin['name'].map(_low).tolist(), 5)}: on what is recorded {'it' if len(thin) == 1 else 'they'} would belong to the list, but the evidence is too thin."
             )
+    for product, rows in b.unknown.groupby("product", sort=False):
+        named = b.ten.loc[b.ten["product"] == product, "name"]
+        where = listed([_the(str(c)) for c in sorted(set(rows["supplier"]))], 4)
+        out.append(
+            f"A figure for what makers in {where} deliver of {_low(named.iloc[0])}: nothing but their existence is recorded, which leaves the interval open downwards."
+        )
     if b.act is not None and b.act.state == "unknown":
         out.append(f"Whether {b.act.name} is in force: nothing after the lapse of its suspension has been found.")
     if b.act is not None and b.act.state == "suspended":
