@@ -109,9 +109,7 @@ def _reached(
     b: Book, votes: FloatArray, flag: FloatArray, threshold: float, pooled: bool, golden: bool
 ) -> tuple[FloatArray, IntArray]:
     """Entities that focal hands control (least fixed point), and the controlling label of each entity."""
-    ctrl, label = control_labels(
-        b.holder, b.asset, votes, b.n, group=b.group, threshold=threshold, names=b.name, sure=b.sure
-    )
+    ctrl, label = control_labels(b.holder, b.asset, votes, b.n, group=b.group, threshold=threshold, sure=b.sure)
     if pooled:  # all focal holders vote as one
         label = np.zeros_like(label)
     _, inverse = np.unique(b.asset * max(len(b.name), 1) + label, return_inverse=True)
@@ -457,9 +455,7 @@ def _part_countries(
         x = solve_absorbing(ownership_matrix(b.holder, b.asset, b.share, b.n), rhs)[b.part]
         r, c = np.nonzero(x)
         return r, used[c], x[r, c]
-    ctrl, _ = control_labels(
-        b.holder, b.asset, b.share, b.n, group=b.group, threshold=threshold, names=b.name, sure=b.sure
-    )
+    ctrl, _ = control_labels(b.holder, b.asset, b.share, b.n, group=b.group, threshold=threshold, sure=b.sure)
     gold = b.c_type == "golden_share"
     ctrl[b.c_asset[gold]] = b.c_holder[gold]
     over = b.c_type == "host_override"

@@ -24,7 +24,6 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 UNIDENTIFIED = "unidentified"
 _TOLERANCE = 1e-9
-_ROUNDS = 300
 
 
 @dataclass(frozen=True)
@@ -170,48 +169,49 @@ def control_labels(
     *,
     group: IntArray | None = None,
     threshold: float = 0.5,
-    names: npt.NDArray[np.object_] | None = None,
     sure: BoolArray | None = None,
 ) -> tuple[IntArray, IntArray]:
     """Label of the ultimate controller of each of n entities, and of the holder of each row.
 
     Entities and groups share one code space. An entity nobody controls carries its own code. ``sure`` marks rows that
-    control whatever their votes (a stated majority). Fixed point of majority chains; a closed ring raises.
+    control whatever their votes (a stated majority). Sets of entities under one hand only ever grow, so the rounds end;
+    a ring of firms that hold each other by majority is one hand, called by the first of them.
     """
-    own = np.arange(n, dtype=np.int64)
-    ctrl = own.copy()
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    top = np.arange(n, dtype=np.int64)
     size = n if group is None or not len(group) else max(n, int(group.max()) + 1)
     fixed = np.full(len(holder), -1, dtype=np.int64) if group is None else group
-
-    def labels(c: IntArray) -> IntArray:
-        return np.where(fixed >= 0, fixed, c[holder])
-
-    changed = np.zeros(n, dtype=bool)
-    for _ in range(_ROUNDS):
-        label = labels(ctrl)
-        key = asset * size + label
-        uniq, inverse = np.unique(key, return_inverse=True)
+    while True:
+        label = np.where(fixed >= 0, fixed, top[holder])
+        uniq, inverse = np.unique(asset * size + label, return_inverse=True)
         total = np.bincount(inverse, votes, len(uniq))
         wins = total > threshold + 1e-12
         if sure is not None and sure.any():
-            total = np.where(np.bincount(inverse, sure, len(uniq)) > 0, np.maximum(total, 2.0), total)
-            wins |= total >= 2.0
-        new = own.copy()
+            stated = np.bincount(inverse, sure, len(uniq)) > 0
+            wins, total = wins | stated, np.where(stated, np.maximum(total, 2.0), total)
         at = np.flatnonzero(wins)
         at = at[np.argsort(total[at], kind="stable")]  # the largest is written last and stays
-        new[uniq[at] // size] = uniq[at] % size
-        changed = new != ctrl
-        ctrl = new
-        if not changed.any():
-            mine = uniq[wins] // size
-            changed = np.isin(ctrl, mine[mine == uniq[wins] % size])  # whoever controls itself through others
-            inner = np.flatnonzero(ctrl < n)
-            changed[inner] |= ctrl[ctrl[inner]] != ctrl[inner]
-            if not changed.any():
-                return ctrl, labels(ctrl)
-            break
-    listing = np.arange(n).astype(object) if names is None else names
-    raise closed_loop_error(listing[:n][changed], "majority control")
+        above = np.arange(size, dtype=np.int64)
+        above[uniq[at] // size] = uniq[at] % size
+        above[:n][top != np.arange(n)] = top[top != np.arange(n)]  # who is under a hand stays under it
+        if (above[:n] == top).all():
+            return top, label
+        moved = np.flatnonzero(above != np.arange(size))
+        net = sparse.csr_matrix((np.ones(len(moved)), (moved, above[moved])), shape=(size, size))
+        count, ring = csgraph.connected_components(net, directed=True, connection="strong")
+        if count < size:
+            first = np.full(count, size, dtype=np.int64)
+            np.minimum.at(first, ring, np.arange(size))
+            heads = first[np.bincount(ring, minlength=count) > 1]
+            above[heads] = heads
+        while True:  # everybody points at the last hand
+            further = above[above]
+            if (further == above).all():
+                break
+            above = further
+        top = above[:n]
 
 
 def majority(
@@ -246,12 +246,12 @@ def majority(
     Raises
     ------
     SchemaError
-        Votes outside 0 to 1 or above 1 in sum; a firm that controls itself through
-        others (a ring of majority owners), all named.
+        Votes outside 0 to 1 or above 1 in sum; firms that own only each other, all named.
 
     Notes
     -----
-    Missing policy: the unnamed rest never votes. Definition of this library, after the usual 50 % rule.
+    Missing policy: the unnamed rest never votes. A ring of firms that control each other is one hand, called by the
+    first of them, which nobody controls. Definition of this library, after the usual 50 % rule.
 
     Examples
     --------
@@ -268,7 +268,11 @@ def majority(
         found, labels = pd.factorize(np.asarray(g))
         codes = np.where(found >= 0, found + r.n, -1).astype(np.int64)
         names = np.concatenate([r.entity, np.asarray(labels, dtype=object)])
-    ctrl, _ = control_labels(r.holder, r.asset, r.share, r.n, group=codes, threshold=threshold, names=names)
+    w = ownership_matrix(r.holder, r.asset, r.share, r.n)
+    dead = closed_rows(w, np.asarray(w.sum(axis=1)).ravel() < 1 - _TOLERANCE)
+    if dead.any():
+        raise closed_loop_error(r.entity[dead], "majority()")
+    ctrl, _ = control_labels(r.holder, r.asset, r.share, r.n, group=codes, threshold=threshold)
     top = ctrl[: r.n_assets]
     own = np.arange(r.n_assets)
     out = names[top]

@@ -263,7 +263,7 @@ def _brute(g, own, mode, unknown):
     return x
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(supply(), st.integers(0, 10**6))
 def test_trace_against_brute_force(spec, seed):
     nodes, links, recipes = spec
