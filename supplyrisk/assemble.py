@@ -139,9 +139,11 @@ def assemble(
     >>> sold = pd.DataFrame([dict(hs6="810411", origin="CHN", destination="DEU", year=2024, quantity=300.0)])
     >>> heading = pd.DataFrame([dict(hs6="810411", product="magnesium.refined", factor=1.0)])
     >>> g = assemble(products=products, production=made, trade=sold, concordance=heading)
-    >>> g.links[["supplier", "buyer", "quantity", "method"]].values.tolist()[:2]
-    [['magnesium.refined@CHN', 'magnesium.refined@CHN:demand', 600.0, 'balanced'], \
-['magnesium.refined@CHN', 'magnesium.refined@DEU:demand', 300.0, 'observed']]
+    >>> for supplier, buyer, quantity, method in g.links[["supplier", "buyer", "quantity", "method"]].values.tolist():
+    ...     print(supplier, buyer.partition("@")[2], quantity, method)
+    magnesium.refined@CHN DEU:demand 300.0 observed
+    magnesium.refined@CHN CHN:demand 600.0 balanced
+    magnesium.refined@ROW ROW:demand 100.0 balanced
     """
     given = {
         "production": production,

@@ -114,9 +114,9 @@ def load_atlas(*, chain: str | None = None) -> SupplyGraph:
     >>> g = load_atlas()
     >>> g.name, len(g.validate())
     ('atlas', 0)
-    >>> made = g.nodes.query("product == 'gallium.refined' and kind == 'producer' and year == 2024")
-    >>> share = made.set_index("country")["output"] / made["output"].sum()
-    >>> round(float(share["CHN"]), 3)
+    >>> n = g.nodes
+    >>> made = n[(n["product"] == "gallium.refined") & (n["kind"] == "producer") & (n["year"] == 2024)]
+    >>> round(float((made.set_index("country")["output"] / made["output"].sum())["CHN"]), 3)
     0.989
     """
     g = _whole()
@@ -134,8 +134,8 @@ def contents() -> pd.DataFrame:
 
     Examples
     --------
-    >>> contents().loc["gallium.refined", ["chain", "stage", "unit", "latest"]].tolist()
-    ['gallium', 'refine', 'kg', 2025]
+    >>> contents().loc["gallium.refined", ["chain", "stage", "unit", "latest"]].astype(str).tolist()
+    ['gallium', 'refine', 'kg', '2025']
     """
     g = _whole()
     products = g.products.set_index("product")
