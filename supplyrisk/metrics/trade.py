@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem
-from ..schema import date_ceil, date_floor
+from ..schema import date_ceil, date_floor, is_date
 from .governance import Reading, Values, aligned, amounts, check_choice, keyed, number, refuse
 from .import_risk import GSP_COPPER, geopolrisk
 
@@ -216,9 +216,18 @@ def trade_parameters(
     {'IDN': 1.25, 'FIN': 0.8, 'NOR': 1.0}
     """
     days = [at] if isinstance(at, str) else list(at)
+    problems = [
+        Problem("trade_parameters", "-", "at", "not an ISO date", repr(d), "Write 2024-07-01.")
+        for d in days or [""]
+        if not is_date(str(d))
+    ]
+    problems += [
+        Problem("measures", "-", c, "required column is absent", "", "Give rows of the measures table.")
+        for c in ("actor", "target", "kind")
+        if c not in measures.columns
+    ]
+    refuse(problems, "trade_parameters")
     days = [date_ceil(d) for d in days]
-    if not days:
-        refuse([Problem("trade_parameters", "-", "at", "no day given", "", "Give a day, 2024-07-01.")], "at")
     rows = measures
     if "product" in rows.columns and len(rows):
         if product is not None:
@@ -571,6 +580,8 @@ def substitution_index(shares: Values, substitutes: pd.DataFrame, kind: Literal[
         if v > 1 + 1e-9
     ]
     refuse(problems, "substitution_index")
+    if not len(a):
+        return Reading(math.nan, method=f"EU SI_{kind}-type", reason="no application")
     weight = np.prod(grid, axis=1) ** (1.0 / grid.shape[1])
     replaced = sub * share
     value = 1.0 - float(replaced.sum()) + float((weight * replaced).sum())

@@ -157,6 +157,12 @@ def test_trade_parameters_want_one_product() -> None:
     assert trade_parameters(["IDN"], acts, "2024-01-01", product="b")["value"]["IDN"] == 1.0
 
 
+def test_trade_parameters_refuse_what_they_cannot_read() -> None:
+    with pytest.raises(SchemaError) as e:
+        trade_parameters(["CHN"], pd.DataFrame({"actor": ["CHN"]}), ["2020-01-01", "20x"])
+    assert len(e.value.problems) == 3
+
+
 def test_intervals_of_t_reach_the_concentration() -> None:
     t = trade_parameters(["CHN", "FIN"], _acts(), "2024-07-01")
     r = hhi_governance({"CHN": 0.8, "FIN": 0.2}, {"CHN": 6.0, "FIN": 1.0}, t, kind="fraction")
@@ -218,6 +224,7 @@ def test_material_is_the_maximum_and_group_the_mean() -> None:
 def test_substitution_index_refuses_nonsense() -> None:
     one = {"application": ["x"], "sub": [0.6], "SP": [0.8], "SCr": [1.0], "SCo": [0.8], "SCP": [0.8]}
     assert substitution_index({"x": 0.25}, pd.DataFrame(one).iloc[:0]) == 1.0
+    assert math.isnan(substitution_index({}, pd.DataFrame(one).iloc[:0]))
     two = pd.concat([pd.DataFrame(one)] * 2, ignore_index=True)
     with pytest.raises(SchemaError, match="more than all"):
         substitution_index({"x": 0.25}, two)
