@@ -37,7 +37,7 @@ def test_public_functions_say_what_they_take_return_and_show():
     lacking = []
     for label, f in public_functions():
         doc = inspect.getdoc(f) or ""
-        takes = [p for p in inspect.signature(f).parameters.values()]
+        takes = list(inspect.signature(f).parameters.values())
         if takes and "Parameters\n---" not in doc:
             lacking.append(f"{label}: Parameters")
         if (
