@@ -8,7 +8,7 @@ published methods on governance and trade · ``dependency`` screens, substitutio
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .bounds import (
     Bounds,
@@ -22,40 +22,29 @@ from .bounds import (
     share_bounds,
 )
 from .concentration import (
-    bottleneck,
     concentration_ratio,
     contribution,
-    coverage,
     delta_hhi,
     effective_suppliers,
     evenness,
-    focal_share,
-    headline,
     hhi,
     hhi_normalized,
     hirschman_index,
     n_minus_1,
-    n_suppliers,
-    quantity,
     shannon,
     share,
     theil,
     unctad_concentration,
 )
+from .explain import compare, explain
 from .mix import Mix, methods, metric, why
+from .sampling import rank_stability
+from .score import score
+from .volume import bottleneck, coverage, focal_share, headline, n_suppliers, quantity
 
-if TYPE_CHECKING:
-    from .explain import compare as compare
-    from .explain import explain as explain
-    from .sampling import rank_stability as rank_stability
-    from .score import score as score
-
-# Names that live in modules which need the graph or are seldom used; resolved on first use.
+# Names that live in modules which are seldom used; resolved on first use. The others are imported at once: a
+# function that shares its module's name would else give way to the module.
 _LAZY: dict[str, str] = {
-    "score": "score",
-    "explain": "explain",
-    "compare": "explain",
-    "rank_stability": "sampling",
     "governance_weight": "governance",
     "hhi_governance": "governance",
     "trade_parameter": "trade",

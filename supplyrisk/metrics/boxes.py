@@ -158,6 +158,11 @@ def _most(market: IntArray, n: int, low: FloatArray, high: FloatArray) -> FloatA
     endless = np.bincount(market, ~np.isfinite(high), n) > 0
     if endless.any():
         high = np.where(np.isfinite(high), high, low)
+    # Running sums go over all markets: without one scale a market in tonnes would drown one in kilograms.
+    peak = np.zeros(n)
+    np.maximum.at(peak, market, high)
+    scale = np.divide(1.0, peak, out=np.ones(n), where=peak > 0)[market]
+    low, high = low * scale, high * scale
     best, ceiling = _corner(market, n, low, high)
     # No supplier has a lower bound: one of them may be alone.
     lone = np.bincount(market, low > 0, n) == 0

@@ -1,4 +1,4 @@
-"""How few suppliers a market has, and how much of it is the focal's.
+"""How few suppliers a market has.
 
 Every function takes quantities (one unit, one period) and divides itself; percent or fractions give the same.
 ``hhi([62, 18, 12, 8])`` is a float, ``hhi(series, by="product")`` a Series, ``hhi(mix)`` an array.
@@ -15,25 +15,19 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
-from .boxes import least_hhi, least_top, most_hhi, most_top, part_bounds, remainder_bounds
+from .boxes import least_hhi, least_top, most_hhi, most_top, remainder_bounds
 from .mix import FloatArray, Mix, _mix, metric
 
 __all__ = [
-    "bottleneck",
     "concentration_ratio",
     "contribution",
-    "coverage",
     "delta_hhi",
     "effective_suppliers",
     "evenness",
-    "focal_share",
-    "headline",
     "hhi",
     "hhi_normalized",
     "hirschman_index",
     "n_minus_1",
-    "n_suppliers",
-    "quantity",
     "shannon",
     "share",
     "theil",
@@ -367,7 +361,9 @@ def evenness(mix: Mix) -> FloatArray:
     """
     n = mix.count(mix.known > 0)
     top = np.log(np.maximum(n, 1.0))
-    return np.divide(_entropy(mix), top, out=np.full(mix.n, np.nan), where=n > 1)
+    out = np.full(mix.n, np.nan)
+    np.divide(_entropy(mix), top, out=out, where=n > 1)
+    return out
 
 
 def _effective_interval(mix: Mix, order: float = 2) -> tuple[FloatArray, FloatArray]:
@@ -562,263 +558,3 @@ def unctad_concentration(mix: Mix) -> FloatArray:
     even = np.sqrt(1.0 / n)
     out = np.divide(root - even, 1.0 - even, out=np.ones(mix.n), where=n > 1)
     return np.where(np.isnan(root), np.nan, out)
-
-
-# ---------------------------------------------------------------------- what a score says besides
-
-
-@metric(
-    grain="line",
-    unit="product",
-    bounds=(0.0, np.inf),
-    reference="accounting",
-    laws=("permutation",),
-    interval=lambda mix: (
-        mix.fine.sum(mix.fine.low) + mix.fine.residual_low + mix.fine.unknown_low,
-        mix.fine.sum(mix.fine.high) + mix.fine.residual_high + mix.fine.unknown_high,
-    ),
-)
-def quantity(mix: Mix) -> FloatArray:
-    """Volume of the market in the product's unit, what is known of it.
-
-    Parameters
-    ----------
-    mix : Mix or array-like
-        Quantities of suppliers.
-
-    Returns
-    -------
-    float, Series or ndarray
-        NaN where no quantity is known.
-
-    References
-    ----------
-    Accounting.
-
-    Examples
-    --------
-    >>> quantity([620, 180])
-    800.0
-    """
-    fine = mix.fine
-    known = (fine.count(~np.isnan(fine.quantity)) > 0) | (fine.residual > 0) | (fine.unknown > 0)
-    return np.where(known, fine.total, np.nan)
-
-
-@metric(
-    unit="supplier",
-    bounds=(0.0, np.inf),
-    reference="count",
-    laws=("scale", "permutation"),
-    interval=lambda mix: (mix.count(mix.low > 0), mix.count(mix.high > 0)),
-    worse="low",
-)
-def n_suppliers(mix: Mix) -> FloatArray:
-    """Named suppliers with a quantity above 0; the residual counts as none.
-
-    Parameters
-    ----------
-    mix : Mix or array-like
-        Quantities of suppliers.
-
-    Returns
-    -------
-    float, Series or ndarray
-
-    References
-    ----------
-    Count.
-
-    Examples
-    --------
-    >>> n_suppliers([620, 180, 0])
-    2.0
-    """
-    return np.where(
-        mix.count(np.isnan(mix.quantity)) == mix.count(),
-        np.where(mix.count() > 0, np.nan, 0.0),
-        mix.count(mix.known > 0),
-    )
-
-
-def _mean_of_part(mix: Mix, part: FloatArray, unlisted: bool = True) -> FloatArray:
-    """Quantity-weighted mean of a part over the known volume; rows whose part is unknown count as not it."""
-    fine = mix.fine
-    total = fine.total if unlisted else fine.sum(np.where(np.isnan(part), 0.0, fine.known))
-    told = fine.count(~np.isnan(part) & (fine.known > 0)) > 0
-    # A single line is its part whatever its quantity, known or not.
-    lone = (fine.count() == 1) & (fine.residual + fine.unknown <= 0)
-    single = fine.sum(np.nan_to_num(part))
-    known = fine.count(~np.isnan(part)) > 0
-    out = np.divide(
-        fine.sum(fine.known * np.nan_to_num(part)), total, out=np.full(mix.n, np.nan), where=told & (total > 0)
-    )
-    return np.where(np.isnan(out) & lone & known, single, out)
-
-
-def _part_interval(mix: Mix, low: FloatArray, high: FloatArray, rest: FloatArray) -> tuple[FloatArray, FloatArray]:
-    fine = mix.fine
-    told = fine.count(~np.isnan(low)) > 0
-    a, b = part_bounds(fine, np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0), np.zeros(mix.n), rest)
-    lone = (fine.count() == 1) & (fine.residual_high + fine.unknown_high <= 0)
-    a = np.where(lone, fine.sum(np.nan_to_num(low, nan=0.0)), a)
-    b = np.where(lone, fine.sum(np.nan_to_num(high, nan=1.0)), b)
-    return np.where(told, a, np.nan), np.where(told, b, np.nan)
-
-
-def _focal_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
-    fine = mix.fine
-    # A residual holds nobody who is listed; the unknown may be anyone.
-    listed = fine.max(np.nan_to_num(fine.focal_high)) > 0
-    rest = np.where((fine.unknown_high > 0) | ~listed, 1.0, 0.0)
-    return _part_interval(mix, fine.focal_low, fine.focal_high, rest)
-
-
-@metric(
-    grain="line",
-    unit="1",
-    bounds=(0.0, 1.0),
-    reference="textbook identity",
-    laws=("scale", "permutation"),
-    interval=_focal_interval,
-    worse="high",
-    needs=("focal",),
-)
-def focal_share(mix: Mix) -> FloatArray:
-    r"""Part of the market that is the focal's under the view, :math:`\sum q_l f_l / Q`.
-
-    Parameters
-    ----------
-    mix : Mix or array-like
-        Quantities of supply lines, with ``focal=`` (part of each that is the focal's; ``focal_low=, focal_high=``).
-
-    Returns
-    -------
-    float, Series or ndarray
-        In [0, 1], over the whole volume: what is unknown counts as not the focal's in the value and as the focal's
-        in the upper bound. A residual cannot be a focal that is listed.
-
-    References
-    ----------
-    Textbook identity.
-
-    Examples
-    --------
-    >>> focal_share([620, 180, 200], focal=[1, 0, 0.5])
-    0.72
-    >>> [round(x, 6) for x in focal_share.interval([60, 20], focal=[1, 0], unknown=20)]
-    [0.6, 0.8]
-    """
-    return _mean_of_part(mix, mix.fine.focal)
-
-
-def _bottleneck_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
-    fine = mix.fine
-    return _part_interval(mix, fine.bottleneck_low, fine.bottleneck_high, np.ones(mix.n))
-
-
-@metric(
-    grain="line",
-    unit="1",
-    bounds=(0.0, 1.0),
-    reference="definition of this package: exposure.trace, mode bottleneck",
-    laws=("scale", "permutation"),
-    interval=_bottleneck_interval,
-    worse="high",
-    needs=("bottleneck",),
-)
-def bottleneck(mix: Mix) -> FloatArray:
-    """Part of the market that fails if the focal withholds its own and every essential input, through all tiers.
-
-    Parameters
-    ----------
-    mix : Mix or array-like
-        Quantities of supply lines, with ``bottleneck=`` of each.
-
-    Returns
-    -------
-    float, Series or ndarray
-        In [0, 1].
-
-    References
-    ----------
-    Definition of this package.
-
-    Examples
-    --------
-    >>> bottleneck([50, 50], bottleneck=[1, 0.2])
-    0.6
-    """
-    return _mean_of_part(mix, mix.fine.bottleneck)
-
-
-@metric(
-    grain="line",
-    unit="1",
-    bounds=(0.0, 1.0),
-    reference="definition of this package",
-    laws=("scale", "permutation"),
-    worse="low",
-)
-def coverage(mix: Mix) -> FloatArray:
-    """Part of the volume whose quantity and supplier (under the view) are known.
-
-    Parameters
-    ----------
-    mix : Mix or array-like
-        Quantities of suppliers.
-
-    Returns
-    -------
-    float, Series or ndarray
-        In [0, 1]: known volume over all volume, times the part of the rows that have a quantity (a row without one
-        has no volume to weigh it by).
-
-    References
-    ----------
-    Definition of this package.
-
-    Examples
-    --------
-    >>> coverage([60, 20], residual=20)
-    0.8
-    """
-    fine = mix.fine
-    rows = fine.count()
-    counted = np.divide(fine.count(~np.isnan(fine.quantity)), rows, out=np.ones(mix.n), where=rows > 0)
-    part = np.divide(mix.named, mix.total, out=np.full(mix.n, np.nan), where=mix.total > 0)
-    return np.where(np.isnan(part) & (rows > 0) & (counted == 0), 0.0, np.minimum(part * counted, 1.0))
-
-
-@metric(
-    grain="line",
-    unit="1",
-    bounds=(0.0, 1.0),
-    reference="definition of this package",
-    laws=("scale", "permutation"),
-    worse="low",
-    needs=("headline",),
-)
-def headline(mix: Mix) -> FloatArray:
-    """Part of the volume whose figures are graded A or B: only such may carry a headline.
-
-    Parameters
-    ----------
-    mix : Mix or array-like
-        Quantities of supply lines, with ``headline=`` (part of each that is graded A or B).
-
-    Returns
-    -------
-    float, Series or ndarray
-        In [0, 1].
-
-    References
-    ----------
-    Definition of this package.
-
-    Examples
-    --------
-    >>> headline([60, 40], headline=[1, 0])
-    0.6
-    """
-    return _mean_of_part(mix, mix.fine.headline)

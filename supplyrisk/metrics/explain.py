@@ -76,8 +76,8 @@ def _pick(made: Origin, row: Any, keys: Mapping[str, Any]) -> tuple[int, dict[st
         full = entry if len(entry) == index.nlevels else (made.focal, made.view, *entry)
         if len(full) != index.nlevels or full not in index:
             raise unknown_name("row", entry, [" | ".join(map(str, i[2:])) for i in index], "explain()")
-        at = int(index.get_indexer([full])[0])
-        return at, dict(zip(index.names, full, strict=True))
+        at = int(index.get_indexer(pd.MultiIndex.from_tuples([full]))[0])
+        return at, dict(zip(map(str, index.names), full, strict=True))
     hit = np.ones(len(index), dtype=bool)
     for k, v in keys.items():
         if k not in made.levels:
@@ -101,10 +101,10 @@ def _pick(made: Origin, row: Any, keys: Mapping[str, Any]) -> tuple[int, dict[st
             ],
             "explain()",
         )
-    return int(found[0]), dict(zip(index.names, index[int(found[0])], strict=True))
+    return int(found[0]), dict(zip(map(str, index.names), index[int(found[0])], strict=True))
 
 
-def _contributions(made: Origin, c: Asked, m: int, own: int | None, value: float) -> tuple[FloatArray, str, Any]:
+def _contributions(made: Origin, c: Asked, m: int, own: int | None, value: float) -> tuple[Any, str, Any]:
     """Contribution of each line of a market to the value of a column; they add up to it."""
     lines = made.market.lines
     if own is not None and c.grain == "line":
@@ -138,7 +138,7 @@ def _contributions(made: Origin, c: Asked, m: int, own: int | None, value: float
     def by_unit(of_unit: FloatArray) -> FloatArray:
         """Give each line its part of what its units contribute, by quantity."""
         each = np.divide(of_unit[group], known[group], out=np.zeros(len(group)), where=known[group] > 0)
-        return np.bincount(place, amount * each, len(rows))
+        return np.asarray(np.bincount(place, amount * each, len(rows)), dtype=np.float64)
 
     if name in ("hhi", "hirschman_index") and not c.params:
         square = np.where(mix.market == m, known**2, 0.0)
@@ -159,7 +159,8 @@ def _contributions(made: Origin, c: Asked, m: int, own: int | None, value: float
     if name == "n_minus_1":
         largest = int(np.argmax(np.where(mix.market == m, known, -1.0)))
         left = np.where((mix.market == m) & (np.arange(len(known)) != largest), known, 0.0)
-        x = by_unit(left)
+        node = lines.node[rows]
+        x = by_unit(left) + q * (made.lens.unlisted[node] + made.lens.anyone[node])
         return x * (value / x.sum() if x.sum() > 0 else 0.0), "What is left without the largest, over demand.", rows
     return per / per.sum() * value if per.sum() > 0 else per, "In proportion to volume (no rule for this metric).", rows
 
@@ -210,7 +211,7 @@ def explain(
     from ..graph import SupplyGraph
 
     if isinstance(scores, SupplyGraph):
-        options = {k: keys.pop(k) for k in ("market", "at", "unlisted") if k in keys}
+        options: dict[str, Any] = {k: keys.pop(k) for k in ("market", "at", "unlisted") if k in keys}
         if row is not None or not keys:
             by: Any = "link"
         else:

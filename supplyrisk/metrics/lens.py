@@ -114,7 +114,8 @@ def lens(
 
     n = graph.index.n
     nothing = np.full(n, np.nan)
-    neck = (nothing, nothing, nothing)
+    neck: tuple[FloatArray, ...] = (nothing, nothing, nothing)
+    own: tuple[FloatArray, ...]
     if traced or view == "origin":
         base: Any = "control" if view in ("equity", "control") else "location"
         e = exposure.exposure(graph, focal, base, unlisted=presume)
@@ -298,7 +299,7 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
     how = recipe(lines, view) if how is None else how
     value = np.nan_to_num(lines.quantity)
     told = how.units(np.where(np.isnan(lines.quantity), 0.0, 1.0)) > 0
-    outside = {}
+    outside: dict[str, Any] = {}
     for name, part in (("residual", view.unlisted[lines.node]), ("unknown", view.anyone[lines.node])):
         outside[name] = how.markets(_times(value, part))
         outside[f"{name}_low"] = how.markets(_times(lines.low, part))

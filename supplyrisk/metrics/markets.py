@@ -75,12 +75,12 @@ class Places:
         d = latest(self.graph.tables["demand"], ["node", "use"])
         at = ix.position.get_indexer(pd.Index(d["node"].astype("object")))
         for x in self.graph.interval("demand", "quantity", d):
-            total = np.full(n, np.nan)
+            found = np.full(n, np.nan)
             if len(at):
                 known = ~np.isnan(x) & (at >= 0)
                 summed = np.bincount(at[known], x[known], n)
-                total = np.where(np.bincount(at[known], minlength=n) > 0, summed, np.nan)
-            stated.append(total)
+                found = np.where(np.bincount(at[known], minlength=n) > 0, summed, np.nan)
+            stated.append(found)
         draws = np.zeros(len(ix.src), dtype=bool)
         onward = draws.copy()
         if len(ix.src):
@@ -96,7 +96,8 @@ class Places:
         known = ~np.isnan(value)
         drawn = total(draws, ix.src, ix.quantity)
         taken = total(inflow, ix.dst, ix.quantity) - total(onward, ix.src, ix.quantity)
-        inferred = np.where(pool & (taken > 0), taken, np.nan)
+        blind = total(inflow, ix.dst, np.isnan(ix.quantity).astype(np.float64)) > 0
+        inferred = np.where(pool & (taken > 0) & ~blind, taken, np.nan)
         return (
             np.where(known, value + drawn, inferred),
             np.where(known, low + total(draws, ix.src, ix.low), inferred),
@@ -142,6 +143,12 @@ class Market:
     single: Lines | None = None
 
 
+def _middle(value: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """A quantity that is stated only as a range counts with its middle; without a range it stays missing."""
+    ranged = np.isnan(value) & np.isfinite(high) & (high > low)
+    return np.where(ranged, 0.5 * (low + np.where(ranged, high, 0.0)), value)
+
+
 def _grade(frame: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
     return frame[column].isin(HEADLINE_GRADES).to_numpy(dtype=bool)
 
@@ -165,7 +172,7 @@ def _from_links(graph: SupplyGraph, pick: IntArray, market: IntArray, keys: pd.D
         node=ix.src[pick],
         row=pick.astype(np.int64),
         links=True,
-        quantity=ix.quantity[pick],
+        quantity=_middle(ix.quantity[pick], ix.low[pick], ix.high[pick]),
         low=ix.low[pick],
         high=ix.high[pick],
         graded=_grade(rows, "grade"),
@@ -242,7 +249,7 @@ def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
         codes, labels = pd.factorize(places.product[pick], sort=True)
     keys = pd.DataFrame({"product": np.asarray(labels, dtype=object)})
     by = every.groupby("product")
-    demand = {
+    demand: dict[str, Any] = {
         f: by[c].sum(min_count=1).reindex(keys["product"]).to_numpy(dtype=np.float64)
         for f, c in (("demand", "use"), ("demand_low", "use_low"), ("demand_high", "use_high"))
     }
@@ -270,7 +277,7 @@ def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
         node=pick.astype(np.int64),
         row=pick.astype(np.int64),
         links=False,
-        quantity=q,
+        quantity=_middle(q, lo, hi),
         low=lo,
         high=hi,
         graded=_grade(rows, f"{column}_grade"),
@@ -311,7 +318,7 @@ def _factor(frame: pd.DataFrame) -> tuple[IntArray, pd.DataFrame]:
         return np.zeros(0, dtype=np.int64), frame.reset_index(drop=True)
     grouped = frame.groupby(list(frame.columns), sort=True)
     keys = grouped.size().reset_index()[list(frame.columns)].astype("object")
-    return grouped.ngroup().to_numpy(dtype=np.int64), keys
+    return np.asarray(grouped.ngroup(), dtype=np.int64), keys
 
 
 def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str | None, rolls: SupplyGraph) -> Market:

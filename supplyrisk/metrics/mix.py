@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..errors import Problem, SchemaError
 from ..registry import Entry, registries
+from .arrays import read
 
 __all__ = ["MetricFunction", "Mix", "methods", "metric", "why"]
 
@@ -28,8 +28,6 @@ IntArray = npt.NDArray[np.int64]
 Interval = Callable[..., tuple[FloatArray, FloatArray]]
 # Concentration of a market of which more than this part has no named supplier is undefined: it would read as safe.
 UNTOLD = 0.5
-# Ranges of integer keys up to which a lookup table is cheaper than a hash.
-_LOOKUP = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,13 +121,13 @@ class Mix:
             given = fields.get(name)
             if given is None and base is not None:
                 given = fields.get(base)
-            return np.full(m, np.nan) if given is None else np.asarray(given, dtype=np.float64)
+            return np.broadcast_to(np.nan, m) if given is None else np.asarray(given, dtype=np.float64)
 
         def per(name: str, base: str | None = None, empty: float = 0.0) -> FloatArray:
             given = fields.get(name)
             if given is None and base is not None:
                 given = fields.get(base)
-            return np.full(n, empty) if given is None else np.asarray(given, dtype=np.float64)
+            return np.broadcast_to(empty, n) if given is None else np.asarray(given, dtype=np.float64)
 
         low, high = fields.get("low"), fields.get("high")
         return cls(
@@ -191,7 +189,7 @@ class Mix:
     def sum(self, x: FloatArray) -> FloatArray:
         """Sum of a row quantity by market."""
         if not self.ordered:
-            return np.bincount(self.market, x, self.n)
+            return np.asarray(np.bincount(self.market, x, self.n), dtype=np.float64)
         return self._reduce(np.add, x, 0.0)
 
     def max(self, x: FloatArray) -> FloatArray:
@@ -220,7 +218,7 @@ class Mix:
             return out
         order = np.lexsort((-x, self.market))
         rank = np.arange(len(x)) - np.repeat(*self._runs(self.market[order]))
-        return np.bincount(self.market[order], np.where(rank < k, x[order], 0.0), self.n)
+        return np.asarray(np.bincount(self.market[order], np.where(rank < k, x[order], 0.0), self.n), dtype=np.float64)
 
     @staticmethod
     def _runs(codes: IntArray) -> tuple[IntArray, IntArray]:
@@ -266,7 +264,9 @@ class Mix:
     def per(self, numerator: FloatArray, denominator: FloatArray | None = None) -> FloatArray:
         """Ratio by market (default: to the total), NaN where more than half has no named supplier."""
         below = self.total if denominator is None else denominator
-        return np.divide(numerator, below, out=np.full(self.n, np.nan), where=self.told & (below > 0))
+        out = np.full(self.n, np.nan)
+        np.divide(numerator, below, out=out, where=self.told & (below > 0))
+        return out
 
 
 class MetricFunction(Protocol):
@@ -301,224 +301,10 @@ _DATA = {
 }
 
 
-def _bad(name: str, rule: str, values: Sequence[Any], remedy: str) -> Problem:
-    shown = ", ".join(str(v) for v in values[:5]) + (" ..." if len(values) > 5 else "")
-    return Problem("supply", "-", name, rule, shown, remedy)
-
-
-def _codes(key: Any) -> tuple[IntArray, pd.Index]:
-    """Sorted integer codes of a key column; integers of a small range go through a table, not a hash."""
-    values = key.array if isinstance(key, pd.Series) else key
-    array = np.asarray(values)
-    name = key.name if isinstance(key, (pd.Series, pd.Index)) else None
-    if array.dtype.kind in "iu" and len(array):
-        lo, hi = int(array.min()), int(array.max())
-        if hi - lo < _LOOKUP:
-            shifted = array if lo == 0 else array - lo
-            present = np.zeros(hi - lo + 1, dtype=bool)
-            present[shifted] = True
-            code = np.cumsum(present) - 1
-            return code[shifted].astype(np.int64, copy=False), pd.Index(np.flatnonzero(present) + lo, name=name)
-    codes, labels = pd.factorize(pd.Index(array) if array.dtype.kind in "OUS" else array, sort=True)
-    if (codes < 0).any():
-        raise SchemaError(
-            [_bad("by", "a key is missing", [f"row {i}" for i in np.flatnonzero(codes < 0)], "Name every group.")], "by"
-        )
-    return codes.astype(np.int64), pd.Index(labels, name=name)
-
-
-def _grouping(by: Any, supply: Any, m: int) -> tuple[IntArray, int, pd.Index]:
-    """Market code of each row and the label of each market."""
-    keys: list[Any]
-    index = supply.index if isinstance(supply, pd.Series) else None
-
-    def level(k: Any) -> Any:
-        if isinstance(k, str) and index is not None:
-            if k not in index.names:
-                from ..errors import unknown_name
-
-                raise unknown_name("index level", k, [str(x) for x in index.names], "by")
-            return index.get_level_values(k)
-        return k
-
-    if isinstance(by, pd.DataFrame):
-        keys = [by[c] for c in by.columns]
-    elif isinstance(by, (list, tuple)) and len(by) and not np.isscalar(by[0]):
-        keys = list(by)
-    elif isinstance(by, (list, tuple)) and index is not None and all(k in index.names for k in by):
-        keys = [level(k) for k in by]
-    else:
-        keys = [level(by)]
-    for k in keys:
-        if len(k) != m:
-            raise SchemaError([_bad("by", f"{len(k)} keys for {m} suppliers", [], "Give one per supplier.")], "by")
-        if isinstance(k, pd.Series) and index is not None and not k.index.equals(index):
-            raise SchemaError(
-                [_bad("by", "its index is not that of supply", [], "Align them, or give an array.")], "by"
-            )
-    parts = [_codes(k) for k in keys]
-    if len(parts) == 1:
-        return parts[0][0], len(parts[0][1]), parts[0][1]
-    code, size = parts[0][0], len(parts[0][1])
-    for c, labels in parts[1:]:
-        code, size = code * len(labels) + c, size * len(labels)
-    if size <= max(4 * m, 1024):
-        used = np.flatnonzero(np.bincount(code, minlength=size))
-        lookup = np.zeros(size, dtype=np.int64)
-        lookup[used] = np.arange(len(used))
-        code = lookup[code] if len(used) < size else code
-    else:
-        used, code = np.unique(code, return_inverse=True)
-        code = code.reshape(-1)
-    levels, rest = [], used
-    for _, labels in reversed(parts):
-        levels.append(rest % len(labels))
-        rest = rest // len(labels)
-    index_out = pd.MultiIndex(
-        levels=[labels for _, labels in parts], codes=levels[::-1], names=[labels.name for _, labels in parts]
-    )
-    return code, len(used), index_out
-
-
 def _mix(supply: Any, given: Mapping[str, Any]) -> tuple[Mix, pd.Index | None]:
-    """A Mix from what a user hands to a metric; every fault is reported at once."""
-    if isinstance(supply, Mapping):
-        supply = pd.Series(supply, dtype="float64")
-    q = np.asarray(supply, dtype=np.float64)
-    if q.ndim != 1:
-        raise SchemaError([_bad("supply", f"has {q.ndim} dimensions", [q.shape], "Give one column.")], "supply")
-    m = len(q)
-    problems: list[Problem] = []
-    names = supply.index if isinstance(supply, pd.Series) else pd.RangeIndex(m)
-
-    def row(name: str) -> FloatArray | None:
-        x = given.get(name)
-        if x is None:
-            return None
-        if isinstance(x, pd.Series) and isinstance(supply, pd.Series) and not x.index.equals(supply.index):
-            problems.append(_bad(name, "its index is not that of supply", [], "Align them, or give an array."))
-            return None
-        out = np.asarray(x, dtype=np.float64)
-        out = np.full(m, float(out)) if out.ndim == 0 else out
-        if len(out) != m:
-            problems.append(_bad(name, f"{len(out)} values for {m} suppliers", [], "Give one per supplier."))
-            return None
-        return out
-
-    by = given.get("by")
-    if by is None:
-        market, n, labels = np.zeros(m, dtype=np.int64), 1, None
-    else:
-        market, n, labels = _grouping(by, supply, m)
-
-    def per(name: str) -> FloatArray | None:
-        x = given.get(name)
-        if x is None:
-            return None
-        if isinstance(x, pd.Series) and labels is not None:
-            return x.reindex(labels).to_numpy(dtype=np.float64)
-        out = np.asarray(x, dtype=np.float64)
-        if out.ndim == 0:
-            return np.full(n, float(out))
-        if len(out) != n:
-            problems.append(_bad(name, f"{len(out)} values for {n} markets", [], "Give one per market."))
-            return None
-        return out
-
-    low, high = row("low"), row("high")
-    negative = q < 0
-    if negative.any():
-        where = np.flatnonzero(negative)
-        problems.append(
-            _bad("supply", "a supplier has less than nothing", [f"{names[i]}: {q[i]}" for i in where], "Correct it.")
-        )
-    gone = np.isnan(q)
-    if gone.any() and (low is None or high is None):
-        where = np.flatnonzero(gone)
-        problems.append(
-            _bad(
-                "supply",
-                "missing: not zero, and not to be left out in silence",
-                [str(names[i]) for i in where],
-                "Give low= and high=, move the supplier into residual=, or drop it on purpose.",
-            )
-        )
-    if low is not None and high is not None:
-        crossed = (low > high) | (q < low * (1 - 1e-12)) | (q > high * (1 + 1e-12)) | (low < 0)
-        if crossed.any():
-            where = np.flatnonzero(crossed)
-            problems.append(_bad("low", "0 <= low <= value <= high does not hold", list(where), "Correct the bounds."))
-    elif (low is None) != (high is None):
-        problems.append(_bad("low", "only one of low= and high= is given", [], "Give both."))
-    if given.get("total") is not None and given.get("residual") is not None:
-        problems.append(_bad("total", "total= and residual= say the same thing", [], "Give one of them."))
-    if problems:
-        raise SchemaError(problems, "the supply")
-    unit = given.get("unit")
-    units: IntArray | None = None
-    ordered = bool((market[1:] >= market[:-1]).all()) if n > 1 else True
-    fields: dict[str, FloatArray | None] = {
-        k: row(k) for k in ("focal", "focal_low", "focal_high", "bottleneck", "headline")
-    }
-    fields |= {"low": low, "high": high}
-    fields |= {k: per(k) for k in ("residual", "unknown", "demand")}
-    own = per("demand_of_largest")
-    if own is not None:
-        fields["own_demand"] = own[market]
-    if unit is not None:
-        codes, _ = _codes(unit)
-        if len(codes) != m:
-            problems.append(_bad("unit", f"{len(codes)} units for {m} suppliers", [], "Give one per supplier."))
-            raise SchemaError(problems, "the supply")
-        market, q, units, fields = _merge_units(market, q, codes, fields)
-        ordered = True
-    total = per("total")
-    if total is not None:
-        rest = total - np.bincount(market, np.nan_to_num(q), n)
-        rest = np.where(np.abs(rest) <= 1e-12 * np.maximum(total, 1e-300), 0.0, rest)
-        if (rest < 0).any():
-            problems.append(
-                _bad("total", "suppliers add to more than the total", list(total[rest < 0]), "Correct one; percent?")
-            )
-        fields["residual"] = np.maximum(rest, 0.0)
-    for name in ("residual", "unknown"):
-        x = fields.get(name)
-        if x is not None and ((x < 0) | np.isnan(x)).any():
-            problems.append(_bad(name, "negative or missing", list(x[(x < 0) | np.isnan(x)]), "Give 0 or more."))
-    for name in ("focal", "focal_low", "focal_high", "bottleneck", "headline"):
-        x = fields.get(name)
-        if x is not None and ((x < 0) | (x > 1)).any():
-            problems.append(_bad(name, "not a part between 0 and 1", list(x[(x < 0) | (x > 1)]), "Percent?"))
-    if problems:
-        raise SchemaError(problems, "the supply")
-    return Mix.build(market, n, q, unit=units, ordered=ordered, **fields), labels
-
-
-def _merge_units(
-    market: IntArray, q: FloatArray, codes: IntArray, fields: dict[str, FloatArray | None]
-) -> tuple[IntArray, FloatArray, IntArray, dict[str, FloatArray | None]]:
-    """Rows of the same unit in the same market become one supplier; parts are averaged by quantity."""
-    size = int(codes.max()) + 1 if len(codes) else 1
-    key, inverse = np.unique(market * size + codes, return_inverse=True)
-    inverse = inverse.reshape(-1)
-    k = len(key)
-    weight = np.nan_to_num(q)
-    total = np.bincount(inverse, weight, k)
-    out: dict[str, FloatArray | None] = {}
-    for name, x in fields.items():
-        if x is None or name in ("residual", "unknown", "demand"):
-            out[name] = x
-        elif name in ("low", "high"):
-            out[name] = np.bincount(inverse, x, k)
-        elif name == "own_demand":
-            first = np.zeros(k)
-            first[inverse] = x
-            out[name] = first
-        else:
-            plain = np.bincount(inverse, x, k) / np.bincount(inverse, minlength=k)
-            out[name] = np.divide(np.bincount(inverse, weight * x, k), total, out=plain, where=total > 0)
-    merged = total if not np.isnan(q).any() else np.bincount(inverse, q, k)
-    return (key // size).astype(np.int64), merged, (key % size).astype(np.int64), out
+    """A Mix from what a user hands to a metric."""
+    market, n, quantity, unit, ordered, fields, labels = read(supply, given)
+    return Mix.build(market, n, quantity, unit=unit, ordered=ordered, lines=None, **fields), labels
 
 
 def metric(

@@ -35,7 +35,7 @@ def _triangular(u: FloatArray, value: FloatArray, low: FloatArray, high: FloatAr
     return np.where(np.isnan(value) & ~np.isfinite(high), np.nan, np.where(width > 0, q, mode))
 
 
-def _tiled(lines: Lines, view: Lens, how: Recipe, q: FloatArray, part: dict[str, FloatArray]) -> Mix:
+def _tiled(lines: Lines, view: Lens, how: Recipe, q: FloatArray, part: dict[str, Any]) -> Mix:
     """All draws of all markets as one Mix: market ``d * n + m`` is market m in draw d."""
     d, n = q.shape[0], lines.n
 
@@ -53,7 +53,8 @@ def _tiled(lines: Lines, view: Lens, how: Recipe, q: FloatArray, part: dict[str,
         q.ravel(),
         unit=np.tile(lines.node, d),
         headline=tile(lines.graded * view.graded[lines.node]),
-        **{k: x.ravel() for k, x in part.items()},
+        focal=part["focal"].ravel(),
+        bottleneck=part["bottleneck"].ravel(),
     )
     return Mix.build(
         spread(how.market),
@@ -152,7 +153,7 @@ def draws(
         else:
             q = _dirichlet(shapes, block, samples, reliability)
         v = parts.random((m, 2, samples))
-        part = {}
+        part: dict[str, Any] = {}
         for i, name in enumerate(("focal", "bottleneck")):
             low = getattr(view, f"{name}_low")[block.node]
             high = getattr(view, f"{name}_high")[block.node]
@@ -164,6 +165,10 @@ def draws(
         for c in columns:
             at, width = whole, block.n
             if single and c.grain == "line":
+                told = _of_lines(c, q, part, block, view)
+                if told is not None:
+                    out[c.name] = told
+                    continue
                 if lone is None:
                     one = alone(block)
                     lone = _tiled(one, view, recipe(one, view), q, part)
@@ -171,6 +176,21 @@ def draws(
             out[c.name] = c.value(at).reshape(samples, width)
         yield slice(first, last), rows, out
         first = last
+
+
+def _of_lines(c: Asked, q: FloatArray, part: dict[str, Any], lines: Lines, view: Lens) -> FloatArray | None:
+    """Columns of single lines that need no market: a line is wholly its own part."""
+    if c.entry is None or c.entry.function.__module__ != "supplyrisk.metrics.volume":
+        return None
+    if c.name == "quantity":
+        return q
+    if c.name == "focal_share":
+        return np.asarray(part["focal"], dtype=np.float64)
+    if c.name == "bottleneck":
+        return np.asarray(part["bottleneck"], dtype=np.float64)
+    if c.name == "headline":
+        return np.broadcast_to(lines.graded * view.graded[lines.node], q.shape)
+    return None
 
 
 def _dirichlet(rng: np.random.Generator, lines: Lines, samples: int, reliability: float) -> FloatArray:

@@ -13,7 +13,6 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from ..registry import Entry, registries
-from .concentration import hhi  # noqa: F401  (its module registers the metrics that every score shows)
 from .lens import Lens, Lines, lens, line_mix, scope_label
 from .markets import KEYS, Market, lines_of
 from .mix import FloatArray, Mix, reasons
@@ -39,6 +38,8 @@ _ORDER = (
     "headline",
 )
 _QUANTILES = (0.05, 0.95)
+# Stands for any column of which high is worse.
+_HIGH = Entry("metric", "any", max, {"worse": "high"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,10 @@ class Asked:
         """Bounds of every market; NaN where the metric declares none."""
         if self.entry is None:
             return np.full(mix.n, np.nan), np.full(mix.n, np.nan)
-        low, high = self.entry.function.interval(mix, **self.params)
+        interval: Any = getattr(self.entry.function, "interval", None)
+        if interval is None:
+            return np.full(mix.n, np.nan), np.full(mix.n, np.nan)
+        low, high = interval(mix, **self.params)
         return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
 
     def listing(self) -> dict[str, Any]:
@@ -176,9 +180,14 @@ class _Kept(dict[str, Any]):
 class Reasons(_Kept):
     """Column to reason to number of rows; ``rows(column)`` says it row by row."""
 
-    def __init__(self, made: Origin) -> None:
+    def __init__(self, made: Origin, values: Mapping[str, FloatArray]) -> None:
         self.made = made
-        super().__init__({c.name: made.why(c).loc[lambda s: s != ""].value_counts().to_dict() for c in made.asked})
+        super().__init__(
+            {
+                c.name: made.why(c).value_counts().drop("", errors="ignore").to_dict() if gone else {}
+                for c, gone in ((c, bool(np.isnan(values[c.name]).any())) for c in made.asked)
+            }
+        )
 
     def rows(self, column: str) -> pd.Series:
         """Reason for every undefined row of a column."""
@@ -266,7 +275,7 @@ class Origin:
         return ("supplier", "buyer", "product") if "link" in self.by else self.by
 
     @cached_property
-    def group(self) -> tuple[npt.NDArray[np.int64], pd.MultiIndex, bool]:
+    def group(self) -> tuple[npt.NDArray[Any], pd.MultiIndex, bool]:
         """Row of the frame of each market, the frame's index, and whether rows stand for several markets."""
         keys = self.row_keys[list(self.levels)].astype("object")
         grouped = keys.groupby(list(self.levels), sort=True) if len(keys) else None
@@ -291,6 +300,17 @@ class Origin:
         if (at < 0).any():
             raise unknown_name("row", index[int(np.flatnonzero(at < 0)[0])], [], "scores")
         return np.asarray(at, dtype=np.int64)
+
+    def gather_bound(self, c: Asked, x: FloatArray, value: FloatArray, low: bool) -> FloatArray:
+        """From markets to rows, a bound: of the worst of several only what keeps it a bound of the value."""
+        if self.group[2]:
+            # The worst of several is at least as bad as each whose value is known; how bad it may be, all decide.
+            gone = np.isnan(value)
+            if low == (c.worse == "high"):
+                x = np.where(gone, np.nan, x)
+            lost = self.gather(Asked("", c.function, {}, _HIGH), (~gone & np.isnan(x)).astype(np.float64)) > 0
+            return np.where(lost, np.nan, self.gather(c, x))
+        return self.gather(c, x)
 
     def gather(self, c: Asked, x: FloatArray) -> FloatArray:
         """From markets to rows; a row of several markets has the worst of them. ``x`` is (..., markets)."""
@@ -586,10 +606,14 @@ def score(
         values = {a.name: made.fine(a)[0]}
         if bounds:
             low, high = made.fine(a, "bounds")
+            columns[a.name] = made.gather(a, values[a.name])
+            columns[f"{a.name}_low"] = made.gather_bound(a, low, values[a.name], True)
+            columns[f"{a.name}_high"] = made.gather_bound(a, high, values[a.name], False)
             values |= {f"{a.name}_low": low, f"{a.name}_high": high}
         about = a.listing()
         for name, x in values.items():
-            columns[name] = made.gather(a, x)
+            if name not in columns:
+                columns[name] = made.gather(a, x)
             listing[name] = about | {"statistic": name[len(a.name) + 1 :] or "value"}
         if samples is not None:
             for tail, x in zip(("p05", "p95"), drawn[a.name], strict=True):
@@ -621,7 +645,7 @@ def score(
         "as_of": here.as_of or f"{here.reference_year}-12-31",
         "seed": seed if samples is not None else None,
         "columns": _Kept(listing),
-        "reasons": Reasons(made),
+        "reasons": Reasons(made, columns),
         "source": _Source(made),
     }
     return out
