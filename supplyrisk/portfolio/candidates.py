@@ -46,7 +46,11 @@ def _slug(text: str) -> str:
 
 
 def read_candidates(
-    graph: SupplyGraph, products: Iterable[str], utilisation: float = 1.0, horizon: int | None = None
+    graph: SupplyGraph,
+    products: Iterable[str],
+    utilisation: float = 1.0,
+    horizon: int | None = None,
+    estimate: bool = False,
 ) -> Candidates:
     """Projects on offer, with what each would need and who would own it.
 
@@ -60,6 +64,8 @@ def read_candidates(
         Output over nameplate capacity.
     horizon : int, optional
         Projects with a later first output are left out.
+    estimate : bool
+        Give projects without a capital cost the median cost per capacity of the product's other projects.
 
     Returns
     -------
@@ -68,6 +74,10 @@ def read_candidates(
     frame = graph.tables["projects"]
     wanted = list(products)
     frame = frame[frame["product"].isin(wanted)].reset_index(drop=True)
+    intensity = (frame["capex"] / frame["capacity"].where(frame["capacity"] > 0)).groupby(frame["product"]).median()
+    guess = frame["capacity"] * frame["product"].map(intensity).astype(float)
+    frame = frame.assign(estimated=frame["capex"].isna() & guess.notna() & estimate)
+    frame["capex"] = frame["capex"].where(~frame["estimated"], guess)
     frame = frame[~frame["status"].astype("object").isin(_NOT_ON_OFFER)].reset_index(drop=True)
     gaps: list[Gap] = []
     keep = np.ones(len(frame), dtype=bool)
@@ -104,7 +114,8 @@ def read_candidates(
             "company": frame["company"].to_numpy(dtype=object),
             "holder_country": frame["holder_country"].to_numpy(dtype=object),
             "source": frame["source"].to_numpy(dtype=object),
-            "grade": frame["grade"].to_numpy(dtype=object),
+            "grade": frame["grade"].mask(frame["estimated"], "assumption").to_numpy(dtype=object),
+            "estimated": frame["estimated"].to_numpy(dtype=bool),
         }
     )
     if not len(out):

@@ -10,11 +10,10 @@ from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import constraint
 from ..schema import VIEWS
+from .levers import NOBODY
 from .model import GROUP, Build, money, number
 
 __all__ = ["budget", "max_share", "max_supplier_share", "min_suppliers"]
-
-_NOBODY = ("ROW", "WLD", "UNK", "ALL")
 
 
 @constraint(
@@ -201,7 +200,7 @@ def min_suppliers(
     pair: list[tuple[int, str]] = []
     for i, (_, _, _, pools) in enumerate(markets):
         lanes = m.lanes_of(pools)
-        real = (kind[m.supplier[lanes]] == "producer") & ~np.isin(m.country[m.supplier[lanes]], _NOBODY)
+        real = (kind[m.supplier[lanes]] == "producer") & ~np.isin(m.country[m.supplier[lanes]], NOBODY)
         lanes = lanes[real]
         names, code = np.unique(label[m.supplier[lanes]].astype(str), return_inverse=True)
         row.append(code + len(pair))

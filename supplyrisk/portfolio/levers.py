@@ -11,7 +11,10 @@ from ..registry import lever
 from .economics import LIFE, RATE, capital_recovery
 from .model import Build, number, require_any
 
-__all__ = ["build", "keep", "resource", "unmet"]
+__all__ = ["NOBODY", "build", "keep", "resource", "unmet"]
+
+# Codes that are no place: nobody can be asked to deliver more.
+NOBODY = ("ROW", "WLD", "UNK", "ALL")
 
 
 def keep(m: Build) -> None:
@@ -27,7 +30,12 @@ def keep(m: Build) -> None:
 
 @lever()
 def resource(
-    m: Build, redirect: float = 0.2, premium: float | None = None, switching: float = 0.02, spare: bool = True
+    m: Build,
+    redirect: float = 0.2,
+    premium: float | None = None,
+    switching: float = 0.02,
+    spare: bool = True,
+    revealed: bool = True,
 ) -> None:
     r"""Buy more from producers that exist: their spare capacity, and part of what they sell to others now.
 
@@ -35,7 +43,12 @@ def resource(
 
     .. math:: \sum_b x_{ub} \le b_u + (c_u - q_u)^+ + \rho\,(q_u - b_u)^+
 
-    where the capacity term is 0 if the capacity is not known.
+    where the capacity term is 0 if the capacity is not known. A new delivery costs
+
+    .. math:: (1 + \sigma) \max\big(c_u,\; \max_{v:\, b_{vb} > 0} c_v\big)
+
+    since a buyer that could have saved by switching would have done so: a plan without constraints changes nothing.
+    Nobody can buy more from the unlisted rest of the world.
 
     Parameters
     ----------
@@ -48,10 +61,12 @@ def resource(
         Price of supply from outside China over the product's price, for every product. Default: the documented figure
         of :data:`supplyrisk.portfolio.economics.PREMIUMS`, else an assumption.
     switching : float
-        Extra cost of a new delivery as a part of its price, so that nothing is moved without reason. The default is
-        an assumption.
+        Extra cost :math:`\sigma` of a new delivery as a part of its price. The default is an assumption.
     spare : bool
         Whether spare capacity can be used.
+    revealed : bool
+        Whether a new delivery costs at least what the buyer pays for its dearest one today (an assumption); without
+        it a plan may also switch to whoever is cheapest on record, the focal included.
     """
     redirect = number("redirect", redirect, 0.0, 1.0)
     switching = number("switching", switching, 0.0)
@@ -73,7 +88,8 @@ def resource(
     candidate = np.zeros(n, dtype=bool)
     if m.candidates is not None and len(m.candidates.frame):
         candidate[ix.position.get_indexer(pd.Index(m.candidates.frame["node"], dtype=object))] = True
-    able = (kind == "producer") & (code >= 0) & ~candidate & (today + idle + others > 0)
+    named = ~np.isin(m.country, NOBODY)
+    able = (kind == "producer") & (code >= 0) & ~candidate & named & (today + idle + others > 0)
     suppliers = np.flatnonzero(able)
     order = np.argsort(case.pool_product, kind="stable")
     start = np.searchsorted(case.pool_product[order], np.arange(len(case.products) + 1))
@@ -84,6 +100,9 @@ def resource(
     cost, grade = m.unit_cost(who, case.pool_product[pool], premium)
     known = ~np.isnan(cost)
     who, pool, cost, grade = who[known], pool[known], cost[known], grade[known]
+    if revealed:
+        cost = np.maximum(cost, m.dearest[pool])
+        m.notes.append("re-sourcing: a new delivery costs no less than the buyer's dearest today (assumption)")
     m.add_lanes("re-source", who, pool, np.full(len(who), np.inf), cost * (1.0 + switching), grade)
     m.availability = m.availability + np.where(able, idle + others, 0.0)
     m.availability_parts |= {"spare": np.where(able, idle, 0.0), "outbid": np.where(able, others, 0.0)}
@@ -101,6 +120,8 @@ def build(
     life: float = LIFE,
     running: float = 1.0,
     premium: float | None = None,
+    revealed: bool = True,
+    estimate: bool = True,
     only: tuple[str, ...] | None = None,
 ) -> None:
     r"""Build plants from the projects table: whole or not at all, at their annualised capital cost.
@@ -125,6 +146,11 @@ def build(
         cost and the plan errs on the dear side. An assumption.
     premium : float, optional
         As in :func:`resource`.
+    revealed : bool
+        As in :func:`resource`.
+    estimate : bool
+        Whether a project without a capital cost on record is given the median cost per capacity of the product's
+        other projects (an assumption); otherwise it is left out, as a gap.
     only : tuple of str, optional
         Project ids; default every project that can be built.
     """
@@ -153,7 +179,16 @@ def build(
     j = np.repeat(np.arange(len(frame)), count)
     pool = np.concatenate(pools)
     cost, grade = m.unit_cost(node[j], case.pool_product[pool], premium)
-    m.add_lanes("build", node[j], pool, np.where(offered[j], cap[j], 0.0), cost * running, grade, j)
+    cost = cost * running
+    if revealed:
+        cost = np.maximum(cost, m.dearest[pool])
+    m.add_lanes("build", node[j], pool, np.where(offered[j], cap[j], 0.0), cost, grade, j)
+    guessed = frame["estimated"].to_numpy(dtype=bool)
+    if guessed.any():
+        m.notes.append(
+            f"building: the capital cost of {int(guessed.sum())} of {len(frame)} projects is the median per capacity of "
+            "the product's other projects (assumption)"
+        )
     m.notes.append(
         f"building: {utilisation:.0%} utilisation, {life:g} years, running cost {running:.0%} of the price outside "
         f"China (assumptions); {rate:.0%} discount rate (feasibility studies)"

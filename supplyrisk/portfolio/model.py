@@ -154,6 +154,15 @@ class Build:
         names = np.array(self.case.products, dtype=object)[product]
         return supply_costs(self.graph, names, self.country[supplier], own, premium)
 
+    @cached_property
+    def dearest(self) -> FloatArray:
+        """What each pool pays today for its dearest delivery, USD a unit; 0 where it gets none."""
+        out = np.zeros(len(self.case.pool))
+        cost, _ = self.unit_cost(self.base_supplier, self.case.pool_product[self.case.base_pool])
+        taken = (self.case.base > 0) & ~np.isnan(cost)
+        np.maximum.at(out, self.case.base_pool[taken], cost[taken])
+        return out
+
     def add_lanes(
         self,
         lever: str,

@@ -169,7 +169,9 @@ def optimize(
     for spec in lever_specs:
         if spec.name == "build":
             m.utilisation = float(spec.arguments["utilisation"])
-            m.candidates = read_candidates(case.graph, case.products, m.utilisation, horizon)
+            m.candidates = read_candidates(
+                case.graph, case.products, m.utilisation, horizon, bool(spec.arguments["estimate"])
+            )
     m.scenarios = read_scenarios(scenarios)
     keep(m)
     for spec in lever_specs:
@@ -357,7 +359,7 @@ def _portfolio(
 
 def _plants(m: Build, x: Any, flow: Any, units: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     columns = ["project", "name", "product", "country", "node", "capacity", "usable", "delivered", "unit", "capex"]
-    columns += ["annuity", "start", "status", "built", "grade"]
+    columns += ["estimated", "annuity", "start", "status", "built", "grade"]
     if m.projects is None or m.candidates is None:
         empty = pd.DataFrame(columns=columns)
         return empty, empty
@@ -370,6 +372,7 @@ def _plants(m: Build, x: Any, flow: Any, units: Any) -> tuple[pd.DataFrame, pd.D
             "delivered": np.bincount(m.project[on], flow[on], len(frame)),
             "unit": units[m.project_product],
             "capex": frame["capex"].to_numpy(),
+            "estimated": frame["estimated"].to_numpy(),
             "annuity": m.project_annuity,
             "start": frame["start"].to_numpy(),
             "status": frame["status"].to_numpy(),

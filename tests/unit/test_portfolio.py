@@ -205,14 +205,13 @@ def test_use_on_record_wins_over_deliveries_and_says_so(g: SupplyGraph) -> None:
 
 def test_cap_is_met_by_the_cheapest_alternatives(g: SupplyGraph) -> None:
     plan = optimize(g, BUYERS, product=P, levers=resource(), constraints=max_share("CHN", 0.5))
-    # 75 kg may be Chinese; Japan gives 40 (30 at 600, 10 at 612), Canada 32.8 (16 at 650, 16.8 at 663), the last 2.2
-    # come from Korea's present deliveries at 700.
-    expected = 75 * 400 + 30 * 600 + 10 * 612 + 16 * 650 + 16.8 * 663 + 2.2 * 700
+    # 25 kg less from China than today: Japan gives 10 more at 612 and Canada 15 more to Japan at 663; the rest stays.
+    expected = 75 * 400 + 30 * 600 + 10 * 612 + 16 * 650 + 15 * 663 + 4 * 700
     assert plan.objective_value == pytest.approx(expected)
     assert plan.status == "optimal"
     assert plan.share("location")["after"] == pytest.approx(0.5)
     said = plan.duals.set_index("constraint")["meaning"][repr(max_share("CHN", 0.5))]
-    assert said == "one point less CHN share (location) in gallium.refined for the group costs 450.00 USD a year"
+    assert said == "one point less CHN share (location) in gallium.refined for the group costs 394.50 USD a year"
     assert plan.binding == (
         "max_share('CHN', 0.5): share of CHN (location) in gallium.refined for the group at most 50.00%",
     )
@@ -280,7 +279,15 @@ def test_min_suppliers_and_each_buyer(g: SupplyGraph) -> None:
     )
     one = optimize(g, BUYERS, product=P, constraints=max_share("CHN", 0.5, buyer="USA"))
     assert one.share("location", buyer="USA")["after"] == pytest.approx(0.5)
-    assert one.share("location", buyer="JPN")["after"] == pytest.approx(1.0)
+    assert one.share("location", buyer="JPN")["after"] == pytest.approx(2 / 3)
+
+
+def test_without_constraints_nothing_changes_unless_prices_alone_decide(g: SupplyGraph) -> None:
+    plan = optimize(g, BUYERS, product=P)
+    assert set(plan.decisions["lever"]) == {"keep"}
+    cheapest = optimize(g, BUYERS, product=P, levers=resource(revealed=False))
+    assert cheapest.share("location")["after"] == pytest.approx(1.0)
+    assert cheapest.objective_value < plan.objective_value
 
 
 def test_max_supplier_share_caps_every_country(g: SupplyGraph) -> None:
@@ -488,13 +495,19 @@ def test_project_without_capital_cost_is_a_gap() -> None:
     projects = pd.DataFrame(
         [
             project("Alpha", "AUS", 40.0, 160_000.0),
-            project("Gamma", "DEU", 40.0, np.nan, capex_missing="unknown"),
+            project("Gamma", "DEU", 20.0, np.nan, capex_missing="unknown"),
+            project("Delta", "DEU", np.nan, 5.0, capacity_missing="unknown"),
             project("Old", "DEU", 40.0, 1.0, status="operating"),
         ]
     )
-    plan = optimize(hand(projects=projects), BUYERS, product=P)
+    graph = hand(projects=projects)
+    plan = optimize(graph, BUYERS, product=P, levers=build(estimate=False))
     assert plan.projects["project"].tolist() == ["Alpha"]
-    assert plan.gaps["where"].tolist() == ["Gamma"]
+    assert plan.gaps["where"].tolist() == ["Gamma", "Delta"]
+    guessed = optimize(graph, BUYERS, product=P).projects.set_index("project")
+    assert guessed["estimated"].to_dict() == {"Alpha": False, "Gamma": True}
+    assert guessed["capex"]["Gamma"] == pytest.approx(20.0 * np.median([160_000 / 40, 1.0 / 40]))
+    assert guessed["grade"]["Gamma"] == "assumption"
 
 
 # ---------------------------------------------------------------------- degenerate input
