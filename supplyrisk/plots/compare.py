@@ -88,7 +88,7 @@ def dependence_bars(
     n = len(frame)
     over = int((frame["control_low"] > 0.5).sum())
     apart = int(((frame["control"] - frame["location"]) > 0.05).sum())
-    title = f"For {over} of these {n} products {who} can stop more than half of the supply of {buyers}"
+    title = f"For at least {over} of these {n} products {who} can stop more than half of the supply of {buyers}"
     if not n:
         title = f"No product of {buyers} has a known share of {who}"
     alt = (
@@ -101,7 +101,7 @@ def dependence_bars(
     )
     footer = (
         f"Unit: per cent of supply. Whiskers: lowest and highest value that the sources and unknown owners allow. Data years: {year}. "
-        f"Grades: {_grades(frame)}. Focal: {style.scope_text(codes)}. Sources: {source}."
+        f"Weakest grade behind a row: {_grades(frame)}. Focal: {style.scope_text(codes)}. Sources: {source}."
     )
     width, row = 8.6, 0.46
     fig, ax, height = _bars_sheet(n, row, width, title, footer)
@@ -129,7 +129,7 @@ def dependence_bars(
             text = _interval(value[i], low[i], high[i])
             ax.text(edge + 0.012, offset[i], text, va="center", ha="left", size=style.SIZE["small"], color=style.INK)
     handles = [
-        Patch(facecolor=style.FOCAL_COLOUR, edgecolor=style.FOCAL_COLOUR, label="by location (where it is made)"),
+        Patch(facecolor=style.FOCAL_COLOUR, edgecolor=style.FOCAL_COLOUR, label="by location (where it comes from)"),
         Patch(facecolor="#cfe3f1", edgecolor=style.FOCAL_COLOUR, hatch="/////", label="by control (who can stop it)"),
         Line2D([], [], color=style.INK, linewidth=1.3, marker="|", markersize=6, label="interval"),
     ]
@@ -190,7 +190,7 @@ def before_after(
     frame = data.reset_index(drop=True)
     n = len(frame)
     fall = (frame["before"] - frame["after"]).to_numpy(dtype=float)
-    lower = int((fall > 1e-6).sum())
+    lower = int((fall > 0.005).sum())
     title = f"The plan lowers the {view} share of {who} in {lower} of {n} product{'s' if n != 1 else ''}"
     if lower:
         k = int(np.nanargmax(fall))
@@ -206,7 +206,7 @@ def before_after(
     )
     footer = (
         f"Unit: per cent of supply, view {view}, scored by the same function before and after. Thin lines: intervals. Data years: {year}. "
-        f"Grades: {_grades(frame)}. Focal: {style.scope_text(codes)}. Sources: {source}."
+        f"Weakest grade behind a row: {_grades(frame)}. Focal: {style.scope_text(codes)}. Sources: {source}."
     )
     fig, ax, height = _bars_sheet(n, 0.42, 8.6, title, footer)
     y = np.arange(n, dtype=float)

@@ -54,25 +54,23 @@ def chain_path(graph: SupplyGraph, chain: str) -> list[str]:
     ix = graph.index
     known = ix.nodes[(ix.nodes["kind"] == "producer") & ix.nodes["output"].notna()]
     records = known["product"].astype(str).value_counts().to_dict()
-    recipes = graph.tables["recipes"]
-    pairs = set(zip(recipes["input"].astype(str), recipes["product"].astype(str), strict=True))
-    maker = ix.nodes["product"].to_numpy(dtype=object)
-    kind = ix.nodes["kind"].to_numpy(dtype=object)
-    made = {
-        (str(p), str(maker[b]))
-        for p, b in zip(ix.segment_product, ix.segment_buyer, strict=True)
-        if kind[b] == "producer"
-    }
+    near = _inputs(graph)
+    linked = {(p, q) for q in records for p in near.get(q, ())}
+    reach = {q: _upstream(q, near, set(records)) for q in records}
+    sold = set(ix.links.loc[ix.links["method"] == "observed", "product"].astype(str))
     steps = sorted((p for p in rank if records.get(p)), key=lambda p: (rank[p], p))
     best: dict[str, tuple[float, list[str]]] = {}
     for q in steps:
-        best[q] = (1.0 + 0.02 * min(records[q], 20), [q])
+        own_worth = 1.0 + 0.02 * min(records[q], 20)
+        best[q] = (own_worth, [q])
         for p in steps:
-            if rank[p] > rank[q] or p == q or p not in best or q in best[p][1] or (p, q) not in pairs | made:
+            if rank[p] >= rank[q] or p not in best or p not in reach[q]:
                 continue
-            score = best[p][0] + 1.0 + 0.02 * min(records[q], 20) + 0.3 * ((p, q) in made)
+            score = best[p][0] + own_worth + 0.3 * ((p, q) in linked)
             if score > best[q][0]:
                 best[q] = (score, [*best[p][1], q])
+    # A chain is worth more where it ends in something that is seen to be traded.
+    best = {q: (v + 0.5 * (q in sold), path) for q, (v, path) in best.items()}
     if not best:
         raise SchemaError(
             [
@@ -88,6 +86,65 @@ def chain_path(graph: SupplyGraph, chain: str) -> list[str]:
             "sankey()",
         )
     return max(best.values(), key=lambda b: (b[0], b[1]))[1]
+
+
+def _inputs(graph: SupplyGraph) -> dict[str, set[str]]:
+    """Products that go into each product, by recipe or by recorded link."""
+    out: dict[str, set[str]] = {}
+    recipes = graph.tables["recipes"]
+    for q, p in zip(recipes["product"].astype(str), recipes["input"].astype(str), strict=True):
+        out.setdefault(q, set()).add(p)
+    ix = graph.index
+    maker = ix.nodes["product"].to_numpy(dtype=object)
+    kind = ix.nodes["kind"].to_numpy(dtype=object)
+    for p, b in zip(ix.segment_product, ix.segment_buyer, strict=True):
+        if kind[b] == "producer":
+            out.setdefault(str(maker[b]), set()).add(str(p))
+    return out
+
+
+def _upstream(product: str, near: dict[str, set[str]], recorded: set[str]) -> set[str]:
+    """Recorded products that go into a product, directly or through steps of which no output is on record."""
+    out: set[str] = set()
+    seen: set[str] = set()
+    todo = list(near.get(product, ()))
+    while todo:
+        p = todo.pop()
+        if p in seen or p == product:
+            continue
+        seen.add(p)
+        if p in recorded:
+            out.add(p)
+        else:
+            todo += near.get(p, ())
+    return out
+
+
+def _traced(graph: SupplyGraph, product: str, source: str, depth: int = 0) -> pd.DataFrame:
+    """Origins of an input, also where steps without recorded output lie between."""
+    near = _inputs(graph)
+    direct = _origins(graph, product, source)
+    if source in near.get(product, ()) or depth > 3:
+        return direct
+    parts: list[pd.DataFrame] = []
+    recorded = set(graph.index.nodes.loc[graph.index.nodes["output"].notna(), "product"].astype(str))
+    through = [
+        r
+        for r in sorted(near.get(product, ()))
+        if r not in recorded and source in near.get(r, set()) | _upstream(r, near, recorded)
+    ]
+    for r in through[:1]:
+        first, second = _origins(graph, product, r), _traced(graph, r, source, depth + 1)
+        both = first.merge(second, left_on="country_from", right_on="country_to", suffixes=("", "_r"))
+        both = both.assign(share=both["share"] * both["share_r"], country_from=both["country_from_r"])
+        found = both.groupby(["country_from", "country_to"])["share"].sum().reset_index()
+        known = found.groupby("country_to")["share"].sum()
+        places = first["country_to"].drop_duplicates()
+        rest = pd.DataFrame(
+            {"country_from": UNKNOWN, "country_to": places, "share": 1.0 - places.map(known).fillna(0.0).astype(float)}
+        )
+        parts = [found, rest[rest["share"] > 1e-9]]
+    return pd.concat([f for f in parts if len(f)], ignore_index=True) if parts else direct
 
 
 def _pool_mix(graph: SupplyGraph, product: str) -> pd.DataFrame:
@@ -139,6 +196,8 @@ def _origins(graph: SupplyGraph, product: str, source: str) -> pd.DataFrame:
     ends = np.append(ix.segment_start[1:], len(ix.src))
     for v in np.flatnonzero((prod == product) & (kind == "producer")):
         weight = output[v]
+        if np.isnan(weight):
+            weight = 1.0  # recorded without a figure: its inputs count, alone or beside equals
         if not weight > 0:
             continue
         here = str(place[v])
@@ -191,7 +250,7 @@ def chain_flows(graph: SupplyGraph, path: Sequence[str], buyers: bool = True) ->
         own = shares[(shares["product"] == p) & (shares["share"] > 0)]
         heights.append(pd.DataFrame({"step": step, "product": p, "country": own["country"], "made": own["share"]}))
         if step:
-            origin = _origins(graph, p, path[step - 1])
+            origin = _traced(graph, p, path[step - 1])
             made = dict(zip(own["country"], own["share"], strict=True))
             origin = origin[origin["country_to"].isin(made)]
             part = origin["share"] * origin["country_to"].map(made).astype(float)

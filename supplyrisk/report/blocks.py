@@ -136,8 +136,9 @@ def amount(value: float | None, unit: str) -> str:
     """
     if value is None or not math.isfinite(value):
         return "not known"
+    unit = unit.removesuffix("/year")
     if unit == "world_share":
-        return f"{value:.3g}".rstrip(".") if value > 1 else f"{value * 100:.3g}% of the world market"
+        return f"{value * 100:.3g}% of the world market"
     size = abs(value)
     if size >= 1000:
         digits = 2 - math.floor(math.log10(size))
@@ -262,8 +263,8 @@ th{background:var(--pale);font-weight:600;vertical-align:bottom;border-bottom:2p
 figure{margin:1.4rem 0;border:1px solid var(--rule);padding:.5rem}
 figure img{display:block;width:100%;height:auto}
 footer{margin-top:2.5rem;padding-top:.8rem;border-top:1px solid var(--rule);color:var(--muted);font-size:.84rem}
-td,p,li,h1{overflow-wrap:anywhere}
-td.n{overflow-wrap:normal}
+p,li,h1{overflow-wrap:anywhere}
+td{overflow-wrap:break-word}
 @page{size:A4;margin:16mm 14mm}
 @media print{body{font-size:10.5pt}main{max-width:none;padding:0}header{padding-top:1rem}h2,h3{break-after:avoid}figure,tr,.box{break-inside:avoid}thead{display:table-header-group}.scroll{overflow:visible}}
 """

@@ -17,6 +17,8 @@ __all__ = ["HEADLINE", "dependence", "grouped", "top", "unknown_flows"]
 
 # A product carries a headline where at least this part of the buyers' volume is graded A or B.
 HEADLINE = 0.6
+# And where at least so many of the buyers have figures of their own: one buyer's figures do not speak for a group.
+FEWEST = 2
 _ASKED = "buyers of this brief"
 _MEASURED = ("quantity", "focal_share", "headline", "coverage")
 
@@ -64,7 +66,7 @@ def dependence(
     DataFrame
         ``product, name, chain, stage, unit, volume, location, location_low, location_high, control, control_low, control_high, graded,
         headline, grade, buyers``, largest control share first. ``graded`` is the part of the volume graded A or B;
-        ``headline`` whether that is enough and, where control adds to location, the focal holdings recorded are mostly
+        ``headline`` whether that is enough, two buyers have figures of their own, and, where control adds to location, the focal holdings recorded are mostly
         graded A or B too; ``grade`` the weakest grade of a flow; ``buyers`` those with a pool of the product.
     """
     here, coalition = grouped(graph, buyers)
@@ -88,14 +90,17 @@ def dependence(
         out = out[out["product"].isin(list(products))]
     out = out[out["location"].notna() & out["control"].notna()].reset_index(drop=True)
     adds = out["control"] - out["location"] > 0.02
-    out["headline"] = (out["graded"] >= HEADLINE) & (
-        ~adds | out["product"].map(_held(graph, focal)).map(lambda held: held is not False).astype(bool)
-    )
     pools = pool_rows(graph, buyers)
     pools = pools[pools["product"].isin(out["product"])]
     weakest, who = _behind(graph, pools)
     out["grade"] = out["product"].map(weakest).fillna("assumption")
     out["buyers"] = out["product"].map(who)
+    several = out["buyers"].map(len) >= min(FEWEST, len(buyers))
+    out["headline"] = (
+        several
+        & (out["graded"] >= HEADLINE)
+        & (~adds | out["product"].map(_held(graph, focal)).map(lambda held: held is not False).astype(bool))
+    )
     order = out.sort_values(["control", "location", "product"], ascending=[False, False, True], kind="stable")
     return order.reset_index(drop=True)
 

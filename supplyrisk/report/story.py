@@ -78,7 +78,7 @@ def story(b: Brief, pictures: dict[str, Picture] | None = None) -> list[Block]:
     out += _plan(b, p)
     out += [Heading("What would change the conclusion"), Bullets(tuple(_change(b)))]
     out += _evidence(b)
-    out += _methods(b)
+    out += _methods(b, 0 if pictures else 10)
     out += [Heading("Responsible use"), Text(RESPONSIBLE_USE)]
     return out
 
@@ -93,7 +93,7 @@ def _findings(b: Brief) -> list[str]:
         top = b.ten.iloc[0]
         out.append(
             f"{_cap(group)} depends on {who} most for {_low(top['name'])}: {share(top['control'], top['control_low'], top['control_high'])} "
-            f"of its supply can be stopped from there, {share(top['location'], top['location_low'], top['location_high'])} is made there."
+            f"of its supply can be stopped from there, {share(top['location'], top['location_low'], top['location_high'])} comes from sellers there."
         )
         over = int((b.ten["control_low"] > 0.5).sum())
         out.append(
@@ -136,7 +136,7 @@ def _the(code: str) -> str:
 def _covered(buyers: tuple[str, ...]) -> str:
     """Which buyers have figures of their own."""
     names = [country(c) for c in buyers]
-    return ", ".join(names) if len(names) <= 4 else f"{len(names)} countries"
+    return ", ".join(names) if len(names) <= 2 else f"{len(names)} buyers"
 
 
 def _low(name: object) -> str:
@@ -155,7 +155,7 @@ def _act_line(act: ActReading) -> str:
     if not len(act.losses):
         return f"{_cap(act.name)} would take nothing measurable from the buyers.{when}"
     top = act.losses.iloc[0]
-    return f"{_cap(act.name)}: fully applied it would take {share(top['unmet_share'], top['low'], top['high'])} of the {_low(top['name'])} of {_the(str(top['buyer']))}.{when}"
+    return f"{_cap(act.name)}: applied, it would take {share(top['unmet_share'], top['low'], top['high'])} of the {_low(top['name'])} of {_the(str(top['buyer']))}.{when}"
 
 
 def _plan_line(b: Brief, plan: PlanReading) -> list[str]:
@@ -171,7 +171,7 @@ def _plan_line(b: Brief, plan: PlanReading) -> list[str]:
         if plan.cost_change >= 0
         else f"costs {money(-plan.cost_change)} a year less than buying as today"
     )
-    text = f"A plan that meets the caps lowers the {plan.view} share of {who} in {len(falls)} of {len(moved)} products and {cost}"
+    text = f"A plan for the {_counted(len(moved))} of them that can be costed lowers the {plan.view} share of {who} in {len(falls)} and {cost}"
     text += (
         f", with {money(plan.capex)} of capital for {len(plan.builds)} project{'s' if len(plan.builds) != 1 else ''}."
         if len(plan.builds)
@@ -199,7 +199,7 @@ def _asked(b: Brief) -> list[Block]:
         "By location counts what comes from sellers in the focal. By control counts what the focal can stop: what is made there, also "
         "where it arrives by way of third countries, and what firms from there control elsewhere. The bracket after a share is the interval [low, high] in per cent: what the sources' "
         "own ranges and unknown suppliers and owners allow.",
-        f"A product is named here only if at least {percent(b.headline_at)} of the volume behind both shares is graded A or B.",
+        f"A product is named here only if at least {percent(b.headline_at)} of the buyers' volume is graded A or B and, in a group, at least two buyers have figures of their own.",
     ]
     if b.products_asked:
         items.append(f"Products asked for: {listed(list(b.products_asked), 20)}.")
@@ -230,7 +230,7 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
         )
     out.append(
         Grid(
-            ("", "By location", "made there", "By control", "can be stopped"),
+            ("", "By location", "comes from there", "By control", "can be stopped"),
             tuple(rows),
             f"Share of {_who(b)} in the supply of {_group(b)}, two rankings side by side; interval in brackets, per cent.",
             (0, 2, 4),
@@ -240,11 +240,10 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
         out.append(p["bars"])
     out.append(
         Grid(
-            ("Product", "Stage", "By location", "By control", "Volume", "Buyers with figures", "Graded A or B"),
+            ("Product", "By location", "By control", "Volume", "Figures from", "Graded A or B"),
             tuple(
                 (
                     str(r["name"]),
-                    str(r["stage"]).replace("_", " "),
                     share(r["location"], r["location_low"], r["location_high"]),
                     share(r["control"], r["control_low"], r["control_high"]),
                     amount(r["volume"], str(r["unit"])),
@@ -254,7 +253,7 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
                 for r in b.ten.to_dict("records")
             ),
             "The ten by control, with both readings." if len(b.ten) == 10 else "The same products, with both readings.",
-            (2, 3, 4, 6),
+            (1, 2, 3, 5),
         )
     )
     joined = b.ten[b.ten["also"].map(len) > 0]
@@ -265,21 +264,21 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
     weak = b.scored[~b.scored["headline"] & b.scored["control"].notna()].head(12)
     if len(weak):
         out += [
-            Heading("Not in the headline: the evidence is too thin", 3),
+            Heading("Listed apart: the evidence is too thin", 3),
             Text(
                 "These shares rest to a large part on figures of low confidence, on recalled facts or on assumptions (for example that "
-                "a buyer without trade figures buys like the world). They show where to look, not what is so.",
+                "a buyer without trade figures buys like the world), or on the figures of one buyer alone. They show where to look, not what is so.",
                 "note",
             ),
             Grid(
-                ("Product", "By location", "By control", "Graded A or B", "Weakest grade"),
+                ("Product", "By location", "By control", "Graded A or B", "Figures from"),
                 tuple(
                     (
                         str(r["name"]),
                         share(r["location"], r["location_low"], r["location_high"]),
                         share(r["control"], r["control_low"], r["control_high"]),
                         percent(r["graded"]),
-                        str(r["grade"]),
+                        _covered(r["buyers"]),
                     )
                     for r in weak.to_dict("records")
                 ),
@@ -331,11 +330,10 @@ def _act(b: Brief, act: ActReading | None) -> list[Block]:
     out.append(
         Text(
             "The table shows what would be lost if the act were in force and nobody resold, drew on stocks or found another supplier: the first "
-            "round, an upper bound of the lasting loss. The measure as it was applied: "
-            + "; ".join(map(repr, act.impact.measures))
-            + "."
+            "round, an upper bound of the lasting loss."
         )
     )
+    out.append(Text("The measure as it was applied: " + "; ".join(map(repr, act.impact.measures)) + ".", "note"))
     if not len(act.losses):
         out.append(Text("None of the buyers loses anything that the data show."))
     else:
@@ -370,7 +368,7 @@ def _act(b: Brief, act: ActReading | None) -> list[Block]:
                 + "."
             )
         )
-    out += [Text(f"Note: {n}", "note") for n in act.impact.notes[:6]]
+    out += [Text(f"Note: {_said(b, n)}", "note") for n in act.impact.notes[:6]]
     return out
 
 
@@ -475,7 +473,7 @@ def _plan(b: Brief, p: dict[str, Picture]) -> list[Block]:
                 "note",
             )
         ]
-    out += [Text(f"Note: {n}", "note") for n in plan.notes[:8]]
+    out += [Text(f"Note: {_said(b, n)}", "note") for n in plan.notes[:8]]
     return out
 
 
@@ -581,7 +579,9 @@ def _evidence(b: Brief) -> list[Block]:
     return out
 
 
-def _methods(b: Brief) -> list[Block]:
+def _methods(b: Brief, most: int) -> list[Block]:
+    sources = b.sources.head(most) if most else b.sources
+    rest = len(b.sources) - len(sources)
     out: list[Block] = [
         Heading("Methods"),
         Grid(
@@ -598,9 +598,10 @@ def _methods(b: Brief) -> list[Block]:
                     str(r["licence"]),
                     f"{int(r['figures']):,}",
                 )
-                for r in b.sources.to_dict("records")
+                for r in sources.to_dict("records")
             ),
-            "Sources of the figures behind the products scored, with their terms of use.",
+            "Sources of the figures behind the products scored, with their terms of use."
+            + (f" The {len(sources)} most used; the page and --json have {rest} more." if rest else ""),
             (1, 3),
         ),
     ]

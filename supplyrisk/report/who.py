@@ -10,7 +10,7 @@ from ..errors import UnknownNameError, close_matches, unknown_name
 from ..graph import SupplyGraph
 from ..jurisdictions import check_country
 from ..plots.style import country
-from ..schema import date_ceil
+from ..schema import date_ceil, date_floor
 
 __all__ = ["buyers_named", "day_of", "group_name", "pool_rows"]
 
@@ -19,8 +19,15 @@ UNION, UNION_MEMBERS = "EUE", "EU27"
 
 
 def day_of(graph: SupplyGraph, at: str | None = None) -> str:
-    """Day to which a brief refers: the one given, else the graph's own."""
-    return date_ceil(at) if at else date_ceil(graph.as_of) if graph.as_of else f"{graph.reference_year}-12-31"
+    """Day to which a brief refers: the one given, else the last on which its sources were looked at, or the graph's own.
+
+    Sources retrieved in a month count from its first day: nothing later is sure to have been seen.
+    """
+    if at:
+        return date_ceil(at)
+    seen = [date_floor(str(d)) for d in graph.tables["sources"]["retrieved"].dropna()]
+    own = date_ceil(graph.as_of) if graph.as_of else f"{graph.reference_year}-12-31"
+    return max([own, *seen])
 
 
 def buyers_named(graph: SupplyGraph, buyers: str | Iterable[str] | None) -> tuple[tuple[str, ...], str]:
