@@ -205,6 +205,14 @@ def country(name: object, scheme: str = "any") -> str | None:
         for trial in (f"{tail.strip()} {head}", head):
             if trial in _ALIASES or trial in _standard():
                 return _ALIASES.get(trial) or _standard()[trial]
+    hit = re.fullmatch(r"(.+?)\s*\(([^()]*)\)", text)  # "Denmark (processed)", but never "China (Taiwan)"
+    if (
+        hit
+        and scheme in ("any", "name")
+        and country(hit[2], "name") is None
+        and _fold(hit[1]) not in ("congo", "korea")
+    ):
+        return country(hit[1], "name")
     return None
 
 

@@ -1,0 +1,362 @@
+"""USGS Mineral Commodity Summaries: the wide release (to 2025), the long one (from 2026), and per-commodity files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SourceError
+from ..registry import source
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    find_columns,
+    numbers,
+    plain,
+    read_delimited,
+    refuse_decimal_comma,
+    source_row,
+)
+from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .places import AGGREGATE, countries
+
+__all__ = ["usgs_mcs"]
+
+_LONG = {
+    "commodity": ["Commodity"], "chapter": ["MCS chapter", "Chapter"], "section": ["Section"], "country": ["Country"],
+    "statistic": ["Statistics", "Statistic"], "detail": ["Statistics_detail", "Statistic detail", "Type"],
+    "unit": ["Unit", "UNIT_MEAS"], "year": ["Year"], "value": ["Value"], "note": ["Notes", "Note"],
+}  # fmt: skip
+_WIDE = re.compile(r"(prod|cap|reserves?)(?:_(?!est|note)([a-z]+[0-9]?))?(?:_(est))?_?(\d{4})?")
+_UNITS = {"t": "t", "kt": "kt", "kg": "kg", "mt": "million metric tons", "mct": "million carats", "kct": "thousand carats",
+          "mcm": "million cubic meters", "m3": "m3", "cubicmeters": "m3", "g": "g"}  # fmt: skip
+_WHAT = {"prod": "output", "cap": "capacity", "reserve": "reserves", "reserves": "reserves"}
+_STATISTIC = {"production": "output", "capacity": "capacity", "reserves": "reserves", "netimportreliance": "reliance"}
+_COLUMNS = ["commodity", "detail", "place", "what", "year", "text", "unit", "estimated", "note"]
+
+
+@source(
+    licence="public_domain",
+    publisher="US Geological Survey",
+    formats=("csv", "csv.gz", "zip"),
+    reads="production, capacity, reserves, US use, import reliance and import sources",
+)
+def usgs_mcs(
+    path: PathLike, *, products: Iterable[str] | None = None, commodity: str | None = None, decimal: str = "."
+) -> Reading:
+    r"""Read a data release of the USGS Mineral Commodity Summaries.
+
+    Parameters
+    ----------
+    path : path-like
+        ``MCS2026_Commodities_Data.csv`` (long), ``MCS2025_World_Data.csv`` (wide), or a file of one commodity of an
+        older release (``mcs2022-gallium_world.csv``).
+    products : iterable of str, optional
+        Keep these products only; default all that the concordance knows.
+    commodity : str, optional
+        Commodity of a file that does not name it; default from the file's name.
+    decimal : {".", ","}
+        Decimal mark, should the file have been saved with another one.
+
+    Returns
+    -------
+    Reading
+        ``inputs``: ``products``, ``production`` (world totals as country ``WLD``, unlisted countries as ``ROW``),
+        ``demand`` and ``sourcing`` of the United States. ``tables``: ``nodes`` (in product units) and ``sources``.
+        ``data``: every row with its code: ``withheld`` (W), ``not_available`` (NA), ``zero`` (a dash),
+        ``net_exporter`` (E), ``bound`` (``>50``), ``range``, ``less_than_half_unit`` (s).
+
+    Raises
+    ------
+    SourceError
+        Not a release of the summaries, or numbers with a decimal comma.
+
+    Notes
+    -----
+    A figure that the publisher marks as estimated is graded B, others A. Revisions between releases are large: Chinese
+    mine output of antimony in 2024 is 60,000 t in the 2025 release and 40,000 t in that of 2026. Reserves stay in
+    ``data``: the data model has no place for them.
+
+    References
+    ----------
+    U.S. Geological Survey (2025, 2026), Mineral Commodity Summaries, data releases 10.5066/P13XCP3R, 10.5066/P1WKQ63T.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = ("MCS chapter,Section,Commodity,Country,Statistics,Statistics_detail,Unit,Year,Value,Notes\n"
+    ...     'GALLIUM,World Production,Gallium,China,Production,Primary production,kilograms,2024,"839,000",\n')
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "MCS2026.csv")
+    ...     _ = file.write_text(text)
+    ...     reading = usgs_mcs(file)
+    >>> reading.inputs["production"][["product", "country", "quantity", "unit"]].values.tolist()
+    [['gallium.refined', 'CHN', 839000.0, 'kg']]
+    """
+    report = Report("usgs_mcs", Path(path).name, "public_domain")
+    raw = read_delimited(path, report, required=("Country",))
+    wide = _wide_columns(raw.columns)
+    tidy = _from_wide(path, raw, wide, commodity) if wide else _from_long(path, raw)
+    if not len(tidy):
+        report.notes.append("no rows")
+    parsed = numbers(tidy["text"], decimal, percent=bool((tidy["unit"] == "percent").all()) and len(tidy) > 0)
+    refuse_decimal_comma(path, tidy["text"], parsed)
+    share = (tidy["unit"] == "percent") & (parsed["code"] == "bound") & parsed["high"].isna()
+    parsed["high"] = parsed["high"].mask(share, 100.0)
+    data = pd.concat([tidy, parsed], axis=1)
+    data["code"] = data["code"].mask(data["code"] == "empty", _code_of_note(data["note"], data["year"]))
+    half = data["code"] == "less_than_half_unit"
+    data.loc[half, ["low", "high"]] = [0.0, 0.5]
+    data["country"] = _places(data)
+    vintage = _vintage(path, raw, data)
+    report.vintage = f"MCS {vintage}"
+    report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k not in ("", "zero")}
+    report.unknown("country", data.loc[data["country"].isna(), "place"])
+    return _reading(data, report, vintage, None if products is None else set(products))
+
+
+def _wide_columns(columns: pd.Index) -> dict[str, re.Match[str]]:
+    """Columns such as ``PROD_EST_ 2024``, ``CAP_2023``, ``RESERVES_2024`` or ``Prod_kt_est_2021``."""
+    out = {}
+    for c in columns:
+        hit = _WIDE.fullmatch(re.sub(r"\s", "", str(c)).casefold())
+        if hit:
+            out[str(c)] = hit
+    return out
+
+
+def _from_wide(
+    path: PathLike, raw: pd.DataFrame, wide: dict[str, re.Match[str]], commodity: str | None
+) -> pd.DataFrame:
+    cols = find_columns(
+        path,
+        raw.columns,
+        {"commodity": ["COMMODITY"], "country": ["COUNTRY"], "type": ["TYPE"], "unit": ["UNIT_MEAS", "UNIT"],
+         "prod": ["PROD_NOTES"], "cap": ["CAP_NOTES"], "reserves": ["RESERVE_NOTES", "RESERVES_NOTES"]},
+        ["country"],
+    )  # fmt: skip
+    blank = pd.Series("", index=raw.index, dtype="string")
+    name = raw[cols["commodity"]].str.strip() if "commodity" in cols else blank + (commodity or _name_of(path))
+    years = [int(h[4]) for h in wide.values() if h[4]]
+    parts = []
+    for column, hit in wide.items():
+        what = _WHAT[hit[1]]
+        notes = (
+            raw[cols[what_note]] if (what_note := hit[1].rstrip("s").replace("reserve", "reserves")) in cols else blank
+        )
+        unit = raw[cols["unit"]] if "unit" in cols else blank
+        if hit[2]:
+            unit = blank + _UNITS.get(hit[2], hit[2])
+        year = int(hit[4]) if hit[4] else (max(years) if years else None)
+        low = notes.str.casefold()
+        parts.append(
+            pd.DataFrame(
+                {
+                    "commodity": name,
+                    "detail": raw[cols["type"]] if "type" in cols else blank,
+                    "place": raw[cols["country"]].str.strip(),
+                    "what": what,
+                    "year": year,
+                    "text": raw[column].str.strip(),
+                    "unit": unit.str.strip(),
+                    "estimated": bool(hit[3]) | (low.str.contains("estimated") & ~low.str.contains("reported")),
+                    "note": notes.str.strip(),
+                }
+            )
+        )
+    tidy = pd.concat(parts, ignore_index=True)
+    world = tidy["place"].str.match(r"world total", case=False)
+    tidy["detail"] = tidy["detail"].where(~world, tidy["detail"] + " " + tidy["place"])
+    by = [tidy["commodity"], tidy["what"]]
+    usual = tidy["unit"].where(tidy["unit"] != "").groupby(by).transform("first")
+    tidy["unit"] = tidy["unit"].mask(tidy["unit"] == "", usual)
+    said = (tidy["text"].fillna("") != "").groupby([*by, tidy["detail"]]).transform("any")
+    return _mend_reserves(tidy[said | (tidy["what"] == "output")].reset_index(drop=True))
+
+
+def _mend_reserves(tidy: pd.DataFrame) -> pd.DataFrame:
+    """Capacity that stands in the column of reserves, and reserves in another unit than the row's."""
+    reserves = tidy["what"] == "reserves"
+    low = tidy["note"].str.casefold().fillna("")
+    moved = set(tidy.loc[reserves & low.str.contains("not a reserve"), "commodity"])
+    wrong = reserves & (tidy["commodity"].isin(moved) | tidy["commodity"].map(plain).eq("magnesiummetal"))
+    tidy = tidy[~wrong].reset_index(drop=True)
+    low, reserves = low[~wrong].reset_index(drop=True), reserves[~wrong].reset_index(drop=True)
+    for phrase, unit in (
+        ("thousand metric tons", "thousand metric tons"),
+        ("million metric tons", "million metric tons"),
+    ):
+        said = reserves & low.str.contains(phrase)
+        whole = set(tidy.loc[said & low.str.contains("reserve data"), "commodity"])
+        hit = said | (reserves & tidy["commodity"].isin(whole))
+        tidy["unit"] = tidy["unit"].mask(hit, unit)
+    return tidy
+
+
+def _from_long(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
+    cols = find_columns(
+        path, raw.columns, _LONG, ["commodity", "country", "statistic", "detail", "unit", "year", "value"]
+    )
+    text = {k: raw[c].str.strip() for k, c in cols.items()}
+    section = text.get("section", pd.Series("", index=raw.index, dtype="string"))
+    key = text["statistic"].map(plain)
+    world = section.str.match(r"world", case=False)
+    what = key.map(_STATISTIC).astype("object")
+    what = what.mask(key.str.startswith("importsources"), "import_share")
+    what = what.mask(key.isin(["consumption"]), "use")
+    what = what.where(what.notna() & (world | ~what.isin(["output", "capacity", "reserves"])), "us_" + key)
+    year = pd.to_numeric(text["year"].str.extract(r"(\d{4})(?!.*\d{4})")[0], errors="coerce")
+    tail = text["year"].str.extract(r"\d{4}\s*[-\u2013\u2014]\s*(\d{2,4})$")[0]
+    end = pd.to_numeric(tail, errors="coerce")
+    year = year.mask(end.notna(), end.where(end > 100, 2000 + end))
+    note = text.get("note", pd.Series("", index=raw.index, dtype="string"))
+    detail = text["detail"].str.replace(r"[:,]?\s*\brounded\b", "", regex=True)
+    return pd.DataFrame(
+        {
+            "commodity": text["commodity"],
+            "detail": detail,
+            "place": text["country"],
+            "what": what.astype("string"),
+            "year": year,
+            "text": text["value"],
+            "unit": text["unit"],
+            "estimated": note.str.match(r"\s*estimated", case=False).fillna(False),
+            "note": note,
+        }
+    )[_COLUMNS].assign(world=world.fillna(False).to_numpy())
+
+
+def _name_of(path: PathLike) -> str:
+    """Commodity of ``mcs2022-gallium_world.csv``; nothing where the name does not say."""
+    hit = re.fullmatch(r"mcs-?(?:\d{4})[-_](.+?)(?:[-_](?:world|salient))?\.csv(?:\.gz)?", Path(path).name.casefold())
+    return hit[1].replace("_", " ") if hit else ""
+
+
+def _vintage(path: PathLike, raw: pd.DataFrame, data: pd.DataFrame) -> int:
+    for c in raw.columns:
+        if plain(c) == "source" and len(raw):
+            hit = re.search(r"MCS\s*(\d{4})", str(raw[c].iloc[0]), re.IGNORECASE)
+            if hit:
+                return int(hit[1])
+    hit = re.search(r"mcs[-_ ]?(\d{4})", Path(path).name, re.IGNORECASE)
+    if hit:
+        return int(hit[1])
+    if data["year"].notna().any():
+        return int(data["year"].max()) + 1
+    raise SourceError(
+        [
+            Problem(
+                Path(path).name, "-", "-", "no release year", "", "Name the file as published, e.g. MCS2026_....csv."
+            )
+        ],
+        f"the file {Path(path).name}",
+    )
+
+
+def _code_of_note(note: pd.Series, year: pd.Series) -> pd.Series:
+    """Why a cell is empty, where the note beside it says so; a year in the note limits it to that year."""
+    text = note.fillna("").astype("str")
+    code = pd.Series("empty", index=note.index, dtype="object")
+    code = code.mask(text.str.match(r"\s*(NA|na)\b"), "not_available")
+    code = code.mask(text.str.match(r"\s*(XX|xx)\b"), "not_applicable")
+    code = code.mask(text.str.contains(r"(?:^|\W)W(?:\W|$)"), "withheld")
+    code = code.mask(text.str.contains(r"less than 1/2 unit", case=False), "less_than_half_unit")
+    only = pd.to_numeric(text.str.extract(r"for (\d{4})\s*$")[0], errors="coerce")
+    return code.mask(only.notna() & (only != year), "empty")
+
+
+def _places(data: pd.DataFrame) -> pd.Series:
+    out = countries(data["place"].mask(data["place"].str.match(r"world", case=False), "World"), "name")
+    return out.mask((out == AGGREGATE).fillna(False), "WLD")
+
+
+def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | None) -> Reading:
+    year, day = f"usgs_mcs{vintage}", str(vintage)
+    world = data.pop("world") if "world" in data else pd.Series(True, index=data.index)
+    made = data["what"].isin(["output", "capacity"]) & world
+    mapped = map_products("usgs", data["commodity"], data["detail"])
+    use = map_products("usgs_use", data["commodity"], data["detail"])
+    bought = map_products("usgs_import", data["commodity"], data["detail"])
+    for what, other in (("use", use), ("import_share", bought)):
+        mapped = mapped.where(data["what"] != what, other)
+    keep = made | data["what"].isin(["use", "import_share"])
+    data["product"] = mapped["product"].where(keep)
+    data["factor"] = mapped["factor"].astype("float64").where(data["what"] != "import_share", 1.0)
+    lost = made & ~mapped["known"].astype(bool)
+    report.unknown("commodity", data.loc[lost, "commodity"])
+    if only is not None:
+        data["product"] = data["product"].where(data["product"].isin(only))
+    tonnage = data[data["product"].notna() & data["what"].isin(["output", "capacity", "use"])]
+    converted = in_product_units(tonnage, report)
+    for column in ("quantity", "product_unit"):
+        data[column] = converted[column].reindex(data.index)
+    data["year"] = data["year"].astype("Int64")
+    production = production_rows(converted[converted["what"] != "use"], year, day)
+    _check_totals(production, report)
+    inputs = {"products": product_rows([]), "production": production}
+    used = converted[(converted["what"] == "use") & converted["product_unit"].notna()]
+    demand = production_rows(used, year, day).drop(columns=["what", "unit"])
+    demand.insert(2, "use", "total")
+    inputs["demand"] = demand
+    inputs["sourcing"] = _sourcing(data, year, day)
+    for column in ("low", "high"):
+        data[f"quantity_{column}"] = converted[column].reindex(data.index)
+    ids = set().union(*(set(f["product"].dropna()) for k, f in inputs.items() if k != "products"))
+    inputs["products"] = product_rows(ids, unit="t")
+    share = shares_of_world(ids)
+    plain_rows = production[~production["product"].isin(share)]
+    tables = {
+        "nodes": node_rows(plain_rows),
+        "sources": source_row(
+            year,
+            f"U.S. Geological Survey, Mineral Commodity Summaries {vintage}, data release",
+            vintage,
+            "work of the US government, public domain",
+            "public_domain",
+        ),
+    }
+    if share:
+        left = ", ".join(sorted(share))
+        report.notes.append(f"measured as a share of the world in the atlas, so not in tables['nodes']: {left}")
+    return Reading(tables, data.drop(columns=["factor"]), report, inputs)
+
+
+def _check_totals(production: pd.DataFrame, report: Report) -> None:
+    """Note where the listed countries add up to far more than the published world total."""
+    made = production[production["what"] == "output"]
+    total = made[made["country"] == "WLD"].set_index(["product", "year"])["quantity"]
+    listed = made[made["country"] != "WLD"].groupby(["product", "year"])["quantity"].sum()
+    over = (listed / total - 1.0).dropna()
+    for (product, year), part in over[over > 0.1].items():
+        report.notes.append(
+            f"{product} {year}: listed countries exceed the published world total by {part:.0%}; check the file"
+        )
+
+
+def _sourcing(data: pd.DataFrame, source_id: str, day: str) -> pd.DataFrame:
+    """Import shares of the United States, with net import reliance where one figure of it stands for the product."""
+    rows = data[(data["what"] == "import_share") & data["product"].notna() & data["value"].notna()]
+    rows = rows[rows["country"].notna() & ~rows["country"].isin(["ROW", "WLD"])]
+    rows = rows.drop_duplicates(["product", "country", "year"])
+    last = data[(data["what"] == "reliance")].sort_values("year", kind="stable")
+    one = last.groupby("commodity")["detail"].transform("nunique") == 1
+    reliance = last[one].drop_duplicates("commodity", keep="last").set_index("commodity")["value"]
+    return pd.DataFrame(
+        {
+            "product": rows["product"],
+            "buyer": "USA",
+            "supplier": rows["country"],
+            "share": rows["value"] / 100.0,
+            "year": rows["year"],
+            "reliance": rows["commodity"].map(reliance).astype("float64") / 100.0,
+            "published_on": day,
+            "source": source_id,
+            "grade": "B",
+            "note": np.where(rows["note"].fillna("") != "", "share of US imports; " + rows["note"].fillna(""), "share of US imports"),
+        }
+    ).reset_index(drop=True)  # fmt: skip
