@@ -1,0 +1,360 @@
+"""score, explain, compare, rank_stability on a small graph whose numbers are worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from supplyrisk import metrics as m
+from supplyrisk.errors import SchemaError, UnknownNameError
+from supplyrisk.graph import SupplyGraph
+from supplyrisk.metrics.mix import metric
+from supplyrisk.metrics.score import columns_of
+from supplyrisk.registry import registries
+
+GA, WAFER = "ga.refined", "chip.wafer"
+BYS = ["link", "product", ["product", "buyer"], ["product", "coalition"], "stage", "chain", ["buyer"]]
+VIEWS = ["location", "equity", "control", "origin"]
+
+
+def _product(name, stage):
+    return {
+        "product": name,
+        "name": name,
+        "commodity": name.split(".")[0],
+        "chain": name.split(".")[0],
+        "stage": stage,
+        "unit": "t",
+        "basis": "contained",
+        "period": "year",
+    }
+
+
+def _node(product, country, kind="producer", output=None, grade="A"):
+    return {
+        "node": f"{product}@{country}" + ("" if kind == "producer" else f":{kind}"),
+        "product": product,
+        "country": country,
+        "kind": kind,
+        "year": 2024,
+        "output": output,
+        "output_grade": grade if output else None,
+        "output_source": "s" if output else None,
+    }
+
+
+def _link(supplier, buyer, product, quantity, grade="A"):
+    return {
+        "supplier": supplier,
+        "buyer": buyer,
+        "product": product,
+        "year": 2024,
+        "method": "observed",
+        "quantity": quantity,
+        "missing": None if quantity is not None else "unknown",
+        "grade": grade,
+        "source": None if grade == "assumption" else "s",
+    }
+
+
+def tables(scale=1.0):
+    """China 600, Japan 150, Germany 100 (a Chinese majority holder), 50 unlisted."""
+    k = scale
+    nodes = [_node(GA, c, output=q * k) for c, q in (("CHN", 600.0), ("JPN", 150.0), ("DEU", 100.0), ("ROW", 50.0))]
+    nodes += [_node(GA, c, "demand") for c in ("JPN", "DEU", "USA", "CHN", "WLD")]
+    nodes += [_node(WAFER, "JPN", output=10.0 * k), _node(WAFER, "USA", "demand")]
+    links = [
+        _link(f"{GA}@CHN", f"{GA}@JPN:demand", GA, 100.0 * k),
+        _link(f"{GA}@JPN", f"{GA}@JPN:demand", GA, 100.0 * k),
+        _link(f"{GA}@DEU", f"{GA}@DEU:demand", GA, 80.0 * k, "C"),
+        _link(f"{GA}@CHN", f"{GA}@DEU:demand", GA, 60.0 * k),
+        _link(f"{GA}@DEU:demand", f"{GA}@USA:demand", GA, 40.0 * k),
+        _link(f"{GA}@ROW", f"{GA}@USA:demand", GA, 20.0 * k),
+        _link(f"{GA}@CHN", f"{GA}@USA:demand", GA, None, "assumption"),
+        _link(f"{GA}@CHN", f"{GA}@CHN:demand", GA, 300.0 * k),
+        _link(f"{GA}@JPN:demand", f"{WAFER}@JPN", GA, 50.0 * k),
+        _link(f"{WAFER}@JPN", f"{WAFER}@USA:demand", WAFER, 10.0 * k),
+    ]
+    demand = [
+        {"node": f"{GA}@{c}:demand", "use": "total", "year": 2024, "quantity": q * k, "grade": "B", "source": "s"}
+        for c, q in (("CHN", 300.0), ("JPN", 150.0), ("DEU", 100.0))
+    ]
+    holding = {
+        "asset": f"{GA}@DEU",
+        "part": "",
+        "portion": 1.0,
+        "holder": "X",
+        "holder_country": "CHN",
+        "type": "majority",
+        "share": 0.6,
+        "grade": "C",
+        "source": "s",
+        "year": 2024,
+    }
+    return {
+        "products": pd.DataFrame([_product(GA, "refine"), _product(WAFER, "wafer")]),
+        "nodes": pd.DataFrame(nodes),
+        "links": pd.DataFrame(links),
+        "demand": pd.DataFrame(demand),
+        "holdings": pd.DataFrame([holding]),
+        "memberships": pd.DataFrame(
+            [
+                {"coalition": "MSP", "country": c, "role": "member", "valid_from": "2022-06"}
+                for c in ("JPN", "USA", "DEU")
+            ]
+        ),
+        "recipes": pd.DataFrame(
+            [
+                {
+                    "product": WAFER,
+                    "input": GA,
+                    "process": "x",
+                    "input_class": "essential",
+                    "coefficient": 5.0,
+                    "grade": "assumption",
+                }
+            ]
+        ),
+        "sources": pd.DataFrame([{"source": "s", "title": "T", "licence": "x", "licence_class": "facts"}]),
+    }
+
+
+@pytest.fixture(scope="module")
+def g():
+    return SupplyGraph.from_tables(tables())
+
+
+def row(frame, *key):
+    return frame.loc[(frame.index[0][0], frame.index[0][1], *key)]
+
+
+def test_world_market_by_hand(g):
+    s = row(m.score(g, by="product"), GA)
+    shares = np.array([600, 150, 100]) / 900
+    assert s["quantity"] == 900
+    assert s["n_suppliers"] == 3
+    assert s["focal_share"] == pytest.approx(600 / 900)
+    assert s["hhi"] == pytest.approx((shares**2).sum())  # the unlisted 50 are not one supplier
+    assert s["cr3"] == pytest.approx(850 / 900)
+    # use: China 300, Japan 150 + 50 drawn by its wafers, Germany 100; the United States' is not known
+    assert s["n_minus_1_gross"] == pytest.approx(300 / 600)
+    assert s["n_minus_1_net"] == pytest.approx(300 / 300)
+    assert s["coverage"] == pytest.approx(850 / 900)
+    assert s["headline"] == 1
+
+
+def test_buyer_market_by_hand(g):
+    s = m.score(g, by=["product", "buyer"])
+    jpn, deu = row(s, GA, "JPN"), row(s, GA, "DEU")
+    assert jpn[["quantity", "focal_share", "hhi"]].tolist() == [200, 0.5, 0.5]
+    assert jpn["n_minus_1_gross"] == pytest.approx(100 / 200)
+    assert np.isnan(jpn["n_minus_1_net"])
+    assert deu["headline"] == pytest.approx(60 / 140)  # the German line is graded C
+    assert (row(s, GA, "USA")["coverage"]) == pytest.approx(40 / 60 * 2 / 3)
+    assert "WLD" not in s.index.get_level_values("buyer")
+    control = m.score(g, by=["product", "buyer"], view="control")
+    assert row(control, GA, "DEU")["focal_share"] == 1
+    origin = m.score(g, by=["product", "buyer"], view="origin")
+    assert row(origin, WAFER, "USA")["focal_share"] == pytest.approx(0.5)
+    assert row(origin, WAFER, "USA")["bottleneck"] == pytest.approx(0.5)
+    imports = m.score(g, by=["product", "buyer"], market="imports")
+    assert row(imports, GA, "JPN")["focal_share"] == 1
+
+
+def test_coalition_counts_what_enters_once(g):
+    s = row(m.score(g, by=["product", "coalition"], coalition="MSP"), GA, "MSP")
+    assert s["quantity"] == 360  # not the 40 that Germany passes on to the United States
+    assert s["focal_share"] == pytest.approx(160 / 360)
+    assert row(m.score(g, by="product", coalition="MSP"), GA, "MSP")["quantity"] == 360
+    with pytest.raises(UnknownNameError, match="MSP"):
+        m.score(g, by="coalition", coalition="MPS")
+
+
+def test_the_union_stands_as_one_buyer_or_as_its_members():
+    t = tables()
+    more = [
+        {"coalition": "MSP", "country": "EUE", "role": "member", "valid_from": "2022-06"},
+        *({"coalition": "EU27", "country": c, "role": "member", "valid_from": "1995"} for c in ("DEU", "FRA")),
+    ]
+    t["memberships"] = pd.concat([t["memberships"].query("country != 'DEU'"), pd.DataFrame(more)], ignore_index=True)
+    as_members = SupplyGraph.from_tables(t)
+    assert row(m.score(as_members, by="product", coalition="MSP"), GA, "MSP")["quantity"] == 360
+    t["nodes"] = pd.concat([t["nodes"], pd.DataFrame([_node(GA, "EUE", "demand")])], ignore_index=True)
+    t["links"] = pd.concat(
+        [t["links"], pd.DataFrame([_link(f"{GA}@CHN", f"{GA}@EUE:demand", GA, 70.0)])], ignore_index=True
+    )
+    as_one = SupplyGraph.from_tables(t)
+    got = row(m.score(as_one, by="product", coalition="MSP"), GA, "MSP")
+    # Germany's pool is within the union's now: 200 Japan, 70 union, and what comes to the United States from outside
+    assert got["quantity"] == 200 + 70 + 60
+
+
+def test_links_have_their_own_share_and_their_segments_concentration(g):
+    s = m.score(g, view="origin")
+    pool = s.loc[("CHN", "origin", f"{GA}@JPN:demand", f"{WAFER}@JPN", GA)]
+    assert pool["share"] == 1
+    assert pool["focal_share"] == pytest.approx(0.5)
+    german = s.loc[("CHN", "origin", f"{GA}@DEU", f"{GA}@DEU:demand", GA)]
+    assert german["share"] == pytest.approx(80 / 140)
+    assert german["hhi"] == pytest.approx((80 / 140) ** 2 + (60 / 140) ** 2)
+    assert german["headline"] == 0
+    blank = s.loc[("CHN", "origin", f"{GA}@CHN", f"{GA}@USA:demand", GA)]
+    assert np.isnan(blank["quantity"])
+    assert blank["coverage"] == 0
+    assert blank["focal_share"] == 1
+
+
+@pytest.mark.parametrize("by", BYS, ids=str)
+@pytest.mark.parametrize("view", VIEWS)
+def test_bounds_hold_the_value_and_columns_are_numeric(g, by, view):
+    s = m.score(g, view=view, by=by, bounds=True)
+    assert all(pd.api.types.is_float_dtype(t) for t in s.dtypes)
+    for c in m.score(g, view=view, by=by).columns:
+        low, high = s[f"{c}_low"], s[f"{c}_high"]
+        ok = ((low <= s[c] + 1e-9) & (s[c] <= high + 1e-9)) | s[c].isna() | low.isna()
+        assert ok.all(), (c, s.loc[~ok, [c, f"{c}_low", f"{c}_high"]])
+    assert {"unit", "low", "high", "method", "reference"} <= set(s.attrs["columns"]["hhi"])
+
+
+def test_unknown_owners_are_width_and_a_presumption_is_asked_for(g):
+    s = row(m.score(g, by="product", view="equity", bounds=True), GA)
+    assert s["focal_share"] == pytest.approx(60 / 900)
+    assert s["focal_share_high"] == pytest.approx(1.0, abs=1e-6)
+    assert np.isnan(s["hhi"])
+    assert s["hhi_high"] == pytest.approx(1.0)
+    presumed = row(m.score(g, by="product", view="equity", unlisted="host"), GA)
+    assert presumed["focal_share"] == pytest.approx(660 / 900)
+
+
+@pytest.mark.parametrize("by", BYS, ids=str)
+@pytest.mark.parametrize("view", VIEWS)
+def test_contributions_add_up_to_the_score_or_there_is_a_reason(g, by, view):
+    s = m.score(g, by=by, view=view)
+    for index in s.index[:: max(1, len(s) // 3)]:
+        for c in columns_of():
+            e = m.explain(s, index, column=c.name)
+            if np.isnan(e.value):
+                assert e.reason
+                assert e.reason in s.attrs["reasons"][c.name]
+            else:
+                assert e.contributions["contribution"].sum() == pytest.approx(e.value, abs=1e-9)
+
+
+def test_explain_reaches_source_rows_and_names_what_it_cannot_find(g):
+    e = m.explain(g, product=GA, buyer="DEU", view="control")
+    assert e.contributions["supplier"].tolist() == [f"{GA}@DEU", f"{GA}@CHN"]
+    assert {"links", "holdings"} <= set(e.rows["table"])
+    assert "T" in set(e.rows["title"])
+    assert "focal_share" in repr(e)
+    with pytest.raises(UnknownNameError):
+        m.explain(m.score(g, by="product"), product="ga.refind")
+    with pytest.raises(SchemaError, match="not a result of score"):
+        m.explain(pd.DataFrame({"hhi": [1.0]}), 0)
+    with pytest.raises(SchemaError, match="rows match"):
+        m.explain(m.score(g, by=["product", "buyer"]), product=GA)
+
+
+def test_scores_align_and_subtract(g):
+    other = tables()
+    other["links"].loc[0, "quantity"] = 10.0
+    d = m.score(SupplyGraph.from_tables(other)) - m.score(g)
+    assert d.loc[("CHN", "location", f"{GA}@CHN", f"{GA}@JPN:demand", GA), "share"] == pytest.approx(10 / 110 - 0.5)
+    assert (m.score(g) - m.score(g)).abs().sum().sum() == 0
+
+
+def test_row_order_and_scale_never_change_a_result(g):
+    t = tables()
+    rng = np.random.default_rng(5)
+    mixed = SupplyGraph.from_tables({k: v.iloc[rng.permutation(len(v))].reset_index(drop=True) for k, v in t.items()})
+    for by in BYS:
+        pd.testing.assert_frame_equal(
+            m.score(g, by=by, bounds=True, samples=20), m.score(mixed, by=by, bounds=True, samples=20), check_exact=True
+        )
+    bigger = m.score(SupplyGraph.from_tables(tables(1e6)), by="product").drop(columns="quantity")
+    pd.testing.assert_frame_equal(bigger, m.score(g, by="product").drop(columns="quantity"), rtol=1e-9)
+
+
+def test_a_registered_metric_becomes_a_column_and_a_plain_function_may_be_handed_in(g):
+    @metric(unit="1", bounds=(0, 1), reference="test", worse="high")
+    def largest(mix):
+        """Share of the largest supplier."""
+        return mix.per(mix.max(mix.known))
+
+    try:
+        s = m.score(g, by="product")
+        assert row(s, GA)["largest"] == pytest.approx(600 / 900)
+        assert list(s.columns)[-1] == "largest"
+    finally:
+        registries["metric"].remove("largest")
+
+    def twice(mix):
+        return 2 * mix.per(mix.max(mix.known))
+
+    s = m.score(g, by="product", metrics=["cr3", m.hhi, twice])
+    assert list(s.columns) == ["cr3", "hhi", "twice"]
+    with pytest.raises(SchemaError, match="one number for each"):
+        m.score(g, metrics=[lambda mix: np.zeros(3)])
+    with pytest.raises(UnknownNameError, match="hhi"):
+        m.score(g, metrics=["hih"])
+
+
+def test_wrong_names_and_keys_are_refused(g):
+    for bad in ({"view": "controll"}, {"by": "suplier"}, {"focal": "China"}, {"market": "suply"}, {"unlisted": "x"}):
+        with pytest.raises(UnknownNameError):
+            m.score(g, **bad)
+    for bad in ({"by": ["link", "product"]}, {"by": ["buyer", "coalition"]}, {"by": []}, {"market": "capacity"}):
+        with pytest.raises(SchemaError):
+            m.score(g, **bad)
+
+
+def test_an_empty_graph_has_no_rows():
+    s = m.score(SupplyGraph.from_tables(), bounds=True)
+    assert len(s) == 0
+    assert "hhi" in s
+
+
+def test_samples_are_seeded_and_ranks_are_given_with_their_stability(g):
+    by = ["product", "buyer"]
+    a, b = (m.score(g, by=by, samples=200, seed=4) for _ in range(2))
+    pd.testing.assert_frame_equal(a, b)
+    assert (a["hhi_p05"].dropna() <= a["hhi_p95"].dropna()).all()
+    assert not a["hhi_p05"].equals(m.score(g, by=by, samples=200, seed=5)["hhi_p05"])
+    together = m.score(g, by=by, samples=200, seed=4, correlate="source")
+    assert together["quantity_p95"].ge(a["quantity_p95"] - 1e-9).any()
+    shares = m.score(g, by=by, samples=400, reliability=50)
+    assert row(shares, GA, "JPN")["focal_share_p05"] == pytest.approx(0.385, abs=0.03)
+    ranks = m.rank_stability(a, k=2)
+    assert ranks["rank"].tolist() == [1, 2, 3, 4, 5]
+    assert ranks.loc[("CHN", "location", GA, "CHN"), "top_k"] == 1
+    assert ranks.attrs["outranks"][0][1] == 1
+    with pytest.raises(SchemaError, match="without samples"):
+        m.rank_stability(m.score(g, by=by))
+    with pytest.raises(UnknownNameError):
+        m.score(g, samples=10, correlate="sauce")
+
+
+def test_compare_names_what_changed_and_the_rule():
+    key = pd.MultiIndex.from_product([["CHN"], ["location"], list("abcdef")], names=["focal", "view", "product"])
+    before = pd.DataFrame({"focal_share": [0.4, 0.6, 0.7, 0.9, 0.1, np.nan]}, index=key)
+    after = pd.DataFrame({"focal_share": [0.6, 0.4, 0.8, 0.7, 0.1, 0.9]}, index=key)
+    out = m.compare(before, after)["status"]
+    assert [out["CHN", "location", p] for p in "abcdef"] == [
+        "new",
+        "resolved",
+        "worsened",
+        "improved",
+        "none",
+        "unknown",
+    ]
+    kept = m.compare([before, before, before], [before, after, after], persistence=(2, 3))
+    assert kept["status"]["CHN", "location", "a"] == "new"
+    once = m.compare([before, before, before], [before, before, after], persistence=(2, 3))
+    assert once["status"]["CHN", "location", "a"] == "none"
+    assert "2 of 3 years" in once["rule"].iloc[0]
+    with pytest.raises(SchemaError):
+        m.compare(before, after, persistence=(3, 2))
+
+
+def test_scores_still_write_to_files(g, tmp_path):
+    s = m.score(g, by="product")
+    s.to_parquet(tmp_path / "s.parquet")
+    assert pd.read_parquet(tmp_path / "s.parquet")["hhi"].tolist() == s["hhi"].tolist()
