@@ -38,7 +38,7 @@ _ALIASES = {
     "hong kong sar, china": "HKG", "china, hong kong special administrative region": "HKG", "macao": "MAC", "macau": "MAC",
     "china, macao sar": "MAC", "macao sar, china": "MAC", "china, mainland": "CHN", "china (mainland)": "CHN",
     "mainland china": "CHN", "china": "CHN", "people's republic of china": "CHN", "pr china": "CHN", "china, people's republic": "CHN",
-    "russia": "RUS", "russian federation": "RUS", "russia, asia": "RUS", "russia, europe": "RUS", "ussr": "SUN", "soviet union": "SUN", "yugoslavia": "YUG", "czechoslovakia": "CSK", "german d.r.": "DDR", "the bahamas": "BHS", "the gambia": "GMB",
+    "russia": "RUS", "russian federation": "RUS", "russia, asia": "RUS", "russia, europe": "RUS", "ussr": "SUN", "soviet union": "SUN", "rhodesia": "ZWE", "yugoslavia": "YUG", "czechoslovakia": "CSK", "german d.r.": "DDR", "the bahamas": "BHS", "the gambia": "GMB",
     "usa": "USA", "united states": "USA", "united states of america": "USA", "usa, puerto rico and us virgin islands": "USA",
     "u.s.": "USA", "us": "USA", "uk": "GBR", "great britain": "GBR", "united kingdom": "GBR", "viet nam": "VNM", "vietnam": "VNM",
     "bolivia": "BOL", "bolivia (plurinational state of)": "BOL", "plurinational state of bolivia": "BOL", "iran": "IRN",
@@ -79,7 +79,7 @@ _NUMERIC = {490: "TWN", 251: "FRA", 381: "ITA", 579: "NOR", 699: "IND", 757: "CH
             849: "ROW", 129: "ROW", 221: "ROW", 472: "ROW", 473: "ROW", 471: "ROW", 492: "ROW", 536: "ROW", 636: "ROW"}  # fmt: skip
 
 _AGGREGATES = re.compile(
-    r"^(world( total)?\b|total\b|grand total|eu\b|eu-?\d\d|eu27|extra|intra|ea\b|europe(an union)?\b|africa$|asia$|america$|oceania$"
+    r"^(world( total)?\b|total\b|grand total|eu\b|eu-?\d\d|eu27|(extra|intra)[ -]?eu|ea\b|europe(an union)?\b|africa$|asia$|america$|oceania$"
     r"|latin america|north america|south america|sub-saharan|middle east|oecd|wld$|w00$|all countries|euro area|g-?20|g-?7|north africa)",
     re.IGNORECASE,
 )

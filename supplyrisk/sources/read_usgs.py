@@ -332,7 +332,8 @@ def _check_totals(production: pd.DataFrame, report: Report) -> None:
     total = made[made["country"] == "WLD"].set_index(["product", "year"])["quantity"]
     listed = made[made["country"] != "WLD"].groupby(["product", "year"])["quantity"].sum()
     over = (listed / total - 1.0).dropna()
-    for (product, year), part in over[over > 0.1].items():
+    big = over[over > 0.1].reset_index(name="part")
+    for product, year, part in big.itertuples(index=False, name=None):
         report.notes.append(
             f"{product} {year}: listed countries exceed the published world total by {part:.0%}; check the file"
         )

@@ -1,0 +1,152 @@
+"""British Geological Survey, World Mineral Statistics: export of the OGC API, columns in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from ..registry import source
+from .base import PathLike, Reading, Report, find_columns, numbers, read_delimited, refuse_decimal_comma, source_row
+from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .places import AGGREGATE, countries
+
+__all__ = ["bgs"]
+
+_PARTS = {
+    "country": ["country_trans", "country"],
+    "iso3": ["country_iso3_code", "iso3"],
+    "year": ["year"],
+    "commodity": ["bgs_commodity_trans", "commodity"],
+    "detail": ["bgs_sub_commodity_trans", "sub_commodity"],
+    "statistic": ["bgs_statistic_type_trans", "statistic_type"],
+    "unit": ["units", "unit"],
+    "quantity": ["quantity"],
+    "flag": ["sdmx_translation"],
+    "precision": ["data_precision_description"],
+    "note": ["concat_figure_notes_text"],
+}
+
+
+@source(
+    licence="restricted",
+    publisher="British Geological Survey",
+    formats=("csv", "csv.gz", "zip"),
+    reads="production by country since 1970, mine and refined apart",
+)
+def bgs(
+    path: PathLike, *, products: Iterable[str] | None = None, since: int | None = None, decimal: str = "."
+) -> Reading:
+    r"""Read an export of the World Mineral Statistics of the British Geological Survey.
+
+    Parameters
+    ----------
+    path : path-like
+        csv of the data service, one commodity or many.
+    products : iterable of str, optional
+        Keep these products only.
+    since : int, optional
+        First data year to keep.
+    decimal : {".", ","}
+        Decimal mark.
+
+    Returns
+    -------
+    Reading
+        ``inputs``: ``products``, ``production`` in product units. ``tables``: ``nodes``, ``sources``. ``data``: all
+        rows. "Nil" is zero, "Figures not available" is missing, "more than 0 but less than 0.5" is an interval.
+        Imports and exports, where the file has them, stay in ``data``.
+
+    Raises
+    ------
+    SourceError
+        Not such an export.
+
+    Notes
+    -----
+    The service gives no world total. Figures that carry the note "Estimates." are graded B, others A. Former states
+    (Soviet Union, Yugoslavia) keep their own codes: they are never added to a successor.
+
+    References
+    ----------
+    British Geological Survey (2025), World Mineral Statistics data, contains material copyright UKRI.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = ("year,country_trans,country_iso3_code,bgs_commodity_trans,units,quantity,bgs_statistic_type_trans\n"
+    ...         '2023-01-01 00:00:00,China,CHN,"gallium, primary",tonnes (metric),600,Production\n')
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "bgs.csv")
+    ...     _ = file.write_text(text)
+    ...     bgs(file).inputs["production"][["country", "year", "quantity", "unit"]].values.tolist()
+    [['CHN', 2023, 600000.0, 'kg']]
+    """
+    report = Report("bgs", Path(path).name, "restricted")
+    raw = read_delimited(path, report)
+    cols = find_columns(path, raw.columns, _PARTS, ["year", "country", "commodity", "unit", "quantity"])
+    blank = pd.Series("", index=raw.index, dtype="string")
+    text = {k: raw[c].str.strip() for k, c in cols.items()}
+    parsed = numbers(text["quantity"], decimal)
+    refuse_decimal_comma(path, text["quantity"], parsed)
+    said = (text.get("flag", blank) + " " + text.get("precision", blank)).str.casefold()
+    code = parsed["code"].mask((said.str.contains("less than 0.5")).fillna(False), "less_than_half_unit")
+    code = code.mask((parsed["code"] == "empty") & said.str.contains("not available").fillna(False), "not_available")
+    data = pd.DataFrame(
+        {
+            "commodity": text["commodity"],
+            "detail": text.get("detail", blank),
+            "statistic": text.get("statistic", blank + "Production"),
+            "place": text["country"],
+            "year": pd.to_numeric(text["year"].str.slice(0, 4), errors="coerce"),
+            "unit": text["unit"].str.replace(r"\s*\((?:metric|metal content|[^()]*content)\)$", "", regex=True),
+            "unit_as_published": text["unit"],
+            "note": text.get("note", blank),
+            "value": parsed["value"],
+            "low": parsed["low"],
+            "high": parsed["high"],
+            "code": code,
+        }
+    )
+    half = data["code"] == "less_than_half_unit"
+    data.loc[half, "value"] = float("nan")
+    data.loc[half, ["low", "high"]] = [0.0, 0.5]
+    data["estimated"] = data["note"].str.contains("estimate", case=False).fillna(False).astype(bool)
+    place = countries(text.get("iso3", blank), "iso3").fillna(countries(data["place"], "name"))
+    data["country"] = place.mask((place == AGGREGATE).fillna(False), "WLD")
+    report.unknown("country", data.loc[data["country"].isna(), "place"])
+    undated = data["year"].isna()
+    report.drop("year not readable", int(undated.sum()))
+    late = data["year"] < since if since is not None else undated
+    report.drop(f"before {since}", int((late & ~undated).sum()))
+    data = data[~undated & ~late].reset_index(drop=True)
+    data["year"] = data["year"].astype("int64")
+    mapped = map_products("bgs", data["commodity"], data["detail"])
+    made = data["statistic"].str.casefold().eq("production")
+    data["product"], data["factor"] = mapped["product"].where(made), mapped["factor"]
+    lost = data["commodity"] + (": " + data["detail"]).where(data["detail"] != "", "")
+    report.unknown("commodity", lost[made & (~mapped["known"] | (mapped["product"].isna() & mapped["factor"].isna()))])
+    if products is not None:
+        data["product"] = data["product"].where(data["product"].isin(set(products)))
+    last = int(data["year"].max()) if len(data) else 0
+    report.vintage = f"data to {last}" if len(data) else "no data"
+    report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k not in ("", "zero")}
+    data["what"] = "output"
+    converted = in_product_units(data[data["product"].notna()], report)
+    name = f"bgs_wms{last + 2}" if last else "bgs_wms"
+    production = production_rows(converted, name, str(last + 2))
+    ids = set(production["product"].dropna())
+    share = shares_of_world(ids)
+    tables = {
+        "nodes": node_rows(production[~production["product"].isin(share)]),
+        "sources": source_row(
+            name,
+            "British Geological Survey, World Mineral Statistics, export of the data service",
+            last + 2 if last else None,
+            "terms of BGS and UKRI; ask before redistributing",
+            "restricted",
+        ),
+    }
+    inputs = {"products": product_rows(ids, unit="t"), "production": production}
+    return Reading(tables, data.drop(columns="factor"), report, inputs)

@@ -1,0 +1,254 @@
+"""World Mining Data (Austrian Federal Ministry of Finance): one sheet or table per commodity, years across."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import Problem, SourceError
+from ..registry import source
+from .base import (
+    MAX_CELL,
+    PathLike,
+    Reading,
+    Report,
+    find_columns,
+    numbers,
+    plain,
+    read_delimited,
+    read_sheet,
+    refuse_decimal_comma,
+    source_row,
+)
+from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .places import AGGREGATE, countries
+
+__all__ = ["wmd"]
+
+_PARTS = {
+    "commodity": ["commodity", "raw material", "material", "mineral"],
+    "country": ["Country", "country name"],
+    "number": ["Country_Code"],
+    "iso3": ["Country_ISO", "iso3"],
+    "unit": ["unit"],
+    "flag": ["data_source", "data source", "source"],
+}
+_MAX_TABLES = 500
+
+
+@source(
+    licence="restricted",
+    publisher="Austrian Federal Ministry of Finance",
+    formats=("sqlite", "xlsx", "csv"),
+    reads="mine and refinery production by country, 60 and more commodities",
+)
+def wmd(
+    path: PathLike,
+    *,
+    products: Iterable[str] | None = None,
+    commodity: str | None = None,
+    edition: int | None = None,
+    decimal: str = ".",
+) -> Reading:
+    r"""Read World Mining Data: a sqlite file, a workbook with a sheet per commodity, or a wide csv.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.db``/``.sqlite`` (a table per commodity), ``.xlsx`` (a sheet per commodity) or csv with a column
+        ``commodity`` and a column per year.
+    products : iterable of str, optional
+        Keep these products only.
+    commodity : str, optional
+        Commodity of a csv without such a column.
+    edition : int, optional
+        Year of the edition; default two years after the newest data year.
+    decimal : {".", ","}
+        Decimal mark.
+
+    Returns
+    -------
+    Reading
+        ``inputs``: ``products``, ``production`` in product units (Li2O, Nb2O5, Ta2O5 and beryl brought to the
+        element; a country's total is never added to its parts). ``tables``: ``nodes``, ``sources``. ``data``: all
+        rows, tidy.
+
+    Raises
+    ------
+    SourceError
+        Not such a file.
+
+    Notes
+    -----
+    The database is opened read-only and immutable; only ordinary tables are read, and nothing in it is executed. Terms
+    of the data are those of the ministry: class ``restricted`` until the user knows better.
+
+    References
+    ----------
+    Federal Ministry of Finance, Vienna (2024), World Mining Data, volume 39.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = "commodity,Country,2021,2022,unit,data_source\nGallium,China,400,600,metr. t,e\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "wmd.csv")
+    ...     _ = file.write_text(text)
+    ...     wmd(file).inputs["production"][["year", "quantity", "unit"]].values.tolist()
+    [[2021, 400000.0, 'kg'], [2022, 600000.0, 'kg']]
+    """
+    file = Path(path)
+    report = Report("wmd", file.name, "restricted")
+    parts = _tables(file, report, commodity)
+    tidy = pd.concat([_tidy(file, name, frame) for name, frame in parts], ignore_index=True)
+    parsed = numbers(tidy["text"], decimal)
+    refuse_decimal_comma(path, tidy["text"], parsed)
+    data = pd.concat([tidy, parsed], axis=1)
+    data["estimated"] = data["flag"].str.casefold().isin(["e", "p"])
+    data["note"] = ""
+    total = data["place"].str.match(r"\s*(world\s+)?total\b", case=False)
+    place = countries(data["place"], "name")
+    for column, scheme in (("iso3", "iso3"), ("number", "numeric")):
+        place = place.fillna(countries(data[column], scheme))
+    data["country"] = place.mask(total.fillna(False) | (place == AGGREGATE).fillna(False), "WLD")
+    report.unknown("country", data.loc[data["country"].isna(), "place"])
+    mapped = map_products("wmd", data["commodity"])
+    data["product"], data["factor"] = mapped["product"], mapped["factor"]
+    report.unknown("commodity", data.loc[~mapped["known"], "commodity"])
+    if products is not None:
+        data["product"] = data["product"].where(data["product"].isin(set(products)))
+    last = int(data["year"].max()) if len(data) else 0
+    year = edition or last + 2
+    report.vintage = f"WMD {year} (data to {last})" if len(data) else "no data"
+    report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k not in ("", "zero")}
+    data["what"] = "output"
+    converted = in_product_units(data[data["product"].notna()], report)
+    production = production_rows(converted, f"wmd{year}", str(year))
+    ids = set(production["product"].dropna())
+    share = shares_of_world(ids)
+    tables = {
+        "nodes": node_rows(production[~production["product"].isin(share)]),
+        "sources": source_row(
+            f"wmd{year}",
+            f"Federal Ministry of Finance, Vienna, World Mining Data {year}",
+            year,
+            "terms of the publisher; ask before redistributing",
+            "restricted",
+        ),
+    }
+    inputs = {"products": product_rows(ids, unit="t"), "production": production}
+    return Reading(tables, data.drop(columns="factor"), report, inputs)
+
+
+def _tables(file: Path, report: Report, commodity: str | None) -> list[tuple[str | None, pd.DataFrame]]:
+    if not file.is_file():
+        raise _refuse(file, "no such file", "Check the path.")
+    head = file.open("rb").read(16)
+    if head.startswith(b"SQLite format 3"):
+        return list(_sqlite(file, report))
+    if file.suffix.lower() in (".db", ".sqlite", ".sqlite3"):
+        raise _refuse(file, "not a sqlite database", "Download it again.")
+    if file.suffix.lower() in (".xlsx", ".xlsm"):
+        return list(_workbook(file, report))
+    frame = read_delimited(file, report, required=("Country",))
+    return [(commodity, frame)]
+
+
+def _sqlite(file: Path, report: Report) -> Iterable[tuple[str, pd.DataFrame]]:
+    """Ordinary tables with a country and a year; names are quoted, whatever they are."""
+    uri = file.resolve().as_uri() + "?mode=ro&immutable=1"
+    out = []
+    try:
+        con = sqlite3.connect(uri, uri=True)
+        try:
+            con.execute("PRAGMA trusted_schema=OFF")
+            con.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_CELL * 4)
+            found = con.execute("SELECT name, sql FROM sqlite_master WHERE type='table' ORDER BY rowid").fetchall()
+            if len(found) > _MAX_TABLES:
+                raise _refuse(file, "more tables than World Mining Data has", f"{_MAX_TABLES} at most.")
+            for name, sql in found:
+                if str(sql or "").lstrip().upper().startswith("CREATE VIRTUAL"):
+                    report.drop(f"virtual table {name[:40]!r}", 1)
+                    continue
+                quoted = '"' + str(name).replace('"', '""') + '"'
+                cursor = con.execute(f"SELECT * FROM {quoted}")
+                columns = [" ".join(str(d[0]).split()) for d in cursor.description]
+                if not _looks_right(columns) or len(set(columns)) < len(columns):
+                    continue
+                rows = [["" if v is None else str(v) for v in row] for row in cursor]
+                report.rows_read += len(rows)
+                out.append((str(name), pd.DataFrame(rows, columns=columns, dtype="string")))
+        finally:
+            con.close()
+    except (sqlite3.Error, UnicodeDecodeError, OverflowError) as err:
+        raise _refuse(file, "not a readable sqlite database", "Download it again.", str(err)[:200]) from err
+    if not out:
+        raise _refuse(file, "no table with a country and years", "Is this World Mining Data?")
+    return out
+
+
+def _workbook(file: Path, report: Report) -> Iterable[tuple[str | None, pd.DataFrame]]:
+    """Sheets with a country and a year within their first rows."""
+    import openpyxl
+
+    first = read_sheet(file, Report("", "", ""))  # refuses what is not a workbook
+    book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    try:
+        names = list(book.sheetnames)[:_MAX_TABLES]
+    finally:
+        book.close()
+    out: list[tuple[str | None, pd.DataFrame]] = []
+    for name in names:
+        for row in range(4):
+            try:
+                frame = (
+                    first
+                    if name == names[0] and not row
+                    else read_sheet(file, Report("", "", ""), sheet=name, header_row=row)
+                )
+            except SourceError:
+                continue
+            if _looks_right(list(frame.columns)):
+                has = any(plain(c) in ("commodity", "rawmaterial", "material", "mineral") for c in frame.columns)
+                report.rows_read += len(frame)
+                out.append((None if has else name, frame))
+                break
+    if not out:
+        raise _refuse(file, "no sheet with a country and years", "Is this World Mining Data?")
+    return out
+
+
+def _looks_right(columns: list[str]) -> bool:
+    return any(plain(c).startswith("country") for c in columns) and any(_year(c) for c in columns)
+
+
+def _year(column: object) -> int | None:
+    hit = re.fullmatch(r"(?:production\s*)?((?:19|20)\d{2})(?:\.0)?", " ".join(str(column).split()), re.IGNORECASE)
+    return int(hit[1]) if hit else None
+
+
+def _tidy(file: Path, commodity: str | None, frame: pd.DataFrame) -> pd.DataFrame:
+    cols = find_columns(file, frame.columns, _PARTS, ["country"] if commodity else ["country", "commodity"])
+    years = {str(c): y for c in frame.columns if (y := _year(c))}
+    if not years:
+        raise _refuse(file, "no column for a year", "Years stand across: 2018, 2019, ...")
+    blank = pd.Series("", index=frame.index, dtype="string")
+    text = {k: frame[c].str.strip() for k, c in cols.items()}
+    shared = pd.DataFrame(
+        {
+            "commodity": blank + commodity if commodity is not None else text["commodity"],
+            "place": text["country"],
+            **{k: text.get(k, blank) for k in ("iso3", "number", "flag")},
+            "unit": text.get("unit", blank).mask(text.get("unit", blank) == "", "metr. t"),
+        }
+    )
+    parts = [shared.assign(year=y, text=frame[c].str.strip()) for c, y in years.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _refuse(file: Path, rule: str, remedy: str, value: str = "") -> SourceError:
+    return SourceError([Problem(file.name, "-", "-", rule, value, remedy)], f"the file {file.name}")
