@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ..graph import SupplyGraph
 
 __all__ = ["LIFE", "PREMIUM", "PREMIUMS", "RATE", "Premium", "capital_recovery", "supply_costs"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 TextArray = npt.NDArray[np.object_]
 
 # Commercial discount rate of feasibility studies: 8 % (range 5 to 10) in the overview by MiningDoc (2025), 8 % in the
@@ -86,7 +87,12 @@ def capital_recovery(rate: float = RATE, life: float = LIFE) -> float:
 
 
 def supply_costs(
-    graph: SupplyGraph, product: TextArray, country: TextArray, own: FloatArray, premium: float | None = None
+    graph: SupplyGraph,
+    products: Sequence[str],
+    product: IntArray,
+    abroad: npt.NDArray[np.bool_],
+    own: FloatArray,
+    premium: float | None = None,
 ) -> tuple[FloatArray, TextArray]:
     """Cost of a unit from each supplier, and what the figure rests on.
 
@@ -94,8 +100,12 @@ def supply_costs(
     ----------
     graph : SupplyGraph
         Its ``products`` hold the prices.
-    product, country : ndarray of str
-        Product and place of each supplier.
+    products : sequence of str
+        Product ids.
+    product : ndarray of int
+        Position in ``products`` of what each supplier makes.
+    abroad : ndarray of bool
+        Whether each supplier stands outside China.
     own : ndarray
         ``unit_cost`` of each supplier where known, else NaN.
     premium : float, optional
@@ -105,28 +115,18 @@ def supply_costs(
     -------
     tuple of ndarray
         USD per product unit (NaN where neither a cost nor a price is known), and a grade: the grade of the price,
-        or ``assumption`` where the premium is one.
+        ``assumption`` where the premium is one, ``stated`` where the unit cost is on record.
     """
-    prices = graph.tables["products"].drop_duplicates("product").set_index("product")
-    price = prices["price"].reindex(pd.Index(product)).to_numpy(dtype=float)
-    grade = prices["price_grade"].reindex(pd.Index(product)).fillna("assumption").to_numpy(dtype=object)
-    extra = np.zeros(len(price))
-    basis = grade.copy()
-    outside = country != "CHN"
-    for p in sorted(set(product.tolist())):
-        hit = outside & (product == p)
-        if premium is not None:
-            extra[hit], basis[hit] = premium, "assumption"
-        elif p in PREMIUMS:
-            extra[hit] = PREMIUMS[p].value
-        else:
-            extra[hit], basis[hit] = PREMIUM, "assumption"
-    cost = np.where(np.isnan(own), price * (1.0 + extra), own)
-    basis = np.where(np.isnan(own), basis, "stated")
-    # A newcomer to a product whose makers state costs but that has no price: as dear as the dearest maker outside China.
-    for p in sorted(set(product[np.isnan(cost)].tolist())):
-        nodes = graph.index.nodes
-        made = nodes.loc[(nodes["product"] == p) & (nodes["country"] != "CHN"), "unit_cost"].max()
-        hit = np.isnan(cost) & outside & (product == p)
-        cost[hit], basis[hit] = made, "assumption"
+    frame = graph.tables["products"].drop_duplicates("product").set_index("product").reindex(list(products))
+    price = frame["price"].to_numpy(dtype=float)
+    grade = frame["price_grade"].fillna("assumption").to_numpy(dtype=object)
+    known = np.array([premium is None and p in PREMIUMS for p in products], dtype=bool)
+    default = PREMIUM if premium is None else premium
+    extra = np.array([PREMIUMS[p].value if k else default for p, k in zip(products, known, strict=True)])
+    outside = np.where(known, grade, "assumption").astype(object)
+    dear = price * (1.0 + extra)
+    stated = ~np.isnan(own)
+    cost = np.where(stated, own, np.where(abroad, dear[product], price[product]))
+    basis = np.where(abroad, outside[product], grade[product])
+    basis[stated] = "stated"
     return cost, basis

@@ -151,8 +151,8 @@ class Build:
     def unit_cost(self, supplier: IntArray, product: IntArray, premium: float | None = None) -> tuple[Any, Any]:
         """USD per unit of each supplier, and the grade of the figure."""
         own = self.graph.index.nodes["unit_cost"].to_numpy(dtype=float)[supplier]
-        names = np.array(self.case.products, dtype=object)[product]
-        return supply_costs(self.graph, names, self.country[supplier], own, premium)
+        abroad = (self.country != "CHN")[supplier]
+        return supply_costs(self.graph, self.case.products, product, abroad, own, premium)
 
     @cached_property
     def dearest(self) -> FloatArray:
@@ -416,9 +416,13 @@ class Build:
 
     def lanes_of(self, pools: IntArray) -> IntArray:
         """Lane columns that deliver to any of the pools."""
-        wanted = np.zeros(len(self.case.pool), dtype=bool)
-        wanted[pools] = True
-        return np.flatnonzero(wanted[self.pool])
+        order, start = self._by_pool
+        return np.sort(np.concatenate([order[start[i] : start[i + 1]] for i in pools.tolist()] or [order[:0]]))
+
+    @cached_property
+    def _by_pool(self) -> tuple[IntArray, IntArray]:
+        order = np.argsort(self.pool, kind="stable")
+        return order, np.searchsorted(self.pool[order], np.arange(len(self.case.pool) + 1))
 
     def add_rows(self, name: str, n: int, row: Any, col: Any, value: Any, **more: Any) -> Rows:
         """State rows that belong to the constraint being carried out; see :meth:`Matrix.add_rows`."""

@@ -13,16 +13,17 @@ import pandas as pd
 
 from ..graph import SupplyGraph
 from ..jurisdictions import scope
+from . import tables
+from .explain import binding_rows, dual_table
 from .matrix import Compiled
 from .model import GROUP, Build, money
 from .solve import Solution
+from .tables import NOISE
 from .views import node_shares
 
 __all__ = ["Portfolio", "market_shares", "plan_graph"]
 
 FloatArray = npt.NDArray[np.float64]
-# Flows below this part of the group's need are the solver's noise.
-_NOISE = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -60,32 +61,92 @@ class Portfolio:
         Assumptions made, and what was left out and why.
     """
 
-    decisions: pd.DataFrame
-    plants: pd.DataFrame
-    costs: pd.DataFrame
-    offers: pd.DataFrame
-    needs: pd.DataFrame
-    availability: pd.DataFrame
-    projects: pd.DataFrame
-    duals: pd.DataFrame
-    binding: tuple[str, ...]
     objective_value: float
     status: str
     solver: str
     version: str
     gap: float
     bound: float
-    seconds: float
     timing: dict[str, float]
     seed: int
-    fingerprint: str
     written: dict[str, Any]
     focal: tuple[tuple[Any, str], ...]
-    notes: tuple[str, ...]
-    gaps: pd.DataFrame
     _build: Build = field(repr=False)
     _compiled: Compiled = field(repr=False)
     _solution: Solution = field(repr=False)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of build and solve."""
+        return sum(self.timing.values())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the input graph."""
+        return self._build.case.graph.fingerprint
+
+    @cached_property
+    def decisions(self) -> pd.DataFrame:
+        """A row per delivery of the plan."""
+        return tables.decisions(self._build, self._solution.x)
+
+    @cached_property
+    def offers(self) -> pd.DataFrame:
+        """Every delivery the plan could choose from."""
+        return tables.offers(self._build, self._solution.x)
+
+    @cached_property
+    def needs(self) -> pd.DataFrame:
+        """What each pool needs."""
+        return tables.needs(self._build, self._solution.x)
+
+    @cached_property
+    def availability(self) -> pd.DataFrame:
+        """What each producer can deliver."""
+        return tables.availability(self._build, self._solution.x)
+
+    @cached_property
+    def projects(self) -> pd.DataFrame:
+        """Every project on offer."""
+        return tables.plants(self._build, self._solution.x)
+
+    @cached_property
+    def plants(self) -> pd.DataFrame:
+        """The projects that are built."""
+        return self.projects[self.projects["built"].astype(bool)].reset_index(drop=True)
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """USD a year by product and item."""
+        return tables.costs(self._build, self._solution.x)
+
+    @cached_property
+    def duals(self) -> pd.DataFrame:
+        """Marginal values in words."""
+        return dual_table(self._build, self._compiled, self._solution)
+
+    @cached_property
+    def binding(self) -> tuple[str, ...]:
+        """Constraints that hold with equality."""
+        return binding_rows(self._build, self._compiled, self._solution.x)
+
+    @cached_property
+    def gaps(self) -> pd.DataFrame:
+        """What was left out, and why."""
+        return pd.DataFrame([vars(g) for g in self._build.gaps], columns=["product", "what", "where", "note"])
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Assumptions made."""
+        notes = list(self._build.notes)
+        d = self.decisions
+        graded = d["grade"].isin(["C", "D", "assumption"])
+        if graded.any():
+            part = float(d.loc[graded, "cost"].sum() / max(float(d["cost"].sum()), 1e-300))
+            notes.append(f"{int(graded.sum())} of {len(d)} unit costs ({part:.0%} of spending) rest on assumptions")
+        if any(view == "origin" for _, view in self.focal):
+            notes.append("origin shares use the upstream mixes of today (linearised proportional mixing)")
+        return tuple(dict.fromkeys(notes))
 
     @cached_property
     def graph(self) -> SupplyGraph:
@@ -123,8 +184,10 @@ class Portfolio:
         """Focal shares before and after, by the ruler of the score.
 
         A row per product, buyer (the group and every pool), focal and view: ``before`` and ``after`` with their
-        bounds, and ``model``, the share as the optimiser counted it. ``after`` and ``model`` differ only where the
-        plan changes upstream mixes that the origin view was linearised at.
+        bounds, and ``model``, the share as the optimiser counted it. ``after`` is measured on :attr:`graph`; it and
+        ``model`` differ only where the plan changes upstream mixes that the origin view was linearised at.
+        ``before`` attributes today's deliveries to who makes them, so that a re-export within the group counts once;
+        ``before_direct`` takes whoever sends them, as the score of the graph does.
         """
         return _share_table(self)
 
@@ -233,9 +296,15 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
     x = p._solution.x[: m.n_lanes]
     rows: list[dict[str, Any]] = []
     for focal, view in which if which is not None else p.focal:
-        before = market_shares(case.graph, pools, focal, view)
+        direct = market_shares(case.graph, pools, focal, view)
         after = market_shares(p.graph, pools, focal, view)
         s = m.shares(focal, view)
+        base = {"quantity": np.bincount(case.base_pool, case.base, len(pools))}
+        for name in ("value", "low", "high"):
+            part = getattr(s, name)[m.base_supplier]
+            part = np.where(np.isnan(part), 0.0 if name == "low" else s.high[m.base_supplier], part)
+            base[name] = np.bincount(case.base_pool, case.base * part, len(pools))
+        before = pd.DataFrame(base, index=direct.index)
         coefficient = np.where(np.isnan(s.value), s.high, s.value)[m.supplier]
         model = np.bincount(m.pool, x * coefficient, len(pools))
         got = np.bincount(m.pool, x, len(pools))
@@ -244,7 +313,7 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
             markets = [(GROUP, mine), *((str(m.pool_country[i]), np.array([i])) for i in mine)]
             for buyer, sel in markets:
                 row: dict[str, Any] = {"product": product, "buyer": buyer, "focal": "+".join(focal), "view": view}
-                for label, frame in (("before", before), ("after", after)):
+                for label, frame in (("before", before), ("before_direct", direct), ("after", after)):
                     f = frame.iloc[sel]
                     total = f["quantity"].sum(min_count=1)
                     for name, tag in (("value", ""), ("low", "_low"), ("high", "_high")):
@@ -262,6 +331,7 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
             "before",
             "before_low",
             "before_high",
+            "before_direct",
             "after",
             "after_low",
             "after_high",
@@ -290,7 +360,7 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     """
     case, base = m.case, m.graph
     flow = x[: m.n_lanes]
-    flow = np.where(flow > _NOISE * m.size[m.lane_product], flow, 0.0)
+    flow = np.where(flow > NOISE * m.size[m.lane_product], flow, 0.0)
     ids = m.node
     ix = base.index
     nodes, links, holdings = (base.tables[t].copy() for t in ("nodes", "links", "holdings"))

@@ -6,9 +6,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from ..errors import Problem, SchemaError
 from ..graph import SupplyGraph
 from ..jurisdictions import scope
@@ -16,14 +13,13 @@ from ..registry import Objective, Spec, Term
 from ..schema import VIEWS
 from . import constraints as _constraints
 from .candidates import read_candidates
-from .explain import binding_rows, dual_table, infeasible, stopped
+from .explain import infeasible, stopped
 from .levers import build, keep, resource
-from .matrix import Compiled
 from .model import Build, missing_costs
 from .plan import Portfolio
 from .risk import cost
 from .scenarios import read_scenarios
-from .solve import Solution, solve
+from .solve import solve
 from .supply import drop_products, read_case
 
 __all__ = ["optimize"]
@@ -235,149 +231,18 @@ def solve_build(
     if s.status != "optimal":
         raise stopped(s)
     timing = {"build": built - began, "solve": s.seconds}
-    return _portfolio(m, compiled, s, written, focal, seed, timing)
-
-
-def _portfolio(
-    m: Build,
-    c: Compiled,
-    s: Solution,
-    written: dict[str, Any],
-    focal: tuple[tuple[Any, str], ...],
-    seed: int,
-    timing: dict[str, float],
-) -> Portfolio:
-    case = m.case
-    x = s.x
-    flow = x[: m.n_lanes]
-    names = np.array(case.products, dtype=object)
-    units = np.array(m.unit, dtype=object)
-    yearly = m.lane_cost * m.period[m.lane_product]
-    frame = m.candidates.frame if m.candidates is not None else pd.DataFrame()
-    project_id = np.full(m.n_lanes, None, dtype=object)
-    start = np.full(m.n_lanes, np.nan)
-    on = m.project >= 0
-    if len(frame):
-        project_id[on] = frame["project"].to_numpy(dtype=object)[m.project[on]]
-        start[on] = frame["start"].to_numpy(dtype=float)[m.project[on]]
-    offers = pd.DataFrame(
-        {
-            "lever": m.lever,
-            "product": names[m.lane_product],
-            "supplier": m.node[m.supplier],
-            "country": m.country[m.supplier],
-            "project": project_id,
-            "buyer": m.pool_country[m.pool],
-            "upper": c.upper[: m.n_lanes],
-            "unit": units[m.lane_product],
-            "unit_cost": m.lane_cost,
-            "yearly_cost": yearly,
-            "grade": m.lane_grade,
-        }
-    )
-    taken = flow > 1e-9 * m.size[m.lane_product]
-    decisions = offers[taken].drop(columns=["upper", "yearly_cost"])
-    decisions.insert(6, "quantity", flow[taken])
-    decisions.insert(9, "cost", (flow * yearly)[taken])
-    decisions.insert(10, "when", start[taken])
-    decisions = decisions.sort_values(["product", "cost"], ascending=[True, False], kind="stable")
-    needs = pd.DataFrame(
-        {
-            "product": names[case.pool_product],
-            "buyer": m.pool_country,
-            "need": case.need,
-            "unit": units[case.pool_product],
-            "unmet": x[m.shortfall.at] if m.shortfall is not None else 0.0,
-            "unmet_price": np.nan if m.shortfall_price is None else m.shortfall_price,
-        }
-    )
-    parts = {k: v[m.rationed] for k, v in m.availability_parts.items()}
-    availability = pd.DataFrame(
-        {
-            "product": names[m.rationed_product],
-            "supplier": m.node[m.rationed],
-            **parts,
-            "available": m.availability[m.rationed],
-            "used": np.bincount(m.supplier[~on], flow[~on], m.graph.index.n)[m.rationed],
-            "unit": units[m.rationed_product],
-        }
-    )
-    projects, plants = _plants(m, x, flow, units)
-    made_cost = flow * yearly
-    items: list[dict[str, Any]] = []
-    for k, p in enumerate(case.products):
-        for lever in dict.fromkeys(m.lever.tolist()):
-            mine = (m.lane_product == k) & (m.lever == lever)
-            keeps = lever == "keep"
-            today = float((case.base[case.pool_product[case.base_pool] == k] * yearly[mine]).sum()) if keeps else 0.0
-            items.append({"product": p, "item": lever, "today": today, "plan": float(made_cost[mine].sum())})
-        if m.projects is not None:
-            own = m.project_product == k
-            annuity = float((x[m.projects.at] * m.project_annuity)[own].sum())
-            items.append({"product": p, "item": "plants", "today": 0.0, "plan": annuity})
-        if m.shortfall is not None and m.shortfall_price is not None:
-            own = case.pool_product == k
-            lost = float((x[m.shortfall.at] * np.nan_to_num(m.shortfall_price))[own].sum() * m.period[k])
-            items.append({"product": p, "item": "unmet", "today": 0.0, "plan": lost})
-    notes = list(m.notes)
-    graded = decisions["grade"].isin(["C", "D", "assumption"])
-    if graded.any():
-        part = float(decisions.loc[graded, "cost"].sum() / max(float(decisions["cost"].sum()), 1e-300))
-        notes.append(f"{int(graded.sum())} of {len(decisions)} unit costs ({part:.0%} of spending) rest on assumptions")
-    if any(view == "origin" for _, view in focal):
-        notes.append("origin shares use the upstream mixes of today (linearised proportional mixing)")
-    gaps = pd.DataFrame([vars(g) for g in m.gaps], columns=["product", "what", "where", "note"])
     return Portfolio(
-        decisions=decisions.reset_index(drop=True),
-        plants=plants,
-        costs=pd.DataFrame(items, columns=["product", "item", "today", "plan"]),
-        offers=offers,
-        needs=needs,
-        availability=availability,
-        projects=projects,
-        duals=dual_table(m, c, s),
-        binding=binding_rows(m, c, x),
         objective_value=s.objective,
         status=s.status,
         solver=s.solver,
         version=s.version,
         gap=s.gap,
         bound=s.bound,
-        seconds=sum(timing.values()),
         timing=timing,
         seed=seed,
-        fingerprint=case.graph.fingerprint,
         written=written,
         focal=focal,
-        notes=tuple(dict.fromkeys(notes)),
-        gaps=gaps,
         _build=m,
-        _compiled=c,
+        _compiled=compiled,
         _solution=s,
     )
-
-
-def _plants(m: Build, x: Any, flow: Any, units: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    columns = ["project", "name", "product", "country", "node", "capacity", "usable", "delivered", "unit", "capex"]
-    columns += ["estimated", "annuity", "start", "status", "built", "grade"]
-    if m.projects is None or m.candidates is None:
-        empty = pd.DataFrame(columns=columns)
-        return empty, empty
-    frame = m.candidates.frame
-    on = m.project >= 0
-    out = pd.DataFrame(
-        {
-            **{c: frame[c].to_numpy() for c in ("project", "name", "product", "country", "node", "capacity")},
-            "usable": m.project_capacity,
-            "delivered": np.bincount(m.project[on], flow[on], len(frame)),
-            "unit": units[m.project_product],
-            "capex": frame["capex"].to_numpy(),
-            "estimated": frame["estimated"].to_numpy(),
-            "annuity": m.project_annuity,
-            "start": frame["start"].to_numpy(),
-            "status": frame["status"].to_numpy(),
-            "built": x[m.projects.at] > 0.5,
-            "grade": frame["grade"].to_numpy(),
-        }
-    )[columns]
-    return out, out[out["built"]].reset_index(drop=True)

@@ -1,0 +1,153 @@
+"""A solution as plain tables: what to buy, what to build, what it costs, and all the data the model rests on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .model import Build
+
+__all__ = ["availability", "costs", "decisions", "needs", "offers", "plants"]
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+# Flows below this part of the group's need are the solver's noise.
+NOISE = 1e-9
+
+
+def _names(m: Build) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    return np.array(m.case.products, dtype=object), np.array(m.unit, dtype=object)
+
+
+def _yearly(m: Build) -> FloatArray:
+    return np.asarray(m.lane_cost * m.period[m.lane_product], dtype=np.float64)
+
+
+def offers(m: Build, x: FloatArray, taken: BoolArray | None = None) -> pd.DataFrame:
+    """Every delivery the plan could choose from, or those in a mask, with what the plan takes of it."""
+    at = np.arange(m.n_lanes) if taken is None else np.flatnonzero(taken)
+    names, units = _names(m)
+    project = np.full(len(at), None, dtype=object)
+    start = np.full(len(at), np.nan)
+    of = m.project[at]
+    if m.candidates is not None and len(m.candidates.frame):
+        frame, on = m.candidates.frame, of >= 0
+        project[on] = frame["project"].to_numpy(dtype=object)[of[on]]
+        start[on] = frame["start"].to_numpy(dtype=float)[of[on]]
+    product = m.lane_product[at]
+    yearly = _yearly(m)[at]
+    return pd.DataFrame(
+        {
+            "lever": m.lever[at],
+            "product": names[product],
+            "supplier": m.node[m.supplier[at]],
+            "country": m.country[m.supplier[at]],
+            "project": project,
+            "buyer": m.pool_country[m.pool[at]],
+            "upper": m.flow.upper[at],
+            "quantity": x[at],
+            "unit": units[product],
+            "unit_cost": m.lane_cost[at],
+            "yearly_cost": yearly,
+            "cost": x[at] * yearly,
+            "when": start,
+            "grade": m.lane_grade[at],
+        }
+    )
+
+
+def decisions(m: Build, x: FloatArray) -> pd.DataFrame:
+    """The deliveries of the plan, dearest first within each product."""
+    taken = x[: m.n_lanes] > NOISE * m.size[m.lane_product]
+    out = offers(m, x, taken).drop(columns=["upper", "yearly_cost"])
+    out = out.sort_values(["product", "cost"], ascending=[True, False], kind="stable")
+    return out.reset_index(drop=True)
+
+
+def needs(m: Build, x: FloatArray) -> pd.DataFrame:
+    """What each pool needs, and what of it stays unmet."""
+    case = m.case
+    names, units = _names(m)
+    return pd.DataFrame(
+        {
+            "product": names[case.pool_product],
+            "buyer": m.pool_country,
+            "need": case.need,
+            "unit": units[case.pool_product],
+            "unmet": x[m.shortfall.at] if m.shortfall is not None else 0.0,
+            "unmet_price": np.nan if m.shortfall_price is None else m.shortfall_price,
+        }
+    )
+
+
+def availability(m: Build, x: FloatArray) -> pd.DataFrame:
+    """What each producer that exists can deliver to the group, by where it comes from, and what the plan uses."""
+    names, units = _names(m)
+    old = m.project < 0
+    return pd.DataFrame(
+        {
+            "product": names[m.rationed_product],
+            "supplier": m.node[m.rationed],
+            **{k: v[m.rationed] for k, v in m.availability_parts.items()},
+            "available": m.availability[m.rationed],
+            "used": np.bincount(m.supplier[old], x[: m.n_lanes][old], m.graph.index.n)[m.rationed],
+            "unit": units[m.rationed_product],
+        }
+    )
+
+
+def plants(m: Build, x: FloatArray) -> pd.DataFrame:
+    """Every project on offer, and whether it is built."""
+    columns = ["project", "name", "product", "country", "node", "capacity", "usable", "delivered", "unit", "capex"]
+    columns += ["estimated", "annuity", "start", "status", "built", "grade"]
+    if m.projects is None or m.candidates is None:
+        return pd.DataFrame(columns=columns)
+    frame, on = m.candidates.frame, m.project >= 0
+    same = (
+        "project",
+        "name",
+        "product",
+        "country",
+        "node",
+        "capacity",
+        "capex",
+        "estimated",
+        "start",
+        "status",
+        "grade",
+    )
+    return pd.DataFrame(
+        {
+            **{c: frame[c].to_numpy() for c in same},
+            "usable": m.project_capacity,
+            "delivered": np.bincount(m.project[on], x[: m.n_lanes][on], len(frame)),
+            "unit": _names(m)[1][m.project_product],
+            "annuity": m.project_annuity,
+            "built": x[m.projects.at] > 0.5,
+        }
+    )[columns]
+
+
+def costs(m: Build, x: FloatArray) -> pd.DataFrame:
+    """USD a year by product and item, today and with the plan."""
+    case = m.case
+    n = len(case.products)
+    yearly = _yearly(m)
+    kinds = list(dict.fromkeys(m.lever.tolist()))
+    items: list[dict[str, Any]] = []
+    today = np.bincount(case.pool_product[case.base_pool], case.base * yearly[m.lever == "keep"], n)
+    for kind in kinds:
+        mine = m.lever == kind
+        plan = np.bincount(m.lane_product[mine], (x[: m.n_lanes] * yearly)[mine], n)
+        now = today if kind == "keep" else np.zeros(n)
+        items += [{"product": p, "item": kind, "today": now[k], "plan": plan[k]} for k, p in enumerate(case.products)]
+    if m.projects is not None:
+        paid = np.bincount(m.project_product, x[m.projects.at] * m.project_annuity, n)
+        items += [{"product": p, "item": "plants", "today": 0.0, "plan": paid[k]} for k, p in enumerate(case.products)]
+    if m.shortfall is not None and m.shortfall_price is not None:
+        lost = np.bincount(case.pool_product, x[m.shortfall.at] * np.nan_to_num(m.shortfall_price), n) * m.period
+        items += [{"product": p, "item": "unmet", "today": 0.0, "plan": lost[k]} for k, p in enumerate(case.products)]
+    return pd.DataFrame(items, columns=["product", "item", "today", "plan"])
