@@ -11,8 +11,10 @@ The rules, in the order in which they are applied:
    record is a producer of unknown output if it exports more than it imports, and a re-exporting pool otherwise.
 3. What a producer does not export stays at home (``balanced``). Where the headings cover only part of the trade of
    a product this holds for net importers alone; a net exporter's rest goes to the world pool.
-4. Import-source shares (``observed``) link buyers whose trade is not at hand; the unnamed rest is split over the
-   other producers in proportion to what they have left, and beyond that over unnamed re-exporters (``assumed``).
+4. Import-source shares (``observed``) link buyers whose trade is not at hand. A supplier that nobody lists is a
+   producer inside the unlisted rest if it mines the product or makes what it is made of, and a trader otherwise. The
+   unnamed rest is split over the other producers in proportion to what they have left, and beyond that over unnamed
+   re-exporters (``assumed``). Traders without a known inflow draw on the world pool.
 5. Where no trade is at hand, industries that need a product draw first on their own country's output
    (``assumed``) and then on the world pool (``world_pool``).
 6. Everything a producer has left goes to the world pool ``p@WLD:demand`` (``world_pool``).
@@ -29,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import Problem, SchemaError, close_matches
-from .flows import Build
+from .flows import Build, pool_id, worst
 from .graph import SupplyGraph
 from .schema import TABLES, coerce, parse_node_id
 
@@ -168,11 +170,13 @@ def assemble(
     problems += found
     if problems:
         raise SchemaError(problems, "the tables to assemble")
-    build = Build(products, frames, needs, nominal, reexport_tolerance)
-    out = build.run()
+    build = Build(products, frames, needs, nominal, reexport_tolerance).run()
+    use = _use(build)
+    nodes = _nodes(build, use)
     further = dict(tables or {})
     if "stocks" in further:
-        out["nodes"] = _with_stocks(out["nodes"], further["stocks"])
+        nodes = _with_stocks(nodes, further["stocks"])
+    out = {"products": products, "recipes": needs, "nodes": nodes, "links": build.links, "demand": use}
     return SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
 
 
@@ -240,4 +244,114 @@ def _unknown_products(frames: Mapping[str, pd.DataFrame], products: pd.DataFrame
                 close = close_matches(p, known)
                 hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else "Add it to products."
                 out.append(Problem(key, "-", "product", "not in products", repr(p), hint))
+    return out
+
+
+def _use(b: Build) -> pd.DataFrame:
+    """Final use of every pool: stated use less what producers draw, else what is left of the inflow."""
+    links = b.links
+    columns = list(TABLES["demand"].names)
+    if not len(links):
+        return TABLES["demand"].empty()
+    pools = pd.Index(sorted({str(n) for c in ("supplier", "buyer") for n in links[c] if str(n).endswith(":demand")}))
+    got, given = b.flow("buyer"), b.flow("supplier")
+    buyer, supplier = links["buyer"].astype(str), links["supplier"].astype(str)
+    industry = ~buyer.str.endswith(":demand")  # producers, listed or (through the world pool) not
+    industry |= buyer.str.endswith("@WLD:demand") & supplier.str.endswith(":demand")
+    drawn = links[industry].groupby("supplier")["quantity"].sum()
+    unsure_in = set(links.loc[links["quantity"].isna(), "buyer"])
+    year = links.groupby("buyer")["year"].max()
+    published = links.dropna(subset=["published_on"]).groupby("buyer")["published_on"].max()
+    stated = b.f["demand"].copy()
+    stated["node"] = pool_id(stated["product"], stated["country"]) if len(stated) else None
+    stated["use"] = stated["use"].fillna("total")
+    draw = stated["node"].map(drawn).fillna(0.0) if len(stated) else pd.Series(dtype=float)
+    for c in ("quantity", "low", "high"):
+        stated[c] = (stated[c] - draw).clip(lower=0.0)
+    stated["grade"] = np.where(draw > 0, worst(stated["grade"], ["B"] * len(stated)), stated["grade"])
+    silent = pools.difference(pd.Index(stated["node"].dropna().unique()))
+    rest = pd.DataFrame({"node": silent.astype("object")})
+    rest["quantity"] = (rest["node"].map(got).fillna(0.0) - rest["node"].map(given).fillna(0.0)).clip(lower=0.0)
+    rest["low"] = rest["quantity"].where(rest["node"].isin(unsure_in))
+    rest["quantity"] = rest["quantity"].where(~rest["node"].isin(unsure_in))
+    rest["missing"] = pd.Series("unknown", index=rest.index, dtype="object").where(rest["quantity"].isna(), None)
+    rest["use"] = "total"
+    rest["year"] = rest["node"].map(year).fillna(links["year"].max())
+    rest["published_on"] = rest["node"].map(published)
+    rest["grade"] = "assumption"
+    rest["note"] = "what is left of the inflow"
+    known = set(pools)
+    stated = stated[stated["node"].isin(known)] if len(stated) else stated
+    out = pd.concat([stated, rest], ignore_index=True)
+    return out.reindex(columns=[c for c in columns if c in out.columns])
+
+
+def _nodes(b: Build, demand: pd.DataFrame) -> pd.DataFrame:
+    """All producers and pools; capacity, cost and lead time beside the output."""
+    p = b.production
+    nodes = pd.DataFrame(
+        {
+            "node": p["node"],
+            "product": p["product"],
+            "country": p["country"],
+            "site": p["site"],
+            "kind": "producer",
+            "firm": p["firm"],
+            "year": p["year"],
+            "output": p["quantity"],
+            "output_low": p["low"],
+            "output_high": p["high"],
+            "output_missing": p["missing"],
+            "output_year": p["year"],
+            "output_source": p["source"],
+            "output_grade": p["grade"],
+            "published_on": p["published_on"],
+            "source": p["source"],
+            "grade": p["grade"],
+            "note": p["note"],
+        }
+    )
+    cap = b.capacity[["node", "product", "country", "year", "quantity", "low", "high", "source", "grade"]]
+    cap = cap.rename(
+        columns={
+            "quantity": "capacity",
+            "low": "capacity_low",
+            "high": "capacity_high",
+            "source": "capacity_source",
+            "grade": "capacity_grade",
+        }
+    )
+    cap = cap.assign(capacity_year=cap["year"])
+    nodes = nodes.merge(cap, on=["node", "product", "country", "year"], how="outer")
+    nodes["kind"] = "producer"
+    nodes["source"] = nodes["source"].fillna(nodes["capacity_source"])
+    nodes["grade"] = nodes["grade"].fillna(nodes["capacity_grade"])
+    for what in ("unit_cost", "lead_time"):
+        nodes = _attach(b, nodes, what)
+    ends = [b.links["supplier"], b.links["buyer"], demand["node"]]
+    pools = pd.Series(sorted({str(n) for s in ends for n in s.dropna() if str(n).endswith(":demand")}), dtype="object")
+    last = b.links.groupby("buyer")["year"].max()
+    where = pools.str.replace(":demand", "", regex=False).str.partition("@")
+    pool = pd.DataFrame({"node": pools, "kind": "demand"})
+    if len(pools):
+        pool["product"], pool["country"] = where[0], where[2]
+        pool["year"] = pool["node"].map(last).fillna(b.made["year"].max())
+    return pd.concat([nodes, pool], ignore_index=True)
+
+
+def _attach(b: Build, nodes: pd.DataFrame, what: str) -> pd.DataFrame:
+    """Cost or lead time of a producer; the ROW row stands for every producer but China without one."""
+    c = b.f["costs"]
+    c = c[c["what"] == what].sort_values("year").drop_duplicates(["product", "country"], keep="last")
+    fields = {"quantity": what, **{k: f"{what}_{k}" for k in ("low", "high", "year", "source", "grade")}}
+    c = c[["product", "country", *fields]].rename(columns=fields)
+    out = nodes.merge(c, on=["product", "country"], how="left")
+    spare = c[c["country"] == "ROW"].drop(columns="country").set_index("product")
+    if not len(spare):
+        return out
+    lend = out[what].isna() & (out["country"] != "CHN") & out["product"].isin(spare.index)
+    for column in fields.values():
+        out[column] = out[column].where(~lend, out["product"].map(spare[column]))
+    grade = f"{what}_grade"
+    out[grade] = out[grade].where(~lend, pd.Series(worst(out[grade], ["C"] * len(out)), index=out.index))
     return out

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .schema import GRADES, TABLES
 
-__all__ = ["Build"]
+__all__ = ["Build", "pool_id", "worst"]
 
 # Entrepots: what they export beyond what they import is a gap of the statistics, not output (A-REEXPORT).
 _TRADERS = ("ARE", "HKG", "MAC", "NLD", "SGP")
@@ -26,7 +26,7 @@ def _rank(grade: Any) -> int:
     return _RANK.get(grade, len(GRADES) - 1)
 
 
-def _worst(*grades: Any) -> Any:
+def worst(*grades: Any) -> Any:
     """Element-wise worst of grades; nothing known counts as an assumption."""
     ranks = [pd.Series(g).map(_RANK).fillna(len(GRADES) - 1).to_numpy() for g in grades]
     return np.array(GRADES, dtype=object)[np.maximum.reduce(ranks).astype(int)]
@@ -36,7 +36,8 @@ def _product(node: Any) -> Any:
     return node.map(lambda n: str(n).partition("@")[0]).astype("object")
 
 
-def _pool(product: Any, country: Any) -> Any:
+def pool_id(product: Any, country: Any) -> Any:
+    """Ids of the demand pools of products in countries."""
     return product.astype(str) + "@" + country.astype(str) + ":demand"
 
 
@@ -59,7 +60,7 @@ class Build:
         self.carved: set[str] = set()
         self.links = pd.DataFrame(columns=list(_LINK))
 
-    def run(self) -> dict[str, pd.DataFrame]:
+    def run(self) -> Build:
         """All rules in order."""
         self._outputs()
         self._trade()
@@ -68,14 +69,7 @@ class Build:
         self._needs()
         self._world()
         self._recipes()
-        demand = self._use()
-        return {
-            "products": self.products,
-            "recipes": self.recipes,
-            "nodes": self._nodes(demand),
-            "links": self.links,
-            "demand": demand,
-        }
+        return self
 
     # ------------------------------------------------------------------ producers
 
@@ -164,7 +158,7 @@ class Build:
         self.parts.append(frame)
         self.links = pd.concat(self.parts, ignore_index=True)
 
-    def _flow(self, column: str, known_only: bool = True) -> pd.Series:
+    def flow(self, column: str, known_only: bool = True) -> pd.Series:
         """Known quantity of own product by supplier or buyer."""
         return self.links.groupby(column)["quantity"].sum(min_count=0 if known_only else 1)
 
@@ -221,77 +215,80 @@ class Build:
         self._new_producers(net[new], int(flows["year"].max()), flows["source"].iloc[0], flows["published_on"].iloc[0])
         producer = flows["product"].astype(str) + "@" + flows["origin"].astype(str)
         flows["supplier"] = producer.where(producer.isin(self._makers()), producer + ":demand")
-        flows["buyer"] = _pool(flows["product"], flows["destination"])
+        flows["buyer"] = pool_id(flows["product"], flows["destination"])
         flows["note"] = "HS " + flows["hs6"] + flows["caveat"].map(lambda v: f": {v}" if v else "")
         self._add(flows, "observed")
         self._carve_rest()
 
     def _carve_rest(self) -> None:
-        """Unlisted exporters are part of the rest of the world: their exports are taken out of its output.
-
-        What such a producer keeps at home is not known; its exports stand for its output, net exports bound it from
-        below and the whole rest from above. Where exports exceed the rest, sources contradict: output stays unknown.
-        """
+        """Unlisted exporters are part of the rest of the world: their exports are taken out of its output."""
         made = self.made
         mine = made["quantity"].isna() & made["missing"].isin(["not_available", "unknown"]) & (made["country"] != "ROW")
         mine &= made["product"].isin(self.traded) & made["site"].isna()
         key = pd.MultiIndex.from_frame(made.loc[mine, ["product", "country"]])
-        frame = made.loc[mine, ["product"]].assign(sent=self.exports.reindex(key).to_numpy()).dropna()
-        rest = frame["product"] + "@ROW"
-        frame["rest"] = rest.map(made["quantity"])
-        frame["total"] = frame.groupby("product")["sent"].transform("sum")
-        frame = frame[frame["total"] <= frame["rest"]]
+        sent = pd.Series(self.exports.reindex(key).to_numpy(), index=made.index[mine], dtype=float)
+        self._carve(sent.dropna())
+
+    def _carve(self, sent: pd.Series) -> None:
+        """Let what unlisted producers are known to send stand for their output, and take it out of the rest.
+
+        What such a producer keeps at home is not known: net exports bound its output from below and the whole rest
+        from above. Where they send more than the rest makes, sources contradict: output stays unknown.
+        """
+        if not len(sent):
+            return
+        frame = pd.DataFrame({"sent": sent})
+        frame["rest"] = frame.index.map(lambda n: str(n).partition("@")[0] + "@ROW")
+        total = frame.groupby("rest")["sent"].transform("sum")
+        frame = frame[total <= frame["rest"].map(self.made["quantity"])]
         if not len(frame):
             return
+        taken_out = frame.groupby("rest")["sent"].sum()
         for table, index in ((self.made, self.made.index), (self.production, self.production["node"])):
-            sent = pd.Series(index).map(frame["sent"]).to_numpy()
-            hit = ~np.isnan(sent) & table["quantity"].isna().to_numpy()
-            table.loc[hit, "quantity"] = sent[hit]
-            low = table.loc[hit, "low"].fillna(0.0)
-            table.loc[hit, "low"] = np.minimum(low, sent[hit])
+            own = pd.Series(index).map(frame["sent"]).to_numpy(dtype=float)
+            hit = ~np.isnan(own) & table["quantity"].isna().to_numpy()
+            table.loc[hit, "quantity"] = own[hit]
+            table.loc[hit, "low"] = np.minimum(table.loc[hit, "low"].fillna(0.0), own[hit])
             table.loc[hit, "missing"] = None
             table.loc[hit, "grade"] = "assumption"
-            table.loc[hit, "note"] = table.loc[hit, "note"].fillna("") + "; exports stand for output"
-            taken = (
-                pd.Series(index).map((frame.groupby("product")["sent"].sum()).rename(lambda p: f"{p}@ROW")).to_numpy()
-            )
-            rows = ~np.isnan(taken)
+            table.loc[hit, "note"] = table.loc[hit, "note"].fillna("") + "; what it sends stands for its output"
+            less = pd.Series(index).map(taken_out).to_numpy(dtype=float)
+            rows = ~np.isnan(less)
             for column in ("quantity", "low"):
-                table.loc[rows, column] = (table.loc[rows, column] - taken[rows]).clip(lower=0.0)
-        self.carved = set(frame.index)
+                table.loc[rows, column] = (table.loc[rows, column] - less[rows]).clip(lower=0.0)
+        self.carved |= set(frame.index)
 
     def _makers(self) -> set[str]:
         return {str(n).partition("#")[0] for n in self.made.index}
 
     def _new_producers(self, net: pd.Series, year: int, source: object, published: object) -> None:
         """Net exporters that nobody lists: they make it, nobody says how much, and the unlisted rest bounds it."""
-        if not len(net):
-            return
-        product = net.index.get_level_values(0).astype(str)
         frame = pd.DataFrame(
             {
-                "product": product,
+                "product": net.index.get_level_values(0).astype(str),
                 "country": net.index.get_level_values(1).astype(str),
                 "year": year,
-                "what": "output",
-                "quantity": np.nan,
                 "low": net.to_numpy(),
-                "missing": "unknown",
                 "published_on": published,
                 "source": source,
-                "grade": "assumption",
                 "note": "exports more than it imports, so it makes it; at least net exports",
             }
         )
-        frame["node"] = frame["product"] + "@" + frame["country"]
+        self._append(frame.assign(node=frame["product"] + "@" + frame["country"]))
+
+    def _append(self, frame: pd.DataFrame) -> None:
+        """Producers of unknown output, bounded by the unlisted rest where there is one."""
+        if not len(frame):
+            return
+        frame = frame.assign(what="output", quantity=np.nan, missing="unknown", grade="assumption")
         rest = (frame["product"] + "@ROW").map(self.made["high"].fillna(self.made["quantity"]))
-        frame["high"] = rest.where(rest >= frame["low"])
+        frame["high"] = rest.where(~(rest < frame["low"]))
         self.production = pd.concat([self.production, frame], ignore_index=True)
         self.made = pd.concat([self.made, frame.set_index("node")])
 
     def _left(self) -> pd.DataFrame:
         """Producers with what they have not yet sent anywhere; NaN where output is unknown."""
-        sent = self._flow("supplier") if len(self.links) else pd.Series(dtype=float)
+        sent = self.flow("supplier") if len(self.links) else pd.Series(dtype=float)
         out = self.made.reset_index()
         out["left"] = (out["quantity"] - out["node"].map(sent).fillna(0.0)).clip(lower=0.0)
         return out
@@ -309,12 +306,12 @@ class Build:
         left["left"] = left["left"].mask(left["node"].isin(self.carved))  # exports are known, the rest is not
         left = left.assign(
             supplier=left["node"],
-            buyer=_pool(left["product"], left["country"]),
+            buyer=pool_id(left["product"], left["country"]),
             quantity=left["left"],
             low=np.nan,
             high=np.nan,
             missing=None,
-            grade=_worst(left["grade"], ["B"] * len(left)),
+            grade=worst(left["grade"], ["B"] * len(left)),
             year=left["year"].clip(lower=self.trade_year),
         )
         self._add(left[~(left["quantity"] <= 0)], "balanced", "output less exports")
@@ -328,17 +325,20 @@ class Build:
         s = s.sort_values("year").drop_duplicates(["product", "buyer", "supplier"], keep="last")
         level = self._levels(s)
         s = s.merge(level, on=["product", "buyer"])
-        producer = s["product"].astype(str) + "@" + s["supplier"].astype(str)
-        s["node"] = producer.where(producer.isin(self._makers()), producer + ":demand")
+        s["maker"] = s["product"].astype(str) + "@" + s["supplier"].astype(str)
+        likely = self._likely_makers(s)
+        s["node"] = s["maker"].where(s["maker"].isin(self._makers()), s["maker"] + ":demand")
         named = s.assign(
             supplier=s["node"],
-            buyer=_pool(s["product"], s["buyer"]),
+            buyer=pool_id(s["product"], s["buyer"]),
             quantity=s["share"] * s["level"],
-            grade=_worst(s["grade"], ["B"] * len(s)),
+            grade=worst(s["grade"], ["B"] * len(s)),
             note=s["note"].fillna("import share").astype(str) + s["level_note"],
             year=s["level_year"],
         )
         self._add(named, "observed")
+        firm = named[named["supplier"].isin(likely) & ~named["nominal"]]
+        self._carve(firm.groupby("supplier")["quantity"].sum())
         rest = s.groupby(["product", "buyer"], as_index=False).agg(
             named=("share", "sum"),
             level=("level", "first"),
@@ -379,7 +379,28 @@ class Build:
                 "; quantity unknown: a nominal level (A-NOMINAL), only the shares are facts",
             ),
         )
-        return level[["product", "buyer", "level", "level_year", "level_note"]]
+        level["nominal"] = ~stated & ~derived
+        return level[["product", "buyer", "level", "level_year", "level_note", "nominal"]]
+
+    def _likely_makers(self, s: pd.DataFrame) -> set[str]:
+        """Unlisted suppliers that mine the product, or make what it is made of: producers inside the rest.
+
+        Any other unlisted supplier is a trader, and so are the entrepots (assumption ``A-REEXPORT``).
+        """
+        stage = self.products.set_index("product")["stage"]
+        need = self.recipes.groupby("product")["input"].agg(set).to_dict()
+        made = {(str(p), str(c)) for p, c in zip(self.made["product"], self.made["country"], strict=True)}
+        new = s[~s["maker"].isin(self._makers()) & ~s["supplier"].isin(_TRADERS)].drop_duplicates("maker")
+        fits = [
+            stage[p] == "mine" or any((str(i), str(c)) in made for i in need.get(p, ()))
+            for p, c in zip(new["product"], new["supplier"], strict=True)
+        ]
+        new = new[np.array(fits, dtype=bool)]
+        frame = new[["product", "year", "source", "published_on"]].assign(
+            country=new["supplier"], node=new["maker"], low=np.nan, note="named as a supplier and makes what it needs"
+        )
+        self._append(frame)
+        return set(new["maker"])
 
     def _split_rest(self, rest: pd.DataFrame, named: pd.DataFrame) -> None:
         """The unnamed rest of a buyer's imports: other producers by what they have left, then re-exporters."""
@@ -402,7 +423,7 @@ class Build:
         common = {"missing": None, "low": np.nan, "high": np.nan, "grade": "assumption"}
         part = pairs[pairs["quantity"] > 0]
         self._add(
-            part.assign(supplier=part["node"], buyer=_pool(part["product"], part["buyer"]), **common),
+            part.assign(supplier=part["node"], buyer=pool_id(part["product"], part["buyer"]), **common),
             "assumed",
             "unnamed rest of imports, split over the other producers by what they have left",
         )
@@ -412,7 +433,9 @@ class Build:
         more = more[more["quantity"] > 1e-6 * more["level"]]
         row = pd.Series("ROW", index=more.index)
         self._add(
-            more.assign(supplier=_pool(more["product"], row), buyer=_pool(more["product"], more["buyer"]), **common),
+            more.assign(
+                supplier=pool_id(more["product"], row), buyer=pool_id(more["product"], more["buyer"]), **common
+            ),
             "assumed",
             "unnamed rest of imports beyond what other producers make: unnamed re-exporters",
         )
@@ -450,7 +473,7 @@ class Build:
         stated = d[["c_low", "c_high", "o_low", "o_high"]].notna().any(axis=1)
         d["low"] = bottom.where(plain & stated & d["quantity"].notna())
         d["high"] = top.where((plain & stated & d["quantity"].notna()) | (~plain & ~d["host"].astype(bool)))
-        d["grade"] = np.where(d["quantity"].notna(), _worst(d["grade"], d["r_grade"], ["B"] * len(d)), d["r_grade"])
+        d["grade"] = np.where(d["quantity"].notna(), worst(d["grade"], d["r_grade"], ["B"] * len(d)), d["r_grade"])
         why = d["host"].astype(bool).map({True: "not_applicable", False: "unknown"}).astype("object")
         d["missing"] = why.where(d["quantity"].isna(), None)
         return d
@@ -471,8 +494,8 @@ class Build:
         both = both[both["need"] > 0].reset_index()
         if not len(both):
             return
-        supplied = self._flow("buyer") if len(self.links) else pd.Series(dtype=float)
-        both["buyer"] = _pool(both["product"], both["country"])
+        supplied = self.flow("buyer") if len(self.links) else pd.Series(dtype=float)
+        both["buyer"] = pool_id(both["product"], both["country"])
         both["has"] = both["buyer"].map(supplied)
         left = self._left().groupby("node")["left"].sum(min_count=1)
         year = self.made["year"].groupby(self.made["product"].astype(str)).max()
@@ -499,7 +522,7 @@ class Build:
             low=np.nan,
             high=np.nan,
             missing=None,
-            grade=_worst(rest["grade"], ["B"] * len(rest)),
+            grade=worst(rest["grade"], ["B"] * len(rest)),
         )
         self._add(rest, "world_pool", "output that no named buyer accounts for")
         self.pools = {str(b) for b in self.links["buyer"]} if len(self.links) else set()
@@ -510,7 +533,7 @@ class Build:
         makers = set(self.made["product"].astype(str))
         d = d[d["input"].isin(makers)]
         if len(d):
-            own, world = _pool(d["input"], d["country"]), d["input"] + "@WLD:demand"
+            own, world = pool_id(d["input"], d["country"]), d["input"] + "@WLD:demand"
             traded = d["input"].isin(self.traded)
             # The rest of the world as a maker is not the rest of the world as a customs destination.
             local = own.isin(self.pools) & ~(traded & (d["country"] == "ROW"))
@@ -535,7 +558,7 @@ class Build:
         if not len(links):
             return
         world = links[links["supplier"].astype(str).str.endswith("@WLD:demand") & links["product"].isin(self.traded)]
-        got, given = self._flow("buyer"), self._flow("supplier")
+        got, given = self.flow("buyer"), self.flow("supplier")
         asked = world.groupby("product", as_index=False).agg(
             known=("quantity", "sum"), unsure=("quantity", lambda q: bool(q.isna().any())), year=("year", "max")
         )
@@ -547,7 +570,7 @@ class Build:
         pools = pools[pools["supplier"].str.endswith(":demand") & ~pools["supplier"].str.endswith("@WLD:demand")]
         pools["free"] = (pools["free"] - pools["supplier"].map(given).fillna(0.0)).clip(lower=0.0)
         pools["product"] = _product(pools["supplier"])
-        stated = _pool(self.f["demand"]["product"], self.f["demand"]["country"]) if len(self.f["demand"]) else []
+        stated = pool_id(self.f["demand"]["product"], self.f["demand"]["country"]) if len(self.f["demand"]) else []
         pools = pools[(pools["free"] > 0) & ~pools["supplier"].isin(stated)]
         part = pools["free"] / pools.groupby("product")["free"].transform("sum")
         pairs = asked.merge(pools[part > 0.005], on="product")  # the small ones would add rows, not knowledge
@@ -572,7 +595,7 @@ class Build:
         links = self.links
         if not len(links):
             return
-        got = self._flow("buyer")
+        got = self.flow("buyer")
         whole = links["product"].isin({p for p in self.traded if not self.coverage[p]})
         onward = links[~whole | links["buyer"].astype(str).str.endswith(":demand")]
         given = onward.groupby("supplier")["quantity"].sum()
@@ -580,9 +603,9 @@ class Build:
         use = self.f["demand"]
         use = use[use["quantity"].notna() & ~use["product"].isin(self.traded)]
         use = use.sort_values("year").drop_duplicates(["product", "country"], keep="last")
-        used = pd.Series(use["quantity"].to_numpy(), index=_pool(use["product"], use["country"]), dtype=float)
+        used = pd.Series(use["quantity"].to_numpy(), index=pool_id(use["product"], use["country"]), dtype=float)
         s = self.f["sourcing"]
-        used = used[~used.index.isin(_pool(s["product"], s["buyer"]) if len(s) else [])]
+        used = used[~used.index.isin(pool_id(s["product"], s["buyer"]) if len(s) else [])]
         pools = sorted({str(n) for n in links["supplier"] if str(n).endswith(":demand")} | set(used.index))
         if not pools:
             return
@@ -597,116 +620,3 @@ class Build:
         frame["year"] = frame["product"].map(self.made["year"].groupby(self.made["product"].astype(str)).max())
         frame["grade"] = "assumption"
         self._add(frame[keep], "world_pool", "sent on or used beyond the known inflow: drawn on the world pool")
-
-    # ------------------------------------------------------------------ use and nodes
-
-    def _use(self) -> pd.DataFrame:
-        """Final use of every pool: stated use less what producers draw, else what is left of the inflow."""
-        links = self.links
-        columns = list(TABLES["demand"].names)
-        if not len(links):
-            return TABLES["demand"].empty()
-        pools = pd.Index(
-            sorted({str(n) for c in ("supplier", "buyer") for n in links[c] if str(n).endswith(":demand")})
-        )
-        got, given = self._flow("buyer"), self._flow("supplier")
-        buyer, supplier = links["buyer"].astype(str), links["supplier"].astype(str)
-        industry = ~buyer.str.endswith(":demand")  # producers, listed or (through the world pool) not
-        industry |= buyer.str.endswith("@WLD:demand") & supplier.str.endswith(":demand")
-        drawn = links[industry].groupby("supplier")["quantity"].sum()
-        unsure_in = set(links.loc[links["quantity"].isna(), "buyer"])
-        year = links.groupby("buyer")["year"].max()
-        published = links.dropna(subset=["published_on"]).groupby("buyer")["published_on"].max()
-        stated = self.f["demand"].copy()
-        stated["node"] = _pool(stated["product"], stated["country"]) if len(stated) else None
-        stated["use"] = stated["use"].fillna("total")
-        draw = stated["node"].map(drawn).fillna(0.0) if len(stated) else pd.Series(dtype=float)
-        for c in ("quantity", "low", "high"):
-            stated[c] = (stated[c] - draw).clip(lower=0.0)
-        stated["grade"] = np.where(draw > 0, _worst(stated["grade"], ["B"] * len(stated)), stated["grade"])
-        silent = pools.difference(pd.Index(stated["node"].dropna().unique()))
-        rest = pd.DataFrame({"node": silent.astype("object")})
-        rest["quantity"] = (rest["node"].map(got).fillna(0.0) - rest["node"].map(given).fillna(0.0)).clip(lower=0.0)
-        rest["low"] = rest["quantity"].where(rest["node"].isin(unsure_in))
-        rest["quantity"] = rest["quantity"].where(~rest["node"].isin(unsure_in))
-        rest["missing"] = pd.Series("unknown", index=rest.index, dtype="object").where(rest["quantity"].isna(), None)
-        rest["use"] = "total"
-        rest["year"] = rest["node"].map(year).fillna(links["year"].max())
-        rest["published_on"] = rest["node"].map(published)
-        rest["grade"] = "assumption"
-        rest["note"] = "what is left of the inflow"
-        known = set(pools)
-        stated = stated[stated["node"].isin(known)] if len(stated) else stated
-        out = pd.concat([stated, rest], ignore_index=True)
-        return out.reindex(columns=[c for c in columns if c in out.columns])
-
-    def _nodes(self, demand: pd.DataFrame) -> pd.DataFrame:
-        """All producers and pools; capacity, cost and lead time beside the output."""
-        p = self.production
-        nodes = pd.DataFrame(
-            {
-                "node": p["node"],
-                "product": p["product"],
-                "country": p["country"],
-                "site": p["site"],
-                "kind": "producer",
-                "firm": p["firm"],
-                "year": p["year"],
-                "output": p["quantity"],
-                "output_low": p["low"],
-                "output_high": p["high"],
-                "output_missing": p["missing"],
-                "output_year": p["year"],
-                "output_source": p["source"],
-                "output_grade": p["grade"],
-                "published_on": p["published_on"],
-                "source": p["source"],
-                "grade": p["grade"],
-                "note": p["note"],
-            }
-        )
-        cap = self.capacity[["node", "product", "country", "year", "quantity", "low", "high", "source", "grade"]]
-        cap = cap.rename(
-            columns={
-                "quantity": "capacity",
-                "low": "capacity_low",
-                "high": "capacity_high",
-                "source": "capacity_source",
-                "grade": "capacity_grade",
-            }
-        )
-        cap = cap.assign(capacity_year=cap["year"])
-        nodes = nodes.merge(cap, on=["node", "product", "country", "year"], how="outer")
-        nodes["kind"] = "producer"
-        nodes["source"] = nodes["source"].fillna(nodes["capacity_source"])
-        nodes["grade"] = nodes["grade"].fillna(nodes["capacity_grade"])
-        for what in ("unit_cost", "lead_time"):
-            nodes = self._attach(nodes, what)
-        ends = [self.links["supplier"], self.links["buyer"], demand["node"]]
-        pools = pd.Series(
-            sorted({str(n) for s in ends for n in s.dropna() if str(n).endswith(":demand")}), dtype="object"
-        )
-        last = self.links.groupby("buyer")["year"].max()
-        where = pools.str.replace(":demand", "", regex=False).str.partition("@")
-        pool = pd.DataFrame({"node": pools, "kind": "demand"})
-        if len(pools):
-            pool["product"], pool["country"] = where[0], where[2]
-            pool["year"] = pool["node"].map(last).fillna(self.made["year"].max())
-        return pd.concat([nodes, pool], ignore_index=True)
-
-    def _attach(self, nodes: pd.DataFrame, what: str) -> pd.DataFrame:
-        """Cost or lead time of a producer; the ROW row stands for every producer but China without one."""
-        c = self.f["costs"]
-        c = c[c["what"] == what].sort_values("year").drop_duplicates(["product", "country"], keep="last")
-        fields = {"quantity": what, **{k: f"{what}_{k}" for k in ("low", "high", "year", "source", "grade")}}
-        c = c[["product", "country", *fields]].rename(columns=fields)
-        out = nodes.merge(c, on=["product", "country"], how="left")
-        spare = c[c["country"] == "ROW"].drop(columns="country").set_index("product")
-        if not len(spare):
-            return out
-        lend = out[what].isna() & (out["country"] != "CHN") & out["product"].isin(spare.index)
-        for column in fields.values():
-            out[column] = out[column].where(~lend, out["product"].map(spare[column]))
-        grade = f"{what}_grade"
-        out[grade] = out[grade].where(~lend, pd.Series(_worst(out[grade], ["C"] * len(out)), index=out.index))
-        return out

@@ -243,6 +243,23 @@ def test_rest_beyond_other_producers_comes_from_unnamed_re_exporters() -> None:
     assert flow(g, "x.refined@WLD:demand", "x.refined@ROW:demand") == pytest.approx(5.0)
 
 
+def test_a_supplier_that_mines_the_ore_is_a_producer() -> None:
+    shares = SHARES.replace({"CAN": "BOL"})
+    made = production(
+        [("x.mine", "BOL", 2024, 50.0), ("x.refined", "CHN", 2024, 900.0), ("x.refined", "WLD", 2024, 1000.0)]
+    )
+    use = pd.DataFrame(
+        [{"product": "x.refined", "country": "USA", "year": 2024, "quantity": 50.0, "grade": "assumption"}]
+    )
+    g = assemble(
+        products=products("x.mine", "x.refined"), production=made, sourcing=shares, demand=use, recipes=recipe(1.0)
+    )
+    n = g.nodes.set_index("node")
+    assert flow(g, "x.refined@BOL", "x.refined@USA:demand") == pytest.approx(12.0)
+    assert n.loc["x.refined@BOL", ["output", "output_high"]].tolist() == pytest.approx([12.0, 100.0])
+    assert n.loc["x.refined@ROW", "output"] == pytest.approx(88.0)
+
+
 def recipe(coefficient: float | None, **over: Any) -> pd.DataFrame:
     row = {
         "product": "x.refined",
