@@ -109,7 +109,9 @@ def _reached(
     b: Book, votes: FloatArray, flag: FloatArray, threshold: float, pooled: bool, golden: bool
 ) -> tuple[FloatArray, IntArray]:
     """Entities that focal hands control (least fixed point), and the controlling label of each entity."""
-    ctrl, label = control_labels(b.holder, b.asset, votes, b.n, group=b.group, threshold=threshold, sure=b.sure)
+    ctrl, label = control_labels(
+        b.holder, b.asset, votes, b.n, group=b.group, threshold=threshold, sure=b.sure, mate=b.mate
+    )
     if pooled:  # all focal holders vote as one
         label = np.zeros_like(label)
     _, inverse = np.unique(b.asset * max(len(b.name), 1) + label, return_inverse=True)
@@ -119,7 +121,8 @@ def _reached(
     total = np.bincount(inverse, votes, m)
     certain = np.bincount(inverse, b.sure, m) > 0
     # Only a firm under nobody else's control answers to its home.
-    base: FloatArray = np.where(b.held & ((ctrl != np.arange(b.n)) | (b.home >= 0)), 0.0, flag)
+    free = (ctrl == np.arange(b.n)) | (ctrl == b.mate)
+    base: FloatArray = np.where(b.held & (~free | (b.home >= 0)), 0.0, flag)
     gold = b.c_type == "golden_share"
     x = base
     for _ in range(_ROUNDS):
@@ -455,7 +458,9 @@ def _part_countries(
         x = solve_absorbing(ownership_matrix(b.holder, b.asset, b.share, b.n), rhs)[b.part]
         r, c = np.nonzero(x)
         return r, used[c], x[r, c]
-    ctrl, _ = control_labels(b.holder, b.asset, b.share, b.n, group=b.group, threshold=threshold, sure=b.sure)
+    ctrl, _ = control_labels(
+        b.holder, b.asset, b.share, b.n, group=b.group, threshold=threshold, sure=b.sure, mate=b.mate
+    )
     gold = b.c_type == "golden_share"
     ctrl[b.c_asset[gold]] = b.c_holder[gold]
     over = b.c_type == "host_override"

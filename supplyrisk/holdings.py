@@ -40,6 +40,7 @@ class Book:
     share: FloatArray
     low: FloatArray
     group: IntArray
+    mate: IntArray  # of each entity: the group it acts with, -1 for none
     sure: BoolArray
     joint: BoolArray
     # other channels: golden shares, contracts, host overrides
@@ -83,8 +84,10 @@ def holders(graph: SupplyGraph) -> pd.DataFrame:
     if not len(h):
         return h
     day = _day(graph)
-    start = h["valid_from"].map(lambda d: "0000" if pd.isna(d) or d == "" else date_floor(str(d))).astype(str)
-    end = h["valid_to"].map(lambda d: "9999" if pd.isna(d) or d == "" else date_ceil(str(d))).astype(str)
+    first = {d: date_floor(str(d)) for d in h["valid_from"].dropna().unique() if d != ""}
+    last = {d: date_ceil(str(d)) for d in h["valid_to"].dropna().unique() if d != ""}
+    start = np.array([first.get(d, "0000") for d in h["valid_from"].astype("object")], dtype=object)
+    end = np.array([last.get(d, "9999") for d in h["valid_to"].astype("object")], dtype=object)
     keep = (start <= day) & (end >= day)
     at = graph.index.position.get_indexer(pd.Index(h["asset"].astype("object")))
     keep &= (at >= 0) | ~h["asset"].str.contains("@", regex=False).fillna(False).to_numpy(dtype=bool)
@@ -165,6 +168,12 @@ def _compile(graph: SupplyGraph) -> Book:
         g_land[first["g"].to_numpy()[clear]] = first["c"].to_numpy(dtype=object)[clear]
     group = np.where(g_code >= 0, g_code + n, -1).astype(np.int64)[stake]
 
+    # A holder that acts in concert somewhere, always with the same, does so everywhere.
+    mate = np.full(n, -1, dtype=np.int64)
+    if (g_code >= 0).any():
+        seen = pd.DataFrame({"u": u, "g": g_code})[g_code >= 0].groupby("u")["g"].agg(["min", "max"])
+        one = (seen["min"] == seen["max"]).to_numpy()
+        mate[seen.index.to_numpy()[one]] = seen["min"].to_numpy()[one] + n
     parts, portions, grades = _parts(h, a, on_node, n)
     nodes = home[parts]
     named = np.zeros(n, dtype=bool)
@@ -181,6 +190,7 @@ def _compile(graph: SupplyGraph) -> Book:
         share=share,
         low=low_s,
         group=group,
+        mate=mate,
         sure=sure[stake],
         joint=(kind == "joint")[stake],
         c_type=kind[other],

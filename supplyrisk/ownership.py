@@ -170,18 +170,21 @@ def control_labels(
     group: IntArray | None = None,
     threshold: float = 0.5,
     sure: BoolArray | None = None,
+    mate: IntArray | None = None,
 ) -> tuple[IntArray, IntArray]:
     """Label of the ultimate controller of each of n entities, and of the holder of each row.
 
     Entities and groups share one code space. An entity nobody controls carries its own code. ``sure`` marks rows that
-    control whatever their votes (a stated majority). Sets of entities under one hand only ever grow, so the rounds end;
+    control whatever their votes (a stated majority); ``mate`` is the group an entity acts with, -1 for none. Sets of entities under one hand only ever grow, so the rounds end;
     a ring of firms that hold each other by majority is one hand, called by the first of them.
     """
     from scipy import sparse
     from scipy.sparse import csgraph
 
     top = np.arange(n, dtype=np.int64)
-    size = n if group is None or not len(group) else max(n, int(group.max()) + 1)
+    size = max(n, *(int(x.max(initial=-1)) + 1 for x in (group, mate) if x is not None), 0)
+    if mate is not None:
+        top = np.where(mate >= 0, mate, top)
     fixed = np.full(len(holder), -1, dtype=np.int64) if group is None else group
     while True:
         label = np.where(fixed >= 0, fixed, top[holder])

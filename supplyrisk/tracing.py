@@ -364,7 +364,9 @@ def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float) -
         e = inputs(x)
         agg = np.broadcast_to(floor, (n, k)).copy()
         if len(plan.order):
-            worst = np.minimum.reduceat(e[plan.order], plan.group_start, axis=0)
+            worst = e[plan.order]
+            if len(plan.group_start) < len(plan.order):
+                worst = np.minimum.reduceat(worst, plan.group_start, axis=0)
             worst = np.maximum.reduceat(worst, plan.stop_start, axis=0)
             agg[plan.stop_buyer] = np.maximum(agg[plan.stop_buyer], worst)
         agg[pool] = e[mixed]

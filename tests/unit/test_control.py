@@ -287,6 +287,23 @@ def test_concert_before_threshold():
     assert at(graph(["x@IDN"], [r | {"group": "G"} for r in rows]), "x@IDN") == (1, 1, 1)
 
 
+def test_concert_reaches_through_firms():
+    """A group member's subsidiary votes with the group."""
+    row = {"asset": "x@IDN", "holder_country": "CHN"}
+    g = graph(
+        ["x@IDN"],
+        [
+            row | {"holder": "A", "share": 0.3, "group": "G"},
+            row | {"holder": "B", "share": 0.1, "group": "G"},
+            row | {"holder": "Sub", "share": 0.2, "holder_country": "SGP"},
+            {"asset": "Sub", "holder": "A", "holder_country": "CHN", "share": 0.9},
+        ],
+    )
+    assert at(g, "x@IDN") == (1, 1, 1)
+    m, names = control.composition(g, "control")
+    assert m[0, names.index("CHN")] == 1.0
+
+
 def test_two_tiers_equity_and_control_differ():
     g = graph(
         ["li@AUS"],
