@@ -279,6 +279,7 @@ def test_figures_are_copies() -> None:
 
 
 def test_cold_load_is_quick() -> None:
-    code = "import time;t=time.perf_counter();import supplyrisk.atlas as a;a.load_atlas();print(time.perf_counter()-t)"
+    """Processor time, imports included: wall time says more of the machine's other work."""
+    code = "import time; import supplyrisk.atlas as a; a.load_atlas(); print(time.process_time())"
     seconds = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-    assert seconds < 10.0  # 3 s on an idle machine; shared runners get slack
+    assert seconds < 4.5  # 2 s when nothing else runs; a crowded machine is slower per instruction, too
