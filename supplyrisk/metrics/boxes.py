@@ -8,6 +8,8 @@ concentration lie where every quantity is cut at one common level, maxima at cor
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -43,6 +45,20 @@ def _ordered(mix: Mix) -> Mix:
     return replace(mix, ordered=True, lines=None, **row)
 
 
+def _once(function: Callable[[Mix], FloatArray]) -> Callable[[Mix], FloatArray]:
+    """Keep the result with the (frozen) mix: several columns are made of the same bound."""
+
+    @functools.wraps(function)
+    def call(mix: Mix) -> FloatArray:
+        kept: dict[str, FloatArray] = mix.__dict__.setdefault("_boxes", {})
+        if function.__name__ not in kept:
+            kept[function.__name__] = function(mix)
+        return kept[function.__name__]
+
+    return call
+
+
+@_once
 def least_hhi(mix: Mix) -> FloatArray:
     """Smallest HHI: all quantities cut at the level sum(q^2)/sum(q), everything unlisted spread without end."""
     mix = _ordered(mix)
@@ -175,6 +191,7 @@ def _most(market: IntArray, n: int, low: FloatArray, high: FloatArray) -> FloatA
     return best
 
 
+@_once
 def most_hhi(mix: Mix) -> FloatArray:
     """Largest HHI: a corner of the box, the residual as one supplier, the unknown with whoever it hurts most."""
     mix = _ordered(mix)

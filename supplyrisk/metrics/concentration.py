@@ -95,7 +95,7 @@ def contribution(supply: Any, by: Any = None) -> Any:
     Examples
     --------
     >>> contribution([620, 180, 120, 80]).round(6).tolist()
-    [0.878428, 0.074040, 0.032907, 0.014625]
+    [0.878428, 0.07404, 0.032907, 0.014625]
     """
     mix, _ = _mix(supply, {"by": by})
     square = mix.quantity**2

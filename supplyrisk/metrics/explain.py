@@ -335,7 +335,7 @@ def compare(
     Returns
     -------
     DataFrame
-        By key: ``before, after, change``, ``status`` in new, resolved, worsened, improved, unchanged, none, and
+        Most serious first. By key: ``before, after, change``, ``status`` in new, resolved, worsened, improved, unchanged, none, and
         ``unknown`` where a side has no value; ``years_before, years_after`` dependent and ``rule``.
 
     Raises
@@ -352,7 +352,7 @@ def compare(
     >>> a = pd.DataFrame({"focal_share": [0.4, 0.6, 0.7]}, index=key)
     >>> b = pd.DataFrame({"focal_share": [0.6, 0.4, 0.8]}, index=key)
     >>> compare(a, b)["status"].tolist()
-    ['new', 'resolved', 'worsened']
+    ['new', 'worsened', 'resolved']
     """
     k, n = persistence if persistence is not None else (1, 1)
     if not 1 <= k <= n:

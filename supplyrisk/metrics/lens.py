@@ -264,7 +264,8 @@ def recipe(lines: Lines, view: Lens) -> Recipe:
     if lines.users is not None and len(head):
         which = pd.MultiIndex.from_arrays([market, np.array(view.countries, dtype=object)[unit]])
         at = lines.users.index.get_indexer(which)
-        own = np.where(at >= 0, lines.users.to_numpy(dtype=np.float64)[at], lines.outsiders) if len(at) else own
+        known = np.append(lines.users.to_numpy(dtype=np.float64), lines.outsiders)  # -1 finds the last: an outsider
+        own = known[at]
     line_start = _starts(lines.market)
     return Recipe(line, weight, start, market, unit, own, line_start, lines.market[line_start], lines.n)
 
