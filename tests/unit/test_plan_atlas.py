@@ -1,0 +1,56 @@
+"""Plans on the embedded atlas: gallium, and Indonesian nickel seen naively and through its owners."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from supplyrisk.atlas import load_atlas
+from supplyrisk.errors import InfeasibleError
+from supplyrisk.graph import SupplyGraph
+from supplyrisk.portfolio import max_share, optimize, resource
+
+
+@pytest.fixture(scope="module")
+def atlas() -> SupplyGraph:
+    return load_atlas()
+
+
+def test_gallium_for_the_default_buyers(atlas: SupplyGraph) -> None:
+    plan = optimize(atlas, product="gallium.refined", constraints=max_share("CHN", 0.8))
+    group = plan.shares[plan.shares["buyer"] == "group"].set_index("view")
+    assert group["before"]["location"] > 0.85
+    assert group["after"]["location"] == pytest.approx(0.8, abs=1e-6)
+    assert np.allclose(group["after"], group["model"], atol=1e-9)
+    assert len(plan.plants) + (plan.decisions["lever"] == "re-source").sum() > 0
+    assert any("one point less CHN share" in s for s in plan.duals["meaning"])
+    assert plan.graph.validate().empty
+
+
+def test_impossible_gallium_cap_names_supply_rows(atlas: SupplyGraph) -> None:
+    with pytest.raises(InfeasibleError) as caught:
+        optimize(atlas, product="gallium.refined", levers=resource(), constraints=max_share("CHN", 0.1))
+    text = str(caught.value)
+    for words in ("max_share('CHN', 0.1)", "gallium.refined@JPN can deliver at most", "would have to allow at least"):
+        assert words in text
+
+
+def test_nickel_naive_against_look_through(atlas: SupplyGraph) -> None:
+    """Without Chinese soil, the naive plan may still stand on Chinese-held plants; the other must pay to avoid them."""
+    lever = resource(redirect=0.5)
+    naive = optimize(
+        atlas, "MSP", product="nickel.refined", levers=lever, constraints=max_share("CHN", 0.0, view="location")
+    )
+    held = float(naive.share("control", product="nickel.refined")["after"])
+    assert held > 0.01
+    through = optimize(
+        atlas,
+        "MSP",
+        product="nickel.refined",
+        levers=lever,
+        constraints=[max_share("CHN", 0.0, view="location"), max_share("CHN", 0.5 * held, view="control")],
+    )
+    assert through.share("control", product="nickel.refined")["after"] <= 0.5 * held + 1e-9
+    assert through.objective_value >= naive.objective_value - 1e-6 * abs(naive.objective_value)
+    indonesia = [float(p.decisions.loc[p.decisions["country"] == "IDN", "quantity"].sum()) for p in (naive, through)]
+    assert indonesia[1] < indonesia[0]
