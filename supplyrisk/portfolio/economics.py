@@ -129,4 +129,11 @@ def supply_costs(
     cost = np.where(stated, own, np.where(abroad, dear[product], price[product]))
     basis = np.where(abroad, outside[product], grade[product])
     basis[stated] = "stated"
+    # A newcomer to a product whose makers state costs but that has no price: as dear as the dearest maker outside China.
+    lost = np.isnan(cost) & abroad
+    if lost.any():
+        nodes = graph.index.nodes
+        dearest = nodes[nodes["country"] != "CHN"].groupby("product")["unit_cost"].max()
+        cost[lost] = dearest.reindex(list(products)).to_numpy(dtype=float)[product][lost]
+        basis[lost] = "assumption"
     return cost, basis
