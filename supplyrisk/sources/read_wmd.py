@@ -147,7 +147,8 @@ def wmd(
 def _tables(file: Path, report: Report, commodity: str | None) -> list[tuple[str | None, pd.DataFrame]]:
     if not file.is_file():
         raise _refuse(file, "no such file", "Check the path.")
-    head = file.open("rb").read(16)
+    with file.open("rb") as stream:
+        head = stream.read(16)
     if head.startswith(b"SQLite format 3"):
         return list(_sqlite(file, report))
     if file.suffix.lower() in (".db", ".sqlite", ".sqlite3"):

@@ -1,0 +1,389 @@
+"""Harmonized System: which heading is which product, and what became of a heading between revisions.
+
+Two tables: ``hs.csv`` (HS 2017 heading to product: product units per tonne, purity, coverage, whether a link may rest on
+it) and ``hs_revisions.csv`` (splits and merges of the headings that matter here, and the headings that no revision
+touched). A heading that neither table knows is refused, never passed through.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SchemaError, close_matches, unknown_name
+
+__all__ = ["REVISIONS", "BasketWarning", "concord", "convert", "headings", "product_headings", "revision"]
+
+REVISIONS = ("HS1992", "HS1996", "HS2002", "HS2007", "HS2012", "HS2017", "HS2022")
+BASE = "HS2017"
+
+
+class BasketWarning(UserWarning):
+    """A figure rests on a heading that holds several goods."""
+
+
+@cache
+def _headings() -> pd.DataFrame:
+    with resources.files(__package__).joinpath("hs.csv").open("r", encoding="utf-8") as handle:
+        out = pd.read_csv(
+            handle, dtype={"hs6": "str", "note": "str", "use": "str"}, keep_default_na=False, na_values=[""]
+        )
+    out["use"] = out["use"].eq("True")
+    out["note"] = out["note"].fillna("")
+    return out
+
+
+@cache
+def _steps() -> dict[str, dict[str, tuple[str, ...]]]:
+    """Targets by source for each step between neighbouring revisions, where anything changed."""
+    with resources.files(__package__).joinpath("hs_revisions.csv").open("r", encoding="utf-8") as handle:
+        table = pd.read_csv(handle, dtype="str")
+    out: dict[str, dict[str, tuple[str, ...]]] = {"same": {}}
+    for row in table.itertuples(index=False):
+        whole = row[0] == REVISIONS[0] and row[1] == REVISIONS[-1]
+        step = out.setdefault("same" if whole else str(row[0]), {})
+        step[str(row[2])] = (*step.get(str(row[2]), ()), str(row[3]))
+    return out
+
+
+@cache
+def _known(at: str) -> frozenset[str]:
+    """Headings of the tables that exist in a revision."""
+    steps, k = _steps(), REVISIONS.index(at)
+    codes = (
+        set(steps["same"])
+        | {c for s in steps.values() for c in s}
+        | {t for s in steps.values() for v in s.values() for t in v}
+    )
+    out = set()
+    for code in codes:
+        start, end = 0, len(REVISIONS) - 1
+        for i, rev in enumerate(REVISIONS[:-1]):
+            step = steps.get(rev, {})
+            came = any(code in v for v in step.values())
+            if came and code not in step:
+                start = i + 1
+            if code in step and not came:
+                end = i
+        if start <= k <= end:
+            out.add(code)
+    return frozenset(out)
+
+
+def revision(name: str) -> str:
+    """Canonical name of an HS revision.
+
+    Parameters
+    ----------
+    name : str
+        ``HS2017``, ``HS17``, ``H5`` or the like.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UnknownNameError
+        No such revision.
+
+    Examples
+    --------
+    >>> revision("HS17"), revision("h0"), revision("HS 2022")
+    ('HS2017', 'HS1992', 'HS2022')
+    """
+    text = re.sub(r"[^0-9A-Z]", "", str(name).upper())
+    hit = re.fullmatch(r"H([0-6])", text)
+    if hit:
+        return REVISIONS[int(hit[1])]
+    hit = re.fullmatch(r"(?:HS)?(?:19|20)?(\d{2})", text)
+    if hit:
+        for r in REVISIONS:
+            if r.endswith(hit[1]):
+                return r
+    raise unknown_name("HS revision", name, REVISIONS)
+
+
+@cache
+def _relation(source: str, target: str) -> pd.DataFrame:
+    """All known headings of one revision to those of another, equal parts at every split."""
+    i, j = REVISIONS.index(source), REVISIONS.index(target)
+    frame = pd.DataFrame({"source": sorted(_known(source))})
+    frame["target"] = frame["source"]
+    frame["weight"] = 1.0
+    hops = range(i, j) if i <= j else range(i - 1, j - 1, -1)
+    for k in hops:
+        step = [(s, t) for s, v in _steps().get(REVISIONS[k], {}).items() for t in v]
+        if i > j:
+            step = [(t, s) for s, t in step]
+        if not step:
+            continue
+        hop = pd.DataFrame(step, columns=["target", "next"])
+        hop["part"] = 1.0 / hop.groupby("target")["next"].transform("size")
+        frame = frame.merge(hop, on="target", how="left")
+        frame["weight"] *= frame["part"].fillna(1.0)
+        frame["target"] = frame["next"].fillna(frame["target"])
+        frame = frame.groupby(["source", "target"], as_index=False)["weight"].sum()
+    many = frame.groupby("source")["target"].transform("size") > 1
+    shared = frame.groupby("target")["source"].transform("size") > 1
+    frame["relation"] = np.select([many & shared, many, shared], ["n:n", "1:n", "n:1"], "1:1")
+    frame["basis"] = np.where(frame["relation"].isin(["1:n", "n:n"]), "equal parts, assumption", "whole heading")
+    return frame.sort_values(["source", "target"]).reset_index(drop=True)
+
+
+def _absent(codes: Iterable[str], source: str, counts: Mapping[str, int], share: Mapping[str, float]) -> list[Problem]:
+    out = []
+    for code in codes:
+        lives = [r for r in REVISIONS if code in _known(r)]
+        close = close_matches(code, _known(source))
+        if lives:
+            hint = f"The heading exists from {lives[0]} to {lives[-1]}: is the revision right?"
+        elif close:
+            hint = f"Near it: {', '.join(close)}. The tables hold the headings of the products here; give table= for others."
+        else:
+            hint = "The tables hold the headings of the products here; give table= for others."
+        value = repr(code)
+        if code in counts:
+            value += f", {counts[code]:,} rows" + (f", {share[code]:.2%} of value" if code in share else "")
+        out.append(Problem("hs", code, "hs6", f"no concordance from {source}", value, hint))
+    return out
+
+
+def concord(
+    code: str | Iterable[str],
+    source: str,
+    target: str,
+    values: pd.Series | None = None,
+    table: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """All headings of another revision that a heading became, with weights; forwards and backwards.
+
+    Parameters
+    ----------
+    code : str or iterable of str
+        Six-digit headings.
+    source, target : str
+        Revisions, e.g. ``"HS2012"`` and ``"HS2022"``; either may be the newer one.
+    values : Series, optional
+        Trade by target heading: splits are then weighted by it. Without it a split is in equal parts, which is an
+        assumption and says so.
+    table : DataFrame, optional
+        Your own concordance, ``source, target`` and optionally ``weight``; used instead of the built-in one.
+
+    Returns
+    -------
+    DataFrame
+        ``source, target, weight, relation, basis``. Weights of a source sum to 1. ``relation`` is ``1:1``, ``1:n``,
+        ``n:1`` or ``n:n``.
+
+    Raises
+    ------
+    SchemaError
+        Headings that do not exist in the source revision, or that the table does not know; all are listed.
+
+    Notes
+    -----
+    Source: World Customs Organization correlation tables of the amendments 1996 to 2022, restricted to the headings
+    of the products here. There and back again is the identity only where the relation is 1:1.
+
+    Examples
+    --------
+    >>> concord("811292", "HS2012", "HS2022")[["target", "relation"]].values.tolist()
+    [['811231', '1:n'], ['811241', '1:n'], ['811292', '1:n']]
+    >>> concord("811231", "HS2022", "HS2012")[["target", "weight", "relation"]].values.tolist()
+    [['811292', 1.0, 'n:1']]
+    """
+    codes = [code] if isinstance(code, str) else list(code)
+    codes = [str(c).zfill(6) for c in codes]
+    a, b = revision(source), revision(target)
+    relation = _relation(a, b) if table is None else _own(table)
+    unknown = sorted(set(codes) - set(relation["source"]))
+    if unknown:
+        raise SchemaError(_absent(unknown, a, {}, {}), f"the concordance from {a} to {b}")
+    out = relation[relation["source"].isin(codes)].copy()
+    if values is not None:
+        part = out["target"].map(values.astype(float))
+        total = part.groupby(out["source"]).transform("sum")
+        said = part.groupby(out["source"]).transform("count") == part.groupby(out["source"]).transform("size")
+        use = said & (total > 0) & out["relation"].isin(["1:n", "n:n"])
+        out["weight"] = (part / total).where(use, out["weight"])
+        out["basis"] = out["basis"].mask(use, "trade of the targets")
+    return out.reset_index(drop=True)
+
+
+def _own(table: pd.DataFrame) -> pd.DataFrame:
+    out = table[["source", "target"]].astype("str").copy()
+    for c in ("source", "target"):
+        out[c] = out[c].str.zfill(6)
+    stated = "weight" in table
+    out["weight"] = table["weight"].astype(float) if stated else 1.0
+    out["weight"] /= out.groupby("source")["weight"].transform("sum")
+    many = out.groupby("source")["target"].transform("size") > 1
+    shared = out.groupby("target")["source"].transform("size") > 1
+    out["relation"] = np.select([many & shared, many, shared], ["n:n", "1:n", "n:1"], "1:1")
+    split = "weights of the table given" if stated else "equal parts, assumption"
+    out["basis"] = np.where(many, split, "whole heading")
+    return out
+
+
+def convert(
+    frame: pd.DataFrame,
+    source: str,
+    target: str,
+    *,
+    code: str = "hs6",
+    amounts: Iterable[str] = ("value", "quantity"),
+    unmapped: str = "raise",
+    table: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Rewrite trade of one HS revision in another.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Trade with a column of headings.
+    source, target : str
+        Revisions.
+    code : str
+        Column of headings.
+    amounts : iterable of str
+        Columns that a split divides; the first that is there weighs what is unmapped.
+    unmapped : {"raise", "drop"}
+        Headings that no table knows: fail with their count and share of value, or leave them out knowingly.
+    table : DataFrame, optional
+        As for :func:`concord`.
+
+    Returns
+    -------
+    DataFrame
+        With ``hs_weight`` and ``hs_basis`` beside the new headings; totals of the amounts are those of the input less
+        what was dropped.
+
+    Raises
+    ------
+    SchemaError
+        Unmapped headings, with their number of rows and share of value.
+
+    Examples
+    --------
+    >>> trade = pd.DataFrame({"hs6": ["850511", "811231"], "value": [90.0, 10.0]})
+    >>> convert(trade, "HS2022", "HS2017")[["hs6", "value", "hs_basis"]].values.tolist()
+    [['850511', 90.0, 'whole heading'], ['811292', 10.0, 'whole heading']]
+    """
+    if unmapped not in ("raise", "drop"):
+        raise unknown_name("policy", unmapped, ("raise", "drop"), "unmapped")
+    a, b = revision(source), revision(target)
+    relation = _relation(a, b) if table is None else _own(table)
+    codes = frame[code].astype("str").str.zfill(6)
+    lost = ~codes.isin(set(relation["source"]))
+    held = [c for c in amounts if c in frame.columns]
+    if lost.any() and unmapped == "raise":
+        counts = {str(k): int(v) for k, v in codes[lost].value_counts().items()}
+        share: dict[str, float] = {}
+        if held:
+            total = float(frame[held[0]].sum())
+            part = frame.loc[lost, held[0]].groupby(codes[lost]).sum() / total if total else pd.Series(dtype=float)
+            share = {str(k): float(v) for k, v in part.items()}
+        raise SchemaError(_absent(sorted(counts), a, counts, share), f"the concordance from {a} to {b}")
+    out = frame[~lost].assign(**{code: codes[~lost]})
+    out = out.merge(relation.rename(columns={"source": code}), on=code, how="inner")
+    for c in held:
+        out[c] = out[c] * out["weight"]
+    out[code] = out["target"]
+    return out.drop(columns=["target", "relation"]).rename(columns={"weight": "hs_weight", "basis": "hs_basis"})
+
+
+def headings(at: str = BASE) -> pd.DataFrame:
+    """Heading to product in a revision, in the shape that :func:`supplyrisk.assemble.assemble` takes.
+
+    Parameters
+    ----------
+    at : str
+        HS revision of the trade.
+
+    Returns
+    -------
+    DataFrame
+        ``hs6, product, factor, factor_low, factor_high, purity, coverage, use, note``: product units per tonne of the
+        heading, and part of its value that is the product. ``use`` is false for baskets: no link may rest on them.
+
+    Examples
+    --------
+    >>> headings().query("hs6 == '850511'")[["product", "factor", "use"]].values.tolist()
+    [['ndfeb.magnet', 1.0, True]]
+    >>> headings("HS1992").query("product == 'antimony.refined'")[["hs6", "use"]].values.tolist()
+    [['811000', False]]
+    """
+    at = revision(at)
+    table = _headings()
+    if at == BASE:
+        return table[table["hs6"].isin(_known(BASE)) | ~table["hs6"].isin(_known("HS2022"))].reset_index(drop=True)
+    kept = table[table["hs6"].isin(_known(at))]
+    moved = table[table["hs6"].isin(_known(BASE) - _known(at))]
+    relation = _relation(BASE, at)
+    moved = moved.merge(relation[["source", "target"]], left_on="hs6", right_on="source")
+    wide = _relation(at, BASE).groupby("source").size()
+    moved["basket"] = moved["target"].map(wide) > 1
+    moved["use"] = moved["use"] & ~moved["basket"]
+    moved["purity"] = moved["purity"].mask(moved["basket"])
+    moved["coverage"] = moved["coverage"].mask(moved["basket"], "partial")
+    moved["note"] = f"{at} heading; HS 2017 " + moved["hs6"] + ": " + moved["note"]
+    moved["hs6"] = moved["target"]
+    declared = set(kept["hs6"])
+    moved = moved[~moved["hs6"].isin(declared)]
+    out = pd.concat([kept, moved[list(table.columns)]], ignore_index=True)
+    return out.drop_duplicates(["hs6", "product"]).reset_index(drop=True)
+
+
+def product_headings(products: Iterable[str] | None = None, at: str = BASE, warn: bool = True) -> pd.DataFrame:
+    """Headings of a list of products; baskets warn.
+
+    Parameters
+    ----------
+    products : iterable of str, optional
+        Product ids; default all.
+    at : str
+        HS revision.
+    warn : bool
+        Warn where a product stands in a basket heading.
+
+    Returns
+    -------
+    DataFrame
+        Rows of :func:`headings`.
+
+    Raises
+    ------
+    UnknownNameError
+        A product without a heading.
+
+    Examples
+    --------
+    >>> product_headings(["ndfeb.magnet"])["hs6"].tolist()
+    ['850511']
+    """
+    table = headings(at)
+    if products is None:
+        return table
+    wanted = list(dict.fromkeys(products))
+    for p in wanted:
+        if p not in set(table["product"]):
+            raise unknown_name("product", p, table["product"], f"headings of {revision(at)}")
+    out = table[table["product"].isin(wanted)].reset_index(drop=True)
+    basket = out[~out["use"]]
+    if warn and len(basket):
+        for code, rows in basket.groupby("hs6"):
+            names = ", ".join(rows["product"])
+            warnings.warn(
+                f"HS {code} is a basket: {rows['note'].iloc[0]}. A share computed on it says little about {names};"
+                " products of one basket share the same flows and must never be added.",
+                BasketWarning,
+                stacklevel=2,
+            )
+    return out
