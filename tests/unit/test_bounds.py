@@ -122,6 +122,14 @@ def test_hhi_of_a_box_with_residual_and_unknown_against_brute_force():
                 assert got[0] <= (q**2).sum() / (q.sum() + spread) ** 2 + 1e-12
 
 
+def test_markets_of_very_different_size_do_not_disturb_each_other():
+    low, high = np.array([0.0217, 0.0192, 0.0042]), np.array([0.0747, 0.0662, 0.0058])
+    alone = m.hhi.interval((low + high) / 2, low=low, high=high)
+    big = np.concatenate([np.full(50, 1e9), low]), np.concatenate([np.full(50, 3e9), high])
+    both = m.hhi.interval((big[0] + big[1]) / 2, low=big[0], high=big[1], by=np.repeat([0, 1], [50, 3]))
+    assert (both[0][1], both[1][1]) == pytest.approx(alone, abs=1e-12)
+
+
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_concentration_ratio_of_a_box_against_brute_force(k):
     def top(q):
