@@ -38,7 +38,7 @@ def _codes(key: Any) -> tuple[IntArray, pd.Index]:
             present = np.zeros(hi - lo + 1, dtype=bool)
             present[shifted] = True
             code = np.cumsum(present) - 1
-            return np.take(code, shifted), pd.Index(np.flatnonzero(present) + lo, name=name)
+            return code[shifted], pd.Index(np.flatnonzero(present) + lo, name=name)
     codes, labels = pd.factorize(pd.Index(array) if array.dtype.kind in "OUS" else array, sort=True)
     if (codes < 0).any():
         raise SchemaError(
@@ -84,7 +84,7 @@ def _grouping(by: Any, supply: Any, m: int) -> tuple[IntArray, int, pd.Index]:
         used = np.flatnonzero(np.bincount(code, minlength=size))
         lookup = np.zeros(size, dtype=np.int64)
         lookup[used] = np.arange(len(used))
-        code = np.take(lookup, code) if len(used) < size else code
+        code = lookup[code] if len(used) < size else code
     else:
         used, code = np.unique(code, return_inverse=True)
         code = code.reshape(-1)
