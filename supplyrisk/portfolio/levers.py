@@ -120,6 +120,7 @@ def build(
     life: float = LIFE,
     running: float = 1.0,
     premium: float | None = None,
+    switching: float = 0.02,
     revealed: bool = True,
     estimate: bool = True,
     only: tuple[str, ...] | None = None,
@@ -146,7 +147,7 @@ def build(
         cost and the plan errs on the dear side. An assumption.
     premium : float, optional
         As in :func:`resource`.
-    revealed : bool
+    switching, revealed
         As in :func:`resource`.
     estimate : bool
         Whether a project without a capital cost on record is given the median cost per capacity of the product's
@@ -182,6 +183,7 @@ def build(
     cost = cost * running
     if revealed:
         cost = np.maximum(cost, m.dearest[pool])
+    cost = cost * (1.0 + number("switching", switching, 0.0))
     m.add_lanes("build", node[j], pool, np.where(offered[j], cap[j], 0.0), cost, grade, j)
     guessed = frame["estimated"].to_numpy(dtype=bool)
     if guessed.any():

@@ -20,7 +20,7 @@ def test_gallium_for_the_default_buyers(atlas: SupplyGraph) -> None:
     plan = optimize(atlas, product="gallium.refined", constraints=max_share("CHN", 0.8))
     group = plan.shares[plan.shares["buyer"] == "group"].set_index("view")
     assert group["before"]["location"] > 0.85
-    assert group["after"]["location"] == pytest.approx(0.8, abs=1e-6)
+    assert group["after"]["location"] <= 0.8 + 1e-6
     assert np.allclose(group["after"], group["model"], atol=1e-9)
     assert len(plan.plants) + (plan.decisions["lever"] == "re-source").sum() > 0
     assert any("one point less CHN share" in s for s in plan.duals["meaning"])
