@@ -44,6 +44,7 @@ EXIT_CODES: dict[int, str] = {
     6: "the output cannot be written",
 }
 DEFAULT_OUT = "supplyrisk-brief.html"
+_SHOWN = ("share", "focal_share", "focal_share_low", "focal_share_high", "hhi", "effective_suppliers", "headline")
 _MONEY = re.compile(
     r"^(?:USD|\$)?\s*([0-9][0-9_,]*(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*(k|m|mn|mln|million|bn|b|billion|tn|trillion)?$",
     re.I,
@@ -121,6 +122,9 @@ class _Parser(argparse.ArgumentParser):
             if isinstance(action.choices, Mapping):
                 known += list(action.choices)
         near: list[str] = []
+        for action in list(self._actions):
+            if isinstance(action.choices, Mapping) and "unrecognized" in message:
+                known += [o for p in action.choices.values() for a in p._actions for o in a.option_strings]
         for word in re.findall(r"'([^']+)'", message)[:1] + re.findall(r"arguments?: (\S+)", message):
             near += close_matches(word.split("=")[0], known)
         hint = f" Did you mean {' or '.join(dict.fromkeys(near))}?" if near and "invalid choice" not in message else ""
@@ -384,10 +388,11 @@ def _score(args: argparse.Namespace, progress: _Progress) -> int:
 
         buyers = buyers_named(graph, _many(args.buyer))[0]
     progress("scoring")
-    by = _many(args.by) or None
-    if buyers and by is not None and "buyer" not in by:
-        raise _Refused("--buyer picks rows by buyer: add buyer to --by, e.g. --by product,buyer.")
-    frame = score(graph, focal=_focal(args), view=args.view, by=by, bounds=True)
+    by = _many(args.by) or ["link"]
+    for given, key, option in ((buyers, "buyer", "--buyer"), (products, "product", "--product")):
+        if given and key not in by and "link" not in by:
+            raise _Refused(f"{option} picks rows by {key}: add {key} to --by, e.g. --by product,buyer.")
+    frame = score(graph, focal=_focal(args), view=args.view, by=by, bounds=True).reset_index()
     if products:
         frame = frame[frame["product"].isin(products)]
     if buyers:
@@ -395,21 +400,15 @@ def _score(args: argparse.Namespace, progress: _Progress) -> int:
     progress.done()
     frame = frame.reset_index(drop=True)
     if args.json:
-        _say(
-            _json(
-                {
-                    "format": "supplyrisk.score/1",
-                    "focal": args.focal,
-                    "view": args.view,
-                    "by": by or ["link"],
-                    "rows": frame,
-                }
-            )
-        )
+        _say(_json({"format": "supplyrisk.score/1", "focal": args.focal, "view": args.view, "by": by, "rows": frame}))
     elif args.csv:
         _say(frame.to_csv(index=False, lineterminator="\n"))
     else:
-        _say(_table(frame, None if args.all else 30))
+        keys = [c for c in frame.columns if frame[c].dtype.kind not in "fiu" and c not in ("focal", "view")]
+        shown = [*keys, *(c for c in _SHOWN if c in frame.columns)]
+        _say(f"focal {args.focal}, view {args.view}; largest focal share first")
+        order = frame.sort_values(["focal_share", *keys], ascending=[False, *[True] * len(keys)], kind="stable")
+        _say(_table(order[shown], None if args.all else 30))
     return 0
 
 
@@ -815,6 +814,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(end.code or 0) if not isinstance(end.code, str) else 2
     except BrokenPipeError:
         # Whoever read has left (head, less): what was asked for was delivered as far as it was wanted.
+        progress.done()
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:

@@ -53,7 +53,7 @@ def chain_path(graph: SupplyGraph, chain: str) -> list[str]:
     rank = dict(zip(own["product"].astype(str), stage_rank(own["stage"]), strict=True))
     ix = graph.index
     known = ix.nodes[(ix.nodes["kind"] == "producer") & ix.nodes["output"].notna()]
-    records = known["product"].astype(str).value_counts().to_dict()
+    records = {str(p): int(n) for p, n in known["product"].value_counts().items()}
     near = _inputs(graph)
     linked = {(p, q) for q in records for p in near.get(q, ())}
     reach = {q: _upstream(q, near, set(records)) for q in records}

@@ -129,11 +129,13 @@ def top(scored: pd.DataFrame, n: int, key: str = "control") -> pd.DataFrame:
     same = good[["chain", "stage"]].astype(str).agg("|".join, axis=1) + good[figures].round(9).astype(str).agg(
         "|".join, axis=1
     )
-    others = good.groupby(same.to_numpy())["name"].agg(lambda s: tuple(s.iloc[1:]))
+    others = {k: tuple(s.astype(str).iloc[1:]) for k, s in good["name"].groupby(same)}
     out = good[~same.duplicated().to_numpy()].head(n)
     also = [others[k] for k in same[out.index]]
     names = [f"{a} and {len(b)} more of the same stage" if b else a for a, b in zip(out["name"], also, strict=True)]
-    return out.assign(name=names, also=also).reset_index(drop=True)
+    out = out.assign(name=names)
+    out["also"] = pd.Series(also, index=out.index, dtype="object")
+    return out.reset_index(drop=True)
 
 
 def _held(graph: SupplyGraph, focal: Sequence[str]) -> dict[str, bool]:
@@ -152,8 +154,11 @@ def _behind(graph: SupplyGraph, pools: pd.DataFrame) -> tuple[dict[str, str], di
     into = ix.links["buyer"].map(product)
     hit = into.notna().to_numpy() & (np.nan_to_num(ix.quantity) > 0)
     weakest = {str(k): worst_grade(g) for k, g in ix.links["grade"][hit].groupby(into[hit])}
-    who = pools.groupby("product")["country"].agg(lambda s: tuple(sorted(set(s), key=lambda c: (c != UNION, c))))
-    return weakest, {str(k): v for k, v in who.items()}
+    who = {
+        str(k): tuple(sorted(set(s.astype(str)), key=lambda c: (c != UNION, c)))
+        for k, s in pools["country"].groupby(pools["product"])
+    }
+    return weakest, who
 
 
 def unknown_flows(graph: SupplyGraph, buyers: Sequence[str], products: Sequence[str]) -> pd.DataFrame:

@@ -340,7 +340,7 @@ def read_plan(
 
 def _side_by_side(before: pd.DataFrame, after: pd.DataFrame, products: Sequence[str], view: str) -> pd.DataFrame:
     """The same share of two graphs, by the same ruler."""
-    a, b = before.set_index("product").reindex(products), after.set_index("product").reindex(products)
+    a, b = (f.set_index("product").reindex(list(products)) for f in (before, after))
     out = pd.DataFrame({"product": products, "name": a["name"].to_numpy()})
     for label, frame in (("before", a), ("after", b)):
         for tail in ("", "_low", "_high"):

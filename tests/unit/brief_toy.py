@@ -7,9 +7,13 @@ import pandas as pd
 import supplyrisk as sr
 
 
+def row(**cells):
+    return cells
+
+
 def toy_graph() -> sr.SupplyGraph:
     def p(product, name, chain, stage):
-        return dict(
+        return row(
             product=product, name=name, commodity=chain, chain=chain, stage=stage, unit="t", basis="contained",
             period="year", price=1000.0, price_source="mcs", price_grade="A", price_year=2024,
         )  # fmt: skip
@@ -29,20 +33,20 @@ def toy_graph() -> sr.SupplyGraph:
     nodes, links, demand = [], [], []
     for prod, made in out.items():
         for c, v in made.items():
-            row = dict(node=f"{prod}@{c}", product=prod, country=c, kind="producer", year=2024)
+            cells = row(node=f"{prod}@{c}", product=prod, country=c, kind="producer", year=2024)
             if v is not None:
-                row |= dict(
+                cells |= row(
                     output=v, output_source="mcs", output_year=2024, output_grade="C" if c in ("MMR", "EST") else "A"
                 )
             else:
-                row |= dict(output_missing="withheld")
-            nodes.append(row)
+                cells |= row(output_missing="withheld")
+            nodes.append(cells)
         for c in ("USA", "JPN", "DEU", "CHN", "MYS"):
-            nodes.append(dict(node=f"{prod}@{c}:demand", product=prod, country=c, kind="demand", year=2024))
+            nodes.append(row(node=f"{prod}@{c}:demand", product=prod, country=c, kind="demand", year=2024))
 
     def link(a, b, product, q, method="observed"):
         links.append(
-            dict(supplier=a, buyer=b, product=product, year=2024, method=method, quantity=q, source="baci", grade="A")
+            row(supplier=a, buyer=b, product=product, year=2024, method=method, quantity=q, source="baci", grade="A")
         )
 
     for prod, made in out.items():
@@ -51,7 +55,7 @@ def toy_graph() -> sr.SupplyGraph:
                 if v and c != "ROW":
                     link(f"{prod}@{c}", f"{prod}@{b}:demand", prod, v * part)
             demand.append(
-                dict(node=f"{prod}@{b}:demand", use="total", year=2024, quantity=sum(v or 0 for v in made.values()) * part,
+                row(node=f"{prod}@{b}:demand", use="total", year=2024, quantity=sum(v or 0 for v in made.values()) * part,
                      source="mcs", grade="B")
             )  # fmt: skip
     link("ree.mine@AUS", "ree.mine@MYS:demand", "ree.mine", 15)
@@ -61,43 +65,43 @@ def toy_graph() -> sr.SupplyGraph:
     for c in ("CHN", "JPN", "DEU"):
         link(f"ree.oxide@{c}:demand", f"ndfeb.magnet@{c}", "ree.oxide", 5, "balanced")
     recipes = pd.DataFrame([
-        dict(product="ree.oxide", input="ree.mine", process="sep", input_class="essential", coefficient=1.1, source="mcs", grade="B"),
-        dict(product="ndfeb.magnet", input="ree.oxide", process="sinter", input_class="essential", coefficient=0.3,
+        row(product="ree.oxide", input="ree.mine", process="sep", input_class="essential", coefficient=1.1, source="mcs", grade="B"),
+        row(product="ndfeb.magnet", input="ree.oxide", process="sinter", input_class="essential", coefficient=0.3,
              grade="assumption"),
     ])  # fmt: skip
     holdings = pd.DataFrame([
-        dict(asset="ree.mine@USA", part="", portion=1.0, holder="Shenghe", holder_country="CHN", type="equity",
+        row(asset="ree.mine@USA", part="", portion=1.0, holder="Shenghe", holder_country="CHN", type="equity",
              valid_from="2017", share=0.08, source="mcs", grade="A"),
-        dict(asset="ree.oxide@MYS", part="", portion=1.0, holder="Lynas", holder_country="AUS", type="majority",
+        row(asset="ree.oxide@MYS", part="", portion=1.0, holder="Lynas", holder_country="AUS", type="majority",
              valid_from="2012", share=1.0, source="mcs", grade="A"),
     ])  # fmt: skip
     measures = pd.DataFrame([
-        dict(measure="CHN-2024-GA-US-BAN", name="Ban on gallium to the United States", actor="CHN", target="USA",
+        row(measure="CHN-2024-GA-US-BAN", name="Ban on gallium to the United States", actor="CHN", target="USA",
              product="gallium.refined", kind="ban", announced="2024-12-03", effective="2024-12-03", suspended="2025-11-09",
              suspended_until="2026-11-27", status="suspended to 27 Nov 2026", severity=1.0, source="mofcom", grade="A"),
-        dict(measure="CHN-2023-GA", name="Licence for gallium", actor="CHN", target="ALL", product="gallium.refined",
+        row(measure="CHN-2023-GA", name="Licence for gallium", actor="CHN", target="ALL", product="gallium.refined",
              kind="licence", announced="2023-07-03", effective="2023-08-01", severity=0.3, source="mofcom", grade="A"),
     ])  # fmt: skip
     projects = pd.DataFrame([
-        dict(project="fort-worth", name="Fort Worth <magnets>", product="ndfeb.magnet", country="USA", company="MP Materials",
+        row(project="fort-worth", name="Fort Worth <magnets>", product="ndfeb.magnet", country="USA", company="MP Materials",
              holder_country="USA", status="construction", start=2026, capacity=10.0, capex=2.0e8, capacity_grade="A",
              capacity_source="mcs", capex_grade="A", capex_source="mcs"),
-        dict(project="ga-can", name="Trail gallium", product="gallium.refined", country="CAN", company="Teck",
+        row(project="ga-can", name="Trail gallium", product="gallium.refined", country="CAN", company="Teck",
              holder_country="CAN", status="study", start=2028, capacity=100.0, capex=1.0e8, capacity_grade="B",
              capacity_source="mcs", capex_grade="B", capex_source="mcs"),
     ])  # fmt: skip
     memberships = pd.DataFrame([
-        dict(coalition="MSP", coalition_name="Minerals Security Partnership", country=c, role="member", valid_from="2022-06-14",
+        row(coalition="MSP", coalition_name="Minerals Security Partnership", country=c, role="member", valid_from="2022-06-14",
              valid_to="2026-02-04", source="state", grade="A")
         for c in ("USA", "JPN", "DEU")
     ])  # fmt: skip
-    gaps = pd.DataFrame([dict(product="ndfeb.magnet", what="output", where="VNM", reason="withheld", note="no figure")])
+    gaps = pd.DataFrame([row(product="ndfeb.magnet", what="output", where="VNM", reason="withheld", note="no figure")])
     sources = pd.DataFrame([
-        dict(source="mcs", title="Mineral Commodity Summaries 2026", year=2026, licence="public domain", licence_class="public_domain",
+        row(source="mcs", title="Mineral Commodity Summaries 2026", year=2026, licence="public domain", licence_class="public_domain",
              url="https://example.org/mcs"),
-        dict(source="baci", title="CEPII BACI 2026", year=2026, licence="Etalab 2.0", licence_class="attribution"),
-        dict(source="mofcom", title="MOFCOM notices <script>alert(1)</script>", year=2026, licence="facts", licence_class="facts"),
-        dict(source="state", title="Partnership pages", year=2026, licence="facts", licence_class="facts"),
+        row(source="baci", title="CEPII BACI 2026", year=2026, licence="Etalab 2.0", licence_class="attribution"),
+        row(source="mofcom", title="MOFCOM notices <script>alert(1)</script>", year=2026, licence="facts", licence_class="facts"),
+        row(source="state", title="Partnership pages", year=2026, licence="facts", licence_class="facts"),
     ])  # fmt: skip
     return sr.SupplyGraph.from_tables(
         products=products, nodes=pd.DataFrame(nodes), links=pd.DataFrame(links), demand=pd.DataFrame(demand), recipes=recipes,
