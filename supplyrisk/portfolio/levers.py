@@ -48,6 +48,7 @@ def resource(
     .. math:: (1 + \sigma) \max\big(c_u,\; \max_{v:\, b_{vb} > 0} c_v\big)
 
     since a buyer that could have saved by switching would have done so: a plan without constraints changes nothing.
+    Need beyond today's deliveries (lever ``grow``) costs :math:`(1+\sigma)\,c_u`.
     Nobody can buy more from the unlisted rest of the world.
 
     Parameters
@@ -101,6 +102,11 @@ def resource(
     known = ~np.isnan(cost)
     who, pool, cost, grade = who[known], pool[known], cost[known], grade[known]
     if revealed:
+        # Need beyond today's deliveries has no present supplier to be weighed against: it pays the plain price.
+        grows = np.flatnonzero(m.growth[pool] > 0)
+        if len(grows):
+            none = np.full(len(grows), np.inf)
+            m.add_lanes("grow", who[grows], pool[grows], none, cost[grows] * (1.0 + switching), grade[grows])
         cost = np.maximum(cost, m.dearest[pool])
         m.notes.append("re-sourcing: a new delivery costs no less than the buyer's dearest today (assumption)")
     m.add_lanes("re-source", who, pool, np.full(len(who), np.inf), cost * (1.0 + switching), grade)

@@ -163,6 +163,13 @@ class Build:
         np.maximum.at(out, self.case.base_pool[taken], cost[taken])
         return out
 
+    @cached_property
+    def growth(self) -> FloatArray:
+        """Need of each pool beyond today's deliveries."""
+        today = np.bincount(self.case.base_pool, self.case.base, len(self.case.pool))
+        extra = self.case.need - today
+        return np.where(extra > 1e-9 * np.maximum(self.case.need, today), extra, 0.0)
+
     def add_lanes(
         self,
         lever: str,
@@ -275,6 +282,20 @@ class Build:
         self._availability_rows(size)
         if self.projects is not None:
             self._plant_rows(size, self.projects)
+        grows = np.flatnonzero(self.lever == "grow")
+        if len(grows):
+            pools, row = np.unique(self.pool[grows], return_inverse=True)
+            self.matrix.add_rows(
+                "growth",
+                len(pools),
+                row,
+                grows,
+                np.ones(len(grows)),
+                upper=self.growth[pools],
+                scale=size[case.pool_product[pools]],
+                keys=lambda: pool_name[pools].tolist(),
+                say=lambda i: f"need of {pool_name[pools[i]]} beyond today's deliveries: {self.growth[pools[i]]:.6g}",
+            )
 
     def _plant_rows(self, size: FloatArray, plants: Columns) -> None:
         fed = np.flatnonzero(self.project >= 0)

@@ -228,7 +228,7 @@ class Portfolio:
             start = "" if pd.isna(q["start"]) else f", from {int(q['start'])}"
             words = f"{q['delivered']:,.6g} {q['unit']}, {money(q['capex'])}{start}"
             lines.append(f"build {q['project']} ({q['country']}): {words}")
-        new = self.decisions[self.decisions["lever"] == "re-source"].nlargest(5, "cost")
+        new = self.decisions[self.decisions["lever"].isin(["re-source", "grow"])].nlargest(5, "cost")
         for r in new.itertuples():
             lines.append(f"buy {r.quantity:,.6g} {r.unit} more from {r.supplier} for {r.buyer}")
         lines += [f"binds: {b}" for b in self.binding]

@@ -198,6 +198,10 @@ def test_use_on_record_wins_over_deliveries_and_says_so(g: SupplyGraph) -> None:
     plan = optimize(hand(demand=demand), BUYERS, product=P)
     assert plan.needs["need"].tolist() == [90.0, 66.0]
     assert any("use on record" in n for n in plan.notes)
+    # The 6 kg more are bought at the plain price of the cheapest, the rest stays as it is.
+    new = plan.decisions[plan.decisions["lever"] != "keep"]
+    assert new[["lever", "country", "quantity"]].to_numpy().tolist() == [["grow", "CHN", pytest.approx(6.0)]]
+    assert new["unit_cost"].tolist() == [pytest.approx(408.0)]
 
 
 # ---------------------------------------------------------------------- plans by hand
