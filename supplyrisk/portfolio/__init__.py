@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .constraints import budget, max_share, max_supplier_share, min_suppliers
 from .economics import capital_recovery
+from .frontier import frontier
 from .levers import build, resource, unmet
 from .model import Build
 from .plan import Portfolio
@@ -25,6 +26,7 @@ __all__ = [
     "cost",
     "cvar",
     "expected_loss",
+    "frontier",
     "max_share",
     "max_supplier_share",
     "min_suppliers",

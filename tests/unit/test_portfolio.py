@@ -22,6 +22,7 @@ from supplyrisk.portfolio import (
     cost,
     cvar,
     expected_loss,
+    frontier,
     max_share,
     max_supplier_share,
     min_suppliers,
@@ -333,6 +334,18 @@ def test_objective_terms_compose() -> None:
     assert repr(2 * (cost() + cvar(0.9))) == "2*cost() + 2*cvar(0.9)"
     with pytest.raises(TypeError):
         cost() + 1  # type: ignore[operator]
+
+
+def test_frontier_is_the_row_of_single_plans(g: SupplyGraph) -> None:
+    front = frontier(g, BUYERS, product=P, view="control", points=6)
+    assert front["objective"].is_monotonic_increasing
+    assert (front["share"].diff().dropna() < 0).all()
+    assert front["share"].iloc[0] == pytest.approx(2 / 3)
+    assert front["share"].iloc[-1] == pytest.approx(0.24)
+    assert front["knee"].sum() == 1
+    for r in front.iloc[1:].itertuples():
+        cap = max_share("CHN", float(r.share) + 1e-8, view="control")
+        assert optimize(g, BUYERS, product=P, constraints=cap).objective_value == pytest.approx(r.objective, rel=1e-6)
 
 
 # ---------------------------------------------------------------------- scenarios
