@@ -22,6 +22,7 @@ _WHERE: dict[str, str] = {
     "coalition": "atlas.coalitions",
     "assemble": "assemble",
     "data_dictionary": "schema",
+    "contents": "atlas",
     "node_id": "schema",
     # the ruler
     "score": "metrics",
@@ -35,6 +36,7 @@ _WHERE: dict[str, str] = {
     "export_licence": "shocks",
     "enact": "shocks",
     "state": "shocks",
+    "states": "shocks",
     "simulate": "shocks",
     "measure": "registry",
     # plans
@@ -62,6 +64,7 @@ __all__ = ["__version__", *sorted(_WHERE)]
 
 if TYPE_CHECKING:
     from .assemble import assemble as assemble
+    from .atlas import contents as contents
     from .atlas import load_atlas as load_atlas
     from .atlas.coalitions import coalition as coalition
     from .graph import SupplyGraph as SupplyGraph
@@ -83,7 +86,7 @@ if TYPE_CHECKING:
     from .registry import lever as lever
     from .registry import measure as measure
     from .registry import objective as objective
-    from .report import brief as brief
+    from .report.brief import brief as brief  # type: ignore[no-redef]
     from .schema import data_dictionary as data_dictionary
     from .schema import node_id as node_id
     from .shocks import enact as enact
@@ -91,6 +94,7 @@ if TYPE_CHECKING:
     from .shocks import export_licence as export_licence
     from .shocks import simulate as simulate
     from .shocks import state as state
+    from .shocks import states as states
 
 
 def _resolve(name: str) -> Any:

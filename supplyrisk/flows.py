@@ -293,6 +293,12 @@ class Build:
         out["left"] = (out["quantity"] - out["node"].map(sent).fillna(0.0)).clip(lower=0.0)
         return out
 
+    def _most(self, makers: pd.DataFrame) -> pd.Series:
+        """The most that makers can make: a stated bound, else nameplate, which output does not exceed for long."""
+        c = self.capacity
+        plate = c.assign(top=c["high"].fillna(c["quantity"])).groupby("node")["top"].max()
+        return makers["high"].fillna(makers["node"].map(plate).astype(float))
+
     def _domestic(self) -> None:
         """What traded producers keep at home."""
         left = self._left()
@@ -304,12 +310,15 @@ class Build:
         partial = left["product"].map(self.coverage).astype(bool).to_numpy()
         left = left[~partial | ((net > 0) & (left["country"] != "ROW").to_numpy())]
         left["left"] = left["left"].mask(left["node"].isin(self.carved))  # exports are known, the rest is not
+        # What a maker of unknown output keeps is at most what it can make, less what it sends.
+        sent = left["node"].map(self.flow("supplier")).fillna(0.0) if len(self.links) else 0.0
+        most = (self._most(left) - sent).clip(lower=0.0)
         left = left.assign(
             supplier=left["node"],
             buyer=pool_id(left["product"], left["country"]),
             quantity=left["left"],
             low=np.nan,
-            high=np.nan,
+            high=most.where(left["left"].isna()),
             missing=None,
             grade=worst(left["grade"], ["B"] * len(left)),
             year=left["year"].clip(lower=self.trade_year),

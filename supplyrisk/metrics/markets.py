@@ -143,9 +143,18 @@ class Market:
     single: Lines | None = None
 
 
-def _middle(value: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    """A quantity that is stated only as a range counts with its middle; without a range it stays missing."""
-    ranged = np.isnan(value) & np.isfinite(high) & (high > low)
+_NARROW = 3.0
+
+
+def _middle(value: FloatArray, low: FloatArray, high: FloatArray, rows: pd.DataFrame, prefix: str = "") -> FloatArray:
+    """A quantity that is stated as a narrow range counts with its middle; a wide one says too little and stays missing.
+
+    Wide is more than threefold: the middle of "at least 3, at most 500" would be an invention. The bounds use the
+    whole range either way.
+    """
+    stated = rows[f"{prefix}low"].notna().to_numpy(dtype=bool) & rows[f"{prefix}high"].notna().to_numpy(dtype=bool)
+    with np.errstate(invalid="ignore"):
+        ranged = np.isnan(value) & stated & (high <= _NARROW * low)
     return np.where(ranged, 0.5 * (low + np.where(ranged, high, 0.0)), value)
 
 
@@ -172,7 +181,7 @@ def _from_links(graph: SupplyGraph, pick: IntArray, market: IntArray, keys: pd.D
         node=ix.src[pick],
         row=pick.astype(np.int64),
         links=True,
-        quantity=_middle(ix.quantity[pick], ix.low[pick], ix.high[pick]),
+        quantity=_middle(ix.quantity[pick], ix.low[pick], ix.high[pick], rows),
         low=ix.low[pick],
         high=ix.high[pick],
         graded=_grade(rows, "grade"),
@@ -277,7 +286,7 @@ def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
         node=pick.astype(np.int64),
         row=pick.astype(np.int64),
         links=False,
-        quantity=_middle(q, lo, hi),
+        quantity=_middle(q, lo, hi, rows, f"{column}_"),
         low=lo,
         high=hi,
         graded=_grade(rows, f"{column}_grade"),
