@@ -54,3 +54,15 @@ def test_nickel_naive_against_look_through(atlas: SupplyGraph) -> None:
     assert through.objective_value >= naive.objective_value - 1e-6 * abs(naive.objective_value)
     indonesia = [float(p.decisions.loc[p.decisions["country"] == "IDN", "quantity"].sum()) for p in (naive, through)]
     assert indonesia[1] < indonesia[0]
+
+
+@pytest.mark.parametrize("view", ["location", "control"])
+def test_the_score_of_the_plan_graph_is_the_reported_share(atlas: SupplyGraph, view: str) -> None:
+    from supplyrisk.metrics import score
+
+    plan = optimize(atlas, product="gallium.refined", constraints=max_share("CHN", 0.8, view="control"))
+    table = score(plan.graph, focal="CHN", view=view, by=["product", "buyer"]).reset_index()
+    table = table[table["product"] == "gallium.refined"].set_index("buyer")["focal_share"]
+    mine = plan.shares[plan.shares["view"] == view].set_index("buyer")["after"].drop("group").dropna()
+    assert len(mine) > 1
+    assert np.allclose(table[mine.index], mine, atol=1e-9)
