@@ -68,12 +68,12 @@ if TYPE_CHECKING:
     from .atlas import load_atlas as load_atlas
     from .atlas.coalitions import coalition as coalition
     from .graph import SupplyGraph as SupplyGraph
-    from .metrics import compare as compare
-    from .metrics import explain as explain
-    from .metrics import methods as methods
-    from .metrics import metric as metric
-    from .metrics import rank_stability as rank_stability
-    from .metrics import score as score
+    from .metrics.explain import compare as compare
+    from .metrics.explain import explain as explain
+    from .metrics.mix import methods as methods
+    from .metrics.mix import metric as metric
+    from .metrics.sampling import rank_stability as rank_stability
+    from .metrics.score import score as score
     from .portfolio import budget as budget
     from .portfolio import build as build
     from .portfolio import cost as cost
@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     from .registry import lever as lever
     from .registry import measure as measure
     from .registry import objective as objective
-    from .report.brief import brief as brief  # type: ignore[no-redef]
+    from .report.brief import brief as brief
     from .schema import data_dictionary as data_dictionary
     from .schema import node_id as node_id
     from .shocks import enact as enact

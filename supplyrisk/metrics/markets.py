@@ -146,16 +146,17 @@ class Market:
 _NARROW = 3.0
 
 
-def _middle(value: FloatArray, low: FloatArray, high: FloatArray, rows: pd.DataFrame, prefix: str = "") -> FloatArray:
-    """A quantity that is stated as a narrow range counts with its middle; a wide one says too little and stays missing.
+def _stand_in(value: FloatArray, low: FloatArray, high: FloatArray, rows: pd.DataFrame, prefix: str = "") -> FloatArray:
+    """What stands for a quantity that is stated only as a range: the middle of a narrow one, the least of a wide one.
 
-    Wide is more than threefold: the middle of "at least 3, at most 500" would be an invention. The bounds use the
-    whole range either way.
+    Wide is more than threefold: the middle of "at least 3, at most 500" would be an invention, while the 3 are known.
+    Without a stated lower bound the quantity stays missing. The bounds use the whole range either way.
     """
-    stated = rows[f"{prefix}low"].notna().to_numpy(dtype=bool) & rows[f"{prefix}high"].notna().to_numpy(dtype=bool)
+    least = rows[f"{prefix}low"].to_numpy(dtype=np.float64)
+    gone = np.isnan(value) & (least > 0)
+    narrow = rows[f"{prefix}high"].notna().to_numpy(dtype=bool) & (high <= _NARROW * low)
     with np.errstate(invalid="ignore"):
-        ranged = np.isnan(value) & stated & (high <= _NARROW * low)
-    return np.where(ranged, 0.5 * (low + np.where(ranged, high, 0.0)), value)
+        return np.where(gone, np.where(narrow, 0.5 * (low + np.where(narrow, high, 0.0)), low), value)
 
 
 def _grade(frame: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
@@ -181,7 +182,7 @@ def _from_links(graph: SupplyGraph, pick: IntArray, market: IntArray, keys: pd.D
         node=ix.src[pick],
         row=pick.astype(np.int64),
         links=True,
-        quantity=_middle(ix.quantity[pick], ix.low[pick], ix.high[pick], rows),
+        quantity=_stand_in(ix.quantity[pick], ix.low[pick], ix.high[pick], rows),
         low=ix.low[pick],
         high=ix.high[pick],
         graded=_grade(rows, "grade"),
@@ -286,7 +287,7 @@ def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
         node=pick.astype(np.int64),
         row=pick.astype(np.int64),
         links=False,
-        quantity=_middle(q, lo, hi, rows, f"{column}_"),
+        quantity=_stand_in(q, lo, hi, rows, f"{column}_"),
         low=lo,
         high=hi,
         graded=_grade(rows, f"{column}_grade"),

