@@ -84,18 +84,36 @@ class Report:
 
     def drop(self, reason: str, rows: int, value: float | None = None) -> None:
         """Count rows left out, and why."""
-        if rows:
-            self.dropped.append({"reason": reason, "rows": int(rows), "value": value})
+        if not rows:
+            return
+        for entry in self.dropped:
+            if entry["reason"] == reason:
+                entry["rows"] += int(rows)
+                if value is not None:
+                    entry["value"] = (entry["value"] or 0.0) + value
+                return
+        self.dropped.append({"reason": reason, "rows": int(rows), "value": value})
 
     def unknown(self, kind: str, names: pd.Series, value: pd.Series | None = None) -> None:
-        """Record names that no concordance knows, with their share of value where there is one."""
+        """Record names that no concordance knows, with their share of value where there is one.
+
+        ``value`` holds all rows, not only the unknown ones: the share is of all. A name met again in a later part of
+        the same file adds its rows and keeps its larger share.
+        """
         if not len(names):
             return
+        before = {(u["kind"], u["name"]): u for u in self.unmapped}
         total = float(value.sum()) if value is not None else 0.0
         parts = value.reindex(names.index).groupby(names.astype("str")).sum() if value is not None and total else None
         for name, rows in names.value_counts().items():
             part = float(parts.get(str(name), 0.0)) / total if parts is not None else None
-            self.unmapped.append({"kind": kind, "name": str(name)[:120], "rows": int(rows), "value_share": part})
+            entry = before.get((kind, str(name)[:120]))
+            if entry is None:
+                self.unmapped.append({"kind": kind, "name": str(name)[:120], "rows": int(rows), "value_share": part})
+                continue
+            entry["rows"] += int(rows)
+            if part is not None:
+                entry["value_share"] = max(part, entry["value_share"] or 0.0)
 
     @property
     def rows_dropped(self) -> int:

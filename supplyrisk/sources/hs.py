@@ -129,7 +129,7 @@ def _relation(source: str, target: str) -> pd.DataFrame:
         frame = frame.merge(hop, on="target", how="left")
         frame["weight"] *= frame["part"].fillna(1.0)
         frame["target"] = frame["next"].fillna(frame["target"])
-        frame = frame.groupby(["source", "target"], as_index=False)["weight"].sum()
+        frame = frame.groupby(["source", "target"], as_index=False).agg(weight=("weight", "sum"))
     many = frame.groupby("source")["target"].transform("size") > 1
     shared = frame.groupby("target")["source"].transform("size") > 1
     frame["relation"] = np.select([many & shared, many, shared], ["n:n", "1:n", "n:1"], "1:1")

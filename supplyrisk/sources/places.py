@@ -38,7 +38,15 @@ _ALIASES = {
     "hong kong sar, china": "HKG", "china, hong kong special administrative region": "HKG", "macao": "MAC", "macau": "MAC",
     "china, macao sar": "MAC", "macao sar, china": "MAC", "china, mainland": "CHN", "china (mainland)": "CHN",
     "mainland china": "CHN", "china": "CHN", "people's republic of china": "CHN", "pr china": "CHN", "china, people's republic": "CHN",
-    "russia": "RUS", "russian federation": "RUS", "russia, asia": "RUS", "russia, europe": "RUS", "ussr": "SUN", "soviet union": "SUN", "rhodesia": "ZWE", "yugoslavia": "YUG", "czechoslovakia": "CSK", "german d.r.": "DDR", "the bahamas": "BHS", "the gambia": "GMB",
+    "russia": "RUS", "russian federation": "RUS", "russia, asia": "RUS", "russia, europe": "RUS", "ussr": "SUN", "soviet union": "SUN", "rhodesia": "ZWE", "yugoslavia": "YUG", "czechoslovakia": "CSK", "german d.r.": "DDR", "the bahamas": "BHS",
+    "the former yugoslav republic of macedonia": "MKD", "china, macao special administrative region": "MAC",
+    "saint maarten (dutch part)": "SXM", "cocos islands": "CCK", "saint helena": "SHN", "christmas islands": "CXR",
+    "british indian ocean territories": "IOT", "norfolk islands": "NFK", "french south antarctic territories": "ATF",
+    "federated state of micronesia": "FSM", "st. helena": "SHN", "saint pierre and miquelon": "SPM", "wallis and futuna islands": "WLF",
+    "br. virgin isds": "VGB", "us virgin isds": "VIR", "turks and caicos isds": "TCA", "cayman isds": "CYM", "cook isds": "COK",
+    "faeroe isds": "FRO", "faroe isds": "FRO", "marshall isds": "MHL", "solomon isds": "SLB", "n. mariana isds": "MNP",
+    "falkland isds (malvinas)": "FLK", "christmas isds": "CXR", "norfolk isds": "NFK", "br. indian ocean terr.": "IOT",
+    "fs micronesia": "FSM", "state of libya": "LBY", "libyan arab jamahiriya": "LBY", "the gambia": "GMB",
     "usa": "USA", "united states": "USA", "united states of america": "USA", "usa, puerto rico and us virgin islands": "USA",
     "u.s.": "USA", "us": "USA", "uk": "GBR", "great britain": "GBR", "united kingdom": "GBR", "viet nam": "VNM", "vietnam": "VNM",
     "bolivia": "BOL", "bolivia (plurinational state of)": "BOL", "plurinational state of bolivia": "BOL", "iran": "IRN",
@@ -150,7 +158,16 @@ def _by_code() -> tuple[dict[str, str], dict[str, str], dict[int, str]]:
     import pycountry
 
     three = {c.alpha_3: c.alpha_3 for c in pycountry.countries} | _CODES
-    two = {c.alpha_2: c.alpha_3 for c in pycountry.countries} | {"UK": "GBR", "EL": "GRC", "XK": "XKX"}
+    two = {c.alpha_2: c.alpha_3 for c in pycountry.countries} | {
+        "UK": "GBR",
+        "EL": "GRC",
+        "XK": "XKX",
+        "CS": "SCG",
+        "AN": "ANT",
+        "SU": "SUN",
+        "YU": "YUG",
+        "TP": "TLS",
+    }
     numeric = {int(c.numeric): c.alpha_3 for c in pycountry.countries} | _NUMERIC
     return three, two, numeric
 

@@ -1,0 +1,611 @@
+"""CEPII BACI: bilateral trade by HS heading, one file a year; streamed, so that memory does not grow with the years."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SourceError
+from ..registry import source
+from . import hs
+from .base import (
+    MAX_CELL,
+    PathLike,
+    Reading,
+    Report,
+    check_member,
+    files_in,
+    find_columns,
+    open_binary,
+    read_delimited,
+    source_row,
+)
+from .commodities import map_products, product_rows, shares_of_world
+from .places import AGGREGATE, countries, country
+
+__all__ = ["baci", "dependence"]
+
+_PARTS = {
+    "t": ["t", "year", "period"],
+    "i": ["i", "exporter", "origin", "sources"],
+    "j": ["j", "importer", "destination", "targets"],
+    "k": ["k", "hs6", "cmd", "cmdCode", "product"],
+    "material": ["material"],
+    "v": ["v"],
+    "usd": ["value_usd", "value", "primaryValue"],
+    "q": ["q", "qty_t", "quantity", "q_total"],
+}
+_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
+_BLOCK = 1 << 24
+_NAME = re.compile(r"HS(\d{2})", re.IGNORECASE)
+_YEAR = re.compile(r"(?:_Y|[^0-9])((?:19|20)\d{2})(?=[^0-9]|$)")
+_VINTAGE = re.compile(r"V(\d{6})([a-z]?)", re.IGNORECASE)
+
+
+@source(
+    licence="attribution",
+    publisher="CEPII",
+    formats=("csv", "csv.gz", "zip", "parquet", "folder of years"),
+    reads="bilateral trade by HS heading: value and tonnes",
+)
+def baci(
+    path: PathLike | Iterable[PathLike],
+    *,
+    products: Iterable[str] | None = None,
+    headings: Iterable[str] | str | None = None,
+    years: Iterable[int] | None = None,
+    revision: str | None = None,
+    country_file: PathLike | None = None,
+    year: int | None = None,
+) -> Reading:
+    r"""Read BACI: one year, a zip or a folder of years, any HS revision, in bounded memory.
+
+    Parameters
+    ----------
+    path : path-like or iterable of path-like
+        csv, csv.gz, zip (of one or of many years), parquet, a folder of these, or several files.
+    products : iterable of str, optional
+        Keep the headings of these products; a basket heading warns.
+    headings : iterable of str or "all", optional
+        Keep these headings. With neither, the headings of all products that the package knows are kept.
+    years : iterable of int, optional
+        Keep these years.
+    revision : str, optional
+        HS revision, e.g. ``"HS2012"``; default from the file's name.
+    country_file : path-like, optional
+        CEPII's ``country_codes_V....csv``; default one that lies in the folder, else the built-in codes.
+    year : int, optional
+        Year of a file that has no column for it and no year in its name.
+
+    Returns
+    -------
+    Reading
+        ``inputs``: ``products``, ``trade`` (``hs6, origin, destination, year, quantity`` in tonnes, ``value`` in USD)
+        and ``concordance``. ``tables``: ``nodes`` and observed ``links`` of the products whose headings hold nothing
+        else, and ``sources``. ``data``: all flows kept, with a flag.
+
+    Raises
+    ------
+    SourceError
+        Not such a file, an unreadable number, unknown columns.
+
+    Warns
+    -----
+    BasketWarning
+        A product asked for by name stands in a basket such as HS 811292.
+
+    Notes
+    -----
+    UN code 490, "Other Asia, nes", is where the statistics put Taiwan: read as TWN, flagged. Codes of former states
+    (58, 280, 736) are added to their successors' flows. Column ``v`` is in thousand USD, ``value`` in USD. Nothing is
+    repaired here; see :mod:`supplyrisk.sources.repair`. An exporter is not thereby a producer: in ``tables`` a net
+    importer's exports leave from its pool.
+
+    References
+    ----------
+    Gaulier and Zignago (2010), BACI: International Trade Database at the Product-Level, CEPII WP 2010-23.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = "t,i,j,k,v,q\n2024,156,842,850511,745.0,10\n2024,490,842,850511,255.0,5\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "BACI_HS17_Y2024_V202601.csv")
+    ...     _ = file.write_text(text)
+    ...     reading = baci(file, products=["ndfeb.magnet"])
+    >>> reading.inputs["trade"][["origin", "destination", "value"]].values.tolist()
+    [['CHN', 'USA', 745000.0], ['TWN', 'USA', 255000.0]]
+    """
+    files, shown = _files(path)
+    report = Report("baci", shown, "attribution")
+    at = _revision(files, revision, report)
+    con = _concordance(at, products, headings)
+    wanted = None if headings == "all" else set(con["hs6"]) | _asked(headings)
+    names = _country_names(path, country_file)
+    parts = []
+    for file in files:
+        parts += [_finish(p, names, report) for p in _file(file, wanted, report, year, names)]
+    data = pd.concat(parts, ignore_index=True) if parts else _finish(_empty(), names, report)
+    if years is not None:
+        keep = data["year"].isin([int(y) for y in years])
+        report.drop("year not asked for", int((~keep).sum()), float(data.loc[~keep, "value"].sum()))
+        data = data[keep].reset_index(drop=True)
+    return _reading(data, con, at, files, report)
+
+
+def _asked(headings: Iterable[str] | str | None) -> set[str]:
+    if headings is None or headings == "all":
+        return set()
+    return {str(h).zfill(6) for h in ([headings] if isinstance(headings, str) else headings)}
+
+
+def _concordance(at: str, products: Iterable[str] | None, headings: Iterable[str] | str | None) -> pd.DataFrame:
+    con = hs.product_headings(products, at)
+    if products is None and headings is not None and headings != "all":
+        con = con[con["hs6"].isin(_asked(headings))].reset_index(drop=True)
+    return con
+
+
+def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[Path], str]:
+    if not isinstance(path, (str, Path)) and not hasattr(path, "__fspath__"):
+        files = [Path(p) for p in path]
+        return files, ", ".join(f.name for f in files[:3]) + (" ..." if len(files) > 3 else "")
+    root = Path(path)  # type: ignore[arg-type]
+    if not root.is_dir():
+        return [root], root.name
+    found = [f for f in files_in(root, _SUFFIXES) if not re.match(r"(country|product)_codes", f.name, re.IGNORECASE)]
+    if not found:
+        raise _refuse(root, "no year of BACI in the folder", f"Expected files that end in {', '.join(_SUFFIXES)}.")
+    return found, f"{root.name}/ ({len(found)} files)"
+
+
+def _revision(files: list[Path], given: str | None, report: Report) -> str:
+    if given is not None:
+        return hs.revision(given)
+    found = {hs.revision(m[1]) for f in files if (m := _NAME.search(f.name))}
+    if len(found) > 1:
+        rule = "files of several HS revisions"
+        raise _refuse(files[0], rule, "Read them apart, and hs.convert() one of them.", ", ".join(sorted(found)))
+    if found:
+        return found.pop()
+    report.notes.append(f"no HS revision in the name: headings taken as {hs.BASE}; give revision= if they are not")
+    return hs.BASE
+
+
+def _country_names(path: Any, country_file: PathLike | None) -> dict[str, str]:
+    """BACI's own code to ISO3, from its country file."""
+    file: Path | None = Path(country_file) if country_file is not None else None
+    if file is None and isinstance(path, (str, Path)) and Path(path).is_dir():
+        file = next(iter(sorted(Path(path).glob("country_codes*.csv"))), None)
+        if file is not None and file.is_symlink() and not file.resolve().is_relative_to(Path(path).resolve()):
+            raise _refuse(file, "a link that leads out of the folder", "Copy the file into the folder.")
+    if file is None:
+        return {}
+    frame = read_delimited(file, Report("", "", ""))
+    cols = find_columns(
+        file, frame.columns, {"code": ["country_code", "i"], "iso3": ["country_iso3", "iso_3digit_alpha", "iso3"],
+                              "name": ["country_name", "country_name_full", "country_name_abbreviation"]}, ["code", "iso3"],
+    )  # fmt: skip
+    out = {}
+    for row in frame[[cols["code"], cols["iso3"]]].itertuples(index=False, name=None):
+        code = country(row[1], "iso3") or country(row[0], "numeric")
+        if code is not None and str(row[0]).strip():
+            out[str(row[0]).strip()] = code
+    return out
+
+
+# ---------------------------------------------------------------------- streaming
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame({c: pd.Series(dtype="object") for c in ("t", "i", "j", "k", "v", "usd", "q", "note")})
+
+
+def _file(
+    file: Path, wanted: set[str] | None, report: Report, year: int | None, names: Mapping[str, str]
+) -> Iterator[pd.DataFrame]:
+    """The kept rows of each member of a file, one frame per member."""
+    with ExitStack() as stack:
+        if file.suffix.lower() == ".parquet":
+            yield _collect(_parquet(file), file, file.name, wanted, report, year)
+            return
+        for name, stream in stack.enter_context(_members(file)):
+            yield _collect(_csv(file, stream, report), file, name, wanted, report, year)
+
+
+@contextmanager
+def _members(file: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
+    """The years of an archive, each opened only when its turn comes; a plain file is its only member."""
+    if not file.is_file() or not zipfile.is_zipfile(file):
+        with open_binary(file) as stream:
+            yield iter([(file.name, stream)])
+        return
+    with zipfile.ZipFile(file) as archive:
+        infos = [i for i in archive.infolist() if not i.is_dir() and not i.filename.startswith("__MACOSX")]
+        for info in infos:
+            check_member(file, info)
+        data = [
+            i
+            for i in infos
+            if i.filename.lower().endswith(".csv")
+            and not re.match(r"(country|product)_codes", Path(i.filename).name, re.I)
+        ]
+        if not data:
+            raise _refuse(
+                file,
+                "no csv in the archive",
+                "Give BACI's own zip, or unpack it.",
+                ", ".join(i.filename for i in infos[:5]),
+            )
+
+        def opened() -> Iterator[tuple[str, IO[bytes]]]:
+            for info in data:
+                try:
+                    with archive.open(info) as stream:
+                        yield Path(info.filename).name, stream
+                except (RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as err:
+                    raise _refuse(file, "cannot be unpacked", "Unpack it first.", str(err)[:200]) from err
+
+        yield opened()
+
+
+def _csv(file: Path, stream: IO[bytes], report: Report) -> Iterator[Any]:
+    """Batches of text columns; numbers are read only of rows that are kept."""
+    import pyarrow as pa
+    from pyarrow import csv as pacsv
+
+    first, rest = _header(file, stream)
+    delimiter = max(",;\t|", key=first.count)
+    columns = [" ".join(c.split()) for c in next(csv.reader([first], delimiter=delimiter), [])]
+    _no_twins(file, columns)
+    ragged = 0
+
+    def skip(_: Any) -> str:
+        nonlocal ragged
+        ragged += 1
+        return "skip"
+
+    try:
+        with pacsv.open_csv(
+            pa.PythonFile(rest, mode="r"),
+            read_options=pacsv.ReadOptions(block_size=_BLOCK, column_names=columns),
+            parse_options=pacsv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip),
+            convert_options=pacsv.ConvertOptions(
+                column_types={c: pa.string() for c in columns},
+                include_columns=_played(file, columns),
+                strings_can_be_null=False,
+            ),
+        ) as reader:
+            yield from reader
+    except (pa.ArrowInvalid, pa.ArrowKeyError, EOFError, OSError, zlib.error) as err:
+        if "Empty CSV" in str(err):  # a header and nothing below
+            yield pa.RecordBatch.from_pydict({c: pa.array([], pa.string()) for c in _played(file, columns)})
+        else:
+            raise _refuse(file, "cannot be read as a table", "Download it again.", str(err)[:200]) from err
+    finally:
+        report.rows_read += ragged
+        report.drop("another number of cells than the header", ragged)
+
+
+class _Joined(io.RawIOBase):
+    """The rest of a stream whose first bytes were looked at already."""
+
+    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+        self.head, self.stream = head, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self.head[: len(buffer)] if self.head else self.stream.read(len(buffer))
+        self.head = self.head[len(chunk) :] if self.head else b""
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+
+def _header(file: Path, stream: IO[bytes]) -> tuple[str, IO[bytes]]:
+    try:
+        head = stream.read(1 << 16)
+    except (EOFError, OSError, zlib.error) as err:
+        raise _refuse(file, "damaged or truncated", "Download it again.", str(err)[:200]) from err
+    if b"\x00" in head:
+        raise _refuse(file, "binary or UTF-16, not plain text", "Save it as UTF-8.")
+    line, mark, rest = head.partition(b"\n")
+    if not mark and len(head) == 1 << 16:
+        raise _refuse(file, "a header beyond all measure", "Is this BACI?")
+    text = line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").strip("\r\n")
+    if not text.strip():
+        raise _refuse(file, "empty, or without a header", "Give a file with a header line.")
+    return text, io.BufferedReader(_Joined(rest, stream), 1 << 20)
+
+
+def _no_twins(file: Path, columns: list[str]) -> None:
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise SourceError(
+            [Problem(file.name, "header", t[:80], "column stands twice", "", "Keep one of the two.") for t in twice],
+            f"the file {file.name}",
+        )
+
+
+def _played(file: Path, columns: list[str]) -> list[str]:
+    return list(dict.fromkeys(_roles(file, columns).values()))
+
+
+def _roles(file: Path, columns: list[str]) -> dict[str, str]:
+    out = find_columns(file, columns, _PARTS, ["i", "j"])
+    if "k" not in out and "material" not in out:
+        find_columns(file, columns, _PARTS, ["k"])
+    if not {"v", "usd", "q"} & set(out):
+        find_columns(file, columns, _PARTS, ["v"])
+    return out
+
+
+def _parquet(file: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    if not file.is_file():
+        raise _refuse(file, "no such file", "Check the path.")
+    try:
+        with pq.ParquetFile(file) as reader:
+            names = list(reader.schema_arrow.names)
+            _no_twins(file, names)
+            keep = _played(file, names)
+            for batch in reader.iter_batches(1 << 17, columns=keep):
+                columns = [pc.cast(batch[c], pa.string()) for c in keep]
+                yield pa.RecordBatch.from_arrays(columns, names=keep)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError) as err:
+        raise _refuse(file, "not a readable parquet file", "Download it again.", str(err)[:200]) from err
+
+
+def _collect(
+    batches: Iterator[Any], file: Path, name: str, wanted: set[str] | None, report: Report, year: int | None
+) -> pd.DataFrame:
+    """Filter batch by batch; what is kept of one year is small enough for pandas."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    tables, read, roles = [], 0, {}
+    codes: Any = None
+    for batch in batches:
+        read += batch.num_rows
+        if codes is None:
+            roles = _roles(file, list(batch.schema.names))
+            codes = _code_set(wanted, "k" in roles)
+        column = batch[roles.get("k", roles.get("material"))]
+        kept = batch if codes is None else batch.filter(pc.is_in(column, value_set=codes))
+        if kept.num_rows:
+            tables.append(kept)
+    report.rows_read += read
+    out = _empty()
+    if tables:
+        table = pa.Table.from_batches(tables)
+        longest = max((pc.max(pc.binary_length(c)).as_py() or 0) for c in table.columns)
+        if longest > min(MAX_CELL, 4096):
+            raise _refuse(file, "a cell beyond all measure", "BACI has none.", f"{longest:,} characters")
+        given = table.to_pandas()
+        out = pd.DataFrame({part: given[c].astype("object") for part, c in roles.items()}, index=given.index)
+        if "t" not in out:
+            out["t"] = str(_year_of(name, file, year))
+        if "k" not in out:
+            out["k"] = map_products("baci_trim", out["material"])["product"].astype("object").str.removeprefix("hs:")
+        for part in ("v", "usd", "q"):
+            if part not in out:
+                out[part] = None
+    report.drop("heading not asked for", read - len(out))
+    return out
+
+
+def _code_set(wanted: set[str] | None, by_code: bool) -> Any:
+    import pyarrow as pa
+
+    if wanted is None:
+        return None
+    if by_code:  # leading zeros are often lost
+        return pa.array(sorted(wanted | {w.lstrip("0") for w in wanted}), pa.string())
+    from .commodities import concordance
+
+    table = concordance("baci_trim")
+    return pa.array(table.loc[table["product"].str.removeprefix("hs:").isin(wanted), "commodity"].tolist(), pa.string())
+
+
+def _year_of(name: str, file: Path, year: int | None) -> int:
+    if year is not None:
+        return year
+    hit = _YEAR.search(Path(name).stem)
+    if hit:
+        return int(hit[1])
+    raise _refuse(file, "no column for the year, and none in the name", "Give year=.", name)
+
+
+def _finish(raw: pd.DataFrame, names: Mapping[str, str], report: Report) -> pd.DataFrame:
+    """Numbers, places and years of the kept rows; rows that cannot be read are dropped and counted."""
+    span = raw["t"].astype("str").str.extract(r"^\s*(\d{4})(?:\D+(\d{4}))?(?:\.0)?\s*$")
+    last = pd.to_numeric(span[1].fillna(span[0]), errors="coerce")
+    width = last - pd.to_numeric(span[0], errors="coerce") + 1
+    out = pd.DataFrame({"year": last, "hs6": raw["k"].astype("str").str.strip().str.removesuffix(".0").str.zfill(6)})
+    bad = last.isna()
+    for part, name, scale in (("v", "kusd", 1000.0), ("usd", "usd", 1.0), ("q", "quantity", 1.0)):
+        text = raw[part].astype("str").str.strip()
+        number = pd.to_numeric(text, errors="coerce").astype("float64")
+        empty = raw[part].isna() | text.isin(["", "NA", "NaN", "nan", "None", "<NA>"])
+        bad |= (number.isna() & ~empty) | (number < 0) | np.isinf(number)
+        out[name] = number * scale / width
+    out["value"] = out.pop("kusd").fillna(out.pop("usd"))
+    if (width > 1).any():
+        report.notes.append("periods of several years: yearly means, dated by the last year")
+    out["flag"] = ""
+    for part, name in (("i", "origin"), ("j", "destination")):
+        text = raw[part].astype("str").str.strip()
+        text = text.where(~text.str.fullmatch(r"\d+\.0"), text.str.removesuffix(".0"))
+        place = countries(text, "any", names)
+        out[name] = place.astype("object").where(place.notna(), None)
+        other = text.isin(["490", "S19"]).to_numpy()
+        out["flag"] = out["flag"].mask(other, "UN 490, Other Asia nes, read as TWN")
+        lost = out[name].isna()
+        if lost.any():
+            report.unknown("country", text[lost], out["value"])
+        bad |= lost | (out[name] == AGGREGATE)
+    report.drop("unreadable year, number or place", int(bad.sum()), float(out.loc[bad, "value"].sum()))
+    out = out[~bad]
+    same = out["origin"] == out["destination"]
+    report.drop("origin is destination", int(same.sum()), float(out.loc[same, "value"].sum()))
+    out = out[~same]
+    keys = ["year", "hs6", "origin", "destination"]
+    twins = out.duplicated(keys, keep=False)
+    if twins.any():  # former states beside their successors, or materials that share a heading
+        exact = out.duplicated(
+            [*keys, "value"] if "material" in raw and raw["material"].notna().any() else list(out.columns)
+        )
+        report.drop("the same flow under another name", int(exact.sum()))
+        out = out[~exact]
+        grouped = out.groupby(keys, sort=False)
+        out = grouped[["quantity", "value"]].sum(min_count=1).join(grouped["flag"].max()).reset_index()
+    out["year"] = out["year"].astype("int64")
+    return out[[*keys, "quantity", "value", "flag"]].reset_index(drop=True)
+
+
+# ---------------------------------------------------------------------- what comes out
+
+
+def _reading(data: pd.DataFrame, con: pd.DataFrame, at: str, files: list[Path], report: Report) -> Reading:
+    hit = next((m for f in files if (m := _VINTAGE.search(f.name))), None)
+    vintage = hit[1] + hit[2].lower() if hit else ""
+    day = f"{hit[1][:4]}-{hit[1][4:6]}" if hit and 1 <= int(hit[1][4:6]) <= 12 else None
+    name = f"baci_{at[:2].lower()}{at[-2:]}" + (f"_{vintage}" if vintage else "")
+    span = f", {data['year'].min()} to {data['year'].max()}" if len(data) else ""
+    report.vintage = f"BACI {at}" + (f" V{vintage}" if vintage else ", version not stated") + span
+    taiwan = data["flag"] != ""
+    if taiwan.any():
+        part = float(data.loc[taiwan, "value"].sum() / data["value"].sum())
+        report.notes.append(f"UN 490, Other Asia nes, read as TWN: {taiwan.sum():,} flows, {part:.1%} of value")
+    gone = data["quantity"].isna()
+    if gone.any():
+        share = float(data.loc[gone, "value"].sum() / data["value"].sum()) if data["value"].sum() else float("nan")
+        report.missing["quantity not_available"] = int(gone.sum())
+        report.notes.append(f"{int(gone.sum()):,} flows without weight, {share:.2%} of value: see sources.repair")
+    con = con[con["hs6"].isin(set(data["hs6"]))].reset_index(drop=True)
+    for code, rows in con[~con["use"]].groupby("hs6"):
+        report.notes.append(
+            f"HS {code} holds several goods ({', '.join(rows['product'])}): never add them; no link is made"
+        )
+    trade = data.drop(columns="flag").assign(published_on=day, source=name, grade="A")
+    usable = con[~con["product"].isin(shares_of_world(con["product"]))]
+    title = f"CEPII, BACI, {at}" + (f", version {vintage}" if vintage else "")
+    sources = source_row(
+        name, title, int(vintage[:4]) if vintage else None, "Etalab Open Licence 2.0 (attribution)", "attribution",
+        url="https://www.cepii.fr/CEPII/en/bdd_modele/bdd_modele_item.asp?id=37",
+    )  # fmt: skip
+    tables = {**_links(trade, usable), "sources": sources}
+    inputs = {"products": product_rows(con["product"], unit="t"), "trade": trade, "concordance": con}
+    return Reading(tables, data, report, inputs)
+
+
+def _links(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Observed links of unmixed headings: from the producer if a country is a net exporter, else from its pool."""
+    flows = trade.merge(con.loc[con["use"], ["hs6", "product", "factor", "purity"]], on="hs6", how="inner")
+    flows["quantity"] *= flows["factor"]
+    flows["grade"] = np.where(flows["purity"].fillna(0.0) < 1.0, "B", "A")
+    keys = ["product", "origin", "destination", "year"]
+    grouped = flows.groupby(keys)
+    flows = grouped[["quantity", "value"]].sum(min_count=1).join(grouped["grade"].max()).reset_index()
+    flows["source"] = trade["source"].iloc[0] if len(trade) else None
+    flows["published_on"] = trade["published_on"].iloc[0] if len(trade) else None
+    weigh = flows["quantity"].fillna(0.0)
+    if not weigh.any():
+        weigh = flows["value"].fillna(0.0)
+    sold = weigh.groupby([flows["product"], flows["origin"]]).sum()
+    got = weigh.groupby([flows["product"], flows["destination"]]).sum()
+    got.index.names = sold.index.names
+    net = sold.sub(got.reindex(sold.index).fillna(0.0))
+    maker = (
+        pd.MultiIndex.from_frame(flows[["product", "origin"]]).map((net > 0.05 * sold).to_dict()).to_numpy(dtype=bool)
+    )
+    producer = flows["product"] + "@" + flows["origin"]
+    flows["supplier"] = producer.where(maker, producer + ":demand")
+    flows["buyer"] = flows["product"] + "@" + flows["destination"] + ":demand"
+    flows["method"] = "observed"
+    flows["missing"] = pd.Series("not_available", index=flows.index).where(flows["quantity"].isna())
+    ends = pd.concat(
+        [
+            flows[["supplier", "product", "origin", "year", "source"]].set_axis(
+                ["node", "product", "country", "year", "source"], axis=1
+            ),
+            flows[["buyer", "product", "destination", "year", "source"]].set_axis(
+                ["node", "product", "country", "year", "source"], axis=1
+            ),
+        ]
+    ).drop_duplicates(["node", "year"])
+    ends["kind"] = np.where(ends["node"].str.endswith(":demand"), "demand", "producer")
+    links = flows[
+        [
+            "supplier",
+            "buyer",
+            "product",
+            "year",
+            "method",
+            "value",
+            "quantity",
+            "missing",
+            "published_on",
+            "source",
+            "grade",
+        ]
+    ]
+    return {"nodes": ends.reset_index(drop=True), "links": links}
+
+
+def dependence(trade: Reading | pd.DataFrame, focal: str | Iterable[str] = "CHN", by: str = "value") -> pd.DataFrame:
+    """What part of each importer's imports comes from a focal place, by heading and year.
+
+    Parameters
+    ----------
+    trade : Reading or DataFrame
+        What :func:`baci` returns, or ``year, hs6, origin, destination, value, quantity``.
+    focal : str or iterable of str
+        Place or places of origin; a scope is spelt out by the caller, so that TWN is never inside CHN.
+    by : {"value", "quantity"}
+        USD or tonnes.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``hs6, year, importer``: ``imports``, ``focal_imports``, ``share`` (0 to 1), ``hhi`` (0 to 1),
+        ``suppliers``.
+
+    Examples
+    --------
+    >>> flows = pd.DataFrame({"year": 2024, "hs6": "850511", "origin": ["CHN", "JPN"], "destination": "USA",
+    ...     "value": [75.0, 25.0], "quantity": [1.0, 1.0]})
+    >>> dependence(flows)[["share", "hhi"]].values.tolist()
+    [[0.75, 0.625]]
+    """
+    flows = trade.data if isinstance(trade, Reading) else trade
+    places = {focal} if isinstance(focal, str) else set(focal)
+    keys = ["hs6", "year", "importer"]
+    frame = flows.rename(columns={"destination": "importer"})[[*keys, "origin", by]].dropna(subset=[by])
+    total = frame.groupby(keys)[by].sum()
+    frame = frame.assign(own=frame[by].where(frame["origin"].isin(places), 0.0))
+    frame["square"] = (frame[by] / frame.groupby(keys)[by].transform("sum")) ** 2
+    grouped = frame.groupby(keys)
+    out = pd.DataFrame({"imports": total, "focal_imports": grouped["own"].sum()})
+    out["share"] = (out["focal_imports"] / out["imports"]).where(out["imports"] > 0)
+    out["hhi"] = grouped["square"].sum().where(out["imports"] > 0)
+    out["suppliers"] = grouped["origin"].nunique()
+    return out
+
+
+def _refuse(file: Path, rule: str, remedy: str, value: str = "") -> SourceError:
+    return SourceError([Problem(file.name, "-", "-", rule, value, remedy)], f"the file {file.name}")
