@@ -20,7 +20,7 @@ from .jurisdictions import scope
 from .kernels import solve_absorbing
 from .lookthrough import bottleneck, face_value, io_lookthrough, mix_origin, mix_touch
 from .paths import FreeFlow, dominators, free_flow, paths
-from .tracing import input_weights, plan_of, trace, tracing_matrix
+from .tracing import flow_bounds, input_weights, plan_of, trace, tracing_matrix
 
 __all__ = [
     "FreeFlow",
@@ -48,6 +48,7 @@ def exposure(
     rule: Literal["majority", "aggregate", "creditor"] = "majority",
     unlisted: Literal["unknown", "host"] = "unknown",
     weights: FloatArray | None = None,
+    flows: bool = True,
 ) -> pd.DataFrame:
     """Exposure of every node to the focal, by itself and through all tiers, linear and bottleneck side by side.
 
@@ -64,6 +65,9 @@ def exposure(
         As in :func:`supplyrisk.control.focal_share`.
     weights : ndarray, optional
         As in :func:`trace`.
+    flows : bool
+        Let the bounds carry the intervals of the flows too, each flow moving freely within its own (slower on graphs
+        of a million links); otherwise only unknown owners, flows and inputs make their width.
 
     Returns
     -------
@@ -106,8 +110,15 @@ def exposure(
     worst = np.maximum(worst, lin)
     for name, x in (("linear", lin), ("bottleneck", worst)):
         out[name] = x[:, 0]
-        out[f"{name}_low"] = np.minimum(x[:, 1], x[:, 0])
-        out[f"{name}_high"] = np.maximum(x[:, 2], x[:, 0])
+        below, above = x[:, 1], x[:, 2]
+        if flows:
+            mode: Literal["linear", "bottleneck"] = "linear" if name == "linear" else "bottleneck"
+            below = np.minimum(below, flow_bounds(graph, low, mode, high=False, weights=weights))
+            above = np.maximum(above, flow_bounds(graph, high, mode, high=True, weights=weights))
+        out[f"{name}_low"] = np.minimum(below, x[:, 0])
+        out[f"{name}_high"] = np.maximum(above, x[:, 0])
+    out["bottleneck_low"] = np.maximum(out["bottleneck_low"], out["linear_low"])
+    out["bottleneck_high"] = np.maximum(out["bottleneck_high"], out["linear_high"])
     assumed = np.zeros(ix.n, dtype=bool)
     if weights is None:
         assumed[ix.segment_buyer[input_weights(graph)[1]]] = True
