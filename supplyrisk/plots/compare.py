@@ -176,7 +176,7 @@ def before_after(
     ...            after=0.6, after_low=0.5, after_high=0.65)
     >>> figure, drawn = before_after(pd.DataFrame([row]), cap=0.65)
     >>> drawn.attrs["title"]
-    'The plan lowers the control share of China in 1 of 1 products; the largest fall is Refined gallium, from 90% to 60%'
+    'The plan lowers the control share of China in 1 of 1 product; the largest fall is Refined gallium, from 90% to 60%'
     """
     from matplotlib.lines import Line2D
 

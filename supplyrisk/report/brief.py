@@ -121,8 +121,7 @@ class Brief:
         if len(self.ten):
             out["bars"] = plots.dependence_bars(self.ten, **named)
         if self.plan is not None and self.plan.status == "optimal" and len(self.plan.shares):
-            caps = self.plan.caps["used"].unique()
-            cap = float(caps[0]) if len(caps) == 1 else None
+            cap = None if pd.isna(self.plan.cap) else self.plan.cap
             out["plan"] = plots.before_after(self.plan.shares, view=self.plan.view, cap=cap, **named)
         return out
 

@@ -16,7 +16,7 @@ from .who import UNION, pool_rows
 __all__ = ["HEADLINE", "dependence", "grouped", "top", "unknown_flows"]
 
 # A product carries a headline where at least this part of the buyers' volume is graded A or B.
-HEADLINE = 0.6
+HEADLINE = 0.5
 # And where at least so many of the buyers have figures of their own: one buyer's figures do not speak for a group.
 FEWEST = 2
 _ASKED = "buyers of this brief"

@@ -11,8 +11,8 @@ import sys
 import pytest
 from brief_toy import toy_graph
 
-from supplyrisk import __version__, cli
-from supplyrisk.cli import EXIT_CODES, fraction, main, usd
+from supplyrisk import __version__
+from supplyrisk.cli import EXIT_CODES, fraction, main, terminal, usd
 from supplyrisk.errors import SolverError
 from supplyrisk.report import brief
 
@@ -52,7 +52,7 @@ def test_brief_json_equals_the_function(capsys, tmp_path, folder):
         capsys, "brief", "--graph", folder, "--json", "--out", str(tmp_path / "b.html"), "--buyer", "JPN,USA"
     )
     assert code == 0
-    want = json.loads(cli._json(brief(toy_graph(), buyers=["JPN", "USA"]).to_dict()))
+    want = json.loads(terminal.as_json(brief(toy_graph(), buyers=["JPN", "USA"]).to_dict()))
     got = json.loads(text)
     assert got == want
 
@@ -182,7 +182,7 @@ def test_progress_on_a_terminal_only(capsys, tmp_path, folder, monkeypatch):
 def test_ascii_terminals(capsys, folder, monkeypatch):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    cli._say("Türkiye – 5 → 6 ≤ 7")
+    terminal.say("Türkiye – 5 → 6 ≤ 7")
     sys.stdout.flush()
     assert raw.getvalue() == b"Turkiye - 5 -> 6 <= 7\n"
 

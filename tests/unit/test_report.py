@@ -189,7 +189,7 @@ def test_numbers_for_people():
 
 
 def test_json_is_plain_and_equal(made):
-    from supplyrisk.cli import _json
+    from supplyrisk.cli.terminal import as_json as _json
 
     data = json.loads(_json(made.to_dict()))
     assert [r["product"] for r in data["top"]] == made.ten["product"].tolist()
