@@ -1,0 +1,714 @@
+"""A graph as files that other people's tools open: csv folder, xlsx, SQLite, GraphML, JSON, parquet; and back, exactly.
+
+Nothing is lost on the way: units, sources, intervals, missingness codes, dates and the graph's history come back as they
+were, and equal graphs have equal fingerprints. Files are written beside their place and moved there once they are whole.
+Text is data: what a spreadsheet would take for a formula is written with an apostrophe before it, and characters that a
+format cannot hold as ``_x0007_``; reading takes both back.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import sqlite3
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
+from xml.etree import ElementTree
+
+import pandas as pd
+
+from .accounts import latest
+from .errors import Problem, SourceError, unknown_name
+from .graph import SupplyGraph
+from .intervals import IntervalPolicy
+from .schema import TABLES, Table, data_dictionary
+from .sharing import PUBLIC_LICENCES, public_part
+from .storage import SCHEMA_VERSION, atomic_directory
+
+__all__ = ["FORMATS", "PUBLIC_LICENCES", "export", "read", "write"]
+
+FORMATS = ("parquet", "csv", "xlsx", "sqlite", "graphml", "json")
+
+PathLike = str | os.PathLike[str]
+Meta = dict[str, Any]
+Frames = dict[str, pd.DataFrame]
+_SUFFIX = {".xlsx": "xlsx", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite", ".graphml": "graphml",
+           ".json": "json", "": "parquet"}  # fmt: skip
+_EXCEL_CELL, _EXCEL_ROWS = 32_767, 1_048_575
+_MAX_FILE = 4 << 30
+_ABOUT = (
+    "A supply graph: tables that belong together, one sheet or file each. Columns, units and admitted values are in the "
+    "data dictionary. An empty figure says why in the column 'missing' beside it; empty never means zero. Text that "
+    "starts with = + - @ ' or a tab is written with an apostrophe before it, so that no program takes it for a formula; "
+    "_x0007_ stands for a character that the format cannot hold. Reading takes both back."
+)
+
+
+def write(graph: SupplyGraph, path: PathLike, format: str | None = None) -> Path:
+    """Write a graph as a file or folder that :func:`read` turns into the same graph.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        Graph.
+    path : path-like
+        File, or folder for ``parquet`` and ``csv``. What is there is replaced as a whole and only at the end; a
+        folder that was not written by this package is refused.
+    format : {"parquet", "csv", "xlsx", "sqlite", "graphml", "json"}, optional
+        Default: by the ending (``.xlsx``, ``.sqlite``, ``.db``, ``.graphml``, ``.json``); without one, ``parquet``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UnknownNameError
+        No such format, or an ending that says nothing.
+    SourceError
+        The place cannot be written to, or the format cannot hold the graph (rows or text too long for a sheet).
+
+    Notes
+    -----
+    Quantities stay in the units of their products; the unit of each column stands in the data dictionary (csv, xlsx,
+    sqlite), in the key of the attribute (graphml), beside the table (json) or in the field's metadata (parquet).
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> graph = SupplyGraph.from_tables(name="empty")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     read(write(graph, pathlib.Path(folder, "graph.json"))).fingerprint == graph.fingerprint
+    True
+    """
+    target = Path(path)
+    name = _format_of(target, format)
+    if name == "parquet":
+        return graph.to_parquet(target)
+    meta = _meta(graph)
+    frames = {k: graph.tables[k] for k in TABLES}
+    if name == "csv":
+        _write_csv(frames, meta, target)
+        return target
+    with _replaced(target) as work:
+        _WRITERS[name](frames, meta, work)
+    return target
+
+
+def read(path: PathLike, format: str | None = None) -> SupplyGraph:
+    """Read what :func:`write` wrote; the tables are validated like any others.
+
+    Parameters
+    ----------
+    path : path-like
+        File or folder.
+    format : str, optional
+        Default: told from the content, not from the name.
+
+    Returns
+    -------
+    SupplyGraph
+        With a line in its history if the content is not what was written.
+
+    Raises
+    ------
+    SourceError
+        Not a file that was written by this package, or damaged.
+    SchemaError
+        Tables that break the rules of the data model; all problems at once.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> graph = SupplyGraph.from_tables(name="empty")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     read(write(graph, pathlib.Path(folder, "tables"), "csv"))
+    <SupplyGraph 'empty': 0 products, 0 nodes, 0 links, as of 2000-12-31>
+    """
+    file = Path(path)
+    name = _told(file) if format is None else format
+    if name not in FORMATS:
+        raise unknown_name("format", name, FORMATS, "read()")
+    if name == "parquet":
+        return SupplyGraph.from_parquet(file)
+    if name != "csv" and file.stat().st_size > _MAX_FILE:
+        raise _refuse(file, "larger than any graph", "Give the file that write() returned.", f"{file.stat().st_size:,}")
+    frames, meta = _READERS[name](file)
+    if meta.get("schema") != SCHEMA_VERSION:
+        raise _refuse(
+            file, "written with another data model", f"This version reads {SCHEMA_VERSION}.", repr(meta.get("schema"))
+        )
+    graph = SupplyGraph.from_tables(
+        frames,
+        name=str(meta.get("name", "graph")),
+        as_of=meta.get("as_of"),
+        history=[str(h) for h in meta.get("history", [])],
+        policy=_policy(meta.get("policy")),
+    )
+    written = meta.get("fingerprint")
+    if written and written != graph.fingerprint:
+        note = f"read from {file.name}, which was edited after it was written"
+        return SupplyGraph(graph.tables, graph.name, graph.as_of, (*graph.history, note), graph.policy)
+    return graph
+
+
+def export(
+    graph: SupplyGraph, path: PathLike, share: str = "public", format: str | None = None, *, minimum: int = 3
+) -> pd.DataFrame:
+    """Write the part of a graph that may be passed on, and say what was left out.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        Graph.
+    path : path-like
+        As for :func:`write`.
+    share : {"public", "all"}
+        ``public`` leaves out what comes from sources that are private, restricted or non-commercial, and all rows of
+        overlays (``origin_tag`` other than ``public``). ``all`` is :func:`write` with a report.
+    format : str, optional
+        As for :func:`write`.
+    minimum : int
+        Producers of one product whose rows are left out are added up to one anonymous producer if there are at least
+        this many with a figure and none makes more than 80 percent of the sum; fewer are dropped. Figures of
+        non-commercial sources are never added up: a sum of them is bound by the same terms.
+
+    Returns
+    -------
+    DataFrame
+        ``table, what, reason, rows``: rows dropped, figures blanked, rows added up. The same table stands beside the
+        export as ``<name>.left_out.csv``. It counts; it names neither sources nor overlays.
+
+    Raises
+    ------
+    UnknownNameError
+        No such share or format.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export(SupplyGraph.from_tables(), pathlib.Path(folder, "graph.json")).columns.tolist()
+    ['table', 'what', 'reason', 'rows']
+    """
+    if share not in ("public", "all"):
+        raise unknown_name("share", share, ("public", "all"), "export()")
+    target = Path(path)
+    name = _format_of(target, format)
+    out, report = public_part(graph, minimum) if share == "public" else (graph, [])
+    table = pd.DataFrame(report, columns=["table", "what", "reason", "rows"])
+    write(out, target, name)
+    with _replaced(target.with_name(f"{target.name}.left_out.csv")) as work:
+        table.to_csv(work, index=False, lineterminator="\n")
+    return table
+
+
+# ---------------------------------------------------------------------- what all formats share
+
+
+def _refuse(path: PathLike, rule: str, remedy: str, value: str = "", row: str = "-") -> SourceError:
+    name = Path(path).name
+    return SourceError([Problem(name, row, "-", rule, value, remedy)], f"the file {name}")
+
+
+def _format_of(target: Path, name: str | None) -> str:
+    if name is None:
+        if target.suffix.lower() not in _SUFFIX and not target.is_dir():
+            raise unknown_name("ending", target.suffix, [s for s in _SUFFIX if s], f"write({target.name!r})")
+        return _SUFFIX.get(target.suffix.lower(), "parquet")
+    if name not in FORMATS:
+        raise unknown_name("format", name, FORMATS, "write()")
+    return name
+
+
+def _told(file: Path) -> str:
+    """Format by what is there: marker files of folders, first bytes of files."""
+    if file.is_dir():
+        return "csv" if (file / "supplyrisk_csv.json").is_file() else "parquet"
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(64)
+    except OSError as err:
+        raise _refuse(file, "cannot be read", "Check the path.", str(err.strerror)) from err
+    if head.startswith(b"SQLite format 3\x00"):
+        return "sqlite"
+    if head.startswith(b"PK\x03\x04"):
+        return "xlsx"
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(b"{"):
+        return "json"
+    if text.startswith(b"<"):
+        return "graphml"
+    raise _refuse(file, "in none of the formats", f"Formats: {', '.join(FORMATS)}.", repr(head[:16]))
+
+
+@contextmanager
+def _replaced(target: Path) -> Iterator[Path]:
+    """A temporary sibling that takes the target's place only if nothing failed."""
+    if target.is_dir():
+        raise _refuse(target, "is a folder", "Give the path of a file.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    except OSError as err:
+        raise _refuse(
+            target, "cannot be written to", "Give a folder that you may write to.", str(err.strerror)
+        ) from err
+    os.close(handle)
+    work = Path(name)
+    try:
+        yield work
+        work.chmod(0o644)
+        work.replace(target)
+    finally:
+        work.unlink(missing_ok=True)
+
+
+def _meta(graph: SupplyGraph) -> Meta:
+    policy = graph.policy
+    return {
+        "schema": SCHEMA_VERSION,
+        "name": graph.name,
+        "as_of": graph.as_of,
+        "history": list(graph.history),
+        "fingerprint": graph.fingerprint,
+        "policy": {
+            "by_grade": dict(policy.by_grade),
+            "per_year": policy.per_year,
+            "per_dark_year": policy.per_dark_year,
+        },
+    }
+
+
+def _policy(given: Any) -> IntervalPolicy:
+    if not isinstance(given, Mapping):
+        return IntervalPolicy()
+    return IntervalPolicy(
+        {str(k): float(v) for k, v in given["by_grade"].items()},
+        float(given["per_year"]),
+        float(given["per_dark_year"]),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A cell as None, bool, int, float or text."""
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def _records(frame: pd.DataFrame) -> Iterator[list[Any]]:
+    columns = [frame[c].astype("object").tolist() for c in frame.columns]
+    for row in zip(*columns, strict=True):
+        yield [_plain(v) for v in row]
+
+
+# XML and sheets hold no control characters and no unpaired surrogates; a carriage return would come back as a line feed.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-F]{4}_)")
+_SAFE = re.compile(r"_x([0-9A-F]{4})_")
+_FORMULA = ("=", "+", "-", "@", "'", "\t")
+
+
+def _escape(text: str) -> str:
+    return _UNSAFE.sub(lambda m: f"_x{ord(m[0]):04X}_", text)
+
+
+def _unescape(text: str) -> str:
+    return _SAFE.sub(lambda m: chr(int(m[1], 16)), text)
+
+
+def _tame(text: str) -> str:
+    out = _escape(text)
+    return f"'{out}" if out.startswith(_FORMULA) else out
+
+
+def _untame(text: str) -> str:
+    return _unescape(text[1:] if text.startswith("'") else text)
+
+
+def _number(text: str, dtype: str) -> Any:
+    """The number in a text cell; what is none stays text, and validation names it."""
+    try:
+        if dtype == "int":
+            return int(text)
+        if dtype == "float":
+            return float(text)
+    except ValueError:
+        return text
+    return text
+
+
+def _frame(spec: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(columns), dtype="object") if rows else spec.empty()
+
+
+def _shown(value: Any) -> str:
+    """A cell as text; floats with as many digits as they need."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _units(spec: Table) -> dict[str, str]:
+    return {c.name: c.unit for c in spec.columns if c.unit}
+
+
+def _dictionary() -> tuple[list[str], list[list[str]]]:
+    frame = data_dictionary()
+    return list(frame.columns), [[_shown(v) for v in row] for row in _records(frame)]
+
+
+# ---------------------------------------------------------------------- csv folder
+
+
+def _write_csv(frames: Frames, meta: Meta, target: Path) -> None:
+    with atomic_directory(target, marker="supplyrisk_csv.json") as work:
+        for name, frame in frames.items():
+            _csv(work / f"{name}.csv", list(frame.columns), ([_shown_tame(v) for v in r] for r in _records(frame)))
+        _csv(work / "data_dictionary.csv", *_dictionary())
+        (work / "README.txt").write_text(f"{_ABOUT}\n", encoding="utf-8")
+        full = {**meta, "rows": {k: len(v) for k, v in frames.items()}}
+        (work / "supplyrisk_csv.json").write_text(json.dumps(full, indent=1) + "\n", encoding="utf-8")
+
+
+def _shown_tame(value: Any) -> str:
+    return _tame(value) if isinstance(value, str) else _shown(value)
+
+
+def _csv(file: Path, header: Sequence[str], rows: Any) -> None:
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        out = csv.writer(stream, lineterminator="\n")
+        out.writerow(header)
+        out.writerows(rows)
+
+
+def _read_csv(folder: Path) -> tuple[Frames, Meta]:
+    try:
+        meta = json.loads((folder / "supplyrisk_csv.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise _refuse(folder, "not a folder written by write()", "Give that folder.", str(err)) from err
+    problems: list[Problem] = []
+    frames: Frames = {}
+    root = folder.resolve()
+    for name, spec in TABLES.items():
+        file = folder / f"{name}.csv"
+        if not file.resolve().is_relative_to(root):
+            problems.append(Problem(file.name, "-", "-", "a link that leads out of the folder", "", "Copy the file."))
+            continue
+        try:
+            text = file.read_bytes().decode("utf-8-sig")
+            header, rows = _parse_csv(text)
+        except (OSError, UnicodeDecodeError, csv.Error) as err:
+            problems.append(Problem(file.name, "-", "-", "cannot be read", str(err), "Write the graph again."))
+            continue
+        bad = [k + 2 for k, r in enumerate(rows) if len(r) != len(header)]
+        for line in bad[:20]:
+            problems.append(Problem(file.name, f"row {line}", "-", "another number of cells than the header", "", ""))
+        if not bad:
+            kinds = [spec.column(c).dtype if c in spec.names else "text" for c in header]
+            frames[name] = _frame(spec, header, [[_cell(v, k) for v, k in zip(r, kinds, strict=True)] for r in rows])
+    if problems:
+        raise SourceError(problems, f"the folder {folder.name}")
+    return frames, meta
+
+
+def _parse_csv(text: str) -> tuple[list[str], list[list[str]]]:
+    before = csv.field_size_limit(1 << 24)
+    try:
+        parsed = list(csv.reader(io.StringIO(text, newline="")))
+    finally:
+        csv.field_size_limit(before)
+    return (parsed[0], [r for r in parsed[1:] if r]) if parsed else ([], [])
+
+
+def _cell(text: str, dtype: str) -> Any:
+    if text == "":
+        return None
+    return _number(text, dtype) if dtype in ("float", "int") else _untame(text)
+
+
+# ---------------------------------------------------------------------- xlsx
+
+
+def _write_xlsx(frames: Frames, meta: Meta, work: Path) -> None:
+    import openpyxl
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
+    _check_sheets(frames)
+    book = openpyxl.Workbook(write_only=True)
+    bold = Font(bold=True)
+
+    def sheet(title: str, header: Sequence[str], rows: Any) -> None:
+        page = book.create_sheet(title)
+        page.freeze_panes = "A2"
+        page.append([_bold(WriteOnlyCell(page, value=h), bold) for h in header])
+        for row in rows:
+            page.append([_sheet_cell(page, v, WriteOnlyCell) for v in row])
+
+    facts = [("what", _ABOUT), *((k, json.dumps(v)) for k, v in meta.items())]
+    facts += [("sheet", f"{k}: {len(v)} rows; a row is {TABLES[k].meaning}") for k, v in frames.items()]
+    sheet("README", ["key", "value"], [[k, v] for k, v in facts])
+    for name, frame in frames.items():
+        sheet(name, list(frame.columns), _records(frame))
+    sheet("data_dictionary", *_dictionary())
+    book.save(work)
+
+
+def _bold(cell: Any, font: Any) -> Any:
+    cell.font = font
+    return cell
+
+
+def _check_sheets(frames: Frames) -> None:
+    """Refuse what a sheet would cut off without a word."""
+    for name, frame in frames.items():
+        if len(frame) > _EXCEL_ROWS:
+            raise _refuse(name, "more rows than a sheet holds", "Write parquet, csv or sqlite.", f"{len(frame):,}")
+        for c in TABLES[name].columns:
+            if c.dtype == "text":
+                for i, text in frame.loc[frame[c.name].str.len().fillna(0) > _EXCEL_CELL // 8, c.name].items():
+                    if len(_tame(str(text))) > _EXCEL_CELL:
+                        size = f"{len(str(text)):,}"
+                        raise _refuse(name, "text longer than a cell holds", "Write json or sqlite.", size, f"row {i}")
+
+
+def _sheet_cell(page: Any, value: Any, cell: Callable[..., Any]) -> Any:
+    if isinstance(value, str):
+        text = _tame(value)
+        out = cell(page, value=None)
+        out.value, out.data_type = text, "s"  # never a formula, whatever it starts with
+        return out
+    if isinstance(value, float) and float(f"{value:.16g}") != value:
+        out = cell(page, value=0.0)
+        out._value = repr(value)  # the writer would keep 16 digits; a number has up to 17
+        return out
+    return value
+
+
+def _read_xlsx(file: Path) -> tuple[Frames, Meta]:
+    import warnings
+
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(i.file_size for i in archive.infolist())
+        if size > _MAX_FILE or size > 400 * max(file.stat().st_size, 1 << 16):
+            raise _refuse(file, "unpacks to far more than a graph", "Give the file that write() returned.", f"{size:,}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError) as err:
+        if isinstance(err, SourceError):
+            raise
+        raise _refuse(file, "not a readable workbook", "Write the graph again.", str(err)[:200]) from err
+    frames: Frames = {}
+    with closing(book):
+        if "README" not in book.sheetnames:
+            raise _refuse(file, "not a workbook written by write()", "Readers of other workbooks: sr.sources.tidy().")
+        meta: Meta = {}
+        known = ("schema", "name", "as_of", "history", "fingerprint", "policy")
+        for row in book["README"].iter_rows(min_row=2, max_col=2, values_only=True):
+            if row and row[0] in known:
+                meta[str(row[0])] = json.loads(_untame(str(row[1])))
+        for name, spec in TABLES.items():
+            if name not in book.sheetnames:
+                raise _refuse(file, "a sheet is absent", "Write the graph again.", name)
+            rows = [list(r) for r in book[name].iter_rows(values_only=True)]
+            header = [str(h) for h in rows[0] if h is not None] if rows else []
+            body = [[_from_sheet(v) for v in (r + [None] * len(header))[: len(header)]] for r in rows[1:]]
+            frames[name] = _frame(spec, header, [r for r in body if any(v is not None for v in r)])
+    return frames, meta
+
+
+def _from_sheet(value: Any) -> Any:
+    return (_untame(value) or None) if isinstance(value, str) else value
+
+
+# ---------------------------------------------------------------------- SQLite
+
+_AFFINITY = {"text": "TEXT", "date": "TEXT", "float": "REAL", "int": "INTEGER", "bool": "INTEGER"}
+
+
+def _write_sqlite(frames: Frames, meta: Meta, work: Path) -> None:
+    with closing(sqlite3.connect(work)) as base, base:
+        for name, frame in frames.items():
+            spec = TABLES[name]
+            columns = ", ".join(f'"{c}" {_AFFINITY[spec.column(c).dtype]}' for c in frame.columns)
+            base.execute(f'CREATE TABLE "{name}" ({columns})')
+            marks = ", ".join("?" * len(frame.columns))
+            rows = ([_surrogates(v) for v in r] for r in _records(frame))
+            base.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)
+        header, rows_ = _dictionary()
+        columns = ", ".join(f'"{h}" TEXT' for h in header)
+        base.execute(f"CREATE TABLE data_dictionary ({columns})")
+        base.executemany(f"INSERT INTO data_dictionary VALUES ({', '.join('?' * len(header))})", rows_)
+        base.execute("CREATE TABLE supplyrisk (key TEXT PRIMARY KEY, value TEXT)")
+        base.executemany(
+            "INSERT INTO supplyrisk VALUES (?, ?)",
+            [("about", json.dumps(_ABOUT)), *((k, json.dumps(v)) for k, v in meta.items())],
+        )
+
+
+def _surrogates(value: Any) -> Any:
+    return _escape(value) if isinstance(value, str) else value
+
+
+def _read_sqlite(file: Path) -> tuple[Frames, Meta]:
+    frames: Frames = {}
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as base:
+            base.execute("PRAGMA trusted_schema=OFF")
+            have = {str(r[0]) for r in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            absent = sorted(({*TABLES, "supplyrisk"}) - have)
+            if absent:
+                raise _refuse(file, "not a database written by write()", "Give that file.", ", ".join(absent[:5]))
+            meta = {str(k): json.loads(v) for k, v in base.execute("SELECT key, value FROM supplyrisk")}
+            for name, spec in TABLES.items():
+                found = base.execute(f'SELECT * FROM "{name}"')
+                header = [str(d[0]) for d in found.description]
+                rows = [[_unescape(v) if isinstance(v, str) else v for v in r] for r in found]
+                frames[name] = _frame(spec, header, rows)
+    except (sqlite3.Error, ValueError) as err:
+        raise _refuse(file, "damaged, or not such a database", "Write the graph again.", str(err)) from err
+    return frames, meta
+
+
+# ---------------------------------------------------------------------- JSON
+
+
+def _write_json(frames: Frames, meta: Meta, work: Path) -> None:
+    tables = {
+        name: {
+            "meaning": TABLES[name].meaning,
+            "units": _units(TABLES[name]),
+            "columns": list(frame.columns),
+            "rows": list(_records(frame)),
+        }
+        for name, frame in frames.items()
+    }
+    with work.open("w", encoding="utf-8") as stream:
+        json.dump({"supplyrisk": meta, "about": _ABOUT, "tables": tables}, stream, allow_nan=False)
+        stream.write("\n")
+
+
+def _read_json(file: Path) -> tuple[Frames, Meta]:
+    try:
+        given = json.loads(file.read_text(encoding="utf-8-sig"))
+        meta = dict(given["supplyrisk"])
+        frames = {n: _frame(s, given["tables"][n]["columns"], given["tables"][n]["rows"]) for n, s in TABLES.items()}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as err:
+        raise _refuse(file, "not a file written by write()", "Write the graph again.", str(err)[:200]) from err
+    return frames, meta
+
+
+# ---------------------------------------------------------------------- GraphML
+
+_NS = "http://graphml.graphdrawing.org/xmlns"
+_GRAPHML = {"float": "double", "int": "long", "bool": "boolean", "text": "string", "date": "string"}
+_ENDS = ("supplier", "buyer")
+
+
+def _write_graphml(frames: Frames, meta: Meta, work: Path) -> None:
+    """Newest row of each node and every link as elements; all other tables as JSON in the graph's own data."""
+    nodes, links = frames["nodes"], frames["links"]
+    newest = latest(nodes, ["node"])
+    keys = pd.MultiIndex.from_frame(newest[["node", "year"]].astype("object"))
+    older = nodes[~pd.MultiIndex.from_frame(nodes[["node", "year"]].astype("object")).isin(keys)]
+    rest = {n: f for n, f in frames.items() if n not in ("nodes", "links")} | {"nodes": older}
+    root = ElementTree.Element("graphml", xmlns=_NS)
+    for kind, name, skip in (("node", "nodes", ("node",)), ("edge", "links", _ENDS)):
+        for c in TABLES[name].columns:
+            if c.name not in skip:
+                key = {"id": f"{kind}_{c.name}", "for": kind, "attr.name": c.name, "attr.type": _GRAPHML[c.dtype]}
+                element = ElementTree.SubElement(root, "key", key)
+                ElementTree.SubElement(element, "desc").text = f"{c.meaning}{f' [{c.unit}]' if c.unit else ''}"
+    for what in ("meta", "tables"):
+        key = {"id": f"graph_{what}", "for": "graph", "attr.name": f"supplyrisk.{what}", "attr.type": "string"}
+        ElementTree.SubElement(root, "key", key)
+    graph = ElementTree.SubElement(root, "graph", edgedefault="directed", id="G")
+    tables = {n: {"columns": list(f.columns), "rows": list(_records(f))} for n, f in rest.items()}
+    for what, value in (("meta", meta), ("tables", tables)):
+        ElementTree.SubElement(graph, "data", key=f"graph_{what}").text = json.dumps(value)
+    _elements(graph, "node", newest, ("node",))
+    _elements(graph, "edge", links, _ENDS)
+    ElementTree.indent(root, " ")
+    ElementTree.ElementTree(root).write(work, encoding="utf-8", xml_declaration=True)
+
+
+def _elements(graph: ElementTree.Element, kind: str, frame: pd.DataFrame, ends: tuple[str, ...]) -> None:
+    names = list(frame.columns)
+    for row in _records(frame):
+        cells = dict(zip(names, row, strict=True))
+        at = [_escape(str(cells[e])) for e in ends]
+        given = {"id": at[0]} if kind == "node" else {"source": at[0], "target": at[1]}
+        element = ElementTree.SubElement(graph, kind, given)
+        for name, value in cells.items():
+            if name not in ends and value is not None:
+                text = _escape(value) if isinstance(value, str) else _shown(value)
+                ElementTree.SubElement(element, "data", key=f"{kind}_{name}").text = text
+
+
+def _read_graphml(file: Path) -> tuple[Frames, Meta]:
+    raw = file.read_bytes()
+    if b"<!DOCTYPE" in raw or b"<!ENTITY" in raw or b"\x00" in raw[:200]:
+        raise _refuse(file, "declares entities, or is no UTF-8", "Give the file that write() returned.")
+    frames: Frames = {}
+    try:
+        root = ElementTree.fromstring(raw)
+        graph = cast(ElementTree.Element, root.find(f"{{{_NS}}}graph"))
+        data = {str(d.get("key")): d.text or "" for d in graph.findall(f"{{{_NS}}}data")}
+        meta, tables = json.loads(data["graph_meta"]), json.loads(data["graph_tables"])
+        for name, spec in TABLES.items():
+            if name != "links":
+                frames[name] = _frame(spec, tables[name]["columns"], tables[name]["rows"])
+        nodes = _rows(graph, "node", "nodes", ("id",), ("node",))
+        frames["links"] = _rows(graph, "edge", "links", ("source", "target"), _ENDS)
+    except (ElementTree.ParseError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
+        raise _refuse(file, "not a GraphML file written by write()", "Write the graph again.", str(err)[:200]) from err
+    older = frames["nodes"]
+    parts = [f.astype("object") for f in (nodes, older) if len(f)]
+    frames["nodes"] = pd.concat(parts, ignore_index=True) if parts else TABLES["nodes"].empty()
+    return frames, meta
+
+
+def _rows(
+    graph: ElementTree.Element, kind: str, table: str, given: tuple[str, ...], ends: tuple[str, ...]
+) -> pd.DataFrame:
+    spec = TABLES[table]
+    dtype = {f"{kind}_{c.name}": (c.name, c.dtype) for c in spec.columns}
+    out = []
+    for element in graph.findall(f"{{{_NS}}}{kind}"):
+        row: dict[str, Any] = {e: _unescape(element.attrib[g]) for e, g in zip(ends, given, strict=True)}
+        for d in element.findall(f"{{{_NS}}}data"):
+            name, kind_ = dtype.get(str(d.get("key")), (str(d.get("key")), "text"))
+            text = d.text or ""
+            row[name] = _number(text, kind_) if kind_ in ("float", "int") else _unescape(text)
+        out.append(row)
+    return pd.DataFrame(out, dtype="object") if out else spec.empty()
+
+
+_WRITERS: dict[str, Callable[[Frames, Meta, Path], None]] = {
+    "xlsx": _write_xlsx,
+    "sqlite": _write_sqlite,
+    "json": _write_json,
+    "graphml": _write_graphml,
+}
+_READERS: dict[str, Callable[[Path], tuple[Frames, Meta]]] = {
+    "csv": _read_csv,
+    "xlsx": _read_xlsx,
+    "sqlite": _read_sqlite,
+    "json": _read_json,
+    "graphml": _read_graphml,
+}
