@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -488,7 +489,7 @@ def _methods(plan: PlanReading | None) -> pd.DataFrame:
     rows = [
         {
             "name": "share by location, by control",
-            "summary": "part of the buyers' supply that is made in the focal; that the focal can stop (holdings looked through)",
+            "summary": "part of the buyers' supply whose seller stands in the focal; that the focal can stop (re-exports seen through, holdings looked through)",
             "reference": "registered metric focal_share",
         }
     ]
@@ -501,6 +502,10 @@ def _methods(plan: PlanReading | None) -> pd.DataFrame:
             if n in registries[kind] and (kind != "constraint" or plan is not None):
                 e = registries[kind][n]
                 rows.append(
-                    {"name": f"{kind} {n}", "summary": e.summary, "reference": str(e.meta.get("reference", ""))}
+                    {
+                        "name": f"{kind} {n}",
+                        "summary": re.sub(r",?\s*:math:`[^`]*`", "", e.summary),
+                        "reference": str(e.meta.get("reference", "")),
+                    }
                 )
     return pd.DataFrame(rows, columns=["name", "summary", "reference"])

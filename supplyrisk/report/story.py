@@ -103,7 +103,7 @@ def _findings(b: Brief) -> list[str]:
         if gap.notna().any() and gap.max() > 0.05:
             g = b.scored.iloc[int(gap.fillna(-1.0).to_numpy().argmax())]
             out.append(
-                f"Where a plant stands understates who can stop it. The widest difference among well-documented products is {_low(g['name'])}: "
+                f"Where a seller stands understates who can stop the flow. The widest difference among well-documented products is {_low(g['name'])}: "
                 f"{percent(g['location'])} by location, {share(g['control'], g['control_low'], g['control_high'])} by control."
             )
     else:
@@ -553,8 +553,8 @@ def _evidence(b: Brief) -> list[Block]:
             (2, 3),
         ),
         Text(
-            f"{b.evidence['world_pool']} of {b.evidence['links']} links between suppliers and buyers are not observed trade but estimates, most of them that a buyer without figures "
-            "buys like the rest of the world; they are counted as assumptions and widen the intervals."
+            f"{b.evidence['world_pool']} of {b.evidence['links']} links between suppliers and buyers are not observed trade but estimates: what a maker does not export stays at "
+            "home, or goes to a world pool on which buyers without figures draw."
         ),
     ]
     if len(b.gaps):
