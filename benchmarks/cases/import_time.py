@@ -9,7 +9,9 @@ from collections.abc import Callable
 from ..harness import Phases, benchmark
 
 
-def _python(code: str) -> Callable[[], None]:
+def fresh_python(code: str) -> Callable[[], None]:
+    """A call that runs a line of Python in an interpreter of its own."""
+
     def run() -> None:
         subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -19,4 +21,9 @@ def _python(code: str) -> Callable[[], None]:
 @benchmark(sizes={"S": {}}, aims={"import": ("pandas+pyarrow", 1.3)}, repeat=9)
 def import_time(seed: int) -> Phases:
     """Fresh interpreter: ``import supplyrisk`` beside ``import pandas, pyarrow``."""
-    return {"import": {"supplyrisk": _python("import supplyrisk"), "pandas+pyarrow": _python("import pandas, pyarrow")}}
+    return {
+        "import": {
+            "supplyrisk": fresh_python("import supplyrisk"),
+            "pandas+pyarrow": fresh_python("import pandas, pyarrow"),
+        }
+    }
