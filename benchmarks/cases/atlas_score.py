@@ -27,7 +27,7 @@ def atlas_score(seed: int) -> Phases:
                 {"focal_share": float(s.get("CHN", 0.0)), "hhi": hhi, "cr3": float(s.nlargest(3).sum()), "n": 1.0 / hhi}
             )
 
-        return links.groupby(["product", "buyer"])[["country", "quantity"]].apply(one)
+        return pd.DataFrame(links.groupby(["product", "buyer"])[["country", "quantity"]].apply(one))
 
     metrics = ["focal_share", "hhi", "concentration_ratio", "effective_suppliers"]
 

@@ -15,7 +15,7 @@ def _raw(c: Any) -> Any:
     """Pass a compiled model to HiGHS as arrays, with no names and no Python objects."""
     import highspy
 
-    h = highspy.Highs()
+    h: Any = getattr(highspy, "Highs")()  # noqa: B009 - the class is untyped
     h.setOptionValue("output_flag", False)
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = c.n, c.m
