@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem, unknown_name
-from .governance import NUMBERS, FloatArray, Reading, amounts, check_choice, number, refuse
+from .governance import NUMBERS, FloatArray, Value, amounts, check_choice, number, refuse
 
 __all__ = [
     "SCREENS",
@@ -81,7 +81,7 @@ def _nir_numbers(
 
 
 @overload
-def net_import_reliance(production: float, imports: float, exports: float, stock_increase: float) -> Reading: ...
+def net_import_reliance(production: float, imports: float, exports: float, stock_increase: float) -> Value: ...
 @overload
 def net_import_reliance(
     production: pd.Series, imports: pd.Series, exports: pd.Series, stock_increase: pd.Series | float
@@ -102,7 +102,7 @@ def net_import_reliance(production: Any, imports: Any, exports: Any, stock_incre
 
     Returns
     -------
-    Reading or DataFrame
+    Value or DataFrame
         Percent, at most 100. ``parts["apparent_consumption"]``; ``flags`` holds ``"net exporter"`` where NIR < 0,
         which is no sign of low risk by itself. NaN with a reason where AC <= 0. For Series a frame with ``value``,
         ``apparent_consumption``, ``label`` and ``reason``; a missing cell gives NaN.
@@ -136,7 +136,7 @@ def net_import_reliance(production: Any, imports: Any, exports: Any, stock_incre
     if ac.size != 1:
         refuse([Problem("net_import_reliance", "-", "-", "several values", "", "Give Series.")], "net_import_reliance")
     flags = ("net exporter",) if net[0] < 0 else ()
-    return Reading(
+    return Value(
         float(value[0]),
         unit="percent",
         method="net import reliance",
@@ -146,12 +146,12 @@ def net_import_reliance(production: Any, imports: Any, exports: Any, stock_incre
     )
 
 
-def _geometric(method: str, factors: Mapping[str, float]) -> Reading:
+def _geometric(method: str, factors: Mapping[str, float]) -> Value:
     parts = {k: number(v, k, 0, 1, "Scale the sub-index to [0, 1].") for k, v in factors.items()}
-    return Reading(math.prod(parts.values()) ** (1.0 / len(parts)), method=method, parts=parts)
+    return Value(math.prod(parts.values()) ** (1.0 / len(parts)), method=method, parts=parts)
 
 
-def nassar_type(disruption_potential: float, trade_exposure: float, economic_vulnerability: float) -> Reading:
+def nassar_type(disruption_potential: float, trade_exposure: float, economic_vulnerability: float) -> Value:
     """Nassar-type supply risk: geometric mean of three sub-indices.
 
     ``SR = (DP TE EV)^(1/3)``; any factor of 0 gives 0.
@@ -163,7 +163,7 @@ def nassar_type(disruption_potential: float, trade_exposure: float, economic_vul
 
     Returns
     -------
-    Reading
+    Value
         In [0, 1].
 
     Raises
@@ -184,7 +184,7 @@ def nassar_type(disruption_potential: float, trade_exposure: float, economic_vul
     return _geometric("Nassar-type", {"DP": disruption_potential, "TE": trade_exposure, "EV": economic_vulnerability})
 
 
-def nstc_screen(supply_risk: float, production_growth: float, market_dynamics: float) -> Reading:
+def nstc_screen(supply_risk: float, production_growth: float, market_dynamics: float) -> Value:
     """NSTC early-warning screen: geometric mean of supply risk, production growth and market dynamics.
 
     ``C = (R G M)^(1/3)``.
@@ -196,7 +196,7 @@ def nstc_screen(supply_risk: float, production_growth: float, market_dynamics: f
 
     Returns
     -------
-    Reading
+    Value
         In [0, 1].
 
     Raises
@@ -505,7 +505,7 @@ def persistence(flags: pd.Series, product: pd.Series, year: pd.Series, *, k: int
     return out
 
 
-def resourcing_ratio(focal_imports: float, imports: float, world_exports: float, focal_exports: float) -> Reading:
+def resourcing_ratio(focal_imports: float, imports: float, world_exports: float, focal_exports: float) -> Value:
     """Share of the not-yet-used market outside the focal that would be needed to replace it.
 
     ``RS = m_focal / [(X_world - x_focal) - (M - m_focal)]``.
@@ -519,7 +519,7 @@ def resourcing_ratio(focal_imports: float, imports: float, world_exports: float,
 
     Returns
     -------
-    Reading
+    Value
         At least 0; ``flags`` holds ``"not replaceable from trade"`` at 1 or more. Infinite, with a reason, where
         nothing is left outside.
 
@@ -545,9 +545,9 @@ def resourcing_ratio(focal_imports: float, imports: float, world_exports: float,
     import_share, world_share = (a / b if b else math.nan for a, b in ((m, m_all), (x, x_all)))
     parts = {"import_share": import_share, "world_share": world_share, "left_outside": left}
     if m_all == 0:
-        return Reading(math.nan, method="re-sourcing ratio", reason="no imports", parts=parts)
+        return Value(math.nan, method="re-sourcing ratio", reason="no imports", parts=parts)
     value = 0.0 if m == 0 else m / left if left > 0 else math.inf
-    return Reading(
+    return Value(
         value,
         method="re-sourcing ratio",
         reason="nothing is left outside the focal" if math.isinf(value) else "",
@@ -616,7 +616,7 @@ def vulnerability_profile(weights: Any) -> pd.Series:
     )
 
 
-def asymmetry(flow: float, base: float, reverse_flow: float, reverse_base: float) -> Reading:
+def asymmetry(flow: float, base: float, reverse_flow: float, reverse_base: float) -> Value:
     """Hirschman-type asymmetry of two dependences.
 
     ``d_ij = m_ij / M_i``; ``a_ij = d_ij - d_ji``.
@@ -630,7 +630,7 @@ def asymmetry(flow: float, base: float, reverse_flow: float, reverse_base: float
 
     Returns
     -------
-    Reading
+    Value
         In [-1, 1]; positive: i depends more. ``parts`` keeps both dependences: a difference of 0 may be two strong
         or two weak ones. NaN with a reason where a base is 0.
 
@@ -656,10 +656,10 @@ def asymmetry(flow: float, base: float, reverse_flow: float, reverse_base: float
         out.append(own / all_ if all_ > 0 else math.nan)
     value = out[0] - out[1]
     reason = "a base is 0" if math.isnan(value) else ""
-    return Reading(value, method="Hirschman-type", reason=reason, parts={"d_ij": out[0], "d_ji": out[1]})
+    return Value(value, method="Hirschman-type", reason=reason, parts={"d_ij": out[0], "d_ji": out[1]})
 
 
-def indispensability(world_share: float, partner_dependence: float | Iterable[float]) -> Reading:
+def indispensability(world_share: float, partner_dependence: float | Iterable[float]) -> Value:
     """Strategic indispensability: share of the world market times the partner's dependence.
 
     ``IND = x_J / X_w * mean dependence of the key partners on J``.
@@ -673,7 +673,7 @@ def indispensability(world_share: float, partner_dependence: float | Iterable[fl
 
     Returns
     -------
-    Reading
+    Value
         In [0, 1]. Not the opposite of dependence: report both.
 
     Raises
@@ -694,6 +694,6 @@ def indispensability(world_share: float, partner_dependence: float | Iterable[fl
     given = [partner_dependence] if isinstance(partner_dependence, NUMBERS) else list(partner_dependence)
     deps = [number(d, "partner_dependence", 0, 1) for d in given]
     if not deps:
-        return Reading(math.nan, method="indispensability", reason="no partner")
+        return Value(math.nan, method="indispensability", reason="no partner")
     mean = sum(deps) / len(deps)
-    return Reading(share * mean, method="indispensability", parts={"world_share": share, "dependence": mean})
+    return Value(share * mean, method="indispensability", parts={"world_share": share, "dependence": mean})

@@ -17,7 +17,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, close_matches, unknown_name
 
-__all__ = ["RESIDUALS", "Reading", "governance_weight", "hhi_governance"]
+__all__ = ["RESIDUALS", "Value", "governance_weight", "hhi_governance"]
 
 FloatArray = npt.NDArray[np.float64]
 Values = pd.Series | Mapping[Any, float] | Sequence[float] | FloatArray
@@ -32,7 +32,7 @@ _POLICIES = ("raise", "neutral", "mean", "interval")
 _KINDS = ("quantity", "fraction", "percent")
 
 
-class Reading(float):
+class Value(float):
     """A number that carries what is needed to read it; behaves as a float everywhere.
 
     Attributes
@@ -52,7 +52,7 @@ class Reading(float):
 
     Examples
     --------
-    >>> r = Reading(0.25, unit="1", method="share", parts={"total": 4.0})
+    >>> r = Value(0.25, unit="1", method="share", parts={"total": 4.0})
     >>> r * 2, r.parts["total"], (r.low, r.high)
     (0.5, 4.0, (0.25, 0.25))
     """
@@ -76,7 +76,7 @@ class Reading(float):
         reason: str = "",
         flags: Iterable[str] = (),
         parts: Mapping[str, Any] | None = None,
-    ) -> Reading:
+    ) -> Value:
         """Build the number."""
         self = super().__new__(cls, value)
         self.unit = unit
@@ -89,7 +89,7 @@ class Reading(float):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reading, (
+        return _value, (
             float(self),
             self.unit,
             self.method,
@@ -101,7 +101,7 @@ class Reading(float):
         )
 
 
-def _reading(
+def _value(
     value: float,
     unit: str,
     method: str,
@@ -110,8 +110,8 @@ def _reading(
     reason: str,
     flags: tuple[str, ...],
     parts: dict[str, Any],
-) -> Reading:
-    return Reading(value, unit=unit, method=method, low=low, high=high, reason=reason, flags=flags, parts=parts)
+) -> Value:
+    return Value(value, unit=unit, method=method, low=low, high=high, reason=reason, flags=flags, parts=parts)
 
 
 def refuse(problems: Sequence[Problem], what: str) -> None:
@@ -370,7 +370,7 @@ def hhi_governance(
     residual: Iterable[Any] = RESIDUALS,
     worst: float = 10.0,
     tolerance: float = SHARE_TOLERANCE,
-) -> Reading:
+) -> Value:
     """Concentration of supply weighted by bad governance, and by trade restrictions where ``trade`` is given.
 
     ``HHI_WGI = sum s_c^2 g_c``; ``HHI_WGI,t = sum s_c^2 g_c t_c``.
@@ -395,7 +395,7 @@ def hhi_governance(
 
     Returns
     -------
-    Reading
+    Value
         In [0, 10] with ``g10`` before t, [0, 1] with ``g01``; always of fraction shares. ``high`` counts the
         residual as one supplier with the worst weight there is. NaN with a reason where there is no supply.
 
@@ -421,7 +421,7 @@ def hhi_governance(
     q = amounts(supply, "supply")
     total = float(q.sum())
     if total == 0.0:
-        return Reading(math.nan, method=method, reason="no supply: concentration is undefined, not zero")
+        return Value(math.nan, method=method, reason="no supply: concentration is undefined, not zero")
     divisor = total if kind == "quantity" else 100.0 if kind == "percent" else 1.0
     s_all = q / divisor
     rest = 1.0 - float(s_all.sum())
@@ -445,6 +445,6 @@ def hhi_governance(
     if rest > 1e-12:
         high += rest**2 * worst * max(1.0, float(np.max(t_hi[needed], initial=1.0)))
     reason = "a supplier has a weight only as an interval" if math.isnan(value) else ""
-    return Reading(
+    return Value(
         value, method=method, low=low, high=high, reason=reason, parts={"total": total, "residual": max(rest, 0.0)}
     )

@@ -10,18 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem
-from .governance import (
-    NUMBERS,
-    Reading,
-    Values,
-    aligned,
-    amounts,
-    check_choice,
-    keyed,
-    number,
-    refuse,
-    weights_interval,
-)
+from .governance import NUMBERS, Value, Values, aligned, amounts, check_choice, keyed, number, refuse, weights_interval
 
 __all__ = ["GSP_COPPER", "geopolrisk"]
 
@@ -39,7 +28,7 @@ def geopolrisk(
     region: Iterable[Any] = (),
     missing: Literal["raise", "neutral"] = "raise",
     copper_midpoint: float | None = None,
-) -> Reading:
+) -> Value:
     """GeoPolRisk score of one raw material for one importer, with price, mid-point and copper equivalent.
 
     ``score = HHI_A sum_i g_i f_i / (p + F)``; ``mid-point = score * price``; ``price = value / quantity of imports``;
@@ -67,7 +56,7 @@ def geopolrisk(
 
     Returns
     -------
-    Reading
+    Value
         Score in [0, 1]. ``parts``: ``hhi``, ``import_risk``, ``price``, ``midpoint`` (value per unit of quantity),
         ``gsp`` (with ``copper_midpoint``, else NaN), ``gsp_constant``. NaN with a reason where neither imports nor
         production exist (the public code returns 0). Imports of 0 with production: score 0, price NaN.
@@ -99,12 +88,12 @@ def geopolrisk(
         else float(amounts(production, "production").sum())
     )
     if float(w.sum()) == 0:
-        return Reading(math.nan, method=method, reason="no world production")
+        return Value(math.nan, method=method, reason="no world production")
     hhi = float(((w / w.sum()) ** 2).sum())
     fa = f.to_numpy()
     total = float(fa.sum())
     if total + p == 0:
-        return Reading(math.nan, method=method, reason="neither imports nor production", parts={"hhi": hhi})
+        return Value(math.nan, method=method, reason="neither imports nor production", parts={"hhi": hhi})
     home = f.index.isin(list(region))
     weights: Values | pd.DataFrame = governance
     flags: tuple[str, ...] = ()
@@ -135,7 +124,7 @@ def geopolrisk(
     midpoint = score * price
     copper = math.nan if copper_midpoint is None else number(copper_midpoint, "copper_midpoint", 1e-300)
     reason = "an origin has its weight only as an interval" if math.isnan(score) else ""
-    return Reading(
+    return Value(
         score,
         method=method,
         low=hhi * risk(g_lo),

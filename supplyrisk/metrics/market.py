@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem
-from .governance import NUMBERS, FloatArray, Reading, Values, aligned, amounts, keyed, number, refuse
+from .governance import NUMBERS, FloatArray, Value, Values, aligned, amounts, keyed, number, refuse
 
 __all__ = ["PriceResponse", "doe_type", "expected_loss", "price_response", "yale_concentration", "yale_magnitude"]
 
@@ -185,7 +185,7 @@ def _limits(q0: pd.Series, capacity: Values | None, remaining: Mapping[Any, floa
     return np.asarray(limit, dtype=np.float64)
 
 
-def expected_loss(probability: Values, loss: Values) -> Reading:
+def expected_loss(probability: Values, loss: Values) -> Value:
     """Expected loss over disruptions.
 
     ``E[L] = sum_k pi_k L_k``.
@@ -199,7 +199,7 @@ def expected_loss(probability: Values, loss: Values) -> Reading:
 
     Returns
     -------
-    Reading
+    Value
         In the currency of ``loss``.
 
     Raises
@@ -222,10 +222,10 @@ def expected_loss(probability: Values, loss: Values) -> Reading:
     ]
     refuse(problems, "probability")
     x = aligned(loss, p, "loss", "Give the loss; missing is not zero.", np.ones(len(p), dtype=bool))
-    return Reading(float(p.to_numpy() @ x), unit="currency of loss", method="expected loss")
+    return Value(float(p.to_numpy() @ x), unit="currency of loss", method="expected loss")
 
 
-def yale_concentration(hhi: float) -> Reading:
+def yale_concentration(hhi: float) -> Value:
     """Yale-type transform of the concentration of global supply to 0 to 100.
 
     ``GSC = 17.5 ln(10^4 H) - 61.18``, clipped to [0, 100].
@@ -237,7 +237,7 @@ def yale_concentration(hhi: float) -> Reading:
 
     Returns
     -------
-    Reading
+    Value
         Points, [0, 100].
 
     Raises
@@ -256,10 +256,10 @@ def yale_concentration(hhi: float) -> Reading:
     """
     h = number(hhi, "hhi", 1e-300, 1.0, "H of fraction shares is in (0, 1]; divide a 10,000-point figure by 1e4.")
     raw = 17.5 * math.log(1e4 * h) - 61.18
-    return Reading(min(max(raw, 0.0), 100.0), unit="points", method="Yale-type", parts={"raw": raw})
+    return Value(min(max(raw, 0.0), 100.0), unit="points", method="Yale-type", parts={"raw": raw})
 
 
-def yale_magnitude(supply_risk: float, economic_importance: float, vulnerability: float) -> Reading:
+def yale_magnitude(supply_risk: float, economic_importance: float, vulnerability: float) -> Value:
     """Yale-type magnitude of criticality from three axes.
 
     ``|(SR, EI, VSR)| / sqrt(3)``.
@@ -271,7 +271,7 @@ def yale_magnitude(supply_risk: float, economic_importance: float, vulnerability
 
     Returns
     -------
-    Reading
+    Value
         Points, [0, 100].
 
     Raises
@@ -290,12 +290,12 @@ def yale_magnitude(supply_risk: float, economic_importance: float, vulnerability
     """
     axes = {"SR": supply_risk, "EI": economic_importance, "VSR": vulnerability}
     v = [number(x, k, 0, 100) for k, x in axes.items()]
-    return Reading(math.sqrt(sum(x * x for x in v) / 3.0), unit="points", method="Yale-type", parts=axes)
+    return Value(math.sqrt(sum(x * x for x in v) / 3.0), unit="points", method="Yale-type", parts=axes)
 
 
 def doe_type(
     basic_availability: float, competing_demand: float, political: float, codependence: float, producer_diversity: float
-) -> Reading:
+) -> Value:
     """DOE-type supply risk: weighted mean of five scores.
 
     ``0.4 availability + 0.1 competing demand + 0.2 political + 0.1 co-dependence + 0.2 producer diversity``.
@@ -307,7 +307,7 @@ def doe_type(
 
     Returns
     -------
-    Reading
+    Value
         In [1, 4].
 
     Raises
@@ -332,4 +332,4 @@ def doe_type(
         "producer_diversity": (producer_diversity, 0.2),
     }
     value = sum(number(s, k, 1, 4) * w for k, (s, w) in scores.items())
-    return Reading(value, unit="points", method="DOE-type", parts={k: s for k, (s, _) in scores.items()})
+    return Value(value, unit="points", method="DOE-type", parts={k: s for k, (s, _) in scores.items()})

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem
-from ..schema import date_ceil, date_floor, is_date
-from .governance import Reading, Values, aligned, amounts, check_choice, keyed, number, refuse
+from ..lifecycle import standing
+from ..schema import date_ceil, is_date
+from .governance import Value, Values, aligned, amounts, check_choice, keyed, number, refuse
 from .import_risk import GSP_COPPER, geopolrisk
 
 __all__ = [
@@ -45,7 +46,7 @@ def trade_parameter(
     production: float | None = None,
     prohibition: bool = False,
     tax_cancelled: bool = False,
-) -> Reading:
+) -> Value:
     """Trade parameter t of one material, stage and country under the EU method.
 
     0.8 for a member of the EU and for nobody else; 1.0 where no restriction is in force, agreement partner or not;
@@ -69,7 +70,7 @@ def trade_parameter(
 
     Returns
     -------
-    Reading
+    Value
         t, dimensionless, 0.8 to 2.
 
     Raises
@@ -116,9 +117,9 @@ def trade_parameter(
     if prohibition:
         out["prohibition"] = _PROHIBITED
     if eu_member:
-        return Reading(_EU_MEMBER, method="EU trade parameter", parts={"eu_member": _EU_MEMBER})
+        return Value(_EU_MEMBER, method="EU trade parameter", parts={"eu_member": _EU_MEMBER})
     value = max(out.values(), default=1.0)
-    return Reading(value, method="EU trade parameter-type" if out else "EU trade parameter", parts=out)
+    return Value(value, method="EU trade parameter-type" if out else "EU trade parameter", parts=out)
 
 
 def _tax(rate: float) -> float:
@@ -127,36 +128,6 @@ def _tax(rate: float) -> float:
 
 def _given(value: Any) -> bool:
     return value is not None and not pd.isna(value) and str(value) != ""
-
-
-def _reached(day: str, date: Any) -> bool | None:
-    """Whether a date has come; None inside a date of less than day precision."""
-    text = str(date)
-    return True if day >= date_ceil(text) else False if day < date_floor(text) else None
-
-
-def _state(row: Mapping[str, Any], day: str) -> tuple[str, str]:
-    """State of a measure on a day, and why it is unknown; only ``in_force`` and ``unknown`` bear on t."""
-
-    def has(name: str) -> bool:
-        return _given(row.get(name))
-
-    if has("ended") and (over := _reached(day, row["ended"])) is not False:
-        return ("ended", "") if over else ("unknown", f"ended in {row['ended']}, the day is not recorded")
-    if has("suspended") and has("suspended_until") and day > date_ceil(str(row["suspended_until"])):
-        # After a suspension lapses with nothing further known, nobody can say that the act is in force.
-        return "unknown", f"suspension lapsed after {row['suspended_until']}, nothing further known"
-    if has("suspended") and (paused := _reached(day, row["suspended"])) is not False:
-        return ("suspended", "") if paused else ("unknown", f"suspended in {row['suspended']}, the day is not recorded")
-    if has("effective") and (begun := _reached(day, row["effective"])) is not False:
-        if begun is None:
-            return "unknown", f"in force from {row['effective']}, the day is not recorded"
-        if has("valid_to") and day > date_ceil(str(row["valid_to"])):
-            return "unknown", f"the evidence holds to {row['valid_to']}"
-        return "in_force", ""
-    if has("effective") or has("announced"):
-        return "announced", ""
-    return "unknown", "no date is recorded"
 
 
 def trade_parameters(
@@ -265,8 +236,8 @@ def _on_day(rows: list[dict[str, Any]], day: str, licence: float | None) -> tupl
     ids: list[str] = []
     reasons: list[str] = []
     for row in rows:
-        state, because = _state(row, day)
-        if state not in ("in_force", "unknown"):
+        stands = standing(row, day)
+        if not stands.may_bind:
             continue
         kind, name = str(row["kind"]), str(row.get("measure", row["kind"]))
         given = row.get("severity")
@@ -281,9 +252,9 @@ def _on_day(rows: list[dict[str, Any]], day: str, licence: float | None) -> tupl
             a, b = (1.0, _PROHIBITED) if licence is None else (float(licence), float(licence))
         else:
             continue  # technology bans, listings and the like do not tax or withhold this good
-        if state == "unknown":
+        if stands.state == "unknown":
             a = 1.0
-            reasons.append(f"{name}: {because}")
+            reasons.append(f"{name}: {stands.because}")
         elif a != b:
             what = "the method gives a licence no value" if kind == "licence" else f"no severity of the {kind}"
             reasons.append(f"{name}: {what}")
@@ -292,7 +263,7 @@ def _on_day(rows: list[dict[str, Any]], day: str, licence: float | None) -> tupl
     return low, high, ids, reasons
 
 
-def eu_import_reliance(imports: float, exports: float, production: float) -> Reading:
+def eu_import_reliance(imports: float, exports: float, production: float) -> Value:
     """Import reliance as it enters the EU supply risk.
 
     ``IR = (imports - exports) / (production + imports - exports)``, clamped to [0, 1].
@@ -304,7 +275,7 @@ def eu_import_reliance(imports: float, exports: float, production: float) -> Rea
 
     Returns
     -------
-    Reading
+    Value
         In [0, 1]; ``parts["raw"]`` is the figure before clamping and ``flags`` says what was clamped: ``"net
         exporter"``, ``"above 1"``, ``"no domestic use"`` (the denominator is not positive: never divided, since
         two negatives would give a false positive).
@@ -331,13 +302,13 @@ def eu_import_reliance(imports: float, exports: float, production: float) -> Rea
     net, use = m - x, p + m - x
     unit, method = "1", "EU import reliance"
     if m == 0 and x == 0 and p == 0:
-        return Reading(math.nan, unit=unit, method=method, reason="neither production nor trade")
+        return Value(math.nan, unit=unit, method=method, reason="neither production nor trade")
     if use <= 0:
         flags: tuple[str, ...] = ("net exporter", "no domestic use") if net < 0 else ("no domestic use",)
-        return Reading(0.0, unit=unit, method=method, flags=flags, parts={"raw": math.nan, "net_imports": net})
+        return Value(0.0, unit=unit, method=method, flags=flags, parts={"raw": math.nan, "net_imports": net})
     raw = net / use
     flags = ("net exporter",) if raw < 0 else ("above 1",) if raw > 1 else ()
-    return Reading(min(max(raw, 0.0), 1.0), unit=unit, method=method, flags=flags, parts={"raw": raw})
+    return Value(min(max(raw, 0.0), 1.0), unit=unit, method=method, flags=flags, parts={"raw": raw})
 
 
 def _hhi(value: float | None, name: str) -> float:
@@ -354,7 +325,7 @@ def eu_supply_risk(
     eol_rir: float,
     si_sr: float,
     scope: Literal["GS+EU", "GS only", "EU only", "available"] = "GS+EU",
-) -> Reading:
+) -> Value:
     """EU supply risk of one stage.
 
     ``SR = [HHI_GS IR/2 + HHI_EU (1 - IR/2)] (1 - EoL_RIR) SI_SR``.
@@ -375,7 +346,7 @@ def eu_supply_risk(
 
     Returns
     -------
-    Reading
+    Value
         About [0, 10 max t], not rounded: round once, at the end, to 0.1. ``parts`` holds ``gs_only``, ``eu_only``,
         ``without_recycling_and_substitution`` and the IR used. NaN with a reason if a needed concentration is NaN;
         bounds of the concentrations become bounds of the score.
@@ -438,10 +409,10 @@ def eu_supply_risk(
     }
     # SR rises with both concentrations: their bounds give its bounds.
     low, high = (mixed(getattr(hhi_gs, end, gs), getattr(hhi_eu, end, eu)) * keep for end in ("low", "high"))
-    return Reading(value, method="EU supply risk", low=low, high=high, reason=reason, flags=flags, parts=parts)
+    return Value(value, method="EU supply risk", low=low, high=high, reason=reason, flags=flags, parts=parts)
 
 
-def eu_material_supply_risk(stages: Mapping[str, float] | pd.Series) -> Reading:
+def eu_material_supply_risk(stages: Mapping[str, float] | pd.Series) -> Value:
     """EU supply risk of a material: the greatest of its stages (the bottleneck), never their mean.
 
     Parameters
@@ -451,7 +422,7 @@ def eu_material_supply_risk(stages: Mapping[str, float] | pd.Series) -> Reading:
 
     Returns
     -------
-    Reading
+    Value
         ``flags`` names the stage. Bounds of the stages are kept; where a stage is undefined and without bounds the
         maximum is a lower bound and ``high`` is infinite.
 
@@ -477,11 +448,11 @@ def eu_material_supply_risk(stages: Mapping[str, float] | pd.Series) -> Reading:
     low = max((a for a, _ in ends if not math.isnan(a)), default=math.nan)
     high = max((math.inf if math.isnan(b) else b for _, b in ends), default=math.nan)
     if not len(known):
-        return Reading(math.nan, method="EU supply risk", low=low, high=high, reason="no stage has a value")
-    return Reading(float(known.max()), method="EU supply risk", low=low, high=high, flags=(str(known.idxmax()),))
+        return Value(math.nan, method="EU supply risk", low=low, high=high, reason="no stage has a value")
+    return Value(float(known.max()), method="EU supply risk", low=low, high=high, flags=(str(known.idxmax()),))
 
 
-def eu_group_supply_risk(members: Mapping[str, float] | pd.Series) -> Reading:
+def eu_group_supply_risk(members: Mapping[str, float] | pd.Series) -> Value:
     """EU supply risk of a group (HREE, LREE, PGM): the arithmetic mean of its members.
 
     Parameters
@@ -491,7 +462,7 @@ def eu_group_supply_risk(members: Mapping[str, float] | pd.Series) -> Reading:
 
     Returns
     -------
-    Reading
+    Value
         Mean; NaN with a reason if there is no member.
 
     Raises
@@ -510,11 +481,11 @@ def eu_group_supply_risk(members: Mapping[str, float] | pd.Series) -> Reading:
     """
     s = amounts(members, "members")
     if not len(s):
-        return Reading(math.nan, method="EU supply risk", reason="no member")
-    return Reading(float(s.mean()), method="EU supply risk", parts={"n": len(s)})
+        return Value(math.nan, method="EU supply risk", reason="no member")
+    return Value(float(s.mean()), method="EU supply risk", parts={"n": len(s)})
 
 
-def substitution_index(shares: Values, substitutes: pd.DataFrame, kind: Literal["SR", "EI"] = "SR") -> Reading:
+def substitution_index(shares: Values, substitutes: pd.DataFrame, kind: Literal["SR", "EI"] = "SR") -> Value:
     """Substitution index of the EU method; the part that nothing replaces counts with weight 1.
 
     ``SI_SR = sum_i (SP_i SCr_i SCo_i)^(1/3) sum_a sub_ia share_a``; ``SI_EI = sum_i sum_a SCP_ia sub_ia share_a``;
@@ -532,7 +503,7 @@ def substitution_index(shares: Values, substitutes: pd.DataFrame, kind: Literal[
 
     Returns
     -------
-    Reading
+    Value
         In (0, 1]; 1 = no substitutes. ``EU-type``: scores and their use are of evidence U.
 
     Raises
@@ -581,16 +552,14 @@ def substitution_index(shares: Values, substitutes: pd.DataFrame, kind: Literal[
     ]
     refuse(problems, "substitution_index")
     if not len(a):
-        return Reading(math.nan, method=f"EU SI_{kind}-type", reason="no application")
+        return Value(math.nan, method=f"EU SI_{kind}-type", reason="no application")
     weight = np.prod(grid, axis=1) ** (1.0 / grid.shape[1])
     replaced = sub * share
     value = 1.0 - float(replaced.sum()) + float((weight * replaced).sum())
-    return Reading(value, method=f"EU SI_{kind}-type", parts={"replaced": float(replaced.sum())})
+    return Value(value, method=f"EU SI_{kind}-type", parts={"replaced": float(replaced.sum())})
 
 
-def eu_economic_importance(
-    shares: Values, value_added: Values, si_ei: float, *, maximum: float | None = None
-) -> Reading:
+def eu_economic_importance(shares: Values, value_added: Values, si_ei: float, *, maximum: float | None = None) -> Value:
     """Economic importance of a material in the EU.
 
     ``EI = 10 SI_EI sum_s A_s Q_s / max_s Q_s``.
@@ -609,7 +578,7 @@ def eu_economic_importance(
 
     Returns
     -------
-    Reading
+    Value
         In [0, 10], not rounded.
 
     Raises
@@ -635,12 +604,12 @@ def eu_economic_importance(
     top = float(table.max()) if maximum is None else number(maximum, "maximum", 0.0)
     si = number(si_ei, "si_ei", 0, 1)
     if not top > 0:
-        return Reading(math.nan, method="EU economic importance", reason="no value added")
+        return Value(math.nan, method="EU economic importance", reason="no value added")
     if top < float(table.max()) * (1 - 1e-12):
         refuse(
             [Problem("maximum", "-", "-", "below a sector's value added", f"{top:g}", "Take the greatest.")], "maximum"
         )
     weighted = float(np.where(a.to_numpy() > 0, a.to_numpy() * q, 0.0).sum())
-    return Reading(
+    return Value(
         10.0 * weighted / top * si, method="EU economic importance", parts={"sum_AQ": weighted, "maximum": top}
     )

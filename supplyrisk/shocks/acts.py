@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,13 +11,13 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from ..graph import SupplyGraph
+from ..lifecycle import STATES, standing
 from ..registry import Spec, registries
 from ..schema import date_ceil, date_floor, is_date
 from .reach import APPROVED, QUEUE_DAYS
 
 __all__ = ["STATES", "State", "enact", "kinds", "state", "states"]
 
-STATES = ("not_yet", "announced", "in_force", "suspended", "unknown", "ended")
 # Kinds with a default severity, and the measure that carries them out; a partial stop needs a severity.
 _CARRIED = {"ban": "export_ban", "licence": "export_licence", "customs_stop": "export_ban"}
 _PARTIAL = ("quota", "entity_listing", "other")
@@ -30,54 +29,6 @@ def _act(graph: SupplyGraph, measure_id: str) -> pd.DataFrame:
     if not len(rows):
         raise unknown_name("act", measure_id, m["measure"].dropna().astype(str).unique(), "the measures table")
     return rows
-
-
-def _reached(day: str, date: Any) -> bool | None:
-    """Whether a date has come; None inside a date of less than day precision, and where there is none."""
-    text = str(date)
-    if day >= date_ceil(text):
-        return True
-    return False if day < date_floor(text) else None
-
-
-def _row_state(row: Mapping[Any, Any], day: str) -> tuple[str, str]:
-    """State of one row on a day, and the reason."""
-
-    def has(name: str) -> bool:
-        return bool(pd.notna(row[name]))
-
-    if has("ended"):
-        over = _reached(day, row["ended"])
-        if over:
-            return "ended", f"ended {row['ended']}"
-        if over is None:
-            return "unknown", f"ended in {row['ended']}, the day is not recorded"
-    if has("suspended") and has("suspended_until") and day > date_ceil(str(row["suspended_until"])):
-        return "unknown", f"suspension lapsed after {row['suspended_until']}; nothing found since"
-    if has("suspended"):
-        paused = _reached(day, row["suspended"])
-        if paused:
-            until = f" to {row['suspended_until']}" if has("suspended_until") else ", no last day recorded"
-            return "suspended", f"suspended {row['suspended']}{until}"
-        if paused is None:
-            return "unknown", f"suspended in {row['suspended']}, the day is not recorded"
-    if has("effective"):
-        begun = _reached(day, row["effective"])
-        if begun:
-            if has("valid_to") and day > date_ceil(str(row["valid_to"])):
-                return "unknown", f"the evidence holds to {row['valid_to']}; nothing found since"
-            return "in_force", f"in force since {row['effective']}, as last found"
-        if begun is None:
-            return "unknown", f"in force from {row['effective']}, the day is not recorded"
-    if has("announced"):
-        said = _reached(day, row["announced"])
-        if said:
-            rest = f"to take effect {row['effective']}" if has("effective") else "no day of effect recorded"
-            return "announced", f"announced {row['announced']}, {rest}"
-        return (
-            ("unknown", f"announced in {row['announced']}") if said is None else ("not_yet", "before its announcement")
-        )
-    return ("not_yet", "before its effect") if has("effective") else ("unknown", "no date is recorded")
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,16 +121,16 @@ def _day(on: object) -> str:
 
 
 def _state(graph: SupplyGraph, measure_id: str, rows: pd.DataFrame, day: str) -> State:
-    found = [_row_state(r, day) for r in rows.to_dict("records")]
-    names = [s for s, _ in found]
+    found = [standing(r, day) for r in rows.to_dict("records")]
+    names = [s.state for s in found]
     top = next(s for s in _BINDING if s in names)
     columns = ["target", "product", "kind", "announced", "effective", "suspended", "suspended_until", "ended"]
     evidence = rows[[*columns, "status", "severity", "source", "grade", "note"]].reset_index(drop=True)
     evidence.insert(0, "state", names)
-    evidence.insert(1, "because", [b for _, b in found])
+    evidence.insert(1, "because", [s.because for s in found])
     titles = graph.tables["sources"].set_index("source")["title"]
     evidence["title"] = evidence["source"].map(titles)
-    return State(measure_id, day, top, found[names.index(top)][1], evidence)
+    return State(measure_id, day, top, found[names.index(top)].because, evidence)
 
 
 def states(graph: SupplyGraph, on: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ LAYERS = {
     "jurisdictions": 0,
     "intervals": 0,
     "kernels": 0,
+    "lifecycle": 0,
     "entry": 1,
     "accounts": 1,
     "storage": 1,

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from supplyrisk.errors import SchemaError, UnknownNameError
-from supplyrisk.metrics.governance import Reading, governance_weight, hhi_governance
+from supplyrisk.metrics.governance import Value, governance_weight, hhi_governance
 
 E = pd.Series({"CHN": -0.30, "CHL": 1.00, "AUS": 1.50, "ARG": -0.05})
 Q = pd.Series({"CHN": 620.0, "CHL": 180.0, "AUS": 120.0, "ARG": 80.0})
@@ -98,8 +98,8 @@ def test_bounds_of_weights_pass_through() -> None:
     assert (r.low, r.high) == pytest.approx((0.25 * 5, 0.25 * 5 + 0.25 * 10))
 
 
-def test_reading_is_a_float_and_survives_pickling() -> None:
-    r = Reading(0.5, unit="kg", method="m", low=0.1, high=0.9, reason="why", flags=["f"], parts={"a": 1})
+def test_value_is_a_float_and_survives_pickling() -> None:
+    r = Value(0.5, unit="kg", method="m", low=0.1, high=0.9, reason="why", flags=["f"], parts={"a": 1})
     back = pickle.loads(pickle.dumps(r))
     assert back == 0.5
     assert (back.unit, back.low, back.high, back.flags, dict(back.parts)) == ("kg", 0.1, 0.9, ("f",), {"a": 1})

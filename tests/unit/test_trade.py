@@ -140,7 +140,7 @@ def test_trade_parameters_are_dated() -> None:
     assert at("2024-07-01", licence=1.1)["CHN"] == 1.1
     lapsed = trade_parameters(["CHN"], acts, "2025-02-01", licence=1.1).loc["CHN"]
     assert (lapsed["low"], lapsed["high"]) == (1.1, 1.5)
-    assert "nothing further known" in lapsed["reason"]
+    assert "nothing found since" in lapsed["reason"]
     month = trade_parameters(["IDN"], acts.assign(effective="2020-01"), "2020-01-15").loc["IDN"]
     assert (month["low"], month["high"]) == (1.0, 1.5)
     # A ban on the United States says nothing of what the EU gets.
