@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import unknown_name
+import pandas as pd
+
+from ..assemble import assemble
+from ..errors import Problem, SchemaError, unknown_name
 from ..registry import registries
+from ..schema import TABLES
 from .base import Reading, Report
 
-__all__ = ["Reading", "Report", "listing", "load_all"]
+if TYPE_CHECKING:
+    from ..graph import SupplyGraph
+
+__all__ = ["Reading", "Report", "listing", "load_all", "together"]
 
 _NOT_READERS = {"base", "places", "commodities", "hs", "repair"}
 
@@ -48,14 +55,79 @@ def listing() -> list[dict[str, Any]]:
     return registries["source"].listing()
 
 
+def together(
+    *readings: Reading, name: str = "from files", as_of: str | None = None, **tables: pd.DataFrame
+) -> SupplyGraph:
+    """One graph out of several readings: production, trade, use and registers put together by ``assemble``.
+
+    Parameters
+    ----------
+    *readings : Reading
+        What readers return. Statistics (``inputs``) are assembled; registers (``countries``, ``holdings`` ...) are
+        taken as they are.
+    name, as_of
+        As for :func:`supplyrisk.assemble.assemble`.
+    **tables : DataFrame
+        Your own registers or statistics, e.g. ``holdings=...`` or ``recipes=...``.
+
+    Returns
+    -------
+    SupplyGraph
+
+    Raises
+    ------
+    SchemaError
+        A product that two readings measure in different units, or what the assembly refuses.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from supplyrisk.sources.hs import product_headings
+    >>> from supplyrisk.sources.commodities import product_rows
+    >>> trade = pd.DataFrame([dict(hs6="850511", origin="CHN", destination="USA", year=2024, quantity=3.0, value=9.0)])
+    >>> reading = Reading({}, trade, Report("mine", "mine.csv", "private"), {"trade": trade,
+    ...     "products": product_rows(["ndfeb.magnet"]), "concordance": product_headings(["ndfeb.magnet"])})
+    >>> together(reading).links[["supplier", "buyer"]].values.tolist()
+    [['ndfeb.magnet@CHN', 'ndfeb.magnet@USA:demand']]
+    """
+    assembled = ("products", "production", "trade", "concordance", "demand", "sourcing", "costs")
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for reading in readings:
+        skip = {"nodes", "links", *reading.inputs} if reading.inputs else set()
+        for key, frame in {**{k: v for k, v in reading.tables.items() if k not in skip}, **reading.inputs}.items():
+            parts.setdefault(key, []).append(frame)
+    for key, frame in tables.items():
+        parts.setdefault(key, []).append(frame)
+    joined = {k: pd.concat([f for f in v if len(f)] or v[:1], ignore_index=True) for k, v in parts.items()}
+    products = joined.get("products", TABLES["products"].empty())
+    clash = (
+        products.groupby("product")[["unit", "basis"]].nunique().max(axis=1) if len(products) else pd.Series(dtype=int)
+    )
+    problems = [
+        Problem(
+            "products", str(p), "unit", "two readings measure it differently", "", "Read one of them with products=."
+        )
+        for p in clash.index[clash > 1]
+    ]
+    if problems:
+        raise SchemaError(problems, "the readings put together")
+    joined["products"] = products.drop_duplicates("product")
+    for key, what in (("concordance", ["hs6", "product"]), ("sources", ["source"])):
+        if key in joined:
+            joined[key] = joined[key].drop_duplicates(what)
+    history = tuple(f"read {r.report.path} ({r.report.vintage})" for r in readings)
+    joined.setdefault("production", pd.DataFrame())
+    rest = {k: joined.pop(k) for k in list(joined) if k not in (*assembled, "recipes")}
+    return assemble(name=name, as_of=as_of, history=history, **joined, **rest)
+
+
 def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(name)
+    if name in {info.name for info in pkgutil.iter_modules(__path__)}:  # `from . import hs` asks here first
+        return importlib.import_module(f".{name}", __name__)
     load_all()
     registry = registries["source"]
     if name in registry:
         return registry[name].function
-    try:
-        return importlib.import_module(f".{name}", __name__)
-    except ModuleNotFoundError:
-        raise AttributeError(str(unknown_name("reader", name, registry.names()))) from None
+    raise AttributeError(str(unknown_name("reader", name, registry.names())))

@@ -1,0 +1,291 @@
+"""UN Comtrade: extracts of the present data service and of the older one, annual or monthly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SourceError, unknown_name
+from ..registry import source
+from . import hs
+from .base import PathLike, Reading, Report, find_columns, numbers, read_delimited, refuse_decimal_comma, source_row
+from .commodities import product_rows, shares_of_world
+from .places import AGGREGATE, countries
+from .read_baci import _links
+from .repair import dedupe
+
+__all__ = ["comtrade"]
+
+_PARTS = {
+    "period": ["period", "period_dt", "Period", "refPeriodId"],
+    "year": ["refYear", "year", "yr", "Year"],
+    "reporter": ["reporterISO", "Reporter ISO", "reporterCode", "Reporter Code", "rtCode", "reporter", "reporterDesc", "Reporter"],
+    "reporter_name": ["reporterDesc", "Reporter", "rtTitle", "reporter_name"],
+    "partner": ["partnerISO", "Partner ISO", "partnerCode", "Partner Code", "ptCode", "partner", "partnerDesc", "partner_name"],
+    "partner_name": ["partnerDesc", "Partner", "ptTitle", "partner_name"],
+    "second": ["partner2Code", "partner2ISO", "2nd Partner Code", "ptCode2"],
+    "flow": ["flowCode", "Trade Flow Code", "rgCode", "flow", "flowDesc", "Trade Flow"],
+    "hs6": ["cmdCode", "Commodity Code", "cmd", "hs6", "hs_code_queried"],
+    "value": ["primaryValue", "Trade Value (US$)", "TradeValue", "value", "val", "value_usd"],
+    "weight": ["netWgt", "Netweight (kg)", "NetWeight", "netwgt", "net_kg"],
+    "qty": ["qty", "Qty", "TradeQuantity"],
+    "unit": ["qtyUnitAbbr", "Qty Unit", "qtyUnitCode", "qtyunit", "Qty Unit Code", "qtCode"],
+    "transport": ["motCode", "mot"],
+    "customs": ["customsCode", "cstCode"],
+    "edition": ["classificationCode", "Classification", "pfCode"],
+}  # fmt: skip
+_FLOWS = {"m": "M", "x": "X", "1": "M", "2": "X", "import": "M", "imports": "M", "export": "X", "exports": "X"}
+_WHOLE = {"second": ("0", "w00", "world", ""), "transport": ("0", ""), "customs": ("c00", "0", "")}
+
+
+@source(
+    licence="restricted",
+    publisher="United Nations Statistics Division",
+    formats=("csv", "csv.gz", "zip"),
+    reads="reported bilateral trade by HS heading, both sides",
+)
+def comtrade(
+    path: PathLike,
+    *,
+    products: Iterable[str] | None = None,
+    side: str | None = None,
+    reporter: str | None = None,
+    flow: str | None = None,
+    revision: str | None = None,
+    decimal: str = ".",
+) -> Reading:
+    r"""Read an extract of UN Comtrade.
+
+    Parameters
+    ----------
+    path : path-like
+        csv of the API, of the web site, or of the older service.
+    products : iterable of str, optional
+        Keep the headings of these products only; a basket heading warns.
+    side : {"import", "export"}, optional
+        Whose report ``inputs["trade"]`` follows; default the only one at hand, else the importers', which include
+        freight. ``repair(reading.data[reading.data["keep"]])`` brings both to one.
+    reporter, flow : str, optional
+        Place and flow (``M`` or ``X``) of a file without such a column.
+    revision : str, optional
+        HS revision; default from the file, else HS 2017 with a note.
+    decimal : {".", ","}
+        Decimal mark.
+
+    Returns
+    -------
+    Reading
+        ``data``: ``year, month, reporter, partner, flow, hs6, value`` (USD), ``quantity`` (t), ``keep``, ``flag``.
+        Nothing is deleted from it but rows that cannot be read. ``inputs``: ``products, trade, concordance`` of the
+        rows with ``keep``, by year.
+
+    Raises
+    ------
+    SourceError
+        Not such an extract; no reporter or flow, and none given.
+
+    Notes
+    -----
+    Flagged and not kept: the partner World (W00), re-exports and re-imports (parts of exports and imports), rows by
+    transport, customs procedure or second partner beside their total, and duplicates; see
+    :func:`supplyrisk.sources.repair.dedupe`. A weight of 0 beside a value is a weight not reported.
+
+    References
+    ----------
+    United Nations, UN Comtrade database; its policy on use and re-dissemination applies.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = ("period,reporterISO,partnerISO,flowCode,cmdCode,primaryValue,netWgt\n"
+    ...         "2022,USA,W00,M,850511,100,9\n2022,USA,CHN,M,850511,75,5\n2022,USA,S19,M,850511,25,0\n")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "extract.csv")
+    ...     _ = file.write_text(text)
+    ...     reading = comtrade(file)
+    >>> reading.inputs["trade"][["origin", "destination", "value"]].values.tolist()
+    [['CHN', 'USA', 75.0], ['TWN', 'USA', 25.0]]
+    """
+    if side not in (None, "import", "export"):
+        raise unknown_name("side", side, ("import", "export"), "side")
+    report = Report("comtrade", Path(path).name, "restricted")
+    raw = read_delimited(path, report)
+    required = ["hs6", "value", "partner", *(() if reporter else ("reporter",)), *(() if flow else ("flow",))]
+    cols = find_columns(path, raw.columns, _PARTS, required)
+    if "period" not in cols and "year" not in cols:
+        find_columns(path, raw.columns, _PARTS, ["year"])
+    text = {k: raw[c].str.strip() for k, c in cols.items()}
+    data = _rows(path, text, raw.index, report, reporter, flow, decimal)
+    at = _edition(text, revision, report)
+    con = hs.product_headings(products, at)
+    if products is not None:
+        other = ~data["hs6"].isin(set(con["hs6"]))
+        report.drop("heading not asked for", int(other.sum()), float(data.loc[other, "value"].sum()))
+        data = data[~other].reset_index(drop=True)
+    data = _flagged(data, report)
+    return _reading(data, con, at, side, report)
+
+
+def _rows(
+    path: PathLike,
+    text: dict[str, pd.Series],
+    index: pd.Index,
+    report: Report,
+    reporter: str | None,
+    flow: str | None,
+    decimal: str,
+) -> pd.DataFrame:
+    blank = pd.Series("", index=index, dtype="string")
+    when = text.get("period", blank).where(text.get("period", blank).str.match(r"\d{4}"), text.get("year", blank))
+    span = when.str.extract(r"^(\d{4})[-/]?(\d{2})?")
+    out = pd.DataFrame(
+        {"year": pd.to_numeric(span[0], errors="coerce"), "month": pd.to_numeric(span[1], errors="coerce")}
+    )
+    for part, given in (("reporter", reporter), ("partner", None)):
+        said = text.get(part, blank + (given or ""))
+        place = countries(said.where(~said.str.fullmatch(r"\d+\.0").fillna(False), said.str[:-2]), "any")
+        if f"{part}_name" in text:
+            place = place.fillna(countries(text[f"{part}_name"], "name"))
+        world = said.str.casefold().isin(["w00", "wld", "world", "0"]).fillna(False)
+        place = place.mask(world, AGGREGATE)
+        out[part] = place.astype("object").where(place.notna(), None)
+        out[f"{part}_text"] = said
+        out["taiwan"] = out.get("taiwan", False) | said.isin(["490", "S19", "490.0"]).fillna(False).to_numpy(dtype=bool)
+    said = text.get("flow", blank + (flow or ""))
+    out["flow"] = said.str.casefold().map(lambda v: _FLOWS.get(v, "other")).astype("object")
+    out["hs6"] = text["hs6"].str.removesuffix(".0")
+    short = out["hs6"].str.fullmatch(r"\d{5}").fillna(False)
+    out["hs6"] = out["hs6"].mask(short, "0" + out["hs6"])
+    for part in ("value", "weight", "qty"):
+        if part not in text:
+            out[part] = np.nan
+            continue
+        parsed = numbers(text[part].replace({"inf": "", "Inf": ""}), decimal)
+        refuse_decimal_comma(path, text[part], parsed)
+        out[part] = parsed["value"].to_numpy()
+        bad = parsed["code"].isin(["text", "bound", "range"])
+        report.missing[f"{part} not a number"] = int(bad.sum())
+    report.missing = {k: v for k, v in report.missing.items() if v}
+    kilos = (
+        text.get("unit", blank + "kg").str.casefold().isin(["8", "8.0", "kg", "weight in kilograms", ""]).fillna(False)
+    )
+    weight = out["weight"].where(out["weight"] > 0)
+    out["quantity"] = weight.fillna(out["qty"].where(kilos.to_numpy(dtype=bool) & (out["qty"] > 0))) / 1000.0
+    out["whole"] = True
+    for part, whole in _WHOLE.items():
+        if part in text:
+            out["whole"] &= text[part].str.casefold().isin(list(whole)).fillna(True).to_numpy(dtype=bool)
+    bad = out["year"].isna() | (out["value"] < 0) | ~out["hs6"].str.fullmatch(r"\d{6}").fillna(False)
+    report.drop(
+        "no year, a negative value, or not a six-digit heading", int(bad.sum()), float(out.loc[bad, "value"].sum())
+    )
+    out = out[~bad]
+    for part in ("reporter", "partner"):
+        lost = out[part].isna()
+        report.unknown(part, out.loc[lost, f"{part}_text"], out["value"])
+    lost = out["reporter"].isna() | out["partner"].isna()
+    report.drop("place that no concordance knows", int(lost.sum()), float(out.loc[lost, "value"].sum()))
+    out = out[~lost].reset_index(drop=True)
+    out["year"] = out["year"].astype("int64")
+    return out
+
+
+def _edition(text: dict[str, pd.Series], revision: str | None, report: Report) -> str:
+    if revision is not None:
+        return hs.revision(revision)
+    said = (
+        text["edition"].str.upper().str.extract(r"^(H[0-6])$")[0].dropna()
+        if "edition" in text
+        else pd.Series(dtype="str")
+    )
+    if len(said):
+        found = said.value_counts()
+        if len(found) > 1:
+            report.notes.append(
+                f"reporters use several HS revisions ({', '.join(map(str, found.index))}): headings as in the commonest"
+            )
+        return hs.revision(str(found.index[0]))
+    report.notes.append(f"no HS revision in the file: headings taken as {hs.BASE}; give revision= if they are not")
+    return hs.BASE
+
+
+def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
+    """What each row is; only flows between two places, once each, are kept."""
+    why = pd.Series("", index=data.index, dtype="object")
+    why = why.mask(data["taiwan"], "UN 490, Other Asia nes, read as TWN")
+    out_of_it = pd.Series("", index=data.index, dtype="object")
+    out_of_it = out_of_it.mask(~data["whole"], "part of a total (transport, customs or second partner)")
+    out_of_it = out_of_it.mask(data["flow"] == "other", "re-export, re-import or another flow")
+    out_of_it = out_of_it.mask(
+        (data["partner"] == AGGREGATE) | (data["reporter"] == AGGREGATE), "World or another aggregate"
+    )
+    out_of_it = out_of_it.mask(data["partner"] == data["reporter"], "partner is reporter")
+    data["keep"], data["flag"] = out_of_it == "", why.where(out_of_it == "", out_of_it)
+    rest = data[data["keep"]]
+    keys = ["year", "month", "reporter", "partner", "hs6", "flow"]
+    found = dedupe(rest.assign(month=rest["month"].fillna(0)), keys)
+    found.index = rest.index
+    data.loc[rest.index, "keep"] = found["keep"]
+    data.loc[found.index[~found["keep"]], "flag"] = found.loc[~found["keep"], "flag"]
+    for flag, rows in data[~data["keep"]].groupby("flag"):
+        report.drop(f"not kept: {flag}", len(rows))
+    odd = int((data["flag"] == "smaller than another row of the key").sum())
+    if odd:
+        report.notes.append(
+            f"{odd:,} rows share a key with a larger one that they do not add up to: the largest was kept"
+        )
+    light = data["keep"] & data["quantity"].isna()
+    if light.any():
+        part = float(data.loc[light, "value"].sum() / data.loc[data["keep"], "value"].sum())
+        report.missing["quantity not_available"] = int(light.sum())
+        report.notes.append(f"{int(light.sum()):,} flows without weight, {part:.2%} of value: see sources.repair")
+    columns = ["year", "month", "reporter", "partner", "flow", "hs6", "value", "quantity", "keep", "flag"]
+    return data[columns]
+
+
+def _reading(data: pd.DataFrame, con: pd.DataFrame, at: str, side: str | None, report: Report) -> Reading:
+    kept = data[data["keep"]]
+    have = set(kept["flow"])
+    code = {"import": "M", "export": "X"}.get(side or "")
+    if code is not None and code not in have and len(kept):
+        raise SourceError(
+            [Problem(report.path, "-", "flow", f"no {side} rows", ", ".join(sorted(have)), "Choose the other side.")],
+            "the extract",
+        )
+    if code is None:
+        code = "M" if "M" in have or not have else "X"
+        if len(have) > 1:
+            report.notes.append(
+                "both sides are there: inputs['trade'] follows the importers; repair() brings both to one"
+            )
+    ends = ("partner", "reporter") if code == "M" else ("reporter", "partner")
+    flows = kept[kept["flow"] == code].rename(columns={ends[0]: "origin", ends[1]: "destination"})
+    keys = ["year", "hs6", "origin", "destination"]
+    if data["month"].notna().any():
+        report.notes.append("monthly: inputs['trade'] holds sums by year")
+    trade = flows.groupby(keys)[["quantity", "value"]].sum(min_count=1).reset_index()
+    years = f"{data['year'].min()} to {data['year'].max()}" if len(data) else "no data"
+    report.vintage = f"{at}, {years}"
+    name = f"comtrade_{at[:2].lower()}{at[-2:]}"
+    trade = trade.assign(published_on=None, source=name, grade="A" if code == "X" else "B")
+    known = con[con["hs6"].isin(set(trade["hs6"]))].reset_index(drop=True)
+    for heading, rows in known[~known["use"]].groupby("hs6"):
+        report.notes.append(
+            f"HS {heading} holds several goods ({', '.join(rows['product'])}): never add them; no link is made"
+        )
+    report.unknown("heading", trade.loc[~trade["hs6"].isin(set(con["hs6"])), "hs6"], trade["value"])
+    usable = known[~known["product"].isin(shares_of_world(known["product"]))]
+    sources = source_row(
+        name,
+        f"UN Comtrade, extract, {at}",
+        None,
+        "UN policy on use and re-dissemination",
+        "restricted",
+        url="https://comtradeplus.un.org",
+    )
+    tables = {**_links(trade, usable), "sources": sources}
+    inputs = {"products": product_rows(known["product"], unit="t"), "trade": trade, "concordance": known}
+    return Reading(tables, data.reset_index(drop=True), report, inputs)

@@ -1,0 +1,481 @@
+"""Repair of trade statistics: asked for, never automatic; the original stands beside, every row says what was done.
+
+Four steps, each a function of its own and all together in :func:`repair`: sub-totals and duplicates out
+(:func:`dedupe`), the two sides of a flow brought to one (:func:`reconcile`), missing and absurd weights from unit
+values (:func:`fill_weights`), re-exports traced to where the goods were made (:func:`trace_origins`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SchemaError, unknown_name
+
+__all__ = ["Repaired", "dedupe", "fill_weights", "reconcile", "repair", "trace_origins"]
+
+_TRADE = ("hs6", "origin", "destination", "year", "quantity", "value", "published_on", "source", "grade")
+
+
+@dataclass(frozen=True, eq=False)
+class Repaired:
+    """Repaired trade and what was done to it.
+
+    Parameters
+    ----------
+    trade : DataFrame
+        ``year, hs6, origin, destination, value, quantity`` and beside them ``value_original, quantity_original``,
+        ``flag`` (what was wrong) and ``method`` (what was done); empty where nothing was.
+    report : dict
+        Rows touched by each step and, as ``tonnage_imputed``, the share of tonnage that no statistic states.
+    """
+
+    trade: pd.DataFrame
+    report: dict[str, float]
+
+    @property
+    def inputs(self) -> dict[str, pd.DataFrame]:
+        """The trade alone, as :func:`supplyrisk.assemble.assemble` takes it."""
+        trade = self.trade[[c for c in _TRADE if c in self.trade.columns]].copy()
+        trade = trade[~((trade["quantity"] == 0) & (self.trade.get("flag", "") == "passed on"))]
+        if "grade" in trade and "method" in self.trade:
+            trade["grade"] = trade["grade"].mask(self.trade["method"] != "", "B")
+        return {"trade": trade}
+
+
+def _need(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
+    problems = [
+        Problem(what, "-", c, "column is absent", ", ".join(map(str, frame.columns[:12])), "Name it so.")
+        for c in columns
+        if c not in frame.columns
+    ]
+    if problems:
+        raise SchemaError(problems, f"the flows to {what}")
+
+
+def _both(frame: pd.DataFrame) -> pd.DataFrame:
+    """The originals beside, and columns for what was found and done."""
+    out = frame.reset_index(drop=True).copy()
+    for c in ("value", "quantity"):
+        if c in out and f"{c}_original" not in out:
+            out[f"{c}_original"] = out[c]
+    for c in ("flag", "method"):
+        out[c] = out[c].fillna("").astype("object") if c in out else pd.Series("", index=out.index, dtype="object")
+    return out
+
+
+def _say(old: pd.Series, rows: pd.Series, text: str) -> pd.Series:
+    return old.mask(rows, old.where(old == "", old + "; ") + text)
+
+
+def dedupe(
+    flows: pd.DataFrame, keys: Iterable[str] = ("year", "reporter", "partner", "hs6", "flow"), tolerance: float = 0.02
+) -> pd.DataFrame:
+    """Find rows that repeat a flow or are parts of one that is there as a whole.
+
+    Statistics broken down by transport, customs procedure or second partner hold the whole beside its parts. The whole
+    is never smaller than a part, so of the rows with one key the largest is kept.
+
+    Parameters
+    ----------
+    flows : DataFrame
+        With ``value`` in USD, the keys, and optionally ``quantity``.
+    keys : iterable of str
+        What makes a flow.
+    tolerance : float
+        Relative gap at which parts still add up to the whole, or to a multiple of it.
+
+    Returns
+    -------
+    DataFrame
+        All rows, with ``keep`` and ``flag``: ``exact duplicate``; ``part of a total`` where the parts add up to it
+        once or several times; ``smaller than another row of the key`` where they do not, which deserves a look.
+
+    Examples
+    --------
+    >>> f = pd.DataFrame({"year": 2022, "reporter": "USA", "partner": "CHN", "hs6": "850511", "flow": "M",
+    ...     "value": [100.0, 60.0, 40.0, 100.0]})
+    >>> dedupe(f)[["keep", "flag"]].values.tolist()
+    [[True, ''], [False, 'part of a total'], [False, 'part of a total'], [False, 'exact duplicate']]
+    """
+    keys = [k for k in keys if k in flows.columns]
+    _need(flows, ["value", "hs6"], "dedupe")
+    out = flows.reset_index(drop=True).copy()
+    amounts = [c for c in ("value", "quantity") if c in out]
+    same = out.duplicated([*keys, *amounts])
+    order = out.assign(_same=same).sort_values(
+        ["_same", *amounts], ascending=[True, *[False] * len(amounts)], kind="stable"
+    )
+    first = ~order.duplicated(keys)
+    whole = order[first].set_index(keys)["value"]
+    out["keep"] = first.reindex(out.index)
+    rest = out[~same & ~out["keep"]]
+    parts = rest.groupby(keys)["value"].sum()
+    ratio = (parts / whole.reindex(parts.index)).replace([np.inf, -np.inf], np.nan)
+    near = ratio.round()
+    adds = (near >= 1) & ((ratio - near).abs() <= tolerance * near)
+    fits = pd.Series(pd.MultiIndex.from_frame(out[keys]).map(adds.to_dict()), index=out.index).eq(True)
+    flag = pd.Series("smaller than another row of the key", index=out.index, dtype="object")
+    flag = flag.mask(fits, "part of a total").mask(same, "exact duplicate").mask(out["keep"], "")
+    out["flag"] = flag
+    return out
+
+
+def reconcile(
+    flows: pd.DataFrame, cif_fob: float | None = None, default_margin: float = 0.05, limit: float = 0.5
+) -> pd.DataFrame:
+    """One figure per flow from what the exporter and the importer report.
+
+    The importer's value includes insurance and freight (CIF), the exporter's does not (FOB). The margin is the median
+    of the importer's over the exporter's value where both report the same weight within a tenth; both sides are then
+    averaged in logarithms, weighted by how well each reporter agrees with its partners otherwise.
+
+    Parameters
+    ----------
+    flows : DataFrame
+        ``year, hs6, reporter, partner, flow`` (``M`` import, ``X`` export), ``value`` (USD), ``quantity`` (t); one row
+        per key: see :func:`dedupe`.
+    cif_fob : float, optional
+        Margin, e.g. 0.05; default estimated from the flows.
+    default_margin : float
+        Margin where fewer than 30 pairs are at hand: an assumption.
+    limit : float
+        Largest margin that is believed.
+
+    Returns
+    -------
+    DataFrame
+        ``year, hs6, origin, destination, value`` (FOB), ``quantity``, what each side said (``value_import,
+        value_export, quantity_import, quantity_export``), ``method`` (``mirror average``, ``importer's figure, margin
+        taken off``, ``exporter's figure``) and ``flag`` where the sides differ more than threefold. ``attrs`` hold
+        nothing: the margin is in ``margin``.
+
+    References
+    ----------
+    Gaulier and Zignago (2010), BACI, CEPII WP 2010-23, sections 3 and 4 (simplified: one margin, one pass of weights).
+
+    Examples
+    --------
+    >>> f = pd.DataFrame({"year": 2022, "hs6": "850511", "reporter": ["USA", "CHN"], "partner": ["CHN", "USA"],
+    ...     "flow": ["M", "X"], "value": [110.0, 100.0], "quantity": [2.0, 2.0]})
+    >>> reconcile(f, cif_fob=0.1)[["origin", "destination", "value", "method"]].round(6).values.tolist()
+    [['CHN', 'USA', 100.0, 'mirror average']]
+    """
+    _need(flows, ["year", "hs6", "reporter", "partner", "flow", "value", "quantity"], "reconcile")
+    keys = ["year", "hs6", "origin", "destination"]
+    sides = {}
+    for code, name, start, end in (("M", "import", "partner", "reporter"), ("X", "export", "reporter", "partner")):
+        side = flows[flows["flow"] == code].rename(columns={start: "origin", end: "destination"})
+        twice = side.duplicated(keys)
+        if twice.any():
+            remedy = "Sub-totals or duplicates: dedupe() first, and keep the rows with keep=True."
+            raise SchemaError(
+                [Problem("flows", "-", "flow", f"{int(twice.sum())} {name} rows repeat a key", code, remedy)]
+            )
+        sides[name] = side.set_index(keys)[["value", "quantity"]].add_suffix(f"_{name}")
+    out = sides["import"].join(sides["export"], how="outer").reset_index()
+    both = out[(out["value_import"] > 0) & (out["value_export"] > 0)]
+    margin = cif_fob if cif_fob is not None else _margin(both, default_margin, limit)
+    out["margin"] = margin
+    fob = out["value_import"] / (1.0 + margin)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.log(fob.where(fob > 0)) - np.log(out["value_export"].where(out["value_export"] > 0))
+    trust = pd.DataFrame({"i": out["destination"], "x": out["origin"], "gap": gap.abs()}).dropna()
+    noise_m, noise_x = trust.groupby("i")["gap"].median(), trust.groupby("x")["gap"].median()
+    a = 1.0 / (0.05 + out["destination"].map(noise_m).fillna(1.0))
+    b = 1.0 / (0.05 + out["origin"].map(noise_x).fillna(1.0))
+    part = a / (a + b)
+    has_m, has_x = fob > 0, out["value_export"] > 0
+    mean = np.exp(part * np.log(fob.where(has_m, 1.0)) + (1 - part) * np.log(out["value_export"].where(has_x, 1.0)))
+    out["value"] = mean.where(has_m & has_x, fob.where(has_m, out["value_export"]))
+    qm, qx = out["quantity_import"].where(lambda s: s > 0), out["quantity_export"].where(lambda s: s > 0)
+    weight = np.exp(part * np.log(qm.fillna(1.0)) + (1 - part) * np.log(qx.fillna(1.0)))
+    out["quantity"] = weight.where(qm.notna() & qx.notna(), qm.fillna(qx))
+    out["method"] = np.select(
+        [has_m & has_x, has_m], ["mirror average", "importer's figure, margin taken off"], "exporter's figure"
+    )
+    out["flag"] = np.where(gap.abs() > np.log(3.0), "the two sides differ more than threefold", "")
+    return out[
+        [
+            *keys,
+            "value",
+            "quantity",
+            *[str(c) for c in out.columns if str(c).endswith(("_import", "_export"))],
+            "margin",
+            "method",
+            "flag",
+        ]
+    ]
+
+
+def _margin(both: pd.DataFrame, default: float, limit: float) -> float:
+    near = (both["quantity_import"] / both["quantity_export"] - 1.0).abs() <= 0.1
+    ratio = (both["value_import"] / both["value_export"] - 1.0)[near & (both["quantity_export"] > 0)]
+    ratio = ratio[(ratio > -limit) & (ratio < limit)]
+    return float(np.clip(ratio.median(), 0.0, limit)) if len(ratio) >= 30 else default
+
+
+def fill_weights(trade: pd.DataFrame, outlier: float = 4.0, floor: int = 5) -> pd.DataFrame:
+    """Tonnes from values, where the weight is missing or absurd.
+
+    A unit value is an outlier where its logarithm is further from the median of its heading and year than ``outlier``
+    robust standard deviations (1.4826 times the median absolute deviation, at least 0.25). The unit value used is the
+    value-weighted median of the heading's good flows from the same origin, where there are ``floor`` of them, else of
+    all; the interval spans the quartiles.
+
+    Parameters
+    ----------
+    trade : DataFrame
+        ``year, hs6, origin, destination, value, quantity``.
+    outlier : float
+        Robust standard deviations.
+    floor : int
+        Flows that a median needs.
+
+    Returns
+    -------
+    DataFrame
+        The same rows; ``quantity`` repaired, ``quantity_original`` beside, ``low`` and ``high`` for what was imputed,
+        ``flag`` and ``method``. A heading and year without enough good flows stays as it is.
+
+    References
+    ----------
+    Gaulier and Zignago (2010), section 2.3; Iglewicz and Hoaglin (1993) for the outlier rule.
+
+    Examples
+    --------
+    >>> t = pd.DataFrame({"year": 2024, "hs6": "850511", "origin": list("ABCDEFG"), "destination": "X",
+    ...     "value": [100.0] * 7, "quantity": [1.0, 1.1, 0.9, 1.0, 1.05, None, 5000.0]})
+    >>> fill_weights(t)[["quantity", "flag"]].round(2).values.tolist()[-2:]
+    [[1.0, 'no weight'], [1.0, 'unit value out of range']]
+    """
+    _need(trade, ["year", "hs6", "origin", "value", "quantity"], "fill_weights")
+    out = _both(trade)
+    group = ["hs6", "year"]
+    q = out["quantity"].where(out["quantity"] > 0)
+    u: pd.Series = (out["value"].where(out["value"] > 0) / q).astype("float64").map(np.log)
+    by = [out[c] for c in group]
+    centre = u.groupby(by).transform("median")
+    spread = (u - centre).abs().groupby(by).transform("median") * 1.4826
+    absurd = ((u - centre).abs() > outlier * spread.clip(lower=0.25)) & (u.groupby(by).transform("count") >= floor)
+    lacking = q.isna() & (out["value"] > 0)
+    good = u.where(~absurd)
+    world, own = _quartiles(good, out["value"], by, floor), _quartiles(good, out["value"], [*by, out["origin"]], floor)
+    levels = own.where(own["mid"].notna(), world)
+    hit = (lacking | absurd) & levels["mid"].notna()
+    for column, level in (("quantity", "mid"), ("low", "high"), ("high", "low")):
+        imputed = out["value"] / np.exp(levels[level])
+        before = out[column] if column in out else pd.Series(np.nan, index=out.index)
+        out[column] = before.where(~hit, imputed)
+    out["flag"] = _say(out["flag"], lacking, "no weight")
+    out["flag"] = _say(out["flag"], absurd, "unit value out of range")
+    out["method"] = _say(out["method"], hit & own["mid"].notna(), "weight from unit values of the same origin")
+    out["method"] = _say(out["method"], hit & own["mid"].isna(), "weight from unit values of the heading")
+    return out
+
+
+def _quartiles(logs: pd.Series, value: pd.Series, by: list[pd.Series], floor: int) -> pd.DataFrame:
+    """Quartiles of log unit values, weighted by value, of each group on each of its rows."""
+    group = pd.DataFrame({k: b.to_numpy() for k, b in enumerate(by)}).groupby(list(range(len(by)))).ngroup()
+    frame = pd.DataFrame({"u": logs, "w": value.where(logs.notna(), 0.0)}).assign(g=group.to_numpy())
+    frame = frame.sort_values(["g", "u"], kind="stable")
+    known = frame["u"].notna()
+    before = frame["w"].groupby(frame["g"]).cumsum()
+    total = frame["w"].groupby(frame["g"]).transform("sum")
+    out = {}
+    for name, level in (("low", 0.25), ("mid", 0.5), ("high", 0.75)):
+        reached = frame[known & (before >= level * total)]
+        out[name] = frame["g"].map(reached.groupby("g")["u"].first())
+    enough = known.groupby(frame["g"]).transform("sum") >= floor
+    return pd.DataFrame(out).where(enough).reindex(logs.index)
+
+
+def trace_origins(
+    trade: pd.DataFrame,
+    makers: Mapping[str, Iterable[str]] | Iterable[str],
+    production: pd.DataFrame | None = None,
+    by: str = "quantity",
+) -> pd.DataFrame:
+    """Take re-exports out: who made what each importer keeps, seen through entrepots.
+
+    Goods of a heading that enter a country, or are made in it, mix; what leaves it and what stays carry that mix. With
+    flows ``x[i, j]``, output ``p`` and throughput ``t = p + sum_i x[i, .]``, the origins of throughput are
+    ``M = inv(I - X' / t) P / t``, solved as one sparse system per heading and year. A country that is no maker and
+    exports more than it imports sends the excess from an unknown origin, ``ROW``.
+
+    Parameters
+    ----------
+    trade : DataFrame
+        ``year, hs6, origin, destination, quantity`` and optionally ``value``.
+    makers : mapping or iterable of str
+        Countries that make the good; by heading, or for all headings.
+    production : DataFrame, optional
+        ``hs6, country, quantity`` in the unit of ``by``. A maker without a row is taken to make as much as it exports,
+        which is an assumption: its exports then carry its imports only in proportion.
+    by : {"quantity", "value"}
+        What is traced; the other amount is scaled along.
+
+    Returns
+    -------
+    DataFrame
+        ``year, hs6, origin`` (maker), ``destination`` (who keeps it), ``quantity``/``value`` traced,
+        ``quantity_original``/``value_original`` (the direct flow as reported, if any), ``flag``, ``method``. What a
+        country keeps in all is its imports less what it passes on.
+
+    References
+    ----------
+    Kastner, Kastner and Nonhebel (2011), Ecological Economics 70, 1032-1040.
+
+    Examples
+    --------
+    >>> t = pd.DataFrame({"year": 2024, "hs6": "850511", "origin": ["CHN", "HKG"], "destination": ["HKG", "USA"],
+    ...     "quantity": [10.0, 8.0]})
+    >>> trace_origins(t, ["CHN"])[["origin", "destination", "quantity"]].values.tolist()
+    [['CHN', 'HKG', 2.0], ['CHN', 'USA', 8.0], ['HKG', 'USA', 0.0]]
+    """
+    if by not in ("quantity", "value"):
+        raise unknown_name("amount", by, ("quantity", "value"), "by")
+    _need(trade, ["year", "hs6", "origin", "destination", by], "trace")
+    rest = "value" if by == "quantity" else "quantity"
+    parts = []
+    groups: Any = trade.groupby(["hs6", "year"], sort=True)
+    for (code, year), flows in groups:
+        own = makers.get(str(code), ()) if isinstance(makers, Mapping) else makers
+        output = None
+        if production is not None:
+            mine = production[production["hs6"] == code]
+            output = mine.groupby("country")["quantity"].sum()
+        traced = _trace(flows, set(own), output, by)
+        parts.append(traced.assign(year=year, hs6=code))
+    keys = ["year", "hs6", "origin", "destination"]
+    out = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*keys, by])
+    amounts = [c for c in (by, rest) if c in trade]
+    direct = trade.groupby(keys)[amounts].sum(min_count=1).add_suffix("_original").reset_index()
+    out = out.merge(direct, on=keys, how="outer")
+    out[by] = out[by].fillna(0.0)
+    if rest in trade:  # the same mix, at the unit value of what the destination buys
+        total = trade.groupby(["year", "hs6", "destination"])[amounts].sum()
+        unit = (total[rest] / total[by].where(total[by] > 0)).rename("unit").reset_index()
+        out = out.merge(unit, on=["year", "hs6", "destination"], how="left")
+        out[rest] = out[by] * out.pop("unit")
+    was, now = out[f"{by}_original"].fillna(0.0), out[by]
+    out["flag"] = np.where(
+        (was > 0) & (now < 0.01 * was), "passed on", np.where((was <= 0) & (now > 0), "came through others", "")
+    )
+    out["method"] = np.where((now - was).abs() > 1e-9 * np.maximum(was, 1.0), "origin traced", "")
+    shown = [*keys, *amounts, *[f"{c}_original" for c in amounts], "flag", "method"]
+    return out[shown].sort_values(keys).reset_index(drop=True)
+
+
+def _trace(flows: pd.DataFrame, makers: set[str], output: pd.Series | None, by: str) -> pd.DataFrame:
+    from scipy.sparse import coo_array, csc_array, diags_array, eye_array
+    from scipy.sparse.linalg import splu
+
+    flows = flows[(flows[by] > 0) & (flows["origin"] != flows["destination"])]
+    names = sorted(
+        set(flows["origin"])
+        | set(flows["destination"])
+        | ({str(c) for c in output.index} if output is not None else set())
+    )
+    n = len(names)
+    if not n:
+        return pd.DataFrame({"origin": [], "destination": [], by: []})
+    at = pd.Index(names)
+    i, j = at.get_indexer(pd.Index(flows["origin"])), at.get_indexer(pd.Index(flows["destination"]))
+    x = csc_array(coo_array((flows[by].to_numpy(dtype=float), (i, j)), shape=(n, n)))
+    sold, got = np.asarray(x.sum(axis=1)).ravel(), np.asarray(x.sum(axis=0)).ravel()
+    excess = np.maximum(sold - got, 0.0)
+    maker = np.isin(names, sorted(makers))
+    made = np.where(maker, sold, 0.0)
+    if output is not None:
+        said = output.reindex(names).to_numpy(dtype=float)
+        made = np.where(maker & ~np.isnan(said), np.maximum(said, excess), made)
+    foreign = np.where(maker, 0.0, excess)  # nobody knows who made it
+    foreign[~_reached(x, made + foreign > 0)] = 1.0  # a closed circle without a maker: of unknown origin
+    through = made + foreign + got
+    scale = np.divide(1.0, through, out=np.zeros(n), where=through > 0)
+    system = eye_array(n, format="csc") - csc_array(diags_array(scale) @ x.T)
+    right = np.zeros((n, n + 1))
+    right[np.arange(n), np.arange(n)] = made * scale
+    right[:, n] = foreign * scale
+    used = np.flatnonzero(right.any(axis=0))
+    mix = splu(csc_array(system)).solve(right[:, used])
+    kept = np.maximum(through - sold, 0.0)
+    traced = mix * kept[:, None]
+    row, column = np.nonzero(traced > 1e-12 * max(float(traced.max(initial=0.0)), 1e-300))
+    origin = np.array([*names, "ROW"], dtype=object)[used[column]]
+    out = pd.DataFrame({"origin": origin, "destination": np.array(names, dtype=object)[row], by: traced[row, column]})
+    return out[out["origin"] != out["destination"]].reset_index(drop=True)
+
+
+def _reached(x: Any, start: Any) -> Any:
+    """Places that goods from the starting places can get to."""
+    out = start
+    while True:
+        grown = out | (np.asarray(x.T @ out.astype(float)) > 0)
+        if (grown == out).all():
+            return out
+        out = grown
+
+
+def repair(
+    trade: pd.DataFrame,
+    *,
+    weights: bool = True,
+    reexports: Mapping[str, Iterable[str]] | Iterable[str] | None = None,
+    production: pd.DataFrame | None = None,
+    by: str = "quantity",
+) -> Repaired:
+    """Repair a table of flows: both sides to one, weights, re-exports; in that order, as far as asked.
+
+    Parameters
+    ----------
+    trade : DataFrame
+        Either reported flows (``reporter, partner, flow``: duplicates go and the sides are reconciled) or one row per
+        flow (``origin, destination``).
+    weights : bool
+        Fill missing and absurd weights.
+    reexports : mapping or iterable of str, optional
+        Makers, as for :func:`trace_origins`; without it re-exports stay in.
+    production, by
+        As for :func:`trace_origins`.
+
+    Returns
+    -------
+    Repaired
+
+    Examples
+    --------
+    >>> t = pd.DataFrame({"year": 2024, "hs6": "850511", "origin": list("ABCDEF"), "destination": "X",
+    ...     "value": [100.0] * 6, "quantity": [1.0, 1.1, 0.9, 1.0, 1.05, None]})
+    >>> round(repair(t).report["tonnage_imputed"], 3)
+    0.165
+    """
+    report: dict[str, float] = {}
+    frame = trade
+    if {"reporter", "partner", "flow"} <= set(trade.columns):
+        checked = dedupe(trade)
+        report["duplicates_dropped"] = float((~checked["keep"]).sum())
+        frame = reconcile(checked[checked["keep"]])
+        report["cif_fob_margin"] = float(frame["margin"].iloc[0]) if len(frame) else float("nan")
+        for method, count in frame["method"].value_counts().items():
+            report[str(method)] = float(count)
+        frame["value_original"] = frame["value_import"].fillna(frame["value_export"])
+        frame["quantity_original"] = frame["quantity_import"].fillna(frame["quantity_export"])
+    out = _both(frame)
+    imputed = pd.Series(False, index=out.index)
+    if weights:
+        out = fill_weights(out)
+        imputed = out["method"].str.contains("weight from")
+        report["weights_imputed"] = float(imputed.sum())
+    total = float(out["quantity"].sum())
+    report["tonnage_imputed"] = float(out.loc[imputed, "quantity"].sum()) / total if total else float("nan")
+    if reexports is not None:
+        before = float(out[by].sum())
+        out = trace_origins(out, reexports, production, by)
+        report["reexports_removed"] = 1.0 - float(out[by].sum()) / before if before else float("nan")
+    return Repaired(out, report)
