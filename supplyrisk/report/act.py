@@ -71,8 +71,10 @@ def newest_act(
 ) -> tuple[str | None, str]:
     """Id of the act a brief looks at by default, and why there is none where there is none.
 
-    The newest act of the focal, announced by the day, that hits one of the products and everybody or one of the buyers, has not ended, and
-    stops a present flow to any degree. Acts on products higher in the list win among those of the same day.
+    The newest act of the focal, announced by the day, that hits one of the products and everybody or one of the
+    buyers, has not ended, stops a present flow, and whose effect on one of the products was measured; failing that,
+    the newest of the others, whose severity is then the documented default of its kind, an assumption. Acts on
+    products higher in the list win among those of the same day.
 
     Parameters
     ----------
@@ -96,7 +98,12 @@ def newest_act(
     rows = rows.assign(
         _day=[date_floor(str(d)) if pd.notna(d) else "" for d in rows["effective"].fillna(rows["announced"])],
         _place=rows["product"].map(place).astype(float),
-    ).sort_values(["_day", "_place", "measure"], ascending=[False, True, True], kind="stable")
+        _measured=rows["severity"].notna() & rows["grade"].isin(["A", "B"]),
+    )
+    rows["_measured"] = rows.groupby("measure")["_measured"].transform("any")
+    rows = rows.sort_values(
+        ["_measured", "_day", "_place", "measure"], ascending=[False, False, True, True], kind="stable"
+    )
     reasons: list[str] = []
     for measure in rows["measure"].drop_duplicates().astype(str):
         found = state(graph, measure, at).state
@@ -104,7 +111,7 @@ def newest_act(
             reasons.append(f"{measure} is {WORDS[found]}")
             continue
         try:
-            enact(graph, measure)
+            simulate(graph, enact(graph, measure))
         except SchemaError:
             reasons.append(f"{measure} stops no present flow, or its severity is not known")
             continue

@@ -353,8 +353,9 @@ def _act(b: Brief, act: ActReading | None) -> list[Block]:
                 (2, 3),
             )
         )
-    if len(act.others):
-        hit = act.others.head(6).to_dict("records")
+    felt = act.others[act.others["unmet_share"] >= 0.005] if len(act.others) else act.others
+    if len(felt):
+        hit = felt.head(6).to_dict("records")
         out.append(
             Text(
                 "Makers in the buyers' countries that would lose an input: "

@@ -68,6 +68,9 @@ def _extreme(
     return sign * lam
 
 
+CAPITAL_STAGES = ("equipment", "design")
+
+
 def _recipes(graph: SupplyGraph) -> pd.DataFrame:
     """Class and group of alternatives of each input of each product; of several processes the strictest class."""
     r = graph.tables["recipes"]
@@ -102,6 +105,11 @@ class Net:
         self.unsaid = own & (self.cls == -1)
         self.essential = own & (self.cls == 2) | self.unsaid
         self.important = own & (self.cls == 1)
+        # Tools and software are capital: a plant that has them goes on when no more come. Their loss is felt as they
+        # wear out and when plants are to grow, which this engine has no time for: it counts in the high bound only.
+        p = graph.tables["products"]
+        capital = set(p.loc[p["stage"].isin(CAPITAL_STAGES), "product"])
+        self.capital = own & np.isin(ix.segment_product.astype(str), sorted(map(str, capital)))
         self.binds = self.pool | self.essential | self.important
         # Alternatives share a group; every other input is a group of its own.
         either = found["either"].astype("object").to_numpy(dtype=object)
@@ -159,6 +167,7 @@ class Net:
             return here
         segments = np.unique(ix.segment[here])
         seg = np.array([(self.weight * link)[here[ix.segment[here] == s]].sum() for s in segments])
+        seg = np.where(self.capital[segments], 0.0, seg)
         hard = self.essential[segments]
         group = self.group[segments]
         best = np.array([seg[(group == k) & hard].min(initial=np.inf) for k in group])
@@ -186,8 +195,9 @@ class Net:
             after = np.zeros(ix.n)
             after[ix.segment_buyer[self.pool]] = seg[self.pool]
             essential = self.essential & ~self.unsaid if bound == "low" else self.essential
-            worst = self._essential(seg, essential, bound)
-            soft = self._important(seg, bound)
+            felt = seg if bound == "high" else np.where(self.capital, 0.0, seg)
+            worst = self._essential(felt, essential, bound)
+            soft = self._important(felt, bound)
             made = np.maximum(worst, soft)
             if bound == "high" and len(self.lack_node) and names is not None:
                 # A supplier nobody has named is somewhere among those of that product.
