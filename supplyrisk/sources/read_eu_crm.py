@@ -1,0 +1,237 @@
+"""European Commission, study on the critical raw materials for the EU: supply shares by stage, uses, scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import unknown_name
+from ..registry import source
+from .base import PathLike, Reading, Report, files_in, find_columns, numbers, plain, read_delimited, source_row
+from .commodities import map_products, product_rows
+from .places import AGGREGATE, countries
+
+__all__ = ["eu_crm"]
+
+_SHARES = {
+    "material": ["Material", "Raw material"],
+    "stage": ["Stage"],
+    "place": ["Country", "Supplier"],
+    "share": ["Share", "Global supply share", "EU sourcing share", "Supply share"],
+    "t": ["t", "trade-related variable", "t parameter"],
+}
+_EU27 = frozenset(
+    [
+        "AUT",
+        "BEL",
+        "BGR",
+        "HRV",
+        "CYP",
+        "CZE",
+        "DNK",
+        "EST",
+        "FIN",
+        "FRA",
+        "DEU",
+        "GRC",
+        "HUN",
+        "IRL",
+        "ITA",
+        "LVA",
+        "LTU",
+        "LUX",
+        "MLT",
+        "NLD",
+        "POL",
+        "PRT",
+        "ROU",
+        "SVK",
+        "SVN",
+        "ESP",
+        "SWE",
+    ]
+)
+_EXTRA = {"Libanon": "LBN", "Brasil": "BRA", "Hongkong": "HKG", "Korea S.": "KOR", "DRC": "COD"}
+_STAGES = {"e": "E", "extraction": "E", "p": "P", "processing": "P", "refining": "P"}
+_SOURCE = "ec_crm_2023"
+
+
+@source(
+    licence="cc_by",
+    publisher="European Commission",
+    formats=("csv", "csv.gz", "folder"),
+    reads="global supply shares, EU sourcing shares, trade factor t, uses and published scores by material and stage",
+)
+def eu_crm(path: PathLike, *, scope: str | None = None, year: int = 2020) -> Reading:
+    r"""Read tables of the European Commission's study on critical raw materials.
+
+    Parameters
+    ----------
+    path : path-like
+        ``fact_GlobalSupplyShares&t.csv``, ``fact_EUSupplyShares&t.csv``, a folder with both, or one of the tables of uses
+        (``Application``), scores (``SR, EI``) and groups: those come as ``data`` only.
+    scope : {"global", "eu"}, optional
+        Whose supply the shares of a file are; default from its name.
+    year : int
+        Year that the figures stand for. The study of 2023 averages 2016 to 2020.
+
+    Returns
+    -------
+    Reading
+        ``inputs``: ``products`` (measured in shares of the world), ``production`` (global shares, 0 to 1) and ``sourcing``
+        (the Union's imports: shares of what comes from outside, and reliance on it). ``data``: ``material, stage, place,
+        country, scope, share, low, high, code, t``, shares in percent as printed; ``code`` is ``bound`` for ``<0.1%`` and
+        ``no_percent_sign`` where only the sign is absent.
+
+    Raises
+    ------
+    SourceError
+        Not such a table, or a file whose name does not say whose shares it holds and no ``scope``.
+
+    Notes
+    -----
+    Shares are kept as printed: they sum to between 88.7 and 103.9 percent by material and stage. ``<0.1%`` is the interval
+    from 0 to 0.1, without a value. ``t`` is the study's trade factor (0.8 within the Union to 1.5), not tonnes.
+
+    References
+    ----------
+    Grohol, M., Veeh, C. (2023), Study on the critical raw materials for the EU 2023, European Commission.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = "Material,Stage,Country,Share,t\nGallium,P,China,94%,1.3\nGallium,P,Japan,<0.1%,1.0\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "GlobalSupplyShares.csv")
+    ...     _ = file.write_text(text)
+    ...     reading = eu_crm(file)
+    >>> reading.data[["country", "share", "high", "t"]].values.tolist()
+    [['CHN', 94.0, nan, 1.3], ['JPN', nan, 0.1, 1.0]]
+    """
+    report = Report("eu_crm", Path(path).name, "cc_by", vintage="2023")
+    if scope not in (None, "global", "eu"):
+        raise unknown_name("scope", scope, ("global", "eu"), "eu_crm()")
+    if Path(path).is_dir():
+        files = [f for f in files_in(path, (".csv", ".csv.gz")) if "supplyshares" in plain(f.name)]
+    else:
+        files = [Path(path)]
+    parts = []
+    for file in files:
+        raw = read_delimited(file, report, encodings=("utf-8-sig", "cp1252"))
+        if "share" not in {plain(c) for c in raw.columns} or plain("Application") in {plain(c) for c in raw.columns}:
+            report.notes.append("not a table of supply shares: see data")
+            return Reading({}, _other(raw, report), report)
+        parts.append(_shares(file, raw, scope))
+    if not parts:
+        raise unknown_name("table", Path(path).name, ["fact_GlobalSupplyShares&t.csv"], "eu_crm()")
+    data = pd.concat(parts, ignore_index=True)
+    parsed = numbers(data["text"].str.replace("\u202f", ""), percent=True)
+    signless = (parsed["code"] == "") & ~data["text"].str.strip().str.endswith("%")
+    parsed["code"] = parsed["code"].mask(signless, "no_percent_sign")
+    if signless.any():
+        report.notes.append(f"{int(signless.sum())} shares without a percent sign are read as percent")
+    data = pd.concat([data, parsed.rename(columns={"value": "share"})], axis=1)
+    data["t"] = numbers(data["t"])["value"]
+    place = countries(data["place"], "name", _EXTRA)
+    data["country"] = place.mask(place == AGGREGATE)
+    report.unknown("country", data.loc[place.isna(), "place"], data["share"].fillna(0.0)[place.isna()])
+    report.drop("totals and unions", int((place == AGGREGATE).sum()))
+    report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k}
+    mapped = map_products("ec", data["material"], data["stage"])
+    data["product"] = mapped["product"]
+    report.unknown("material", (data["material"] + " " + data["stage"].fillna(""))[mapped["product"].isna()])
+    world = data[data["scope"] == "global"]
+    known = world.groupby(["material", "stage"])["share"].sum()
+    most = world["share"].fillna(world["high"]).groupby([world["material"], world["stage"]]).sum()
+    if len(known):
+        text = f"{known.min():.1f} to {most.max():.1f} percent by material and stage, '<0.1%' counted as up to 0.1"
+        report.notes.append(f"global shares sum to {text}; kept as printed")
+    return Reading(_tables(), data, report, _inputs(data, year))
+
+
+def _shares(file: Path, raw: pd.DataFrame, scope: str | None) -> pd.DataFrame:
+    cols = find_columns(file, raw.columns, _SHARES, ["material", "stage", "place", "share"])
+    said = scope or (
+        "eu" if plain(file.name).find("eusupply") >= 0 else "global" if "global" in plain(file.name) else None
+    )
+    if said is None:
+        raise unknown_name(
+            "scope", file.name, ("global", "eu"), "eu_crm(): the file does not say whose shares it holds"
+        )
+    stage = raw[cols["stage"]].map(lambda s: _STAGES.get(plain(s), str(s))).astype("string")
+    return pd.DataFrame(
+        {
+            "material": raw[cols["material"]].str.strip(),
+            "stage": stage,
+            "place": raw[cols["place"]].str.strip(),
+            "scope": said,
+            "text": raw[cols["share"]].fillna(""),
+            "t": raw[cols["t"]] if "t" in cols else pd.Series("", index=raw.index, dtype="string"),
+        }
+    )
+
+
+def _other(raw: pd.DataFrame, report: Report) -> pd.DataFrame:
+    """Uses and scores: numbers as numbers, a dash as what was not assessed."""
+    out = raw.copy()
+    for c in raw.columns:
+        if plain(c) in ("sr", "ei", "share", "vainmillion", "year") or "million" in str(c).casefold():
+            parsed = numbers(raw[c].fillna(""), percent=True)
+            lacking = parsed["code"].isin(["zero", "empty"])  # a dash means "not assessed" here, not nil
+            out[c] = parsed["value"].mask(lacking)
+            report.missing["not_available"] = report.missing.get("not_available", 0) + int(lacking.sum())
+    return out
+
+
+def _tables() -> dict[str, pd.DataFrame]:
+    title = "European Commission, Study on the critical raw materials for the EU 2023"
+    return {"sources": source_row(_SOURCE, title, 2023, "CC BY 4.0", "cc_by")}
+
+
+def _inputs(data: pd.DataFrame, year: int) -> dict[str, pd.DataFrame]:
+    rows = data[data["product"].notna() & data["country"].notna()]
+    keys = ["product", "country"]
+    world = rows[rows["scope"] == "global"].drop_duplicates(keys)
+    censored = world["share"].isna() & world["high"].notna()
+    production = pd.DataFrame(
+        {
+            "product": world["product"],
+            "country": world["country"],
+            "year": year,
+            "what": "output",
+            "quantity": world["share"] / 100.0,
+            "low": world["low"].where(censored) / 100.0,
+            "high": world["high"].where(censored) / 100.0,
+            "missing": pd.Series("not_available", index=world.index, dtype="object").where(world["share"].isna(), None),
+            "published_on": "2023",
+            "source": _SOURCE,
+            "grade": "B",
+            "note": "share of world supply, average of five years",
+        }
+    )
+    union = rows[(rows["scope"] == "eu") & rows["share"].notna()].drop_duplicates(keys)
+    outside = union[~union["country"].isin(_EU27)]
+    total = union.groupby("product")["share"].sum()
+    foreign = outside.groupby("product")["share"].sum()
+    sourcing = pd.DataFrame(
+        {
+            "product": outside["product"],
+            "buyer": "EUE",
+            "supplier": outside["country"],
+            "share": outside["share"] / outside["product"].map(foreign).astype("float64"),
+            "year": year,
+            "reliance": outside["product"].map(foreign / total).astype("float64"),
+            "published_on": "2023",
+            "source": _SOURCE,
+            "grade": "B",
+            "note": "share of EU sourcing from outside the Union",
+        }
+    )
+    sourcing = sourcing[sourcing["share"] > 0]
+    ids = set(production["product"]) | set(sourcing["product"])
+    return {
+        "products": product_rows(ids).assign(unit="world_share", basis="supply by location"),
+        "production": production.reset_index(drop=True),
+        "sourcing": sourcing.reset_index(drop=True),
+    }

@@ -1,0 +1,176 @@
+"""IEA, Critical Minerals Data Explorer: mining and refining by country, and demand; what is projected stays a projection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SourceError
+from ..registry import source
+from .base import PathLike, Reading, Report, find_columns, numbers, read_delimited, read_text, source_row
+from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .places import AGGREGATE, countries
+
+__all__ = ["iea"]
+
+_COLUMNS = ["branch", "mineral", "stage", "place", "sector", "scenario", "year", "text"]
+_STAGES = {"mining": "mining", "mine": "mining", "extraction": "mining", "refining": "refining", "refined": "refining",
+           "processing": "refining", "refinery": "refining"}  # fmt: skip
+_CSV = {
+    "mineral": ["mineral", "commodity"],
+    "stage": ["stage", "step"],
+    "place": ["country", "region"],
+    "year": ["year"],
+    "text": ["kt", "value", "production"],
+}
+
+
+@source(
+    licence="cc_by",
+    publisher="International Energy Agency",
+    formats=("json", "csv", "csv.gz"),
+    reads="mining and refining by country with projections, demand by sector and scenario",
+)
+def iea(path: PathLike, *, actual_through: int | None = None, published: int | None = None) -> Reading:
+    r"""Read the IEA's Critical Minerals Data Explorer.
+
+    Parameters
+    ----------
+    path : path-like
+        The explorer's json, or its supply as csv (``mineral, stage, country, year, kt``).
+    actual_through : int, optional
+        Last year that is a figure and not a projection. Default: the last of the years that follow one another without
+        a gap from the first (2024 in ``2024, 2030, 2035``).
+    published : int, optional
+        Year of the release; default the year after ``actual_through``.
+
+    Returns
+    -------
+    Reading
+        ``inputs``: ``products`` and ``production`` of the years up to ``actual_through`` (rest of the world as ``ROW``).
+        ``tables``: ``nodes`` and ``sources``. ``data``: every figure in thousand tonnes, ``projected`` true where it is a
+        projection, with ``branch`` (``supply``, ``demand``), ``sector`` and ``scenario``.
+
+    Raises
+    ------
+    SourceError
+        Not such a file.
+
+    Notes
+    -----
+    Projections are the publisher's base case on announced projects: they are in ``data`` and nowhere else, never production.
+    Lithium is lithium content; rare earths are the magnet elements; refined graphite is of battery grade.
+
+    References
+    ----------
+    IEA (2025), Global Critical Minerals Outlook, data explorer.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = "mineral,stage,country,year,kt\nCopper,mining,Chile,2024,5476\nCopper,mining,Chile,2030,5505\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "supply.csv")
+    ...     _ = file.write_text(text)
+    ...     reading = iea(file)
+    >>> reading.inputs["production"][["product", "country", "year", "quantity"]].values.tolist()
+    [['copper.mine', 'CHL', 2024, 5476000.0]]
+    """
+    report = Report("iea", Path(path).name, "cc_by")
+    tidy = _json(path, report) if Path(path).suffix.lower() == ".json" else _csv(path, report)
+    year = pd.to_numeric(tidy["year"], errors="coerce").astype("Int64")
+    parsed = numbers(tidy["text"])
+    notes = (tidy["branch"] == "supply") & tidy["place"].astype("str").str.len().gt(60)
+    report.drop("footnotes in the place of a country", int(notes.sum()))
+    if notes.any():
+        report.notes += [str(t)[:200] for t in tidy.loc[notes, "place"].unique()]
+    lost = ~notes & year.isna()
+    report.drop("no year", int(lost.sum()))
+    data = pd.concat([tidy, parsed], axis=1)[~(notes | lost)].copy()
+    data["year"] = year[data.index]
+    last = actual_through if actual_through is not None else _first_run(data.loc[data["branch"] == "supply", "year"])
+    data["projected"] = (data["year"] > last).astype(bool)
+    made = (data["branch"] == "supply").astype(bool)
+    place = countries(data["place"].where(made), "name")
+    report.unknown("country", data.loc[made & place.isna(), "place"])
+    report.drop("totals", int((made & (place == AGGREGATE)).sum()))
+    data["country"] = place.mask(place == AGGREGATE)
+    mapped = map_products("iea", data["mineral"].where(made), data["stage"].where(made))
+    data["product"], data["factor"] = mapped["product"], mapped["factor"]
+    report.unknown("mineral", (data["mineral"] + " " + data["stage"])[made & mapped["product"].isna()])
+    report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k}
+    report.vintage = f"figures up to {last}"
+    data["unit"] = "kt"
+    figures = data[made & ~data["projected"] & data["product"].notna() & data["country"].notna()].copy()
+    figures = in_product_units(figures.assign(what="output", estimated=True, note=""), report)
+    out_of = "iea_cmde"
+    release = published or int(last) + 1
+    production = production_rows(figures, out_of, str(release))
+    ids = set(production["product"])
+    share = shares_of_world(ids)
+    projected = int(data["projected"].sum())
+    if projected:
+        report.notes.append(f"{projected} projections (after {last}) are in data alone")
+    tables = {
+        "nodes": node_rows(production[~production["product"].isin(share)]),
+        "sources": source_row(out_of, "IEA, Critical Minerals Data Explorer", release, "CC BY 4.0, as stated", "cc_by"),
+    }
+    inputs = {"products": product_rows(ids, unit="t"), "production": production}
+    return Reading(tables, data.drop(columns="factor").reset_index(drop=True), report, inputs)
+
+
+def _first_run(years: pd.Series) -> int:
+    """Last of the years that follow one another from the first."""
+    seen = np.unique(years.dropna().astype(int).to_numpy())
+    if not len(seen):
+        return 0
+    gaps = np.flatnonzero(np.diff(seen) > 1)
+    return int(seen[gaps[0]] if len(gaps) else seen[-1])
+
+
+def _csv(path: PathLike, report: Report) -> pd.DataFrame:
+    raw = read_delimited(path, report)
+    cols = find_columns(path, raw.columns, _CSV, list(_CSV))
+    out = pd.DataFrame({k: raw[c].str.strip() for k, c in cols.items()})
+    out["stage"] = out["stage"].map(lambda s: _STAGES.get(str(s).casefold(), str(s)))
+    return out.assign(branch="supply", sector=None, scenario=None)[_COLUMNS]
+
+
+def _json(path: PathLike, report: Report) -> pd.DataFrame:
+    text, _ = read_text(path)
+    try:
+        given = json.loads(text)
+        rows = [*_supply(given["supply"]), *_demand(given.get("totalDemand", {}))]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
+        name = Path(path).name
+        problem = Problem(name, "-", "supply", "not the explorer's json", str(err)[:120], "Is this the right file?")
+        raise SourceError([problem], f"the file {name}") from err
+    report.rows_read += len(rows)
+    report.notes += [str(given["source"])[:200]] if "source" in given else []
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _supply(branch: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    for mineral, stages in branch.items():
+        for stage, content in stages.items():
+            for place, years in content["countries"].items():
+                for year, value in years.items():
+                    yield "supply", mineral, _STAGES.get(str(stage).casefold(), stage), place, None, None, year, value
+
+
+def _demand(branch: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    for mineral, content in branch.items():
+        groups = [*content.get("sectors", {}).items()]
+        groups += [(k, content[k]) for k in ("totalClean", "otherUses", "totalDemand") if k in content]
+        for sector, years in groups:
+            for key, value in years.items():
+                if isinstance(value, Mapping):  # a scenario
+                    for year, figure in value.items():
+                        yield "demand", mineral, None, None, sector, key, year, figure
+                else:
+                    yield "demand", mineral, None, None, sector, None, key, value

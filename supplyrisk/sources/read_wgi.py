@@ -1,0 +1,168 @@
+"""World Bank, Worldwide Governance Indicators: long workbook or csv, and the wide table of the DataBank."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..jurisdictions import is_country
+from ..registry import source
+from .base import PathLike, Reading, Report, find_columns, numbers, plain, read_delimited, read_sheet, source_row
+from .places import countries
+
+__all__ = ["wgi"]
+
+_INDICATORS = {
+    "cc": "wgi_cc", "controlofcorruption": "wgi_cc", "ge": "wgi_ge", "governmenteffectiveness": "wgi_ge",
+    "pv": "wgi_pv", "politicalstability": "wgi_pv", "politicalstabilityandabsenceofviolence": "wgi_pv",
+    "politicalstabilityandabsenceofviolenceterrorism": "wgi_pv", "ps": "wgi_pv", "rl": "wgi_rl", "ruleoflaw": "wgi_rl",
+    "rq": "wgi_rq", "regulatoryquality": "wgi_rq", "va": "wgi_va", "voiceandaccountability": "wgi_va",
+}  # fmt: skip
+_LONG = {
+    "code": ["code", "economy code", "country code", "iso3", "economy_code"],
+    "name": ["countryname", "economy name", "country name", "country/territory", "economy"],
+    "year": ["year"],
+    "indicator": ["indicator", "governance dimension", "dimension", "series code"],
+    "value": ["estimate", "governance estimate (approx. -2.5 to +2.5)", "governance estimate", "value"],
+    "error": ["stddev", "standard error", "stderr", "std. error", "se"],
+}
+_WIDE_YEAR = re.compile(r"(\d{4}) \[YR\1\]|YR(\d{4})|(\d{4})")
+_INTERVAL = 1.645  # 90 percent of a normal distribution, as the publisher prints it
+
+
+@source(
+    licence="cc_by",
+    publisher="World Bank",
+    formats=("xlsx", "csv", "csv.gz", "zip"),
+    reads="six governance indicators by country and year",
+)
+def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Reading:
+    r"""Read the Worldwide Governance Indicators.
+
+    Parameters
+    ----------
+    path : path-like
+        ``wgidataset.xlsx`` or the same as csv (a row per country, year and indicator), or a DataBank table with a column
+        per year (``2023 [YR2023]``).
+    sheet : str, optional
+        Sheet of a workbook; default the first.
+    decimal : {".", ","}
+        Decimal mark of a csv.
+
+    Returns
+    -------
+    Reading
+        ``tables``: ``countries`` (``wgi_cc, wgi_ge, wgi_pv, wgi_rl, wgi_rq, wgi_va``; estimate of about -2.5 to 2.5, higher
+        is better; low and high are its 90 percent interval) and ``sources``. ``data``: every row.
+
+    Raises
+    ------
+    SourceError
+        Not such a file.
+
+    Notes
+    -----
+    ``..`` is ``not_available``, never zero. Old World Bank codes (ADO, ROM, TMP, ZAR, WBG, KSV) become today's; Taiwan is
+    TWN; places without a code today (Netherlands Antilles) stay in ``data`` alone.
+
+    References
+    ----------
+    Kaufmann, D., Kraay, A., Mastruzzi, M. (2010), The Worldwide Governance Indicators: methodology and analytical issues.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = "code,countryname,year,indicator,estimate,stddev\nZAR,Congo,2023,pv,-2.0,0.2\nTWN,Taiwan,2023,pv,..,..\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "wgi.csv")
+    ...     _ = file.write_text(text)
+    ...     table = wgi(file).tables["countries"]
+    >>> table["country"].tolist(), table["value"].tolist()[0], table["missing"].tolist()[1]
+    (['COD', 'TWN'], -2.0, 'not_available')
+    """
+    report = Report("wgi", Path(path).name, "cc_by")
+    raw = read_sheet(path, report, sheet=sheet) if _is_book(path) else read_delimited(path, report)
+    years = {c: _year(c) for c in raw.columns}
+    tidy = _wide(path, raw, {c: y for c, y in years.items() if y}) if any(years.values()) else _long(path, raw)
+    code = tidy["indicator"].map(_indicator).astype("object")
+    report.unknown("indicator", tidy.loc[code.isna(), "indicator"])
+    parsed = numbers(tidy["value"], decimal)
+    error = numbers(tidy["error"], decimal)["value"]
+    place = countries(tidy["code"], "iso3")
+    if "name" in tidy:
+        place = place.fillna(countries(tidy["name"], "name"))
+    known = place.map(lambda c: isinstance(c, str) and is_country(c)).astype(bool)
+    report.unknown("country", tidy.loc[~known, "code"])
+    year = pd.to_numeric(tidy["year"], errors="coerce").astype("Int64")
+    code_of = parsed["code"].replace("empty", "not_available")
+    code_of = code_of.mask(code_of.isin(["text", "decimal_comma"]), "unreadable")
+    report.missing = {str(k): int(v) for k, v in code_of.value_counts().items() if k}
+    data = tidy.assign(country=place, wgi=code, number=parsed["value"], code_of_cell=code_of, year=year)
+    keep = known & code.notna() & year.notna()
+    report.drop("no country, indicator or year that is known", int((~keep).sum()))
+    last = int(year.max()) if year.notna().any() else None
+    report.vintage = f"up to {last}" if last else ""
+    rows = data[keep]
+    value, half = rows["number"], _INTERVAL * error[keep]
+    missing = np.where(rows["code_of_cell"] == "not_available", "not_available", "unknown")
+    table = pd.DataFrame(
+        {
+            "country": rows["country"],
+            "indicator": rows["wgi"],
+            "year": rows["year"],
+            "value": value,
+            "low": (value - half).clip(-4.0, 4.0),
+            "high": (value + half).clip(-4.0, 4.0),
+            "missing": pd.Series(missing, index=rows.index, dtype="object").where(value.isna(), None),
+            "source": "wgi",
+            "grade": pd.Series("A", index=rows.index, dtype="object").where(value.notna(), None),
+        }
+    )
+    twice = table.duplicated(["country", "indicator", "year"])
+    report.drop("a second row of the same country, indicator and year", int(twice.sum()))
+    title = "World Bank, Worldwide Governance Indicators"
+    tables = {
+        "countries": table[~twice].reset_index(drop=True),
+        "sources": source_row("wgi", title, None if last is None else last + 1, "CC BY 4.0", "cc_by"),
+    }
+    return Reading(tables, data.reset_index(drop=True), report)
+
+
+def _is_book(path: PathLike) -> bool:
+    return Path(path).suffix.lower() in (".xlsx", ".xlsm")
+
+
+def _year(column: object) -> int | None:
+    hit = _WIDE_YEAR.fullmatch(" ".join(str(column).split()))
+    return int(next(g for g in hit.groups() if g)) if hit else None
+
+
+def _indicator(text: object) -> str | None:
+    """Code of ``pv``, ``PV.EST``, ``GOV_WGI_PV.EST`` or ``Political Stability: Estimate``; ranks and errors are not meant."""
+    name = str(text)
+    coded = re.fullmatch(r"(?:GOV_WGI_)?([A-Z]{2})\.EST", name.strip(), re.IGNORECASE)
+    if coded:
+        return _INDICATORS.get(coded[1].casefold())
+    head, _, tail = name.partition(":")
+    return None if tail and plain(tail) != "estimate" else _INDICATORS.get(plain(head))
+
+
+def _long(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
+    cols = find_columns(path, raw.columns, _LONG, ["code", "year", "indicator", "value"])
+    out = pd.DataFrame({k: raw[c].str.strip() for k, c in cols.items()})
+    return out if "error" in out else out.assign(error=pd.Series("", index=out.index, dtype="string"))
+
+
+def _wide(path: PathLike, raw: pd.DataFrame, years: dict[str, int]) -> pd.DataFrame:
+    wanted = {k: v for k, v in _LONG.items() if k in ("code", "name")}
+    wanted["indicator"] = ["series code", "indicator code", "series name", "indicator name", "indicator"]
+    cols = find_columns(path, raw.columns, wanted, ["code", "indicator"])
+    parts = [
+        pd.DataFrame({**{k: raw[c].str.strip() for k, c in cols.items()}, "value": raw[c_].str.strip()}).assign(year=y)
+        for c_, y in years.items()
+    ]
+    out = pd.concat(parts, ignore_index=True)
+    return out[out["code"].fillna("") != ""].assign(error="").astype({"error": "string"}).reset_index(drop=True)
