@@ -87,7 +87,7 @@ def together(
     >>> trade = pd.DataFrame([dict(hs6="850511", origin="CHN", destination="USA", year=2024, quantity=3.0, value=9.0)])
     >>> reading = Reading({}, trade, Report("mine", "mine.csv", "private"), {"trade": trade,
     ...     "products": product_rows(["ndfeb.magnet"]), "concordance": product_headings(["ndfeb.magnet"])})
-    >>> together(reading).links[["supplier", "buyer"]].values.tolist()
+    >>> together(reading).links.query("method == 'observed'")[["supplier", "buyer"]].values.tolist()
     [['ndfeb.magnet@CHN', 'ndfeb.magnet@USA:demand']]
     """
     assembled = ("products", "production", "trade", "concordance", "demand", "sourcing", "costs")
@@ -118,7 +118,8 @@ def together(
     history = tuple(f"read {r.report.path} ({r.report.vintage})" for r in readings)
     joined.setdefault("production", pd.DataFrame())
     rest = {k: joined.pop(k) for k in list(joined) if k not in (*assembled, "recipes")}
-    return assemble(name=name, as_of=as_of, history=history, **joined, **rest)
+    given: dict[str, Any] = dict(joined)
+    return assemble(name=name, as_of=as_of, history=history, tables=rest, **given)
 
 
 def __getattr__(name: str) -> Any:

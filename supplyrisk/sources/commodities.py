@@ -149,8 +149,8 @@ def product_rows(ids: Iterable[str], unit: str | None = None) -> pd.DataFrame:
     ids : iterable of str
         Products of the atlas or of this package's concordances.
     unit : str, optional
-        Give products that are measured as a share of the world this unit, and the basis ``contained``: for graphs
-        that are built of tonnages alone.
+        Give products that are measured as a share of the world this unit (noble gases: m3), and the basis
+        ``contained``: for graphs that are built of quantities alone.
 
     Returns
     -------
@@ -174,7 +174,8 @@ def product_rows(ids: Iterable[str], unit: str | None = None) -> pd.DataFrame:
     out = table.loc[wanted].reset_index()
     if unit is not None:
         share = out["unit"] == "world_share"
-        out["unit"] = out["unit"].mask(share, unit)
+        gas = share & (out["chain"] == "noble_gases")
+        out["unit"] = out["unit"].mask(share, unit).mask(gas, "m3")
         out["basis"] = out["basis"].mask(share, "contained")
     return out
 
@@ -193,21 +194,17 @@ def in_product_units(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
     -------
     DataFrame
         With ``quantity``, ``low``, ``high`` in ``product_unit``. A product that the atlas measures as a share of the
-        world gets tonnes (or kg, or cubic metres) here.
+        world gets tonnes here, and a noble gas cubic metres.
     """
     out = frame.copy()
-    declared = _declared().set_index("product")["unit"]
-    own = out["product"].map(declared).astype("object")
+    known = out["product"].dropna().unique()
+    own = out["product"].map(product_rows(known, unit="t").set_index("product")["unit"]).astype("object")
     scale = pd.Series(np.nan, index=out.index)
     pairs = pd.DataFrame({"u": out["unit"].astype("object"), "p": own})[out["product"].notna()]
     for unit, target in pairs.drop_duplicates().itertuples(index=False, name=None):
         rows = pairs.index[(pairs["u"] == unit) & (pairs["p"] == target)]
-        wanted = target
-        if target == "world_share":
-            wanted = next((t for t in ("t", "m3") if convertible(str(unit), t)), target)
-            own[rows] = wanted
-        if convertible(str(unit), str(wanted)):
-            scale[rows] = factor(str(unit), str(wanted))
+        if convertible(str(unit), str(target)):
+            scale[rows] = factor(str(unit), str(target))
         else:
             report.unknown("unit", pd.Series([str(unit)] * len(rows), index=rows, dtype="object"))
     scale *= out["factor"]

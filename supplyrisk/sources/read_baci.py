@@ -45,6 +45,7 @@ _PARTS = {
     "usd": ["value_usd", "value", "primaryValue"],
     "q": ["q", "qty_t", "quantity", "q_total"],
 }
+ENTREPOTS = frozenset({"ARE", "HKG", "MAC", "NLD", "SGP"})
 _SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
 _BLOCK = 1 << 24
 _NAME = re.compile(r"HS(\d{2})", re.IGNORECASE)
@@ -514,7 +515,11 @@ def _reading(data: pd.DataFrame, con: pd.DataFrame, at: str, files: list[Path], 
 
 
 def _links(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Observed links of unmixed headings: from the producer if a country is a net exporter, else from its pool."""
+    """Observed links of unmixed headings: from the producer if a country is one by its trade, else from its pool.
+
+    The rule is that of :func:`supplyrisk.assemble.assemble`: net exports above half of the exports and 0.2 percent of
+    all trade, and no entrepot.
+    """
     flows = trade.merge(con.loc[con["use"], ["hs6", "product", "factor", "purity"]], on="hs6", how="inner")
     flows["quantity"] *= flows["factor"]
     flows["grade"] = np.where(flows["purity"].fillna(0.0) < 1.0, "B", "A")
