@@ -1,0 +1,280 @@
+"""Inter-country input-output tables: WIOD and OECD ICIO style, as one wide table or as Z, Y and x."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SourceError
+from ..registry import source
+from .base import PathLike, Reading, Report, find_columns, numbers, read_delimited, refuse_decimal_comma
+from .places import AGGREGATE, country
+
+__all__ = ["InterCountryTable", "inter_country_table"]
+
+# Parts of a country that some editions give apart; they are the country's own sectors, never others'.
+_PARTS = {"CN1": "CHN", "CN2": "CHN", "CN3": "CHN", "CN4": "CHN", "MX1": "MEX", "MX2": "MEX", "MX3": "MEX"}
+_TOTALS = re.compile(r"^(out(put)?|total( output)?|tot|x|go|row ?sum|gross output)$", re.IGNORECASE)
+_LABEL = ("region_sector", "label", "sector_label", "v1", "row", "code")
+_OUTPUT = ("output_musd", "output", "x", "out", "total", "gross output", "value")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class InterCountryTable(Reading):
+    """A reading with the parts of the table as frames.
+
+    Parameters
+    ----------
+    z : DataFrame
+        Flows between sectors, rows supply columns, labels alike on both sides.
+    y : DataFrame
+        Final use, rows as in ``z``.
+    x : Series
+        Output of each sector.
+    balance : DataFrame
+        ``sector, region, used, output, gap, relative``: what is used of each sector against its output.
+    """
+
+    z: pd.DataFrame = field(default_factory=pd.DataFrame)
+    y: pd.DataFrame = field(default_factory=pd.DataFrame)
+    x: pd.Series = field(default_factory=lambda: pd.Series(dtype="float64"))
+    balance: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+@source(
+    licence="attribution",
+    publisher="WIOD, OECD and others",
+    formats=("csv", "csv.gz", "zip", "parquet"),
+    reads="inter-country input-output tables: flows between sectors, final use, output",
+)
+def inter_country_table(
+    path: PathLike,
+    *,
+    y: PathLike | None = None,
+    x: PathLike | None = None,
+    separator: str | None = None,
+    licence: str = "attribution",
+    tolerance: float = 0.01,
+    decimal: str = ".",
+) -> InterCountryTable:
+    r"""Read an inter-country input-output table.
+
+    Parameters
+    ----------
+    path : path-like
+        Flows between sectors, or the whole wide table with final use, value added and output around them, as the OECD
+        publishes it. Labels name region and sector: ``AUS.c1``, ``AUS_01T02``.
+    y : path-like, optional
+        Final use, where it is a file of its own. Default: columns of the table that are no sector.
+    x : path-like, optional
+        Output, where it is a file of its own. Default: the row or column of totals, else flows plus final use.
+    separator : str, optional
+        Between region and sector; default ``.`` or ``_``, whichever the labels hold.
+    licence : str
+        Class of the terms, for the report.
+    tolerance : float
+        Part of output that a row may be out of balance before the report names it.
+    decimal : {".", ","}
+        Decimal mark of csv files.
+
+    Returns
+    -------
+    InterCountryTable
+        ``.z, .y, .x, .balance``; ``inputs`` are the arguments of :func:`supplyrisk.exposure.io_lookthrough`:
+        ``table, x, region``. ``data`` is the balance.
+
+    Raises
+    ------
+    SourceError
+        No sectors that stand on both sides, labels without a region, or parts that do not fit.
+
+    Notes
+    -----
+    Regions are ISO3 where they are countries; China's export-processing parts (``CN1, CN2``) count as CHN, Taiwan as TWN,
+    the rest as ROW. Nothing is rebalanced. Sectors without output stay, with zero rows.
+
+    References
+    ----------
+    Timmer, M. P. et al. (2015), An illustrated user guide to the World Input-Output Database, Rev. Int. Econ. 23.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = "V1,CHN_A,JPN_A,CHN_HFCE,OUT\nCHN_A,1,2,7,10\nJPN_A,3,1,1,5\nVA,6,2,,\nOUT,10,5,,\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "icio.csv")
+    ...     _ = file.write_text(text)
+    ...     table = inter_country_table(file)
+    >>> table.z.to_numpy().tolist(), table.x.tolist(), list(table.inputs["region"])
+    ([[1.0, 2.0], [3.0, 1.0]], [10.0, 5.0], ['CHN', 'JPN'])
+    """
+    report = Report("inter_country_table", Path(path).name, licence)
+    wide = _matrix(path, report, decimal)
+    rows, columns = list(wide.index), set(wide.columns)
+    sectors = [r for r in rows if r in columns and not _TOTALS.match(r.strip())]
+    if not sectors:
+        shown = ", ".join(map(str, rows[:4]))
+        raise _refuse(path, "no label stands on both sides", "Rows and columns must name the sectors alike.", shown)
+    sign = separator or max("._|", key=lambda s: sum(s in r for r in sectors[:50]))
+    region, unread = _regions(sectors, sign)
+    if unread:
+        raise _refuse(path, f"labels without a region before {sign!r}", "Give separator=.", ", ".join(unread[:5]))
+    z = wide.loc[sectors, sectors]
+    others = [c for c in wide.columns if c not in set(sectors)]
+    totals = [c for c in others if _TOTALS.match(str(c).strip())]
+    final = wide.loc[sectors, [c for c in others if c not in totals]] if y is None else _matrix(y, report, decimal)
+    if y is not None:
+        final = _aligned(y, final, sectors)
+    output = _output(path, x, wide, sectors, totals, report, decimal)
+    if output is None:
+        if not final.shape[1]:
+            raise _refuse(path, "neither output nor final use", "Give x= or y=.")
+        output = (z.sum(axis=1) + final.sum(axis=1)).rename("x")
+        report.notes.append("output is the sum of flows and final use: the balance says nothing")
+    negative = int((z.to_numpy() < 0).sum())
+    if negative:
+        report.notes.append(f"{negative} negative flows between sectors, kept")
+    balance = _balance(z, final, output, region)
+    open_ = balance["relative"].abs() > tolerance
+    empty = int((output == 0).sum())
+    report.notes.append(
+        f"{len(sectors)} sectors of {len(set(region))} regions, {empty} without output; largest gap between use and output "
+        f"{balance['gap'].abs().max():.6g}, {int(open_.sum())} rows beyond {tolerance:.1%} of output"
+    )
+    stray = int(((output == 0) & (z.sum(axis=0) > 0)).sum())
+    if stray:
+        report.notes.append(f"{stray} sectors use inputs but have no output")
+    inputs: dict[str, Any] = {"table": z, "x": output, "region": pd.Series(region, index=sectors)}
+    return InterCountryTable({}, balance, report, inputs, z=z, y=final, x=output, balance=balance)
+
+
+def _refuse(path: PathLike, rule: str, remedy: str, value: str = "") -> SourceError:
+    name = Path(path).name
+    return SourceError([Problem(name, "-", "-", rule, value, remedy)], f"the file {name}")
+
+
+def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
+    """A table of numbers with labels on both sides."""
+    suffix = Path(path).suffix.lower()
+    if suffix in (".rdata", ".rda", ".rds", ".mat"):
+        raise _refuse(path, "a format of another program", "Save it as csv or parquet with labels on both sides.")
+    if suffix == ".parquet":
+        return _from_parquet(path, report)
+    raw = read_delimited(path, report)
+    label = raw.iloc[:, 0].str.strip() if raw.shape[1] else pd.Series(dtype="string")
+    if not raw.shape[1] or label.duplicated().any():
+        raise _refuse(path, "labels stand twice, or there are none", "The first column must name the rows.")
+    body = raw.iloc[:, 1:]
+    cells = pd.Series(body.to_numpy(dtype=object).ravel())
+    fast = pd.to_numeric(cells, errors="coerce").astype("float64")
+    rest = cells[fast.isna()]
+    parsed = numbers(rest, decimal) if decimal != "," else numbers(cells, decimal)
+    if decimal == ",":
+        value = parsed["value"]
+    else:
+        refuse_decimal_comma(path, rest, parsed)
+        value = fast.fillna(parsed["value"])
+    code = parsed["code"]
+    lost = code.isin(["text", "bound", "range"])
+    if lost.any():
+        shown = ", ".join(repr(str(v)[:40]) for v in cells[lost[lost].index].head(5))
+        raise _refuse(path, "cells that are no number", "Keep labels in the first column and row only.", shown)
+    for c, n in code.value_counts().items():
+        if c not in ("", "zero"):
+            report.missing[str(c)] = report.missing.get(str(c), 0) + int(n)
+    out = value.to_numpy(dtype=float).reshape(body.shape)
+    return pd.DataFrame(np.nan_to_num(out), index=label.astype(str).tolist(), columns=[str(c) for c in body.columns])
+
+
+def _from_parquet(path: PathLike, report: Report) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        frame = pq.read_table(Path(path)).to_pandas()
+    except (OSError, pa.ArrowException) as err:
+        raise _refuse(path, "no readable parquet file", "Save it again.", str(err).splitlines()[0]) from err
+    text = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c].dtype)]
+    if text:
+        frame = frame.set_index(text[0]).drop(columns=text[1:])
+    report.rows_read += len(frame)
+    frame.index, frame.columns = frame.index.astype(str), frame.columns.astype(str)
+    if frame.index.duplicated().any() or frame.columns.duplicated().any():
+        raise _refuse(path, "labels stand twice", "Every row and column needs a label of its own.")
+    values = frame.to_numpy(dtype=float)
+    gaps = int(np.isnan(values).sum())
+    if gaps:
+        report.missing["empty"] = report.missing.get("empty", 0) + gaps
+    return pd.DataFrame(np.nan_to_num(values), index=frame.index.tolist(), columns=frame.columns.tolist())
+
+
+def _regions(sectors: list[str], sign: str) -> tuple[list[str], list[str]]:
+    known: dict[str, str] = {}
+    unread = []
+    out = []
+    for s in sectors:
+        head, mark, _ = s.partition(sign)
+        if not mark or not head:
+            unread.append(s)
+        if head not in known:
+            code = _PARTS.get(head.upper()) or country(head.upper() if len(head) <= 3 else head)
+            known[head] = head if code is None or code == AGGREGATE else code
+        out.append(known[head])
+    return out, unread
+
+
+def _aligned(path: PathLike, frame: pd.DataFrame, sectors: list[str]) -> pd.DataFrame:
+    absent = [s for s in sectors if s not in set(frame.index)]
+    if absent:
+        raise _refuse(
+            path, "sectors of the table are absent", "Both files must be of one table.", ", ".join(absent[:5])
+        )
+    return frame.loc[sectors]
+
+
+def _output(
+    path: PathLike,
+    x: PathLike | None,
+    wide: pd.DataFrame,
+    sectors: list[str],
+    totals: list[str],
+    report: Report,
+    decimal: str,
+) -> pd.Series | None:
+    if x is not None:
+        if Path(x).suffix.lower() == ".parquet":
+            return _aligned(x, _from_parquet(x, report), sectors).iloc[:, 0].rename("x")
+        raw = read_delimited(x, report)
+        cols = find_columns(x, raw.columns, {"label": _LABEL, "output": _OUTPUT}, ["label", "output"])
+        parsed = numbers(raw[cols["output"]], decimal)
+        refuse_decimal_comma(x, raw[cols["output"]], parsed)
+        given = parsed["value"].set_axis(raw[cols["label"]].str.strip().astype(str))
+        return _aligned(x, given.to_frame("x"), sectors)["x"].fillna(0.0)
+    row = next((r for r in wide.index if _TOTALS.match(str(r).strip())), None)
+    if totals:
+        return wide.loc[sectors, totals[-1]].rename("x")
+    return None if row is None else wide.loc[row, sectors].rename("x")
+
+
+def _balance(z: pd.DataFrame, y: pd.DataFrame, x: pd.Series, region: list[str]) -> pd.DataFrame:
+    used = z.sum(axis=1) + y.sum(axis=1) if y.shape[1] else pd.Series(np.nan, index=z.index)
+    gap = used - x
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(
+            x.to_numpy() != 0, gap.to_numpy() / x.to_numpy(), np.where(gap.to_numpy() == 0, 0.0, np.nan)
+        )
+    return pd.DataFrame(
+        {
+            "sector": z.index,
+            "region": region,
+            "used": used.to_numpy(),
+            "output": x.to_numpy(),
+            "gap": gap.to_numpy(),
+            "relative": relative,
+        }
+    )

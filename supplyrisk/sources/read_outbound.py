@@ -1,0 +1,279 @@
+"""Chinese investment and finance abroad: the AEI tracker and AidData's projects, to holdings where a share can be told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from ..registry import source
+from .base import PathLike, Reading, Report, find_columns, numbers, plain, read_delimited, read_sheet, source_row
+from .places import AGGREGATE, countries
+
+__all__ = ["aei_investments", "aiddata_projects"]
+
+_EXTRA = {
+    "Britain": "GBR", "Trinidad-Tobago": "TTO", "Sao Tome": "STP", "Bosnia": "BIH", "Micronesia": "FSM",
+    "West Bank and Gaza Strip": "PSE", "Africa, regional": AGGREGATE, "Asia, regional": AGGREGATE,
+    "Oceania, regional": AGGREGATE, "America, regional": AGGREGATE, "Europe, regional": AGGREGATE,
+    "Middle East, regional": AGGREGATE, "Multi-Region": AGGREGATE, "UAE": "ARE",
+}  # fmt: skip
+# Subsectors that name one product; "Steel" covers iron ore, chrome and mills alike, so it names none.
+_PRODUCTS = {"copper": "copper.mine", "aluminum": "bauxite.mine", "aluminium": "bauxite.mine"}
+_AEI = {
+    "year": ["Year"], "month": ["Month"], "investor": ["Investor", "Chinese Entity"],
+    "value": ["Millions", "Quantity in Millions", "Value", "Investment in Millions"],
+    "share": ["Share Size", "Share"], "target": ["Partner/Target", "Partner", "Transaction Party"], "sector": ["Sector"],
+    "subsector": ["Subsector"], "country": ["Country"], "region": ["Region"], "bri": ["BRI"],
+}  # fmt: skip
+_MONTHS = {
+    m: k + 1 for k, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
+}
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+def _read(path: PathLike, report: Report, sheet: str | None) -> pd.DataFrame:
+    if Path(path).suffix.lower() in (".xlsx", ".xlsm"):
+        return read_sheet(path, report, sheet=sheet)
+    return read_delimited(path, report)
+
+
+def _text(cells: pd.Series) -> pd.Series:
+    out = cells.str.strip()
+    return out.mask(out == "")
+
+
+def _split(text: str) -> list[str]:
+    """Names between commas, but not between brackets."""
+    return [p.strip() for p in re.split(r",(?![^(]*\))", text) if p.strip()]
+
+
+@source(
+    licence="restricted",
+    publisher="American Enterprise Institute",
+    formats=("csv", "xlsx"),
+    reads="Chinese investments abroad with investor, target, value and equity share",
+)
+def aei_investments(path: PathLike, *, sheet: str | None = None, sectors: tuple[str, ...] = ("Metals",)) -> Reading:
+    r"""Read the China Global Investment Tracker.
+
+    Parameters
+    ----------
+    path : path-like
+        The tracker as csv or xlsx.
+    sheet : str, optional
+        Sheet of a workbook.
+    sectors : tuple of str
+        Sectors whose deals become holdings.
+
+    Returns
+    -------
+    Reading
+        ``tables``: ``holdings`` and ``sources``: a row per investor of a deal with a target and a share; the asset is the
+        target as a firm (``Peru Copper (PER)``), so that it joins a node only once somebody says that the firm owns it.
+        ``data``: every deal, ``value_usd``, ``shares``, ``product`` where the subsector names one, ``valid_from``.
+
+    Raises
+    ------
+    SourceError
+        Not the tracker.
+
+    Notes
+    -----
+    ``20%, 35%`` are the shares of as many investors in their order; where the numbers of shares and investors differ, the
+    shares stay in ``data`` and no holding is made. A deal says what was bought, not what is held today: grade C. A deal of a
+    target that was sold on later is not taken back by anything in the file.
+
+    References
+    ----------
+    American Enterprise Institute, China Global Investment Tracker.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = ("Year,Month,Investor,Millions,Share Size,Partner/Target,Sector,Subsector,Country\n"
+    ...     "2007,June,Chinalco,$790 ,100%,Peru Copper,Metals,Copper,Peru\n")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "tracker.csv")
+    ...     _ = file.write_text(text)
+    ...     held = aei_investments(file).tables["holdings"]
+    >>> held[["asset", "holder", "share", "valid_from", "type"]].values.tolist()
+    [['Peru Copper (PER)', 'Chinalco', 1.0, '2007-06', 'majority']]
+    """
+    report = Report("aei_investments", Path(path).name, "restricted")
+    raw = _read(path, report, sheet)
+    cols = find_columns(path, raw.columns, _AEI, ["year", "investor", "value", "sector", "country"])
+    text = {k: _text(raw[c]) for k, c in cols.items()}
+    data = pd.DataFrame({k: text.get(k, pd.Series(pd.NA, index=raw.index, dtype="string")) for k in _AEI})
+    amount = numbers(data["value"].str.replace("$", "", regex=False).str.strip())
+    data["value_usd"] = amount["value"] * 1e6
+    report.missing = {str(k): int(v) for k, v in amount["code"].value_counts().items() if k}
+    data["code"] = amount["code"]
+    data["country"] = _places(report, data["country"], data["value_usd"])
+    month = data["month"].astype("object").map(lambda m: _MONTHS.get(str(m)[:3].casefold()))
+    year = pd.to_numeric(data["year"], errors="coerce")
+    data["valid_from"] = [
+        None if y != y else f"{int(y)}" if m is None or m != m else f"{int(y)}-{int(m):02d}"
+        for y, m in zip(year, month, strict=True)
+    ]
+    data["year"] = year.astype("Int64")
+    data["shares"] = [tuple(float(p) / 100.0 for p in _PERCENT.findall(str(s))) for s in data["share"].fillna("")]
+    data["product"] = data["subsector"].map(lambda s: _PRODUCTS.get(plain(s)), na_action="ignore").astype("string")
+    if len(data) and data["year"].notna().any():
+        report.vintage = f"deals of {int(data['year'].min())} to {int(data['year'].max())}"
+    holdings, reasons = _deals(data[data["sector"].isin(sectors)])
+    for reason, rows in reasons.items():
+        report.notes.append(f"{rows} deals of {', '.join(sectors)} make no holding: {reason}")
+    out = "aei_cgit"
+    title = "American Enterprise Institute, China Global Investment Tracker"
+    tables = {
+        "holdings": holdings.assign(source=out, grade="C"),
+        "sources": source_row(out, title, None, "to be cited; terms of the publisher", "restricted"),
+    }
+    return Reading(tables, data, report)
+
+
+def _places(report: Report, names: pd.Series, value: pd.Series) -> pd.Series:
+    place = countries(names, "name", _EXTRA)
+    report.unknown("country", names[place.isna() & names.notna()], value.fillna(0.0))
+    several = place == AGGREGATE
+    if several.any():
+        report.notes.append(f"{int(several.sum())} rows speak of several countries; they have none")
+    return place.mask(several)
+
+
+def _deals(deals: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    rows: list[dict[str, object]] = []
+    reasons: dict[str, int] = {}
+
+    def skip(reason: str) -> None:
+        reasons[reason] = reasons.get(reason, 0) + 1
+
+    for d in deals.to_dict("records"):
+        shares = d["shares"]
+        investors = _split(str(d["investor"]))
+        if not shares:
+            skip("no share is given")
+        elif pd.isna(d["target"]) or pd.isna(d["country"]):
+            skip("no target, or no country, is given")
+        elif len(shares) != len(investors) and not (len(shares) == 1 and len(investors) == 1):
+            skip("shares and investors differ in number")
+        elif sum(shares) > 1.0 + 1e-9:
+            skip("shares add to more than 1")
+        else:
+            kind = ["majority" if s > 0.5 else "joint" if s == 0.5 else "minority" for s in shares]
+            note = "share bought in the deal; what is held today may differ"
+            for who, share, k in zip(investors, shares, kind, strict=True):
+                rows.append(
+                    {"asset": f"{d['target']} ({d['country']})", "part": "", "portion": 1.0, "holder": who,
+                     "holder_country": "CHN", "type": k, "share": share, "valid_from": d["valid_from"], "year": d["year"],
+                     "note": note}
+                )  # fmt: skip
+    held = pd.DataFrame(rows) if rows else pd.DataFrame({c: pd.Series(dtype="object") for c in _HELD})
+    keys = ["asset", "holder", "valid_from"]
+    held = held.drop_duplicates([*keys, "type"])
+    # Later deals in one target may sum above one: each is a purchase, and what was sold on is not in the file.
+    total = held["share"].astype("float64").groupby(held["asset"]).transform("sum")
+    over = total > 1.0 + 1e-9
+    if over.any():
+        reasons["deals of one target add to more than 1"] = int(held.loc[over, "asset"].nunique())
+    return held[~over].reset_index(drop=True), reasons
+
+
+_HELD = ("asset", "part", "portion", "holder", "holder_country", "type", "share", "valid_from", "year", "note")
+_AID = {
+    "id": ["AidData.Record.ID", "AidData Record ID"], "value": ["Amount.(Constant.USD.2021)", "Amount (Constant USD 2021)",
+    "Adjusted Amount (Constant USD 2021)"], "title": ["Title"], "status": ["Status"],
+    "sector": ["Sector.Name", "Sector Name"], "recipient": ["Recipient"], "iso3": ["Recipient.ISO-3", "Recipient ISO-3"],
+    "year": ["Commitment.Year", "Commitment Year"], "funder": ["Funding Agencies", "Funding.Agencies"],
+    "committed": ["Commitment.Date.(MM/DD/YYYY)", "Commitment Date (MM/DD/YYYY)"],
+    "completed": ["Actual.Completion.Date.(MM/DD/YYYY)", "Actual Completion Date (MM/DD/YYYY)"],
+    "precision": ["Level.of.precision", "Level of precision"], "kind": ["Flow Type", "Flow.Type"],
+}  # fmt: skip
+_WORDS = {
+    "copper.mine": r"copper (?:mine|mining|project)", "copper.refined": r"copper (?:smelter|refinery|refining)",
+    "cobalt.mine": r"cobalt (?:mine|mining|project)", "nickel.mine": r"nickel (?:mine|mining)",
+    "nickel.refined": r"nickel (?:smelter|refinery)", "bauxite.mine": r"bauxite (?:mine|mining|project)",
+    "alumina.refined": r"alumina (?:refinery|plant)", "aluminium.refined": r"alumini?um (?:smelter|plant)",
+    "lithium.mine": r"lithium (?:mine|mining|project)", "tin.mine": r"tin (?:mine|mining)",
+    "manganese.mine": r"manganese (?:mine|mining)", "graphite_natural.mine": r"graphite (?:mine|mining|project)",
+}  # fmt: skip
+
+
+@source(
+    licence="attribution",
+    publisher="AidData at William & Mary",
+    formats=("csv", "csv.gz", "xlsx"),
+    reads="Chinese official loans and grants by recipient, sector, status and amount",
+)
+def aiddata_projects(path: PathLike, *, sheet: str | None = None) -> Reading:
+    r"""Read AidData's Global Chinese Development Finance dataset.
+
+    Parameters
+    ----------
+    path : path-like
+        The dataset or its subset with places, as csv or xlsx.
+    sheet : str, optional
+        Sheet of a workbook.
+
+    Returns
+    -------
+    Reading
+        ``data``: every record with ``country``, ``value_usd`` (constant USD of 2021), ``status``, ``sector``, ``year`` and
+        ``product`` where the title names the plant of one product. ``tables``: ``sources`` alone. Finance is no equity: a
+        record never becomes a holding, because it states no share.
+
+    Raises
+    ------
+    SourceError
+        Not the dataset.
+
+    Notes
+    -----
+    An absent amount is ``not_available``, never zero: totals by recipient are lower bounds. Records of a region are kept
+    without a country. Cancelled and suspended records stay, with their status.
+
+    References
+    ----------
+    Custer, S. et al. (2023), Tracking Chinese development finance: TUFF 3.0, AidData at William & Mary.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = ("AidData.Record.ID,Amount.(Constant.USD.2021),Title,Status,Sector.Name,Recipient,Recipient.ISO-3,"
+    ...     "Commitment.Year\n1,5e6,Loan for the X copper mine,Completion,INDUSTRY,Zambia,ZMB,2010\n"
+    ...     "2,,Clinic,Completion,HEALTH,Zambia,ZMB,2011\n")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "gcdf.csv")
+    ...     _ = file.write_text(text)
+    ...     data = aiddata_projects(file).data
+    >>> data["product"].tolist()[0], data["code"].tolist()
+    ('copper.mine', ['', 'not_available'])
+    """
+    report = Report("aiddata_projects", Path(path).name, "attribution")
+    raw = _read(path, report, sheet)
+    cols = find_columns(path, raw.columns, _AID, ["id", "value", "title", "sector", "recipient"])
+    blank = pd.Series(pd.NA, index=raw.index, dtype="string")
+    data = pd.DataFrame({k: _text(raw[cols[k]]) if k in cols else blank for k in _AID})
+    twice = data["id"].duplicated() & data["id"].notna()
+    report.drop("a second row of the same record", int(twice.sum()))
+    data = data[~twice].reset_index(drop=True)
+    amount = numbers(data["value"])
+    data["value_usd"] = amount["value"]
+    data["code"] = amount["code"].replace("empty", "not_available")
+    report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k}
+    place = countries(data["iso3"], "iso3").fillna(countries(data["recipient"], "name", _EXTRA))
+    report.unknown("country", data.loc[place.isna(), "recipient"].dropna(), data["value_usd"].fillna(0.0))
+    data["country"] = place.mask(place == AGGREGATE)
+    data["year"] = pd.to_numeric(data["year"], errors="coerce").astype("Int64")
+    title = data["title"].fillna("").str.casefold()
+    hits = pd.DataFrame({p: title.str.contains(words) for p, words in _WORDS.items()})
+    one = hits.sum(axis=1).to_numpy() == 1  # a title that names two plants says nothing of the split
+    named = pd.Series(hits.columns.to_numpy()[hits.to_numpy(dtype=bool).argmax(axis=1)], index=hits.index)
+    data["product"] = named.where(pd.Series(one, index=hits.index)).astype("string")
+    if data["year"].notna().any():
+        report.vintage = f"commitments of {int(data['year'].min())} to {int(data['year'].max())}"
+    report.notes.append("finance states no share: no holdings; data has the records")
+    out = source_row("aiddata_gcdf", "AidData, Global Chinese Development Finance", 2023, "to be cited", "attribution")
+    return Reading({"sources": out}, data, report)
