@@ -2,7 +2,7 @@
 
 ``concentration`` how few suppliers there are · ``bounds`` what incomplete shares allow · ``governance`` and ``trade``
 published methods on governance and trade · ``dependency`` screens, substitution, indispensability · ``market`` prices ·
-``balancing`` tables that must add up · ``score`` a graph measured, ``explain`` and ``compare`` of what came out.
+``balancing`` tables that must add up · ``published`` what there is · ``score`` a graph measured, ``explain`` and ``compare`` of what came out.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from .concentration import (
     unctad_concentration,
 )
 from .explain import compare, explain
-from .mix import Mix, methods, metric, why
+from .mix import Mix, metric, why
+from .published import methods
 from .sampling import rank_stability
 from .score import score
 from .volume import bottleneck, coverage, focal_share, headline, n_suppliers, quantity
@@ -45,26 +46,48 @@ from .volume import bottleneck, coverage, focal_share, headline, n_suppliers, qu
 # Names that live in modules which are seldom used; resolved on first use. The others are imported at once: a
 # function that shares its module's name would else give way to the module.
 _LAZY: dict[str, str] = {
+    "Value": "governance",
     "governance_weight": "governance",
     "hhi_governance": "governance",
-    "trade_parameter": "trade",
-    "eu_supply_risk": "trade",
+    "EU27": "trade",
     "eu_economic_importance": "trade",
-    "substitution_index": "trade",
+    "eu_group_supply_risk": "trade",
+    "eu_import_reliance": "trade",
+    "eu_material_supply_risk": "trade",
+    "eu_supply_risk": "trade",
     "geopolrisk": "trade",
-    "net_import_reliance": "dependency",
-    "resourcing_ratio": "dependency",
-    "dependency_screen": "dependency",
+    "substitution_index": "trade",
+    "trade_parameter": "trade",
+    "trade_parameters": "trade",
+    "SCREENS": "dependency",
     "asymmetry": "dependency",
+    "dependency_screen": "dependency",
     "indispensability": "dependency",
+    "nassar_type": "dependency",
+    "net_import_reliance": "dependency",
+    "nstc_screen": "dependency",
+    "persistence": "dependency",
+    "resourcing_ratio": "dependency",
+    "trade_profile": "dependency",
+    "vulnerability_profile": "dependency",
+    "doe_type": "market",
+    "expected_loss": "market",
     "price_response": "market",
+    "yale_concentration": "market",
+    "yale_magnitude": "market",
+    "balance": "balancing",
+    "gras": "balancing",
     "ras": "balancing",
 }
 
 __all__ = [
+    "EU27",
+    "SCREENS",
     "Bounds",
     "Mix",
+    "Value",
     "asymmetry",
+    "balance",
     "below_limit",
     "bottleneck",
     "close_shares",
@@ -76,15 +99,21 @@ __all__ = [
     "dependency_screen",
     "dirichlet_moments",
     "dirichlet_shares",
+    "doe_type",
     "effective_suppliers",
     "eu_economic_importance",
+    "eu_group_supply_risk",
+    "eu_import_reliance",
+    "eu_material_supply_risk",
     "eu_supply_risk",
     "evenness",
+    "expected_loss",
     "explain",
     "focal_bounds",
     "focal_share",
     "geopolrisk",
     "governance_weight",
+    "gras",
     "headline",
     "hhi",
     "hhi_bounds",
@@ -97,7 +126,10 @@ __all__ = [
     "metric",
     "n_minus_1",
     "n_suppliers",
+    "nassar_type",
     "net_import_reliance",
+    "nstc_screen",
+    "persistence",
     "price_response",
     "quantity",
     "rank_stability",
@@ -110,8 +142,13 @@ __all__ = [
     "substitution_index",
     "theil",
     "trade_parameter",
+    "trade_parameters",
+    "trade_profile",
     "unctad_concentration",
+    "vulnerability_profile",
     "why",
+    "yale_concentration",
+    "yale_magnitude",
 ]
 
 

@@ -103,7 +103,7 @@ def net_import_reliance(production: Any, imports: Any, exports: Any, stock_incre
     Returns
     -------
     Value or DataFrame
-        Percent, at most 100. ``parts["apparent_consumption"]``; ``flags`` holds ``"net exporter"`` where NIR < 0,
+        Percent, (-inf, 100]. ``parts["apparent_consumption"]``; ``flags`` holds ``"net exporter"`` where NIR < 0,
         which is no sign of low risk by itself. NaN with a reason where AC <= 0. For Series a frame with ``value``,
         ``apparent_consumption``, ``label`` and ``reason``; a missing cell gives NaN.
 
@@ -520,8 +520,8 @@ def resourcing_ratio(focal_imports: float, imports: float, world_exports: float,
     Returns
     -------
     Value
-        At least 0; ``flags`` holds ``"not replaceable from trade"`` at 1 or more. Infinite, with a reason, where
-        nothing is left outside.
+        Dimensionless, [0, inf]; ``flags`` holds ``"not replaceable from trade"`` at 1 or more. Infinite, with a reason, where
+        nothing is left outside; NaN, with a reason, without imports.
 
     Raises
     ------
@@ -631,7 +631,7 @@ def asymmetry(flow: float, base: float, reverse_flow: float, reverse_base: float
     Returns
     -------
     Value
-        In [-1, 1]; positive: i depends more. ``parts`` keeps both dependences: a difference of 0 may be two strong
+        Dimensionless, in [-1, 1]; positive: i depends more. ``parts`` keeps both dependences: a difference of 0 may be two strong
         or two weak ones. NaN with a reason where a base is 0.
 
     Raises
@@ -674,7 +674,7 @@ def indispensability(world_share: float, partner_dependence: float | Iterable[fl
     Returns
     -------
     Value
-        In [0, 1]. Not the opposite of dependence: report both.
+        Dimensionless, in [0, 1]. Not the opposite of dependence: report both. NaN with a reason without a partner.
 
     Raises
     ------

@@ -79,6 +79,7 @@ def price_response(
     Returns
     -------
     PriceResponse
+        ``price_ratio`` in [1, inf] and ``quantity_ratio`` are dimensionless, ``quantity`` is in the unit of ``supply``.
         ``unbounded`` where all supply is lost, or capped supply stays below a demand that no price moves;
         ``undefined`` where neither side responds to price and something is missing.
 

@@ -49,7 +49,7 @@ def trade_parameter(
 ) -> Value:
     """Trade parameter t of one material, stage and country under the EU method.
 
-    0.8 for a member of the EU and for nobody else; 1.0 where no restriction is in force, agreement partner or not;
+    ``t = max over measures in force``, else 1.0; 0.8 for a member of the EU and for nobody else; 1.0 where no restriction is in force, agreement partner or not;
     an export tax gives 1.1 (up to 25 %), 1.2 (up to 75 %) or 1.3; a quota ``1 + (1 - quota / production)``; a
     prohibition 1.5; of several measures the most severe. An agreement may cancel a tax; it never lowers t below 1.
 
@@ -80,7 +80,8 @@ def trade_parameter(
 
     Notes
     -----
-    Source: European Commission (2017, 2023). Evidence V for 0.8 and 1.0 and for the values that occur; the tax
+    Missing policy: a measure that is not given counts as not in force; where that is not known use
+    :func:`trade_parameters`, which gives bounds. Source: European Commission (2017, 2023). Evidence V for 0.8 and 1.0 and for the values that occur; the tax
     brackets and the prohibition are of evidence U, the quota formula is inferred: such a t is labelled
     ``"EU trade parameter-type"``.
 
@@ -347,7 +348,7 @@ def eu_supply_risk(
     Returns
     -------
     Value
-        About [0, 10 max t], not rounded: round once, at the end, to 0.1. ``parts`` holds ``gs_only``, ``eu_only``,
+        Dimensionless, about [0, 10 max t], not rounded: round once, at the end, to 0.1. ``parts`` holds ``gs_only``, ``eu_only``,
         ``without_recycling_and_substitution`` and the IR used. NaN with a reason if a needed concentration is NaN;
         bounds of the concentrations become bounds of the score.
 
@@ -504,7 +505,7 @@ def substitution_index(shares: Values, substitutes: pd.DataFrame, kind: Literal[
     Returns
     -------
     Value
-        In (0, 1]; 1 = no substitutes. ``EU-type``: scores and their use are of evidence U.
+        Dimensionless, in (0, 1]; 1 = no substitutes; NaN with a reason without applications. ``EU-type``: scores and their use are of evidence U.
 
     Raises
     ------
@@ -579,12 +580,12 @@ def eu_economic_importance(shares: Values, value_added: Values, si_ei: float, *,
     Returns
     -------
     Value
-        In [0, 10], not rounded.
+        Dimensionless, in [0, 10], not rounded; NaN with a reason where there is no value added at all.
 
     Raises
     ------
     SchemaError
-        Shares above 1, a sector without value added, a maximum below a sector's value.
+        Missing figures (never read as 0), shares above 1, a sector without value added, a maximum below a sector's value.
 
     Notes
     -----

@@ -32,6 +32,8 @@ LAYERS = {
     "formats": 2,
     "holdings": 2,
     "lookthrough": 2,
+    "paths": 2,
+    "sharing": 2,
     "tracing": 2,
     "metrics": 2,
     "assemble": 2,
