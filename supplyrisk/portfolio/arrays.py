@@ -52,7 +52,7 @@ def live_model(name: str) -> Any:
     import pyomo.environ as pyo
 
     m = pyo.ConcreteModel(name=name)
-    object.__setattr__(m, _OURS, {"groups": [], "blocks": [], "vars": []})
+    object.__setattr__(m, _OURS, {"groups": [], "blocks": [], "vars": [], "squares": []})
     return m
 
 
@@ -123,6 +123,16 @@ def attach(m: Any, matrix: Matrix) -> None:
 
         m.add_component(block.name, pyo.Constraint(pyo.Any, rule=rule))
         ours["blocks"].append(block)
+    for quantity, square in matrix.squares[len(ours["squares"]) :]:
+        q, t = (ours["vars"][ours["groups"].index(g)] for g in (quantity, square))
+
+        def curve(_: Any, *key: Any, q: Any = q, t: Any = t) -> Any:
+            index = key[0] if len(key) == 1 else key
+            return q[index] ** 2 - t[index] <= 0.0
+
+        name = f"{square.name}_square"
+        m.add_component(name, pyo.Constraint(pyo.Any, rule=curve))
+        ours["squares"].append((name, quantity))
     object.__setattr__(m, "_supplyrisk_variable", variable)
 
 
@@ -155,6 +165,10 @@ def complete(m: Any, matrix: Matrix) -> Any:
         for i, key in enumerate(block.keys):
             if i in made:
                 con[key]
+    for name, quantity in ours["squares"]:
+        con = m.component(name)
+        for key in quantity.keys:
+            con[key]
     if m.component("objective") is None:
         cost = matrix.cost()
         used = np.flatnonzero(cost)
@@ -196,6 +210,7 @@ def absorb(m: Any, matrix: Matrix) -> None:
     attach(m, matrix)
     ours = getattr(m, _OURS)
     known = {g.name for g in ours["groups"]} | {b.name for b in ours["blocks"]} | {"objective"}
+    known |= {name for name, _ in ours["squares"]}
     column: dict[int, int] = {}
     for group, var in zip(ours["groups"], ours["vars"], strict=True):
         position = {k: i for i, k in enumerate(group.keys)} if len(var) else {}

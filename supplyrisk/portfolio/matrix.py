@@ -109,6 +109,9 @@ class Compiled:
     row_upper: FloatArray
     col_scale: FloatArray
     row_scale: FloatArray
+    # Columns with x[square] >= x[square_of]^2, see cone.py.
+    square_of: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    square: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def n(self) -> int:
@@ -138,6 +141,7 @@ class Matrix:
     columns: list[Columns] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
     costs: list[tuple[IntArray, FloatArray]] = field(default_factory=list)
+    squares: list[tuple[Columns, Columns]] = field(default_factory=list)
     offset: float = 0.0
     n: int = 0
     m: int = 0
@@ -305,4 +309,6 @@ class Matrix:
             cat([r.upper for r in self.rows], np.float64),
             cat([c.scale for c in self.columns], np.float64),
             cat([r.scale for r in self.rows], np.float64),
+            cat([q.at for q, _ in self.squares], np.int64),
+            cat([t.at for _, t in self.squares], np.int64),
         )

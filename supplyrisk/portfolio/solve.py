@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import SolverError
+from .cone import ROUNDS, square_gap, tangents
 from .matrix import Compiled
 
-__all__ = ["Solution", "conflict_rows", "feasible", "solve"]
+__all__ = ["Persistent", "Solution", "conflict_rows", "feasible", "solve"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -22,6 +25,8 @@ _IIS_STRATEGY = 6
 DEFAULT_GAP = 1e-6
 # Greatest violation of a row, relative to its size, that still counts as meeting it.
 _FEASIBLE = 1e-5
+# The same for a plan whose integers were rounded: beyond it the rest is solved again around them.
+_TIGHT = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +35,6 @@ class Solution:
 
     status: str
     x: FloatArray
-    row_dual: FloatArray
-    col_dual: FloatArray
     objective: float
     bound: float
     gap: float
@@ -39,6 +42,23 @@ class Solution:
     solver: str
     version: str
     iterations: int
+    # Greatest violation of a square (see cone.py), relative to its size; 0 where there are none.
+    violation: float = 0.0
+    _duals: Callable[[], tuple[FloatArray, FloatArray]] = lambda: (np.zeros(0), np.zeros(0))
+
+    @cached_property
+    def _dual_pair(self) -> tuple[FloatArray, FloatArray]:
+        return self._duals()
+
+    @property
+    def row_dual(self) -> FloatArray:
+        """Change of the objective for one unit more on each row's right-hand side; integers stay as they are."""
+        return self._dual_pair[0]
+
+    @property
+    def col_dual(self) -> FloatArray:
+        """Reduced cost of each column; integers stay as they are."""
+        return self._dual_pair[1]
 
 
 def _highs() -> Any:
@@ -52,12 +72,20 @@ def _highs() -> Any:
     return highspy
 
 
+def _power(scale: FloatArray) -> FloatArray:
+    """Nearest powers of two: scaling by them rounds nothing."""
+    return np.asarray(np.exp2(np.round(np.log2(scale))), dtype=np.float64)
+
+
 def _scaled(c: Compiled) -> tuple[Compiled, float]:
     """The same model with columns, rows and costs near 1, so that tolerances mean the same in any unit."""
-    s, r = c.col_scale, c.row_scale
+    s, r = _power(c.col_scale), _power(c.row_scale)
     cost = c.cost * s
-    top = float(np.max(np.abs(cost), initial=0.0)) or 1.0
-    value = c.value * s[c.index] / np.repeat(r, np.diff(c.start))
+    top = float(_power(np.array([np.max(np.abs(cost), initial=0.0) or 1.0]))[0])
+    plain = bool((s == 1.0).all()), bool((r == 1.0).all())
+    value = c.value if plain[0] else c.value * s[c.index]
+    if not plain[1]:
+        value = value / np.repeat(r, np.diff(c.start))
     return (
         replace(
             c,
@@ -68,6 +96,8 @@ def _scaled(c: Compiled) -> tuple[Compiled, float]:
             value=value,
             row_lower=c.row_lower / r,
             row_upper=c.row_upper / r,
+            col_scale=s,
+            row_scale=r,
         ),
         top,
     )
@@ -81,19 +111,25 @@ def _load(c: Compiled, *, time_limit: float | None, gap: float | None, seed: int
     h.setOptionValue("mip_rel_gap", DEFAULT_GAP if gap is None else float(gap))
     if time_limit is not None:
         h.setOptionValue("time_limit", float(time_limit))
-    kinds = c.integer.astype(np.int32) if c.integer.any() and not relax else np.zeros(0, dtype=np.int32)
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = c.n, c.m
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = c.cost, c.lower, c.upper
-    lp.row_lower_, lp.row_upper_ = c.row_lower, c.row_upper
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    lp.a_matrix_.num_col_, lp.a_matrix_.num_row_ = c.n, c.m
-    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = c.start, c.index, c.value
-    if len(kinds):
-        lp.integrality_ = [
-            highspy.HighsVarType.kInteger if k else highspy.HighsVarType.kContinuous for k in kinds.tolist()
-        ]
-    status = h.passModel(lp)
+    kinds = np.zeros(c.n, dtype=np.int32) if relax else c.integer.astype(np.int32)
+    # Whole arrays by pointer: the attributes of HighsLp would each go through a Python list.
+    status = h.passModel(
+        c.n,
+        c.m,
+        len(c.value),
+        int(highspy.MatrixFormat.kRowwise),
+        int(highspy.ObjSense.kMinimize),
+        0.0,
+        c.cost,
+        c.lower,
+        c.upper,
+        c.row_lower,
+        c.row_upper,
+        c.start,
+        c.index,
+        c.value,
+        kinds,
+    )
     if status == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refused the model: a coefficient or bound is not a number it can take.", "refused")
     return h
@@ -126,6 +162,219 @@ def _run(h: Any) -> str:
     return status
 
 
+class Persistent:
+    """One model kept in the solver: bounds of rows and costs change, the last basis or plan starts the next solve.
+
+    Parameters
+    ----------
+    c : Compiled
+        The model.
+    time_limit : float, optional
+        Seconds of each solve.
+    gap : float, optional
+        Relative gap that counts as optimal where there are integers.
+    seed : int
+        Of the solver.
+    relax : bool
+        Let integers be fractional.
+    """
+
+    def __init__(
+        self,
+        c: Compiled,
+        *,
+        time_limit: float | None = None,
+        gap: float | None = None,
+        seed: int = 0,
+        relax: bool = False,
+    ) -> None:
+        self.compiled = c
+        self.time_limit, self.gap, self.seed = time_limit, gap, seed
+        scaled, self._top = _scaled(c)
+        if np.isnan(scaled.cost).any() or np.isnan(scaled.value).any():  # HiGHS would take the process down with it
+            raise SolverError(
+                "a cost or coefficient of the plan is not a number: a unit cost or capital cost is missing.", "refused"
+            )
+        self._col, self._row = scaled.col_scale, scaled.row_scale
+        self._h = _load(scaled, time_limit=None, gap=gap, seed=seed, relax=relax)
+        self.mip = bool(c.integer.any()) and not relax
+        self._cuts: list[tuple[IntArray, FloatArray]] = []
+        self._last: FloatArray | None = None
+        self.solves = 0
+        if len(c.square):
+            self._add_tangents(tangents(c))
+
+    def set_rows(self, rows: Any, lower: Any, upper: Any) -> None:
+        """Change the bounds of some rows, in the model's units."""
+        at = np.atleast_1d(np.asarray(rows, dtype=np.int64))
+        c = self.compiled
+        low, high = c.row_lower.copy(), c.row_upper.copy()
+        low[at], high[at] = lower, upper
+        self.compiled = replace(c, row_lower=low, row_upper=high)
+        r = self._row[at]
+        self._h.changeRowsBounds(len(at), at.astype(np.int32), low[at] / r, high[at] / r)
+
+    def set_cost(self, cost: FloatArray, offset: float = 0.0) -> None:
+        """Change the whole objective, in the model's units."""
+        self.compiled = replace(self.compiled, cost=cost, offset=offset)
+        scaled = cost * self._col
+        self._top = float(_power(np.array([np.max(np.abs(scaled), initial=0.0) or 1.0]))[0])
+        self._h.changeColsCost(len(cost), np.arange(len(cost), dtype=np.int32), scaled / self._top)
+
+    def _add_tangents(self, cut: tuple[IntArray, FloatArray] | None) -> bool:
+        if cut is None:
+            return False
+        self._cuts.append(cut)
+        c, (which, at) = self.compiled, cut
+        q, t = c.square_of[which], c.square[which]
+        k = len(which)
+        size = self._col[t]  # t >= 2 a q - a^2, divided by the size of t
+        index = np.column_stack([t, q]).ravel().astype(np.int32)
+        value = np.column_stack([np.ones(k), -2.0 * at * self._col[q] / size]).ravel()
+        start = np.arange(0, 2 * k, 2, dtype=np.int32)
+        self._h.addRows(k, -(at**2) / size, np.full(k, np.inf), 2 * k, start, index, value)
+        return True
+
+    def _integers(self, on: bool) -> None:
+        at = np.flatnonzero(self.compiled.integer).astype(np.int32)
+        self._h.changeColsIntegrality(len(at), at, np.full(len(at), int(on), dtype=np.uint8))
+
+    def _go(self, began: float) -> str:
+        """Run until no square is violated any more."""
+        c, h = self.compiled, self._h
+        for _ in range(ROUNDS):
+            if self.time_limit is not None:  # the solver's clock runs on from solve to solve
+                left = max(self.time_limit - (time.perf_counter() - began), 0.0)
+                h.setOptionValue("time_limit", float(h.getRunTime()) + left)
+            if self.mip and self._last is not None:
+                h.setSolution(c.n, np.arange(c.n, dtype=np.int32), self._last)
+            status = _run(h)
+            self.solves += 1
+            if status != "optimal" or not len(c.square):
+                return status
+            y = np.array(h.getSolution().col_value, dtype=np.float64)
+            if not self._add_tangents(tangents(c, y * self._col)):
+                return status
+        return "round_limit"
+
+    def solve(self, duals: bool = True) -> Solution:
+        """Solve as it stands now.
+
+        Parameters
+        ----------
+        duals : bool
+            Whether the duals may be asked for later; those of a model with integers cost one more LP, when asked.
+
+        Returns
+        -------
+        Solution
+        """
+        began = time.perf_counter()
+        c, h = self.compiled, self._h
+        if self.mip and len(c.square):  # most tangents are found on the relaxation, where a round costs little
+            self._integers(False)
+            self.mip = False
+            self._go(began)
+            self._integers(True)
+            self.mip = True
+        status = self._go(began)
+        info = h.getInfo()
+        version, mip, top = str(h.version()), self.mip, self._top
+        bound = float(info.mip_dual_bound) * top + c.offset if mip else np.nan
+        gap = float(info.mip_gap) if mip else 0.0
+        if status != "optimal":
+            incumbent = float(info.objective_function_value) * top + c.offset
+            took = time.perf_counter() - began
+            return Solution(status, np.zeros(0), incumbent, bound, gap if mip else np.nan, took, "HiGHS", version, 0)
+        sol = h.getSolution()
+        y = np.array(sol.col_value, dtype=np.float64)
+        pair: Callable[[], tuple[FloatArray, FloatArray]]
+        if mip:
+            whole = np.round(y[c.integer])
+            y[c.integer] = whole
+            polished = self._fixed(whole)
+            if self._off(y) > _TIGHT:  # rounding moved a row: settle the rest for these integers
+                y = polished.values() if polished.run() == "optimal" else y
+                y[c.integer] = whole
+            self._last = y
+            pair = polished.duals
+        else:
+            valid = bool(sol.dual_valid)
+            m, s, r = c.m, self._col, self._row
+            # The lists are turned into arrays only when asked, but taken now: the next solve overwrites them.
+            rows, cols = (sol.row_dual, sol.col_dual) if duals and valid else ([], [])
+
+            def pair() -> tuple[FloatArray, FloatArray]:
+                if not valid or not duals:
+                    return np.full(m, np.nan), np.full(len(s), np.nan)
+                return np.array(rows[:m]) * top / r, np.array(cols) * top / s
+
+        x = np.clip(y * self._col, c.lower, c.upper)
+        took = time.perf_counter() - began
+        if self._off(y) > _FEASIBLE:  # never pass on as optimal what does not meet its own rows
+            return Solution("inaccurate", np.zeros(0), np.nan, bound, gap, took, "HiGHS", version, 0)
+        objective = float(c.cost @ x) + c.offset
+        return Solution(
+            "optimal",
+            x,
+            objective,
+            bound if mip else objective,
+            gap,
+            took,
+            "HiGHS",
+            version,
+            int(max(info.simplex_iteration_count, 0)),
+            float(np.max(square_gap(c, x), initial=0.0)) if len(c.square) else 0.0,
+            pair,
+        )
+
+    def _off(self, y: FloatArray) -> float:
+        """Greatest violation of a row, relative to its size."""
+        c = self.compiled
+        activity = c.activity(np.clip(y * self._col, c.lower, c.upper))
+        off = np.maximum(c.row_lower - activity, activity - c.row_upper) / c.row_scale
+        return float(np.max(off, initial=0.0))
+
+    def _fixed(self, whole: FloatArray) -> _Fixed:
+        c = self.compiled
+        lower, upper = c.lower.copy(), c.upper.copy()
+        lower[c.integer] = upper[c.integer] = whole * self._col[c.integer]
+        return _Fixed(replace(c, lower=lower, upper=upper), list(self._cuts), self.seed)
+
+
+class _Fixed:
+    """The LP that is left when the integers stay as they are; solved once, when first asked."""
+
+    def __init__(self, c: Compiled, cuts: list[tuple[IntArray, FloatArray]], seed: int) -> None:
+        self._c, self._cuts, self._seed = c, cuts, seed
+        self._p: Persistent | None = None
+        self._status = ""
+
+    def run(self) -> str:
+        if self._p is None:
+            plain = replace(self._c, square=self._c.square[:0], square_of=self._c.square_of[:0])
+            self._p = Persistent(plain, seed=self._seed, relax=True)
+            self._p.compiled = self._c
+            for cut in self._cuts:
+                self._p._add_tangents(cut)
+            self._status = self._p._go(time.perf_counter())
+        return self._status
+
+    def values(self) -> FloatArray:
+        assert self._p is not None
+        return np.array(self._p._h.getSolution().col_value, dtype=np.float64)
+
+    def duals(self) -> tuple[FloatArray, FloatArray]:
+        c = self._c
+        if self.run() != "optimal" or self._p is None:
+            return np.full(c.m, np.nan), np.full(c.n, np.nan)
+        p = self._p
+        sol = p._h.getSolution()
+        if not sol.dual_valid:
+            return np.full(c.m, np.nan), np.full(c.n, np.nan)
+        return np.array(sol.row_dual[: c.m]) * p._top / p._row, np.array(sol.col_dual) * p._top / p._col
+
+
 def solve(
     c: Compiled, *, time_limit: float | None = None, gap: float | None = None, seed: int = 0, duals: bool = True
 ) -> Solution:
@@ -151,69 +400,16 @@ def solve(
         ``optimal`` solution has values.
     """
     began = time.perf_counter()
-    scaled, top = _scaled(c)
     if not c.n:  # HiGHS calls a model without columns optimal, whatever its rows ask for
         met = bool((c.row_lower <= 0.0).all() and (c.row_upper >= 0.0).all())
-        none = np.zeros(0)
         status = "optimal" if met else "infeasible"
         version = str(_highs().Highs().version())
-        duals_ = np.zeros(c.m) if met else none
-        return Solution(status, none, duals_, none, c.offset, c.offset, 0.0, 0.0, "HiGHS", version, 0)
-    if np.isnan(scaled.cost).any() or np.isnan(scaled.value).any():  # HiGHS would take the process down with it
-        raise SolverError(
-            "a cost or coefficient of the plan is not a number: a unit cost or capital cost is missing.", "refused"
-        )
-    h = _load(scaled, time_limit=time_limit, gap=gap, seed=seed)
-    status = _run(h)
-    info = h.getInfo()
-    empty = np.zeros(0)
-    version = str(h.version())
-    if status != "optimal":
-        bound = float(info.mip_dual_bound) * top if c.integer.any() else np.nan
-        incumbent = float(info.objective_function_value) * top + c.offset
-        took = time.perf_counter() - began
-        rel = float(info.mip_gap) if c.integer.any() else np.nan
-        return Solution(status, empty, empty, empty, incumbent, bound, rel, took, "HiGHS", version, 0)
-    sol = h.getSolution()
-    y = np.array(sol.col_value, dtype=np.float64) if c.n else np.zeros(0)
-    mip = bool(c.integer.any())
-    rel_gap = float(info.mip_gap) if mip else 0.0
-    iterations = int(max(info.simplex_iteration_count, 0))
-    bound = float(info.mip_dual_bound) * top + c.offset if mip else np.nan
-    if mip:
-        whole = np.round(y[c.integer])
-        y[c.integer] = whole
-        if duals:
-            lower, upper = scaled.lower.copy(), scaled.upper.copy()
-            lower[c.integer] = upper[c.integer] = whole
-            h = _load(replace(scaled, lower=lower, upper=upper), time_limit=time_limit, gap=gap, seed=seed, relax=True)
-            if _run(h) == "optimal":
-                sol = h.getSolution()
-                y = np.array(sol.col_value, dtype=np.float64)
-                y[c.integer] = whole
-    row_dual = np.array(sol.row_dual, dtype=np.float64) if sol.dual_valid else np.full(c.m, np.nan)
-    col_dual = np.array(sol.col_dual, dtype=np.float64) if sol.dual_valid else np.full(c.n, np.nan)
-    x = np.clip(y * c.col_scale, c.lower, c.upper)
-    activity = c.activity(x)
-    off = np.maximum(c.row_lower - activity, activity - c.row_upper) / c.row_scale
-    if float(np.max(off, initial=0.0)) > _FEASIBLE:  # never pass on as optimal what does not meet its own rows
+        none = np.zeros(0)
         return Solution(
-            "inaccurate", empty, empty, empty, np.nan, bound, rel_gap, time.perf_counter() - began, "HiGHS", version, 0
+            status, none, c.offset, c.offset, 0.0, 0.0, "HiGHS", version, 0, 0.0, lambda: (np.zeros(c.m), none)
         )
-    objective = float(c.cost @ x) + c.offset
-    return Solution(
-        "optimal",
-        x,
-        row_dual * top / c.row_scale if len(row_dual) == c.m else np.full(c.m, np.nan),
-        col_dual * top / c.col_scale if len(col_dual) == c.n else np.full(c.n, np.nan),
-        objective,
-        bound if mip else objective,
-        rel_gap,
-        time.perf_counter() - began,
-        "HiGHS",
-        version,
-        iterations,
-    )
+    s = Persistent(c, time_limit=time_limit, gap=gap, seed=seed).solve(duals)
+    return replace(s, seconds=time.perf_counter() - began)
 
 
 def without_rows(c: Compiled, drop: IntArray) -> Compiled:
@@ -227,8 +423,7 @@ def feasible(c: Compiled, seed: int = 0) -> bool:
     """Whether any point meets all rows."""
     if not c.n:
         return bool((c.row_lower <= 0.0).all() and (c.row_upper >= 0.0).all())
-    scaled, _ = _scaled(replace(c, cost=np.zeros(c.n)))
-    return _run(_load(scaled, time_limit=None, gap=None, seed=seed)) == "optimal"
+    return Persistent(replace(c, cost=np.zeros(c.n)), seed=seed).solve(duals=False).status == "optimal"
 
 
 def conflict_rows(c: Compiled, groups: list[IntArray], seed: int = 0) -> tuple[IntArray, str]:
@@ -250,12 +445,13 @@ def conflict_rows(c: Compiled, groups: list[IntArray], seed: int = 0) -> tuple[I
         the integers, so that each group was left out in turn and kept only if the rest can be met without it.
     """
     highspy = _highs()
-    scaled, _ = _scaled(replace(c, cost=np.zeros(c.n)))
-    h = _load(scaled, time_limit=None, gap=None, seed=seed, relax=True)
-    if c.n and _run(h) == "infeasible":
+    model = Persistent(replace(c, cost=np.zeros(c.n)), seed=seed, relax=True) if c.n else None
+    if model is not None and model._go(time.perf_counter()) == "infeasible":
+        h = model._h
         h.setOptionValue("iis_strategy", _IIS_STRATEGY)
         status, iis = h.getIis()
         rows = np.asarray(iis.row_index_, dtype=np.int64)
+        rows = rows[rows < c.m]  # beyond them stand tangents, which always hold
         if status == highspy.HighsStatus.kOk and iis.valid_ and len(rows):
             return np.sort(rows), "iis"
     kept = list(range(len(groups)))
