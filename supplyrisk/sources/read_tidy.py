@@ -1,0 +1,334 @@
+"""Any tidy table of an analyst's own: csv, xlsx or parquet, with a mapping of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..assemble import INPUTS
+from ..errors import Problem, SchemaError, SourceError, unknown_name
+from ..registry import source as register
+from ..schema import GRADES, LICENCES, TABLES, Column, node_id
+from .base import (
+    MAX_CELL,
+    PathLike,
+    Reading,
+    Report,
+    numbers,
+    read_delimited,
+    read_sheet,
+    refuse_decimal_comma,
+    source_row,
+)
+from .commodities import MISSING_CODE
+from .places import AGGREGATE, countries
+
+__all__ = ["tidy"]
+
+_COUNTRY = ("country", "holder_country", "origin", "destination", "actor", "target", "partner")
+_WITH_UNITS = ("nodes", "links", "demand", "stocks", "production")
+_ASSEMBLE = tuple(k for k in INPUTS if k != "demand")
+
+
+@register(
+    licence="private",
+    publisher="the user",
+    formats=("csv", "csv.gz", "tsv", "zip", "xlsx", "parquet"),
+    reads="any tidy table, with a mapping of its columns",
+)
+def tidy(
+    path: PathLike,
+    table: str = "links",
+    columns: Mapping[str, str] | None = None,
+    *,
+    unit: str | None = None,
+    year: int | None = None,
+    source: str | None = None,
+    title: str | None = None,
+    licence: str = "private",
+    grade: str = "B",
+    decimal: str = ".",
+    sheet: str | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> Reading:
+    r"""Read a tidy table into a table of the data model, or into one that assemble() takes.
+
+    Parameters
+    ----------
+    path : path-like
+        csv (``, ; tab |`` are told apart), xlsx or parquet.
+    table : str
+        A table of the data model (``links``, ``nodes``, ``holdings`` ...) or of :func:`supplyrisk.assemble`
+        (``production``, ``trade``, ``sourcing``, ``concordance``, ``costs``).
+    columns : mapping of str to str, optional
+        Our column name to the file's. Default: columns with our names. For ``links``, ``origin`` and ``destination`` may
+        stand for the producer and the pool of a country; for ``nodes``, the id is made of product, country, site and kind.
+    unit : str, optional
+        Unit of the quantities, where no column is mapped to ``unit``; default the products' own.
+    year : int, optional
+        Data year, where no column holds it.
+    source : str, optional
+        Id of the source, where no column holds it; default the file's name.
+    title : str, optional
+        Title of the source.
+    licence : str
+        Class of the terms (:data:`supplyrisk.schema.LICENCES`); ``private`` rows stay out of exports.
+    grade : str
+        Grade of the figures, where no column holds it.
+    decimal : {".", ","}
+        Decimal mark; with ``","`` a cell ``1.234,5`` is 1234.5.
+    sheet : str, optional
+        Sheet of a workbook; default the first.
+    values : mapping, optional
+        Columns that are the same in every row, e.g. ``{"method": "observed", "kind": "producer"}``.
+
+    Returns
+    -------
+    Reading
+        ``tables`` (or ``inputs``) with the one table and ``sources``; ``data``: the file as read.
+
+    Raises
+    ------
+    UnknownNameError
+        A table, or a column of ours or of the file, that does not exist; with close matches.
+    SchemaError
+        Cells that are no number where one belongs; all at once.
+    SourceError
+        The file cannot be read, or has decimal commas that were not announced.
+
+    Notes
+    -----
+    Country names become ISO3. ``W``, ``NA``, ``..`` become missingness codes; a dash is zero; ``<5`` and ``3-4`` become
+    bounds without a value; ``45%`` is 0.45 where a fraction belongs. Text is never evaluated.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> text = "Von;Nach;Gut;Menge\nChina;Japan;gallium.refined;1.234,5\nChina;Korea, South;gallium.refined;W\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "flows.csv")
+    ...     _ = file.write_text(text)
+    ...     reading = tidy(file, "links", {"origin": "Von", "destination": "Nach", "product": "Gut", "quantity": "Menge"},
+    ...         unit="kg", year=2024, source="mine", decimal=",", values={"method": "observed"})
+    >>> reading.tables["links"][["supplier", "buyer", "quantity", "missing"]].values.tolist()[0]
+    ['gallium.refined@CHN', 'gallium.refined@JPN:demand', 1234.5, None]
+    >>> reading.tables["links"]["missing"].tolist()[1]
+    'withheld'
+    """
+    for kind, given, known in (
+        ("licence", licence, LICENCES),
+        ("grade", grade, GRADES),
+        ("decimal", decimal, (".", ",")),
+    ):
+        if given not in known:
+            raise unknown_name(kind, given, known, "tidy()")
+    report = Report("tidy", Path(path).name, licence)
+    raw = _read(path, report, sheet)
+    to_assemble = table in _ASSEMBLE
+    if not to_assemble and table not in TABLES:
+        raise unknown_name("table", table, [*TABLES, *_ASSEMBLE], "tidy()")
+    mapping = dict(columns) if columns is not None else {c: c for c in raw.columns}
+    if table == "demand" and "node" not in mapping and "country" in mapping:
+        to_assemble = True
+    declared = _columns(table, to_assemble)
+    _check_names(path, mapping, dict(values or {}), declared, raw, strict=columns is not None)
+    mapping = {ours: theirs for ours, theirs in mapping.items() if ours in declared}
+    unread = [c for c in raw.columns if c not in set(mapping.values())]
+    if unread:
+        report.notes.append(f"columns not read: {', '.join(unread[:20])}")
+    frame = _frame(path, raw, mapping, declared, decimal, report)
+    for ours, value in {"year": year, "unit": unit, **(values or {})}.items():
+        if value is not None and ours in declared and ours not in frame:
+            frame[ours] = value
+    out_of = source or Path(path).name.split(".")[0]
+    for ours, value in (("source", out_of), ("grade", grade)):
+        if ours in declared and ours not in frame:
+            frame[ours] = value
+    if "unit" in frame and table not in _WITH_UNITS:
+        hint = f"Give it with one of {', '.join(_WITH_UNITS)}."
+        raise SchemaError([Problem(table, "-", "unit", "this table takes no unit", str(unit), hint)], "tidy()")
+    if table == "links" and not to_assemble:
+        frame = _ends(frame)
+    if table == "nodes":
+        frame = _ids(frame)
+    origin = source_row(out_of, title or f"{Path(path).name}, read by the user", year, licence, licence)
+    if to_assemble:
+        return Reading({"sources": origin}, raw, report, {table: frame.drop(columns=_beyond(frame, table))})
+    return Reading({table: frame, "sources": origin}, raw, report)
+
+
+def _read(path: PathLike, report: Report, sheet: str | None) -> pd.DataFrame:
+    suffix = Path(path).suffix.lower()
+    if suffix in (".xlsx", ".xlsm"):
+        return read_sheet(path, report, sheet=sheet)
+    if suffix == ".parquet":
+        return _parquet(path, report)
+    return read_delimited(path, report)
+
+
+def _parquet(path: PathLike, report: Report) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    name = Path(path).name
+    try:
+        frame: pd.DataFrame = pq.read_table(Path(path)).to_pandas()
+    except (OSError, pa.ArrowException) as err:
+        problem = Problem(name, "-", "-", "no readable parquet file", str(err).splitlines()[0], "Save it again.")
+        raise SourceError([problem], f"the file {name}") from err
+    report.rows_read += len(frame)
+    frame.columns = frame.columns.astype(str)
+    for c in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[c].dtype):
+            frame[c] = frame[c].astype("string")
+            if len(frame) and frame[c].str.len().max() > MAX_CELL:
+                problem = Problem(name, "-", c, "a cell beyond all measure", "", f"{MAX_CELL:,} characters at most.")
+                raise SourceError([problem], f"the file {name}")
+    return frame.reset_index(drop=True)
+
+
+def _columns(table: str, to_assemble: bool) -> dict[str, Column | None]:
+    """Names that may be mapped; a declaration where the data model has one."""
+    if to_assemble:
+        return dict.fromkeys(INPUTS[table])
+    out: dict[str, Column | None] = {c.name: c for c in TABLES[table].columns}
+    if table in _WITH_UNITS:
+        out |= {"unit": None, "basis": None}
+    if table == "links":
+        out |= {"origin": None, "destination": None}
+    return out
+
+
+def _check_names(
+    path: PathLike,
+    mapping: dict[str, str],
+    values: dict[str, Any],
+    declared: dict[str, Column | None],
+    raw: pd.DataFrame,
+    strict: bool,
+) -> None:
+    for ours in [*(mapping if strict else ()), *values]:
+        if ours not in declared:
+            raise unknown_name("column", ours, declared, "tidy(columns=...)")
+    for theirs in mapping.values():
+        if theirs not in raw.columns:
+            raise unknown_name("column", theirs, list(raw.columns), f"the file {Path(path).name}")
+    if not strict and not set(mapping) & set(declared):
+        raise unknown_name("column", ", ".join(map(str, list(mapping)[:6])), declared, "tidy(): map columns=")
+
+
+_NUMERIC = {"year", "quantity", "low", "high", "value", "share", "reliance", "imports", "factor", "factor_low",
+            "factor_high", "purity"}  # fmt: skip
+_FRACTION = {"share", "reliance", "purity"}
+
+
+def _frame(
+    path: PathLike,
+    raw: pd.DataFrame,
+    mapping: dict[str, str],
+    declared: dict[str, Column | None],
+    decimal: str,
+    report: Report,
+) -> pd.DataFrame:
+    out: dict[str, Any] = {}
+    codes: dict[str, pd.DataFrame] = {}
+    problems: list[Problem] = []
+    for ours, theirs in mapping.items():
+        column = declared[ours]
+        cells = raw[theirs]
+        number = column.dtype in ("float", "int") if column is not None else ours in _NUMERIC
+        if not number:
+            text = cells.astype("string").str.strip()
+            out[ours] = _place(text, report) if ours in _COUNTRY else text.mask(text == "").astype("object")
+            continue
+        fraction = column.unit == "1" if column is not None else ours in _FRACTION
+        if pd.api.types.is_numeric_dtype(cells.dtype):
+            out[ours] = cells.astype("float64")
+            continue
+        parsed = numbers(cells, decimal, percent=fraction)
+        refuse_decimal_comma(path, cells, parsed)
+        if fraction:
+            scale = np.where(cells.astype("string").str.strip().str.endswith("%").fillna(False), 0.01, 1.0)
+            for c in ("value", "low", "high"):
+                parsed[c] = parsed[c] * scale
+        for i in np.flatnonzero((parsed["code"] == "text").to_numpy()):
+            shown = repr(str(cells.iloc[i])[:60])
+            problems.append(
+                Problem(report.path, f"row {i + 1}", theirs, "not a number", shown, "Give a number or a code.")
+            )
+        codes[ours] = parsed
+        out[ours] = parsed["value"]
+    if problems:
+        raise SchemaError(problems, f"the file {report.path}")
+    frame = pd.DataFrame(out, index=raw.index)
+    _explain(frame, codes, declared, report)
+    if "year" in frame:
+        frame["year"] = pd.to_numeric(frame["year"], errors="coerce").astype("Int64")
+    return frame.reset_index(drop=True)
+
+
+def _explain(
+    frame: pd.DataFrame, codes: dict[str, pd.DataFrame], declared: dict[str, Column | None], report: Report
+) -> None:
+    """Missing codes and bounds beside each quantity that has columns for them."""
+    for ours, parsed in codes.items():
+        for code, n in parsed["code"].value_counts().items():
+            if code:
+                report.missing[str(code)] = report.missing.get(str(code), 0) + int(n)
+        prefixed = f"{ours}_missing" in declared
+        names = [f"{ours}_{s}" if prefixed else s for s in ("low", "high", "missing")]
+        main = prefixed or ours in ("quantity", "share", "value", "coefficient")
+        if not main or names[2] not in declared or (not prefixed and "missing" not in declared):
+            continue
+        if not prefixed and ours != _quantity(declared):
+            continue
+        for side, name in (("low", names[0]), ("high", names[1])):
+            if name not in frame and parsed[side].notna().any():
+                frame[name] = parsed[side]
+        if names[2] not in frame:
+            blank = parsed["value"].isna()
+            missing = parsed["code"].map(MISSING_CODE).fillna("unknown").astype("object")
+            frame[names[2]] = missing.where(blank, None)
+
+
+def _quantity(declared: dict[str, Column | None]) -> str:
+    """The quantity that the plain columns low, high and missing belong to."""
+    return next(n for n in ("quantity", "share", "coefficient", "value") if n in declared)
+
+
+def _place(text: pd.Series, report: Report) -> pd.Series:
+    special = text.isin(["ALL", "UNK", "WLD", "EUE", "ROW", "ASE"])
+    place = countries(text.mask(special | (text == "")))
+    report.unknown("country", text[place.isna() & ~special & (text != "")].dropna())
+    place = place.mask(place == AGGREGATE, "WLD").mask(special, text)
+    return place.fillna(text).astype("object")
+
+
+def _ends(frame: pd.DataFrame) -> pd.DataFrame:
+    if not {"origin", "destination"} <= set(frame.columns):
+        return frame.drop(columns=[c for c in ("origin", "destination") if c in frame])
+    out = frame.drop(columns=["origin", "destination"])
+    product = frame["product"] if "product" in frame else pd.Series("", index=frame.index)
+    out.insert(0, "supplier", [node_id(str(p), str(c)) for p, c in zip(product, frame["origin"], strict=True)])
+    pools = [node_id(str(p), str(c), kind="demand") for p, c in zip(product, frame["destination"], strict=True)]
+    out.insert(1, "buyer", pools)
+    return out
+
+
+def _ids(frame: pd.DataFrame) -> pd.DataFrame:
+    if "kind" not in frame:
+        frame["kind"] = "producer"
+    if "node" in frame or not {"product", "country"} <= set(frame.columns):
+        return frame
+    site = frame["site"] if "site" in frame else pd.Series(None, index=frame.index, dtype="object")
+    parts = zip(frame["product"], frame["country"], site, frame["kind"], strict=True)
+    frame.insert(0, "node", [node_id(str(p), str(c), None if pd.isna(s) else str(s), str(k)) for p, c, s, k in parts])
+    return frame
+
+
+def _beyond(frame: pd.DataFrame, table: str) -> list[str]:
+    return [c for c in frame.columns if c not in INPUTS[table]]
