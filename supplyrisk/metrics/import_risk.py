@@ -45,7 +45,8 @@ def geopolrisk(
     production : float or Series
         p: domestic production; a Series over the members of a region is summed.
     values : Series, mapping or array, optional
-        Import value by origin; without it there is no price.
+        Import value by origin; without it there is no price. An origin with a value and a quantity of 0 raises the
+        price, as in the public code, and is named in ``flags``.
     region : iterable
         Members of a region taken as one unit: imports from them carry no risk.
     missing : {"raise", "neutral"}
@@ -57,7 +58,7 @@ def geopolrisk(
     Returns
     -------
     Value
-        Score in [0, 1]. ``parts``: ``hhi``, ``import_risk``, ``price``, ``midpoint`` (value per unit of quantity),
+        Score, dimensionless, in [0, 1]. ``parts``: ``hhi``, ``import_risk``, ``price``, ``midpoint`` (value per unit of quantity),
         ``gsp`` (with ``copper_midpoint``, else NaN), ``gsp_constant``. NaN with a reason where neither imports nor
         production exist (the public code returns 0). Imports of 0 with production: score 0, price NaN.
 
@@ -119,7 +120,9 @@ def geopolrisk(
     price = math.nan
     if values is not None and total > 0:
         v = aligned(values, f, "values", "Give the import value.", fa > 0)
-        price = float(np.where(fa > 0, v, 0.0).sum()) / total
+        # Value over quantity, as the method has it: a value without a quantity counts, and is said.
+        price = float(np.nansum(v)) / total
+        flags += tuple(f"value without quantity: {k}" for k in f.index[(fa == 0) & (np.nan_to_num(v) > 0)])
     score = hhi * risk(g)
     midpoint = score * price
     copper = math.nan if copper_midpoint is None else number(copper_midpoint, "copper_midpoint", 1e-300)
