@@ -276,7 +276,8 @@ def production_rows(tidy: pd.DataFrame, source: str, published_on: str) -> pd.Da
     DataFrame
         As ``production`` of :func:`supplyrisk.assemble.assemble`, in product units.
     """
-    rows = tidy[tidy["product"].notna() & tidy["product_unit"].notna() & tidy["country"].notna()].copy()
+    whole = tidy[["product", "product_unit", "country", "year"]].notna().all(axis=1)
+    rows = tidy[whole].assign(year=tidy.loc[whole, "year"].astype("int64"))
     rows["missing"] = rows["code"].map(MISSING_CODE).astype("object")
     rows["note"] = rows["note"].mask(rows["note"] == "")
     keys = ["product", "country", "year", "what"]

@@ -226,7 +226,7 @@ def country(name: object, scheme: str = "any") -> str | None:
     if (
         hit
         and scheme in ("any", "name")
-        and country(hit[2], "name") is None
+        and country(hit[2], "name") in (None, REST, AGGREGATE)
         and _fold(hit[1]) not in ("congo", "korea")
     ):
         return country(hit[1], "name")

@@ -137,6 +137,11 @@ def baci(
     for file in files:
         parts += [_finish(p, names, report) for p in _file(file, wanted, report, year, names)]
     data = pd.concat(parts, ignore_index=True) if parts else _finish(_empty(), names, report)
+    if len(parts) > 1:
+        twice = data.duplicated(["year", "hs6", "origin", "destination"])
+        if twice.any():
+            shown = ", ".join(str(y) for y in sorted(data.loc[twice, "year"].unique())[:5])
+            raise _refuse(files[0], "the same flows stand in two files", "Keep one file per year.", shown)
     if years is not None:
         keep = data["year"].isin([int(y) for y in years])
         report.drop("year not asked for", int((~keep).sum()), float(data.loc[~keep, "value"].sum()))
@@ -467,11 +472,10 @@ def _finish(raw: pd.DataFrame, names: Mapping[str, str], report: Report) -> pd.D
     keys = ["year", "hs6", "origin", "destination"]
     twins = out.duplicated(keys, keep=False)
     if twins.any():  # former states beside their successors, or materials that share a heading
-        exact = out.duplicated(
-            [*keys, "value"] if "material" in raw and raw["material"].notna().any() else list(out.columns)
-        )
-        report.drop("the same flow under another name", int(exact.sum()))
-        out = out[~exact]
+        if raw["material"].notna().any() if "material" in raw else False:
+            same = out.duplicated([*keys, "value"])
+            report.drop("the same flow under another material", int(same.sum()))
+            out = out[~same]
         grouped = out.groupby(keys, sort=False)
         out = grouped[["quantity", "value"]].sum(min_count=1).join(grouped["flag"].max()).reset_index()
     out["year"] = out["year"].astype("int64")

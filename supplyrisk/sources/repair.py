@@ -395,7 +395,8 @@ def _trace(flows: pd.DataFrame, makers: set[str], output: pd.Series | None, by: 
         said = output.reindex(names).to_numpy(dtype=float)
         made = np.where(maker & ~np.isnan(said), np.maximum(said, excess), made)
     foreign = np.where(maker, 0.0, excess)  # nobody knows who made it
-    foreign[~_reached(x, made + foreign > 0)] = 1.0  # a closed circle without a maker: of unknown origin
+    lost = ~_reached(x, made + foreign > 0)  # a closed circle without a maker: of unknown origin
+    foreign[lost] = 1e-9 * got[lost]
     through = made + foreign + got
     scale = np.divide(1.0, through, out=np.zeros(n), where=through > 0)
     system = eye_array(n, format="csc") - csc_array(diags_array(scale) @ x.T)

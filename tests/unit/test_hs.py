@@ -1,0 +1,106 @@
+"""HS headings between revisions and to products."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supplyrisk.errors import SchemaError, UnknownNameError
+from supplyrisk.sources import hs
+from supplyrisk.sources.commodities import product_rows
+
+revisions = st.sampled_from(hs.REVISIONS)
+
+
+@given(revisions, revisions, st.data())
+def test_weights_of_every_source_sum_to_one_and_targets_exist(a, b, data):
+    code = data.draw(st.sampled_from(sorted(hs._known(a))))
+    out = hs.concord(code, a, b)
+    assert out["weight"].sum() == pytest.approx(1.0)
+    assert set(out["target"]) <= hs._known(b)
+    assert (out["weight"] > 0).all()
+
+
+@given(revisions, revisions, st.data())
+def test_backward_is_the_inverse_of_forward(a, b, data):
+    code = data.draw(st.sampled_from(sorted(hs._known(a))))
+    for target in hs.concord(code, a, b)["target"]:
+        assert code in set(hs.concord(target, b, a)["target"])
+
+
+def test_one_to_many_is_said_and_weighed():
+    out = hs.concord("810600", "HS2012", "HS2022")
+    assert out[["target", "weight", "relation", "basis"]].values.tolist() == [
+        ["810610", 0.5, "1:n", "equal parts, assumption"],
+        ["810690", 0.5, "1:n", "equal parts, assumption"],
+    ]
+    weighed = hs.concord("810600", "HS2012", "HS2022", values=pd.Series({"810610": 1.0, "810690": 3.0}))
+    assert weighed["weight"].tolist() == [0.25, 0.75]
+    assert set(weighed["basis"]) == {"trade of the targets"}
+    assert hs.concord("810610", "HS2022", "HS2012")[["target", "relation"]].values.tolist() == [["810600", "n:1"]]
+    assert hs.concord("850511", "HS1992", "HS2022")["relation"].tolist() == ["1:1"]
+
+
+def test_many_to_one_and_on():
+    assert hs.concord(["252810", "252890"], "HS2007", "HS2012")["target"].tolist() == ["252800", "252800"]
+    assert set(hs.concord("811230", "HS2002", "HS2017")["target"]) == {"811292", "811299"}
+
+
+def test_unmapped_codes_fail_with_count_and_share_of_value():
+    trade = pd.DataFrame({"hs6": ["850511", "999999", "999999"], "value": [90.0, 6.0, 4.0]})
+    with pytest.raises(SchemaError, match=r"999999.*2 rows, 10\.00% of value"):
+        hs.convert(trade, "HS2012", "HS2022")
+    assert hs.convert(trade, "HS2012", "HS2022", unmapped="drop")["value"].sum() == 90.0
+    with pytest.raises(SchemaError, match="from HS2022 to HS2022"):
+        hs.concord("811231", "HS2012", "HS2022")
+
+
+def test_conversion_keeps_totals_and_takes_an_own_table():
+    trade = pd.DataFrame({"hs6": ["810600", "850511"], "value": [10.0, 5.0], "quantity": [4.0, 2.0]})
+    out = hs.convert(trade, "HS2017", "HS2022")
+    assert (out["value"].sum(), out["quantity"].sum()) == (15.0, 6.0)
+    own = pd.DataFrame({"source": ["850511"], "target": ["999999"]})
+    assert hs.concord("850511", "HS2017", "HS2022", table=own)["target"].tolist() == ["999999"]
+
+
+@pytest.mark.parametrize("name", ["HS17", "H5", "hs2017", "HS 2017", "17"])
+def test_names_of_revisions(name):
+    assert hs.revision(name) == "HS2017"
+
+
+def test_unknown_revision():
+    with pytest.raises(UnknownNameError):
+        hs.revision("HS2018")
+
+
+@pytest.mark.parametrize("at", hs.REVISIONS)
+def test_headings_are_known_products_once_each(at):
+    table = hs.headings(at)
+    assert not table.duplicated(["hs6", "product"]).any()
+    assert len(product_rows(table["product"])) == table["product"].nunique()
+    used = table[table["use"]]
+    assert used["factor"].notna().all()
+    assert not used.duplicated("hs6").any()  # no heading is counted for two products
+    if at in ("HS2007", "HS2012", "HS2017", "HS2022"):
+        assert not table.loc[table["hs6"] == "811292", "use"].any()
+
+
+def test_the_atlas_and_this_table_agree():
+    from supplyrisk.atlas import figures
+
+    con = figures()["concordance"].set_index(["hs6", "product"])
+    mine = hs.headings().set_index(["hs6", "product"])
+    both = con.index.intersection(mine.index)
+    assert len(both) == len(con)
+    pd.testing.assert_series_equal(
+        con.loc[both, "factor"].astype(float), mine.loc[both, "factor"].astype(float), check_names=False
+    )
+
+
+def test_products_of_a_basket_warn():
+    with pytest.warns(hs.BasketWarning, match="never be added"):
+        hs.product_headings(["gallium.refined", "indium.refined"])
+    with pytest.raises(UnknownNameError, match="tungsten"):
+        hs.product_headings(["tungsten.powdr"])

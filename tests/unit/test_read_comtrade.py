@@ -1,0 +1,113 @@
+"""UN Comtrade: the present and the older columns, World, sub-totals, monthly, Taiwan."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import supplyrisk as sr
+from supplyrisk.errors import SourceError, UnknownNameError
+from supplyrisk.sources.repair import repair
+
+NEW = (
+    "period,reporterCode,reporterISO,partnerCode,partnerISO,flowCode,cmdCode,primaryValue,netWgt,motCode,customsCode,partner2Code,classificationCode\n"
+    "2022,842,USA,0,W00,M,850511,175,15,0,C00,0,H6\n"
+    "2022,842,USA,156,CHN,M,850511,100,10,0,C00,0,H6\n"
+    "2022,842,USA,156,CHN,M,850511,60,6,1000,C00,0,H6\n"
+    "2022,842,USA,156,CHN,M,850511,40,4,2100,C00,0,H6\n"
+    "2022,842,USA,490,S19,M,850511,75,0,0,C00,0,H6\n"
+    "2022,156,CHN,842,USA,X,850511,90,10,0,C00,0,H6\n"
+    "2022,842,USA,156,CHN,RX,850511,7,1,0,C00,0,H6\n"
+)
+OLD = (
+    "Classification,Year,Period,Trade Flow Code,Trade Flow,Reporter Code,Reporter,Reporter ISO,Partner Code,Partner,Partner ISO,"
+    "Commodity Code,Qty Unit Code,Qty,Netweight (kg),Trade Value (US$)\n"
+    "H3,2009,2009,1,Import,842,USA,USA,156,China,CHN,850511,8,1000,1000,100\n"
+    "H3,2009,2009,2,Export,842,USA,USA,276,Germany,DEU,850511,8,,,50\n"
+    "H3,2009,2009,3,Re-Export,842,USA,USA,276,Germany,DEU,850511,8,,,5\n"
+)
+
+
+def read(tmp_path, text, **kw):
+    (tmp_path / "c.csv").write_text(text)
+    return sr.sources.comtrade(tmp_path / "c.csv", **kw)
+
+
+def test_present_columns(tmp_path):
+    reading = read(tmp_path, NEW)
+    trade = reading.inputs["trade"].set_index(["origin", "destination"])
+    assert trade["value"].to_dict() == {("CHN", "USA"): 100.0, ("TWN", "USA"): 75.0}
+    assert trade.loc[("CHN", "USA"), "quantity"] == 0.01
+    assert pd.isna(trade.loc[("TWN", "USA"), "quantity"])  # a weight of 0 beside a value is not reported
+    assert reading.report.vintage == "HS2022, 2022 to 2022"
+    reasons = {d["reason"]: d["rows"] for d in reading.report.dropped}
+    assert reasons == {
+        "not kept: World or another aggregate": 1,
+        "not kept: part of a total (transport, customs or second partner)": 2,
+        "not kept: re-export, re-import or another flow": 1,
+    }
+    assert len(reading.data) == 7  # nothing is deleted
+
+
+def test_side_of_the_exporter(tmp_path):
+    trade = read(tmp_path, NEW, side="export").inputs["trade"]
+    assert trade[["origin", "destination", "value"]].values.tolist() == [["CHN", "USA", 90.0]]
+    with pytest.raises(UnknownNameError, match="export"):
+        read(tmp_path, NEW, side="exports")
+
+
+def test_both_sides_reconciled(tmp_path):
+    reading = read(tmp_path, NEW)
+    fixed = repair(reading.data[reading.data["keep"]], weights=False)
+    row = fixed.trade.set_index(["origin", "destination"]).loc[("CHN", "USA")]
+    assert row["method"] == "mirror average"
+    assert 90.0 <= row["value"] <= 100.0
+    assert row["value_original"] == 100.0
+
+
+def test_sub_totals_without_a_column_that_says_so(tmp_path):
+    text = "year,reporter,partner,cmd,flow,value,netwgt\n" + "".join(
+        f"2022,842,156,850511,M,{v},{w}\n" for v, w in ((100, 10), (60, 6), (40, 4), (60, 6), (40, 4), (100, 10))
+    )
+    reading = read(tmp_path, text)
+    assert reading.inputs["trade"]["value"].tolist() == [100.0]
+    assert reading.data["flag"].value_counts().to_dict() == {"exact duplicate": 3, "part of a total": 2, "": 1}
+
+
+def test_older_columns(tmp_path):
+    reading = read(tmp_path, OLD, side="import")
+    assert reading.inputs["trade"][["origin", "destination", "value", "quantity"]].values.tolist() == [
+        ["CHN", "USA", 100.0, 1.0]
+    ]
+    assert reading.report.vintage.startswith("HS2007")
+    assert (~reading.data["keep"]).sum() == 1
+
+
+def test_monthly_rows_without_reporter_and_flow(tmp_path):
+    text = "period_dt,partner_name,hs6,val,qty,uv\n2023-01-01,Korea (Rep. of),811292,10,5,2\n2023-02-01,Korea (Rep. of),811292,30,0,inf\n"
+    with pytest.raises(SourceError, match="reporter"):
+        read(tmp_path, text)
+    reading = read(tmp_path, text, reporter="CHN", flow="X")
+    assert reading.data["month"].tolist() == [1, 2]
+    assert reading.inputs["trade"][["origin", "destination", "year", "value"]].values.tolist() == [
+        ["CHN", "KOR", 2023, 40.0]
+    ]
+
+
+@pytest.mark.realdata
+def test_published_extracts(published):
+    nickel = sr.sources.comtrade(published / "comtrade" / "UN_nickel_trade.csv.gz")
+    assert not nickel.report.unmapped
+    world = nickel.data[(nickel.data["flag"] == "World or another aggregate") & (nickel.data["flow"] == "M")]
+    kept = nickel.data[nickel.data["keep"] & (nickel.data["flow"] == "M")]
+    assert kept["value"].sum() == pytest.approx(world["value"].sum(), rel=0.02)
+    raw = sr.sources.comtrade(published / "comtrade" / "comtrade_raw_2022_10codes.csv.gz")
+    value = raw.data[raw.data["keep"] & (raw.data["flow"] == "M")].groupby("hs6")["value"].sum()
+    naive = raw.data[raw.data["flow"] == "M"].groupby("hs6")["value"].sum()
+    baci = sr.sources.baci(published / "baci" / "baci_2022_value_usd.csv.gz").data.groupby("hs6")["value"].sum()
+    for code in ("280469", "283691", "810411", "811010"):  # naive sums are two to six times too large
+        assert value[code] == pytest.approx(baci[code], rel=0.15)
+        assert naive[code] > 2 * baci[code]
+    china = published / "comtrade" / "china_exports_monthly_hs6_partner.csv"
+    monthly = sr.sources.comtrade(china, reporter="CHN", flow="X")
+    assert monthly.report.rows_dropped == 0

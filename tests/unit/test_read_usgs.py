@@ -1,0 +1,181 @@
+"""USGS Mineral Commodity Summaries: both layouts, every trap, the published totals."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import supplyrisk as sr
+from supplyrisk.errors import SourceError
+
+WIDE = (
+    "\ufeffSOURCE,COMMODITY,COUNTRY,TYPE,UNIT_MEAS,PROD_2023,PROD_EST_ 2024,PROD_NOTES,CAP_2023,CAP_EST_ 2024,CAP_NOTES,"
+    "RESERVES_2024,RESERVE_NOTES\n"
+    "MCS2025,Gallium ,China,Primary production,kilograms,621000,750000,,,1000000,,,\n"
+    "MCS2025,Gallium ,Other Countries,Primary production,kilograms,,,note,,88000,estimated,,\n"
+    "MCS2025,Gallium ,World total (rounded),Primary production,kilograms,633000,760000,,,1100000,,,\n"
+    "MCS2025,Gemanium,China,Primary and secondary refinery production,kilograms,,,W for 23-24,,,,,\n"
+    "MCS2025,Antimony,Congo (Kinshasa),\"Mine production, antimony content\",metric tons,1,2,,,,,>2000000,\n"
+    "MCS2025,Antimony,Burma,\"Mine production, antimony content\",metric tons,,5,na for 2023,,,,NA,\n"
+    "MCS2025,Antimony,World total (rounded) 10,\"Mine production, antimony content\",metric tons,80,100,,,,,,\n"
+    "MCS2025,Magnesium metal,United States,Magnesium smelter production,thousand metric tons,W,W,,64,64,,64,Moved to capacity column not a reserve\n"
+    "MCS2025,Magnesium metal,China,Magnesium smelter production,thousand metric tons,805,950,,1800,1800,,1800,\n"
+    "MCS2025,Vanadium,China,\"Mine production, vanadium content\",metric tons,70000,70000,estimated 2023,,,,4100,\n"
+    "MCS2025,Vanadium,World total (rounded),\"Mine production, vanadium content\",metric tons,104000,100000,,,,,18000,(Reserve data is thousand metric tons).\n"
+    "MCS2025,Silicon,Norway,\"Plant production, Ferosilicon, silicon content\",thousand metric tons,160,170,,,,,,\n"
+    "MCS2025,Silicon,Norway,\"Plant production, silicon metal\",thousand metric tons,140,150,,,,,,\n"
+    "MCS2025,Atlantium,China,Mine production,metric tons,7,7,,,,,,\n"
+)  # fmt: skip
+LONG = (
+    "MCS chapter,Section,Commodity,Country,Statistics,Statistics_detail,Unit,Year,Value,Notes\n"
+    'GALLIUM,World Production,Gallium,China,Production,Primary production,kilograms,2024,"839,000",Estimated.\n'
+    "GALLIUM,World Production,Gallium,United States,Production,Primary production,kilograms,2024,\u2014,\n"
+    'GALLIUM,World Production,Gallium,World total,Production,Primary production: rounded,kilograms,2024,"848,000",\n'
+    "SILICON,World Production,Silicon,United States,Production,Silicon metal,thousand metric tons,2024,W,\n"
+    "SILICON,World Production,Silicon,Bhutan,Production,Silicon metal,thousand metric tons,2024,s,\n"
+    "SILICON,World Production,Silicon,Turkey,Production,Silicon metal,thousand metric tons,2024,330 - 390,\n"
+    "SILICON,Salient Statistics\u2014United States,Silicon,United States,Net import reliance,Total,percent,2024,>50,\n"
+    "GOLD,Salient Statistics\u2014United States,Gold,United States,Net import reliance,Total,percent,2024,E,\n"
+    "GALLIUM,Import Sources,Gallium,Canada,Import sources 2021-2024,Metal,percent,2021\u201324,28,\n"
+    "GALLIUM,Import Sources,Gallium,Other countries,Import sources 2021-2024,Metal,percent,2021\u201324,72,\n"
+    'GALLIUM,Salient Statistics\u2014United States,Gallium,United States,Consumption,"Consumption, reported",kilograms,2024,"19,000",\n'
+)  # fmt: skip
+
+
+@pytest.fixture
+def wide(tmp_path):
+    file = tmp_path / "MCS2025_World_Data.csv"
+    file.write_text(WIDE, encoding="utf-8")
+    return sr.sources.usgs_mcs(file)
+
+
+@pytest.fixture
+def long(tmp_path):
+    file = tmp_path / "MCS2026_Commodities_Data.csv"
+    file.write_bytes(LONG.encode("cp1252"))
+    return sr.sources.usgs_mcs(file)
+
+
+def row(reading, product, country, year, what="output"):
+    p = reading.inputs["production"]
+    hit = p[(p["product"] == product) & (p["country"] == country) & (p["year"] == year) & (p["what"] == what)]
+    assert len(hit) == 1, hit
+    return hit.iloc[0]
+
+
+def test_wide_layout_byte_order_mark_padded_names_and_space_in_a_header(wide):
+    assert row(wide, "gallium.refined", "CHN", 2024)["quantity"] == 750000.0
+    assert row(wide, "gallium.refined", "CHN", 2024)["grade"] == "B"
+    assert row(wide, "gallium.refined", "CHN", 2023)["grade"] == "A"
+    assert row(wide, "gallium.refined", "WLD", 2024)["quantity"] == 760000.0
+    assert row(wide, "gallium.refined", "ROW", 2024, "capacity")["quantity"] == 88000.0
+    assert wide.report.vintage == "MCS 2025"
+
+
+def test_misspelt_commodity_is_withheld_not_zero(wide):
+    germanium = row(wide, "germanium.refined", "CHN", 2024)
+    assert pd.isna(germanium["quantity"])
+    assert germanium["missing"] == "withheld"
+    assert row(wide, "ferrosilicon.refined", "NOR", 2024)["quantity"] == 170000.0
+    assert row(wide, "silicon.metal", "NOR", 2024)["quantity"] == 150000.0
+
+
+def test_totals_with_footnotes_are_totals(wide):
+    assert row(wide, "antimony.mine", "WLD", 2024)["quantity"] == 100.0
+    assert set(wide.inputs["production"]["country"]) <= {"CHN", "ROW", "WLD", "COD", "MMR", "USA", "NOR"}
+
+
+def test_a_note_of_one_year_does_not_speak_of_the_other(wide):
+    assert row(wide, "antimony.mine", "MMR", 2023)["missing"] == "not_available"
+    assert row(wide, "antimony.mine", "MMR", 2024)["quantity"] == 5.0
+
+
+def test_capacity_that_stands_under_reserves_is_no_reserve(wide):
+    reserves = wide.data[wide.data["what"] == "reserves"]
+    assert "Magnesium metal" not in set(reserves["commodity"])
+    assert row(wide, "magnesium.refined", "CHN", 2024, "capacity")["quantity"] == 1_800_000.0
+    assert row(wide, "magnesium.refined", "USA", 2024)["missing"] == "withheld"
+
+
+def test_reserves_in_another_unit_than_the_row(wide):
+    reserves = wide.data[(wide.data["what"] == "reserves") & (wide.data["commodity"] == "Vanadium")]
+    assert set(reserves["unit"]) == {"thousand metric tons"}
+    bound = wide.data[(wide.data["what"] == "reserves") & (wide.data["code"] == "bound")].iloc[0]
+    assert (bound["low"], pd.isna(bound["value"]), pd.isna(bound["high"])) == (2000000.0, True, True)
+
+
+def test_unknown_commodities_are_named_and_not_dropped_silently(wide):
+    assert {"kind": "commodity", "name": "Atlantium", "rows": 2, "value_share": None} in wide.report.unmapped
+
+
+def test_long_layout_keeps_every_code_apart(long):
+    assert row(long, "gallium.refined", "USA", 2024)["quantity"] == 0.0
+    us = row(long, "silicon.metal", "USA", 2024)
+    assert (us["missing"], pd.isna(us["high"])) == ("withheld", True)
+    bhutan = row(long, "silicon.metal", "BTN", 2024)
+    assert (bhutan["low"], bhutan["high"], pd.isna(bhutan["quantity"])) == (0.0, 500.0, True)
+    turkey = row(long, "silicon.metal", "TUR", 2024)
+    assert (turkey["low"], turkey["high"]) == (330000.0, 390000.0)
+    reliance = long.data[long.data["what"] == "reliance"].set_index("commodity")
+    assert (reliance.loc["Silicon", "low"], reliance.loc["Silicon", "high"]) == (50.0, 100.0)
+    assert reliance.loc["Gold", "code"] == "net_exporter"
+    assert long.report.missing["withheld"] == 1
+
+
+def test_import_sources_and_use_of_the_united_states(long):
+    sourcing = long.inputs["sourcing"]
+    assert sourcing[["product", "buyer", "supplier", "share", "year"]].values.tolist() == [
+        ["gallium.refined", "USA", "CAN", 0.28, 2024]
+    ]
+    assert long.inputs["demand"][["product", "country", "quantity"]].values.tolist() == [
+        ["gallium.refined", "USA", 19000.0]
+    ]
+
+
+def test_old_release_with_one_commodity_per_file(tmp_path):
+    file = tmp_path / "mcs2022-gallium_world.csv"
+    file.write_text("Source,Country,Type,Prod_kg_2020,Prod_kg_est_2021,Prod_notes,Reserves_kg,Reserves_notes\n"
+                    "MCS2022,China,Primary production,317000,420000,,,\n")  # fmt: skip
+    reading = sr.sources.usgs_mcs(file)
+    assert row(reading, "gallium.refined", "CHN", 2021)["quantity"] == 420000.0
+    assert reading.tables["sources"]["source"].tolist() == ["usgs_mcs2022"]
+
+
+def test_decimal_comma_is_refused_with_the_remedy_and_read_when_said(tmp_path):
+    file = tmp_path / "MCS2026.csv"
+    file.write_text(LONG.replace('"839,000"', '"839.000,5"').replace("\u2014", "0"))
+    with pytest.raises(SourceError, match="decimal comma"):
+        sr.sources.usgs_mcs(file)
+
+
+def test_reading_goes_over_a_graph(long, atlas):
+    g = atlas.overlay(long, name="usgs")
+    node = g.nodes[(g.nodes["node"] == "gallium.refined@CHN") & (g.nodes["year"] == 2024)].iloc[0]
+    assert (node["output"], node["origin_tag"]) == (839000.0, "usgs")
+
+
+def test_products_filter(tmp_path):
+    file = tmp_path / "MCS2026.csv"
+    file.write_text(LONG)
+    only = sr.sources.usgs_mcs(file, products=["gallium.refined"])
+    assert set(only.inputs["production"]["product"]) == {"gallium.refined"}
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "antimony", "share"),
+    [("MCS2025_World_Data.csv", 60000, 0.60), ("MCS2026_Commodities_Data.csv", 40000, 0.34)],
+)
+def test_published_figures_and_totals(published, name, antimony, share):
+    reading = sr.sources.usgs_mcs(published / "usgs_mcs" / name)
+    made = reading.inputs["production"].query("what == 'output' and year == 2024").set_index(["product", "country"])
+    q = made["quantity"]
+    assert q["antimony.mine", "CHN"] == antimony
+    assert round(q["antimony.mine", "CHN"] / q["antimony.mine", "WLD"], 2) == share
+    assert q["gallium.refined", "CHN"] / q["gallium.refined", "WLD"] == pytest.approx(0.99, abs=0.01)
+    assert q["rare_earths.mine", "CHN"] == 270000.0
+    listed = q.drop("WLD", level=1).groupby(level=0).sum()
+    total = q.xs("WLD", level=1)
+    gap = (listed / total - 1).drop(["kaolin.mine"]).dropna()  # a digit is missing in the published total of 2025
+    assert (gap.abs() > 0.10).sum() <= 2  # withheld producers and rounded totals, nothing else
+    assert not [u for u in reading.report.unmapped if u["kind"] == "country" and "and" not in u["name"].split()]
