@@ -12,8 +12,12 @@ from .constraints import budget, max_share, max_supplier_share, min_suppliers
 from .economics import capital_recovery
 from .frontier import frontier
 from .levers import build, resource, unmet
+from .limits import equal_burden, governance_floor, max_hhi, n_minus_1, no_decoupling
 from .model import Build
+from .options import contract, qualify, recycle, substitute
+from .physical import byproduct_ceiling, focal_free, lead_time
 from .plan import Portfolio
+from .reserves import min_stock_days, stockpile
 from .risk import cost, cvar, expected_loss
 from .run import optimize
 
@@ -22,15 +26,29 @@ __all__ = [
     "Portfolio",
     "budget",
     "build",
+    "byproduct_ceiling",
     "capital_recovery",
+    "contract",
     "cost",
     "cvar",
+    "equal_burden",
     "expected_loss",
+    "focal_free",
     "frontier",
+    "governance_floor",
+    "lead_time",
+    "max_hhi",
     "max_share",
     "max_supplier_share",
+    "min_stock_days",
     "min_suppliers",
+    "n_minus_1",
+    "no_decoupling",
     "optimize",
+    "qualify",
+    "recycle",
     "resource",
+    "stockpile",
+    "substitute",
     "unmet",
 ]

@@ -11,6 +11,7 @@ from ..jurisdictions import scope
 from ..registry import constraint
 from ..schema import VIEWS
 from .levers import NOBODY
+from .lookthrough import book_origin, follow_mixes, protect
 from .model import GROUP, Build, money, number
 
 __all__ = ["budget", "max_share", "max_supplier_share", "min_suppliers"]
@@ -19,6 +20,7 @@ __all__ = ["budget", "max_share", "max_supplier_share", "min_suppliers"]
 @constraint(
     reference="linear form of CR1 <= theta; view shares as in supplyrisk.control and supplyrisk.exposure",
     metric="share",
+    score={"focal_share": "<="},
 )
 def max_share(
     m: Build,
@@ -28,6 +30,9 @@ def max_share(
     product: Any = None,
     buyer: str | None = None,
     worst: bool = False,
+    gamma: float | None = None,
+    hazard: float = 0.0,
+    mixing: str = "today",
 ) -> None:
     r"""Cap the focal's share of what the buyers get, by any view.
 
@@ -35,7 +40,14 @@ def max_share(
 
     with :math:`s_u` the focal share of supplier :math:`u` in the view (1 in ``location`` if it stands in the focal; the
     looked-through equity, the part the focal can stop, or the traced exposure in the others) and :math:`D_b` the need.
-    ``origin`` uses the upstream mixes of today.
+    Where need stays unmet or is substituted, the cap is on the share of what arrives.
+
+    Robust to share intervals with a budget of uncertainty (Bertsimas and Sim, 2004): at most :math:`\Gamma` suppliers
+    are as far from their value as their upper bound :math:`s_u + \delta_u` (a fraction counts in part),
+
+    .. math:: \sum_u s_u X_u + \Gamma z + \sum_u p_u \le \theta D, \quad z + p_u \ge \delta_u X_u, \quad z, p \ge 0
+
+    so that 0 is the value and as many as there are suppliers is ``worst``.
 
     Parameters
     ----------
@@ -53,6 +65,15 @@ def max_share(
         ISO3 of one buyer, ``"each"`` for every buyer by itself; default the group as a whole.
     worst : bool
         Cap the upper bound of the share (unknown owners may all be focal), not the value.
+    gamma : float, optional
+        Budget of uncertainty :math:`\Gamma`, at least 0.
+    hazard : float
+        Probability, in [0, 1], that a plant the plan builds is bought by the focal: so much of what is not the focal's
+        counts as its own (Ngualla was sold to a Chinese group in 2025). In the views of ownership.
+    mixing : {"today", "proportional", "mass_balance"}
+        For ``origin``: at the upstream mixes of today (linear); at the mixes that the plan itself leads to (bilinear;
+        solved by successive linearisation, the achieved gap is in the plan's notes); or booked by mass balance, where
+        focal-free inputs may be led to where they free most (linear, see :func:`supplyrisk.portfolio.focal_free`).
     """
     cap = number("cap", cap, 0.0, 1.0)
     if view not in VIEWS:
@@ -60,13 +81,23 @@ def max_share(
     places = scope(focal)
     name = focal if isinstance(focal, str) else "+".join(places)
     shares = m.shares(places, view)
+    if mixing not in ("today", "proportional", "mass_balance"):
+        raise unknown_name("mixing", mixing, ("today", "proportional", "mass_balance"), f"{m.spec!r}")
+    if mixing != "today" and view != "origin":
+        raise unknown_name("view", view, ("origin",), f"{m.spec!r} with mixing={mixing!r}")
+    if mixing == "mass_balance":
+        book_origin(m, places, name, cap, product, buyer)
+        return
     s = shares.high if worst else np.where(np.isnan(shares.value), shares.high, shares.value)
     s = np.where(np.isnan(s), 1.0, s)
+    hazard = number("hazard", hazard, 0.0, 1.0)
+    if hazard and m.candidates is not None and view in ("equity", "control"):
+        plants = np.unique(m.supplier[m.project >= 0])
+        s = s.copy()
+        s[plants] += hazard * (1.0 - s[plants])
     markets = m.pick(product, buyer)
     need = np.array([m.case.need[pools].sum() for *_, pools in markets])
-    lanes = [m.lanes_of(pools) for *_, pools in markets]
-    row = np.repeat(np.arange(len(markets)), [len(x) for x in lanes])
-    col = np.concatenate(lanes)
+    row, col, value = m.share_rows(markets, cap, s[m.supplier])
     kind = f"{view}, worst case" if worst else view
 
     def where(i: int) -> str:
@@ -78,12 +109,15 @@ def max_share(
         return f"{m_spec!r} would have to allow at least {np.ceil(to * 1e4 - 1e-6) / 1e4:.2%} in {where(i)}"
 
     m_spec = m.spec
-    m.add_rows(
+    if gamma is not None:
+        more = protect(m, markets, s, np.fmax(np.nan_to_num(shares.high, nan=1.0), s), number("gamma", gamma, 0.0))
+        row, col, value = (np.concatenate([a, b]) for a, b in zip((row, col, value), more, strict=True))
+    block = m.add_rows(
         "max_share",
         len(markets),
         row,
         col,
-        s[m.supplier[col]],
+        value,
         upper=cap * need,
         scale=np.where(need > 0, need, 1.0),
         keys=lambda: [(p, b) for p, _, b, _ in markets],
@@ -94,9 +128,11 @@ def max_share(
         say_relax=relax,
         pools=lambda i: markets[i][3],
     )
+    if mixing == "proportional":
+        follow_mixes(m, block, places, markets)
 
 
-@constraint(reference="linear form of CR1 <= theta for every supplier country", metric="cr1")
+@constraint(reference="linear form of CR1 <= theta for every supplier country", metric="cr1", score={"cr1": "<="})
 def max_supplier_share(m: Build, cap: float = 0.65, product: Any = None, buyer: str | None = None) -> None:
     r"""Cap the share of every single country of production, whichever it is.
 
@@ -150,7 +186,11 @@ def max_supplier_share(m: Build, cap: float = 0.65, product: Any = None, buyer: 
     )
 
 
-@constraint(reference="number of suppliers with a minimum part; definition of this library", metric="suppliers")
+@constraint(
+    reference="number of suppliers with a minimum part; definition of this library",
+    metric="suppliers",
+    score={"n_suppliers": ">="},
+)
 def min_suppliers(
     m: Build, n: int = 3, min_part: float = 0.05, product: Any = None, buyer: str | None = None, of: str = "country"
 ) -> None:
@@ -265,9 +305,10 @@ def budget(m: Build, usd: float, of: str = "capex") -> None:
         raise unknown_name("budget", of, ("capex", "cost", "extra"), f"{m.spec!r}")
     spec = m.spec
     if of == "capex":
-        capex = np.zeros(0) if m.candidates is None else m.candidates.frame["capex"].to_numpy(dtype=float)
-        col = m.projects.at if m.projects is not None else np.zeros(0, dtype=np.int64)
-        value, limit = (capex if m.projects is not None else np.zeros(0)), usd
+        built = m.projects is not None and m.candidates is not None
+        value = m.candidates.frame["capex"].to_numpy(dtype=float) if built and m.candidates else np.zeros(0)
+        col = m.projects.at if built and m.projects else np.zeros(0, dtype=np.int64)
+        limit = usd
     else:
         col, value = m.yearly_cost()
         limit = usd + (m.cost_today if of == "extra" else 0.0)

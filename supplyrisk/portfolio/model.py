@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,7 @@ from .scenarios import Scenarios, lane_factors
 from .supply import Case, Gap
 from .views import NodeShares, node_shares
 
-__all__ = ["GROUP", "Build", "Lane"]
+__all__ = ["GROUP", "Build", "Lane", "Outlay", "Relief"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -41,6 +41,32 @@ class Lane:
     cost: FloatArray
     grade: TextArray
     project: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Relief:
+    """Need that a lever takes away instead of meeting it: by pool, how much at most, at what cost a unit."""
+
+    lever: str
+    pool: IntArray
+    upper: FloatArray
+    cost: FloatArray
+    columns: list[Columns] = field(default_factory=list)
+
+    @property
+    def at(self) -> IntArray:
+        """Column numbers, once the model is frozen."""
+        return self.columns[0].at
+
+
+@dataclass(frozen=True, eq=False)
+class Outlay:
+    """Columns that cost money beside deliveries, plants and unmet need: USD a year of a unit, by product."""
+
+    item: str
+    col: IntArray
+    usd: FloatArray
+    product: IntArray
 
 
 @dataclass(eq=False)
@@ -82,6 +108,15 @@ class Build:
     scenarios: Scenarios | None = None
     losses: Columns | None = None
     user_blocks: set[str] = field(default_factory=set)
+    reliefs: list[Relief] = field(default_factory=list)
+    outlays: list[Outlay] = field(default_factory=list)
+    # What levers state once the lanes have their columns.
+    later: list[Callable[[], None]] = field(default_factory=list)
+    # Called with each solution; True where it moved the model, which is then solved again.
+    refine: list[Callable[[FloatArray], bool]] = field(default_factory=list)
+    raised: list[tuple[IntArray, IntArray]] = field(default_factory=list)
+    stock: Columns | None = None
+    stock_known: FloatArray | None = None
     spec: Any = None
     _shares: dict[tuple[Any, str], NodeShares] = field(default_factory=dict)
     _model: Any = None
@@ -278,6 +313,19 @@ class Build:
                 keys=lambda: pool_name.tolist(),
                 meaning="need that is not met, product units a period",
             )
+        for relief in self.reliefs:
+            relief.columns.append(
+                self.matrix.add_columns(
+                    relief.lever,
+                    len(relief.pool),
+                    upper=relief.upper,
+                    scale=size[case.pool_product[relief.pool]],
+                    keys=lambda r=relief: pool_name[r.pool].tolist(),  # type: ignore[misc]
+                    meaning="need that the lever takes away, product units a period",
+                )
+            )
+            product = case.pool_product[relief.pool]
+            self.outlays.append(Outlay(relief.lever, relief.at, relief.cost * self.period[product], product))
         self._need_rows(pool_name, size)
         self._availability_rows(size)
         if self.projects is not None:
@@ -296,6 +344,54 @@ class Build:
                 keys=lambda: pool_name[pools].tolist(),
                 say=lambda i: f"need of {pool_name[pools[i]]} beyond today's deliveries: {self.growth[pools[i]]:.6g}",
             )
+        for state in self.later:
+            state()
+
+    def missed(self, pools: IntArray) -> tuple[IntArray, IntArray]:
+        """Columns that lessen what pools get (unmet, substituted), and which of the pools each belongs to."""
+        place = np.full(len(self.case.pool), -1, dtype=np.int64)
+        place[pools] = np.arange(len(pools))
+        col: list[IntArray] = []
+        row: list[IntArray] = []
+        if self.shortfall is not None:
+            col.append(self.shortfall.at)
+            row.append(place)
+        for relief in self.reliefs:
+            col.append(relief.at)
+            row.append(place[relief.pool])
+        if not col:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        c, r = np.concatenate(col), np.concatenate(row)
+        return c[r >= 0], r[r >= 0]
+
+    def share_rows(
+        self, markets: list[tuple[str, int, str, IntArray]], cap: float, weight: Any
+    ) -> tuple[IntArray, IntArray, FloatArray]:
+        r"""Coordinates of :math:`\sum_l w_l x_l + \theta \sum_b z_b \lessgtr \theta \sum_b D_b`, a row a market.
+
+        With need that is not met or taken away (:math:`z`) the share is one of what arrives, :math:`D - z`.
+
+        Parameters
+        ----------
+        markets : list of tuple
+            From :meth:`pick`.
+        cap : float
+            The share :math:`\theta`.
+        weight : ndarray
+            :math:`w_l` of every lane.
+        """
+        lanes = [self.lanes_of(pools) for *_, pools in markets]
+        row = [np.repeat(np.arange(len(markets)), [len(x) for x in lanes])]
+        col = [np.concatenate(lanes)]
+        value = [np.asarray(weight, dtype=np.float64)[col[0]]]
+        for i, (*_, pools) in enumerate(markets):
+            if cap >= 1.0:
+                continue  # nothing can be above the whole
+            c, _ = self.missed(pools)
+            row.append(np.full(len(c), i, dtype=np.int64))
+            col.append(c)
+            value.append(np.full(len(c), cap))
+        return np.concatenate(row).astype(np.int64), np.concatenate(col).astype(np.int64), np.concatenate(value)
 
     def _plant_rows(self, size: FloatArray, plants: Columns) -> None:
         fed = np.flatnonzero(self.project >= 0)
@@ -321,6 +417,9 @@ class Build:
         if self.shortfall is not None:
             row.append(np.arange(len(case.pool)))
             col.append(self.shortfall.at)
+        for relief in self.reliefs:
+            row.append(relief.pool)
+            col.append(relief.at)
         lines = np.concatenate(row)
 
         def say(i: int) -> str:
@@ -426,6 +525,9 @@ class Build:
         if self.shortfall is not None and self.shortfall_price is not None:
             col.append(self.shortfall.at)
             value.append(np.nan_to_num(self.shortfall_price) * self.period[self.case.pool_product])
+        for outlay in self.outlays:
+            col.append(outlay.col)
+            value.append(outlay.usd)
         return np.concatenate(col), np.concatenate(value)
 
     @cached_property

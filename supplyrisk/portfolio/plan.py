@@ -17,6 +17,7 @@ from . import tables
 from .explain import binding_rows, dual_table
 from .matrix import Compiled
 from .model import GROUP, Build, money
+from .reserves import stock_table
 from .solve import Solution
 from .tables import NOISE
 from .views import node_shares
@@ -144,9 +145,15 @@ class Portfolio:
         if graded.any():
             part = float(d.loc[graded, "cost"].sum() / max(float(d["cost"].sum()), 1e-300))
             notes.append(f"{int(graded.sum())} of {len(d)} unit costs ({part:.0%} of spending) rest on assumptions")
-        if any(view == "origin" for _, view in self.focal):
+        mixing = {c.arguments.get("mixing") for c in self.written.get("constraints", ())}
+        if any(view == "origin" for _, view in self.focal) and not mixing & {"proportional", "mass_balance"}:
             notes.append("origin shares use the upstream mixes of today (linearised proportional mixing)")
         return tuple(dict.fromkeys(notes))
+
+    @cached_property
+    def stocks(self) -> pd.DataFrame:
+        """What is held where: quantity added and on record, days of cover, value and yearly cost in USD."""
+        return stock_table(self._build, self._solution.x)
 
     @cached_property
     def graph(self) -> SupplyGraph:
@@ -368,6 +375,9 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     today = m.availability_parts["today"]
     extra = np.maximum(used - today, 0.0)
     spare = m.availability_parts.get("spare", np.zeros(ix.n))
+    spare = spare + m.availability_parts.get("recycled", 0.0)
+    for node_at, column in m.raised:  # where a constraint says how much of it is new output
+        spare[node_at] = x[column]
     from_spare = np.minimum(extra, spare)
     outbid = extra - from_spare
 
@@ -435,7 +445,10 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     hit = raise_by > 0
     for column in ("output", "output_low", "output_high"):
         nodes[column] = nodes[column].astype(float) + np.where(hit, raise_by, 0.0)
+    recycled = m.availability_parts.get("recycled")
     keep_node = np.ones(len(nodes), dtype=bool)
+    if recycled is not None:  # recyclers that recycle nothing do not exist
+        keep_node = ~((recycled > 0) & (used <= 0))[node_code]
     links_kept = links[~drop]
     if m.candidates is not None and len(m.candidates.frame):
         frame = m.candidates.frame
@@ -444,7 +457,7 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
         if m.projects is not None:
             built |= x[m.projects.start : m.projects.start + m.projects.n] > 0.5
         gone = set(frame.loc[~built, "node"])
-        keep_node = ~nodes["node"].astype("object").isin(gone).to_numpy(dtype=bool)
+        keep_node &= ~nodes["node"].astype("object").isin(gone).to_numpy(dtype=bool)
         links_kept = links_kept[~links_kept["buyer"].astype("object").isin(gone)]
         holdings = holdings[~holdings["asset"].astype("object").isin(gone)]
         full = m.candidates.frame["capacity"].to_numpy(dtype=float) * m.utilisation

@@ -67,6 +67,29 @@ def _losses(m: Build, times_price: float) -> tuple[Columns, np.ndarray]:
         row = np.concatenate([m.pool + s * n for s in range(k)] + [np.arange(n * k)])
         col = np.concatenate([np.tile(lanes, k), lost.at])
         value = np.concatenate([factors.ravel(), np.ones(n * k)])
+        # What is substituted does not need to arrive; what is left unmet on purpose is lost in every scenario.
+        for relief in m.reliefs:
+            row = np.concatenate([row] + [relief.pool + s * n for s in range(k)])
+            col = np.concatenate([col, np.tile(relief.at, k)])
+            value = np.concatenate([value, np.ones(k * len(relief.pool))])
+        if m.stock is not None and m.stock_known is not None:
+            released = m.matrix.add_columns(
+                "release", n * k, scale=np.tile(pool_size, k), keys=keys, meaning="stock released, product units"
+            )
+            m.matrix.add_rows(
+                "release_from_stock",
+                n * k,
+                np.tile(np.arange(n * k), 2),
+                np.concatenate([released.at, np.tile(m.stock.at, k)]),
+                np.concatenate([np.ones(n * k), -np.ones(n * k)]),
+                upper=np.tile(m.stock_known, k),
+                scale=np.tile(pool_size, k),
+                keys=keys,
+                say=lambda i: f"release at {pool_names[i % n]} in scenario {names[i // n]}: no more than is in stock",
+            )
+            row = np.concatenate([row, np.arange(n * k)])
+            col = np.concatenate([col, released.at])
+            value = np.concatenate([value, np.ones(n * k)])
         m.matrix.add_rows(
             "delivered",
             n * k,

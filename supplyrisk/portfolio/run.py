@@ -11,11 +11,11 @@ from ..graph import SupplyGraph
 from ..jurisdictions import scope
 from ..registry import Objective, Spec, Term
 from ..schema import VIEWS
-from . import constraints as _constraints
 from .candidates import read_candidates
 from .explain import infeasible, stopped
 from .levers import build, keep, resource
 from .model import Build, missing_costs
+from .options import with_recyclers
 from .plan import Portfolio
 from .risk import cost
 from .scenarios import read_scenarios
@@ -26,7 +26,8 @@ __all__ = ["optimize"]
 
 _DEFAULT_LEVERS = (resource(), build())
 _DEFAULT_FOCAL = "CHN"
-assert _constraints  # registers the constraints
+# Successive solves of a model that a constraint moves with its solution (proportional mixing).
+_ROUNDS = 40
 
 
 def _specs(given: Any, kind: str, argument: str) -> tuple[Spec, ...]:
@@ -168,6 +169,8 @@ def optimize(
             m.candidates = read_candidates(
                 case.graph, case.products, m.utilisation, horizon, bool(spec.arguments["estimate"])
             )
+    if any(spec.name == "recycle" for spec in lever_specs):
+        m.candidates = with_recyclers(case, m.candidates)
     m.scenarios = read_scenarios(scenarios)
     keep(m)
     for spec in lever_specs:
@@ -226,6 +229,11 @@ def solve_build(
     compiled = m.matrix.compile()
     built = time.perf_counter()
     s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed)
+    for _ in range(_ROUNDS):
+        if s.status != "optimal" or not [f for f in m.refine if f(s.x)]:
+            break
+        compiled = m.matrix.compile()
+        s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed)
     if s.status == "infeasible":
         raise infeasible(m, compiled, seed)
     if s.status != "optimal":

@@ -150,4 +150,9 @@ def costs(m: Build, x: FloatArray) -> pd.DataFrame:
     if m.shortfall is not None and m.shortfall_price is not None:
         lost = np.bincount(case.pool_product, x[m.shortfall.at] * np.nan_to_num(m.shortfall_price), n) * m.period
         items += [{"product": p, "item": "unmet", "today": 0.0, "plan": lost[k]} for k, p in enumerate(case.products)]
+    for outlay in m.outlays:
+        paid = np.bincount(outlay.product, x[outlay.col] * outlay.usd, n)
+        items += [
+            {"product": p, "item": outlay.item, "today": 0.0, "plan": paid[k]} for k, p in enumerate(case.products)
+        ]
     return pd.DataFrame(items, columns=["product", "item", "today", "plan"])
