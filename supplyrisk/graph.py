@@ -25,13 +25,14 @@ from .entry import bundle_problems, convert_units
 from .errors import Problem, SchemaError, UnitError, unknown_name
 from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
 from .jurisdictions import members
+from .ordering import latest_links, segments
 from .schema import TABLES, coerce, date_ceil, date_floor, is_date, table
 from .storage import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["GraphIndex", "SupplyGraph", "link_order"]
+__all__ = ["GraphIndex", "SupplyGraph"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -90,88 +91,6 @@ class GraphIndex:
         if pos < 0:
             raise unknown_name("node", node, self.position.astype(str))
         return int(pos)
-
-
-def _sorted_by(code: IntArray, size: int) -> IntArray:
-    """Stable order of small codes in linear time: the counting sort that makes a sparse matrix."""
-    from scipy import sparse
-
-    m = len(code)
-    row = (code, np.arange(m, dtype=np.int32))
-    return sparse.coo_matrix((np.ones(m, dtype=np.int8), row), shape=(size, max(m, 1))).tocsr().indices
-
-
-def link_order(src: IntArray, dst: IntArray, product: IntArray, n: int) -> IntArray:
-    """Order of links by (buyer, product, supplier), from codes, without comparing.
-
-    Parameters
-    ----------
-    src, dst, product : ndarray of int
-        Node code of supplier and buyer, product code of each link.
-    n : int
-        Number of nodes.
-
-    Returns
-    -------
-    ndarray of int
-        Links of equal keys keep the order in which they came.
-
-    Examples
-    --------
-    >>> link_order(np.array([1, 0, 2]), np.array([0, 0, 0]), np.array([1, 1, 0]), 3).tolist()
-    [2, 1, 0]
-    """
-    if not len(src):
-        return np.zeros(0, dtype=np.int64)
-    order = _sorted_by(src, n)
-    order = order[np.argsort(product.astype(np.int16 if product.max() < 2**15 else np.int64)[order], kind="stable")]
-    return order[_sorted_by(dst[order], n)]
-
-
-def _segments(dst: IntArray, product: IntArray, quantity: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """First link of each (buyer, product), segment of each link, and share in it; links in order."""
-    m = len(dst)
-    change = np.ones(m, dtype=bool)
-    change[1:] = (dst[1:] != dst[:-1]) | (product[1:] != product[:-1])
-    start = np.flatnonzero(change).astype(np.int64)
-    count = np.diff(np.append(start, m))
-    segment = np.repeat(np.arange(len(start), dtype=np.int64), count)
-    if not m:
-        return start, segment, np.zeros(0)
-    known = np.nan_to_num(quantity)
-    total = np.repeat(np.add.reduceat(known, start), count)
-    share = np.divide(known, total, out=np.full(m, np.nan), where=total > 0)
-    lone = start[count == 1]
-    share[lone[np.isnan(quantity[lone])]] = 1.0
-    return start, segment, share
-
-
-def _latest_links(
-    links: pd.DataFrame, position: pd.Index
-) -> tuple[pd.DataFrame, IntArray, IntArray, IntArray, npt.NDArray[np.object_]]:
-    """Newest vintage of each link in order of (buyer, product, supplier), with its codes and the product names."""
-    ends, names = pd.factorize(pd.concat([links["supplier"], links["buyer"]], ignore_index=True))
-    code = position.get_indexer(pd.Index(names).astype("object")).astype(np.int64)[ends]
-    src, dst = code[: len(links)], code[len(links) :]
-    product, labels = pd.factorize(links["product"], sort=True)
-    made = product.astype(np.int64)
-    year = links["year"].astype("float64").fillna(-np.inf).to_numpy()
-    if (code < 0).any() or (made < 0).any():  # ends that are not nodes: only in a graph that was not validated
-        raise SchemaError(
-            [Problem("links", "-", "supplier", "a link's end or product is not in the graph", "", "Use from_tables().")],
-            "the graph",
-        )
-    order = link_order(src, dst, made, len(position))
-    s, d, k = src[order], dst[order], made[order]
-    twin = (s[1:] == s[:-1]) & (d[1:] == d[:-1]) & (k[1:] == k[:-1])
-    if twin.any():  # several vintages: the newest of each, of equals the last
-        order = np.lexsort((year, src, made, dst))
-        s, d, k = src[order], dst[order], made[order]
-        keep = np.append(~((s[1:] == s[:-1]) & (d[1:] == d[:-1]) & (k[1:] == k[:-1])), True)
-        order, s, d, k = order[keep], s[keep], d[keep], k[keep]
-    same = len(order) == len(links) and np.array_equal(order, np.arange(len(links)))
-    rows = links if same else links.take(order)
-    return rows.reset_index(drop=True), s, d, k, np.asarray(labels, dtype=object)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -350,9 +269,9 @@ class SupplyGraph:
         """Latest vintage as integer arrays, built once."""
         nodes = latest(self.tables["nodes"], ["node"])
         position = pd.Index(nodes["node"].astype("object"))
-        links, src, dst, made, products = _latest_links(self.tables["links"], position)
+        links, src, dst, made, products = latest_links(self.tables["links"], position)
         quantity, low, high = self.interval("links", "quantity", links)
-        start, segment, share = _segments(dst, made, quantity)
+        start, segment, share = segments(dst, made, quantity)
         product = products[made]
         return GraphIndex(
             nodes, position, links, src, dst, quantity, low, high, segment, start, dst[start], product[start], share

@@ -23,6 +23,7 @@ LAYERS = {
     "lifecycle": 0,
     "entry": 1,
     "accounts": 1,
+    "ordering": 1,
     "storage": 1,
     "graph": 1,
     "control": 2,
