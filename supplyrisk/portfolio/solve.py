@@ -202,6 +202,8 @@ class Persistent:
         self._last: FloatArray | None = None
         self.solves = 0
         if len(c.square):
+            # A tangent that is met only within 1e-6 would be found violated again and again.
+            self._h.setOptionValue("mip_feasibility_tolerance", 1e-8)
             self._add_tangents(tangents(c))
 
     def set_rows(self, rows: Any, lower: Any, upper: Any) -> None:

@@ -18,7 +18,7 @@ from supplyrisk.portfolio import Portfolio
 from supplyrisk.registry import registries
 
 FOLDER = Path(__file__).parent / "plan_lp"
-P = "x.refined"
+P, ORE = "x.refined", "x.ore"
 
 
 def tiny() -> SupplyGraph:
@@ -32,14 +32,19 @@ def tiny() -> SupplyGraph:
     ]
     flows = [("CHN", 8.0), ("AUS", 2.0)]
     fact = {"product": P, "year": 2024}
+    mines = [
+        {"node": f"{ORE}@{c}", "country": c, "kind": "producer", "output": q} for c, q in (("AUS", 88.0), ("CAN", 16.0))
+    ]
+    mines = [m | fact | grade | {"product": ORE} for m in mines]
+    meta = {"commodity": "x", "chain": "x", "unit": "kg", "basis": "gross", "period": "year"}
     return SupplyGraph.from_tables(
         products=pd.DataFrame(
             [
-                {"product": P, "name": "X", "commodity": "x", "chain": "x", "stage": "refine", "unit": "kg"}
-                | {"basis": "gross", "period": "year", "price": 4.0, "price_grade": "assumption"}
+                {"product": P, "name": "X", "stage": "refine", "price": 4.0, "price_grade": "assumption"} | meta,
+                {"product": ORE, "name": "Ore", "stage": "mine"} | meta,
             ]
         ),
-        nodes=pd.DataFrame([n | fact for n in nodes]),
+        nodes=pd.DataFrame([*(n | fact for n in nodes), *mines]),
         links=pd.DataFrame(
             [
                 {"supplier": f"{P}@{c}", "buyer": f"{P}@USA:demand", "method": "observed", "quantity": q}
@@ -52,6 +57,12 @@ def tiny() -> SupplyGraph:
             [
                 {"asset": f"{P}@AUS", "part": "", "portion": 1.0, "holder": "Firm", "holder_country": "CHN"}
                 | {"type": "equity", "share": 0.25, "grade": "assumption"}
+            ]
+        ),
+        recipes=pd.DataFrame(
+            [
+                {"product": P, "input": ORE, "process": "side stream", "host": True}
+                | {"input_class": "essential", "coefficient": 8.0, "grade": "assumption"}
             ]
         ),
         projects=pd.DataFrame(
@@ -67,11 +78,13 @@ def constrained(*specs: object) -> Portfolio:
     return sp.optimize(tiny(), "USA", product=P, constraints=specs)  # type: ignore[arg-type]
 
 
-def risky(term: object) -> Portfolio:
+def risky(term: object, *levers: object) -> Portfolio:
     from supplyrisk.shocks import export_ban
 
     bans = {"calm": (0.75, []), "ban": (0.25, [export_ban("CHN", product=P, to=["USA"])])}
-    return sp.optimize(tiny(), "USA", product=P, levers=sp.resource(), scenarios=bans, objective=sp.cost() + term)  # type: ignore[operator]
+    return sp.optimize(
+        tiny(), "USA", product=P, levers=[sp.resource(), *levers], scenarios=bans, objective=sp.cost() + term
+    )  # type: ignore[operator]
 
 
 CASES: dict[str, dict[str, Callable[[], Portfolio]]] = {
@@ -80,10 +93,26 @@ CASES: dict[str, dict[str, Callable[[], Portfolio]]] = {
         "max_supplier_share": lambda: constrained(sp.max_supplier_share(0.6)),
         "min_suppliers": lambda: constrained(sp.min_suppliers(2, 0.1)),
         "budget": lambda: constrained(sp.budget(150.0), sp.budget(30.0, of="extra")),
+        "max_hhi": lambda: constrained(sp.max_hhi(0.5)),
+        "n_minus_1": lambda: constrained(sp.n_minus_1(0.4), sp.n_minus_1(0.5, of="supply")),
+        "no_decoupling": lambda: constrained(sp.max_share("CHN", 0.6), sp.no_decoupling("CHN", 0.5)),
+        "governance_floor": lambda: constrained(sp.governance_floor({"CHN": 40.0, "AUS": 80.0, "CAN": 85.0}, 60.0)),
+        "byproduct_ceiling": lambda: constrained(sp.byproduct_ceiling(1.0)),
+        "lead_time": lambda: constrained(sp.lead_time(2027), sp.max_share("CHN", 0.6)),
+        "focal_free": lambda: constrained(sp.focal_free("CHN", 0.4), sp.focal_free("CHN", 0.3, view="control")),
+        "equal_burden": lambda: constrained(sp.equal_burden(1.0), sp.equal_burden(2.0, {"USA": 50.0})),
+        "min_stock_days": lambda: sp.optimize(
+            tiny(), "USA", product=P, levers=sp.stockpile(90.0), constraints=sp.min_stock_days(73.0)
+        ),
     },
     "lever": {
         "resource": lambda: sp.optimize(tiny(), "USA", product=P, levers=sp.resource()),
         "build": lambda: sp.optimize(tiny(), "USA", product=P, levers=sp.build()),
+        "stockpile": lambda: risky(sp.cvar(0.8), sp.stockpile(73.0)),
+        "recycle": lambda: sp.optimize(tiny(), "USA", product=P, levers=sp.recycle(0.2)),
+        "substitute": lambda: sp.optimize(tiny(), "USA", product=P, levers=sp.substitute(0.2, loss=0.2)),
+        "contract": lambda: sp.optimize(tiny(), "USA", product=P, levers=[sp.resource(), sp.contract(0.1)]),
+        "qualify": lambda: sp.optimize(tiny(), "USA", product=P, levers=[sp.resource(), sp.qualify(10.0)]),
         "unmet": lambda: sp.optimize(tiny(), "USA", product=P, levers=sp.unmet(9.0)),
     },
     "objective": {
