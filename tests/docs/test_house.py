@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "supplyrisk"
 LAYERS = {
+    "columns": 0,
     "errors": 0,
     "units": 0,
     "schema": 0,
