@@ -146,6 +146,7 @@ def _json(path: PathLike, report: Report) -> pd.DataFrame:
     try:
         given = json.loads(text)
         rows = [*_supply(given["supply"]), *_demand(given.get("totalDemand", {}))]
+        report.notes += _unequal(given["supply"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
         name = Path(path).name
         problem = Problem(name, "-", "supply", "not the explorer's json", str(err)[:120], "Is this the right file?")
@@ -161,6 +162,16 @@ def _supply(branch: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
             for place, years in content["countries"].items():
                 for year, value in years.items():
                     yield "supply", mineral, _STAGES.get(str(stage).casefold(), stage), place, None, None, year, value
+
+
+def _unequal(branch: Mapping[str, Any]) -> Iterator[str]:
+    """Totals that the file states and its own countries do not add up to."""
+    for mineral, stages in branch.items():
+        for stage, content in stages.items():
+            for year, total in content.get("total", {}).items():
+                parts = [v for p, y in content["countries"].items() if len(p) <= 60 for k, v in y.items() if k == year]
+                if abs(sum(parts) - float(total)) > 0.01 * float(total):
+                    yield f"{mineral}, {stage}, {year}: countries sum to {sum(parts):.6g} kt, stated total {float(total):.6g}"
 
 
 def _demand(branch: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:

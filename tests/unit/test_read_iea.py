@@ -1,0 +1,83 @@
+"""IEA explorer: projections are not production; footnotes are not countries."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from supplyrisk import sources
+from supplyrisk.errors import SourceError
+from supplyrisk.graph import SupplyGraph
+
+NOTE = "Notes: Supply projections for the key energy transition minerals are built using the data for the pipeline."
+
+
+def as_json(tmp_path):
+    years = {"2024": 100.0, "2030": 150.0}
+    supply = {"Copper": {"mining": {"countries": {"Chile": years, "Rest of world": {"2024": 7.0}, NOTE: {"2024": 0.0}},
+                                    "total": {"2024": 107.0}}}}  # fmt: skip
+    demand = {"Copper": {"sectors": {"Wind": {"2024": 5.0, "STEPS": {"2030": 9.0}}}}}
+    file = tmp_path / "iea.json"
+    file.write_text(json.dumps({"source": "IEA (2024), CC BY 4.0", "supply": supply, "totalDemand": demand}))
+    return file
+
+
+def test_projections_stay_out_of_production(tmp_path):
+    reading = sources.iea(as_json(tmp_path))
+    made = reading.inputs["production"]
+    assert made[["country", "year", "quantity"]].values.tolist() == [["CHL", 2024, 1e5], ["ROW", 2024, 7e3]]
+    assert reading.tables["nodes"]["year"].tolist() == [2024, 2024]
+    data = reading.data
+    assert data.loc[data["year"] == 2030, "projected"].all()
+    assert not data.loc[data["year"] == 2024, "projected"].any()
+    assert set(data["scenario"].dropna()) == {"STEPS"}
+    assert data.loc[data["branch"] == "demand", "product"].isna().all()
+    SupplyGraph.from_tables({**reading.tables, "products": reading.inputs["products"]})
+
+
+def test_footnotes_are_dropped_and_kept_as_notes(tmp_path):
+    report = sources.iea(as_json(tmp_path)).report
+    assert report.rows_dropped == 1
+    assert NOTE in report.notes
+
+
+def test_csv_and_years_that_follow_one_another(tmp_path):
+    file = tmp_path / "s.csv"
+    rows = [f"Lithium,Refining,China,{y},{y - 2000}" for y in (2021, 2022, 2023, 2024, 2030, 2035)]
+    file.write_text("mineral,stage,country,year,kt\n" + "\n".join(rows) + "\n")
+    assert sources.iea(file).inputs["production"]["year"].tolist() == [2021, 2022, 2023, 2024]
+    assert sources.iea(file, actual_through=2022).inputs["production"]["year"].tolist() == [2021, 2022]
+    assert sources.iea(file, actual_through=2035).inputs["production"]["product"].unique().tolist() == [
+        "lithium.refined"
+    ]
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"supply": 3}', '{"a": 1}', "[" * 200_000])
+def test_other_json_is_refused(tmp_path, text):
+    file = tmp_path / "x.json"
+    file.write_text(text)
+    with pytest.raises(SourceError):
+        sources.iea(file)
+
+
+@pytest.mark.realdata
+def test_the_published_files(published):
+    a = sources.iea(published / "iea" / "iea_critical_minerals_explorer.json")
+    b = sources.iea(published / "iea" / "iea_supply_by_country.csv")
+    totals = {"copper.mine": 22_794_000, "copper.refined": 26_944_000}
+    for r in (a, b):
+        made = r.inputs["production"]
+        for product, total in totals.items():
+            assert made.loc[made["product"] == product, "quantity"].sum() == pytest.approx(total)
+        assert made["year"].unique().tolist() == [2024]
+    # the explorer's own totals, mineral by mineral
+    content = json.loads((published / "iea" / "iea_critical_minerals_explorer.json").read_text())["supply"]
+    for mineral, stages in content.items():
+        for stage, part in stages.items():
+            d = a.data
+            rows = d[(d["mineral"] == mineral) & (d["stage"] == stage) & (d["year"] == 2024).fillna(False)]
+            if (mineral, stage) == ("Nickel", "mining"):  # the file's countries add to 100 kt more than its total
+                assert "Nickel, mining, 2024: countries sum to 3961 kt, stated total 3861" in a.report.notes
+            else:
+                assert rows["value"].sum() == pytest.approx(part["total"]["2024"], rel=1e-3)
