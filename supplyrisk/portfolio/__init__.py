@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .constraints import budget, max_share, max_supplier_share, min_suppliers
 from .economics import capital_recovery
-from .frontier import frontier
+from .frontier import Frontier, concentration, frontier, share, shortfall
 from .levers import build, resource, unmet
 from .limits import equal_burden, governance_floor, max_hhi, n_minus_1, no_decoupling
 from .model import Build
@@ -23,11 +23,13 @@ from .run import optimize
 
 __all__ = [
     "Build",
+    "Frontier",
     "Portfolio",
     "budget",
     "build",
     "byproduct_ceiling",
     "capital_recovery",
+    "concentration",
     "contract",
     "cost",
     "cvar",
@@ -48,6 +50,8 @@ __all__ = [
     "qualify",
     "recycle",
     "resource",
+    "share",
+    "shortfall",
     "stockpile",
     "substitute",
     "unmet",

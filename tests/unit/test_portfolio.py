@@ -28,6 +28,7 @@ from supplyrisk.portfolio import (
     min_suppliers,
     optimize,
     resource,
+    share,
     unmet,
 )
 from supplyrisk.portfolio.supply import read_case, resolve_buyers
@@ -337,7 +338,7 @@ def test_objective_terms_compose() -> None:
 
 
 def test_frontier_is_the_row_of_single_plans(g: SupplyGraph) -> None:
-    front = frontier(g, BUYERS, product=P, view="control", points=6)
+    front = frontier(g, BUYERS, product=P, against=share("CHN", view="control"), points=6).frame
     assert front["objective"].is_monotonic_increasing
     assert (front["share"].diff().dropna() < 0).all()
     assert front["share"].iloc[0] == pytest.approx(2 / 3)
