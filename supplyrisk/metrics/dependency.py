@@ -11,16 +11,14 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem, unknown_name
-from .governance import NUMBERS, FloatArray, Value, amounts, check_choice, number, refuse
+from .governance import NUMBERS, RESIDUALS, FloatArray, Value, amounts, check_choice, number, refuse
 
 __all__ = [
     "SCREENS",
     "asymmetry",
     "dependency_screen",
     "indispensability",
-    "nassar_type",
     "net_import_reliance",
-    "nstc_screen",
     "persistence",
     "resourcing_ratio",
     "trade_profile",
@@ -146,76 +144,6 @@ def net_import_reliance(production: Any, imports: Any, exports: Any, stock_incre
     )
 
 
-def _geometric(method: str, factors: Mapping[str, float]) -> Value:
-    parts = {k: number(v, k, 0, 1, "Scale the sub-index to [0, 1].") for k, v in factors.items()}
-    return Value(math.prod(parts.values()) ** (1.0 / len(parts)), method=method, parts=parts)
-
-
-def nassar_type(disruption_potential: float, trade_exposure: float, economic_vulnerability: float) -> Value:
-    """Nassar-type supply risk: geometric mean of three sub-indices.
-
-    ``SR = (DP TE EV)^(1/3)``; any factor of 0 gives 0.
-
-    Parameters
-    ----------
-    disruption_potential, trade_exposure, economic_vulnerability : float
-        Sub-indices scaled to [0, 1]; how they are made is the caller's choice.
-
-    Returns
-    -------
-    Value
-        In [0, 1].
-
-    Raises
-    ------
-    SchemaError
-        A factor is missing or outside [0, 1].
-
-    Notes
-    -----
-    Source: frame after Nassar et al. (2020), Science Advances 6 eaay8647. Evidence S for the frame, U for the
-    sub-indices: call it Nassar-type.
-
-    Examples
-    --------
-    >>> round(nassar_type(0.55, 0.80, 0.30), 6)
-    0.509164
-    """
-    return _geometric("Nassar-type", {"DP": disruption_potential, "TE": trade_exposure, "EV": economic_vulnerability})
-
-
-def nstc_screen(supply_risk: float, production_growth: float, market_dynamics: float) -> Value:
-    """NSTC early-warning screen: geometric mean of supply risk, production growth and market dynamics.
-
-    ``C = (R G M)^(1/3)``.
-
-    Parameters
-    ----------
-    supply_risk, production_growth, market_dynamics : float
-        Indicators scaled to [0, 1].
-
-    Returns
-    -------
-    Value
-        In [0, 1].
-
-    Raises
-    ------
-    SchemaError
-        A factor is missing or outside [0, 1].
-
-    Notes
-    -----
-    Source: McCullough & Nassar (2017). Evidence S.
-
-    Examples
-    --------
-    >>> round(nstc_screen(0.5, 0.5, 0.5), 6)
-    0.5
-    """
-    return _geometric("NSTC screen", {"R": supply_risk, "G": production_growth, "M": market_dynamics})
-
-
 def trade_profile(
     flows: pd.DataFrame, buyer: Iterable[str], focal: Iterable[str] = ("CHN",), by: Iterable[str] = ("product",)
 ) -> pd.DataFrame:
@@ -237,7 +165,7 @@ def trade_profile(
     -------
     DataFrame
         A row per market: ``outside_imports``, ``inside_imports``, ``exports`` (to outside), ``hhi_origins`` (of
-        outside origins; NaN without imports), ``focal_imports``, ``world_exports``, ``focal_exports``,
+        named outside origins, a lower bound where ``"ROW"`` sells too; NaN without imports), ``focal_imports``, ``world_exports``, ``focal_exports``,
         ``top_origin``, ``top_imports``. Sums of observed rows: a market without a row is absent, not zero.
 
     Raises
@@ -292,7 +220,9 @@ def trade_profile(
     frame["focal_exports"] = np.where(from_focal, value, 0.0)
     columns = ["outside_imports", "inside_imports", "exports", "focal_imports", "world_exports", "focal_exports"]
     out = frame.groupby(keys, sort=True, observed=True)[columns].sum()
-    origins = frame.loc[inward].groupby([*keys, "exporter"], sort=True, observed=True)["value"].sum()
+    # An unnamed rest ("ROW") is part of the imports, never one origin.
+    named = ~frame["exporter"].isin(RESIDUALS).to_numpy()
+    origins = frame.loc[inward & named].groupby([*keys, "exporter"], sort=True, observed=True)["value"].sum()
     squares = (origins**2).groupby(level=keys, observed=True).sum()
     total = out["outside_imports"].where(out["outside_imports"] > 0)
     out["hhi_origins"] = squares.reindex(out.index) / total**2

@@ -10,7 +10,19 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem
-from .governance import NUMBERS, Value, Values, aligned, amounts, check_choice, keyed, number, refuse, weights_interval
+from .governance import (
+    NUMBERS,
+    RESIDUALS,
+    Value,
+    Values,
+    aligned,
+    amounts,
+    check_choice,
+    keyed,
+    number,
+    refuse,
+    weights_interval,
+)
 
 __all__ = ["GSP_COPPER", "geopolrisk"]
 
@@ -37,7 +49,8 @@ def geopolrisk(
     Parameters
     ----------
     world_production : Series, mapping or array
-        Production of the raw material by country.
+        Production of the raw material by country. ``"ROW"`` and ``"UNK"`` are unnamed rests: part of the total, squared
+        in the upper bound alone.
     imports : Series, mapping or array
         f: imports by origin, in the unit of ``production`` (tonnes; never values).
     governance : Series, mapping, array or DataFrame
@@ -90,7 +103,11 @@ def geopolrisk(
     )
     if float(w.sum()) == 0:
         return Value(math.nan, method=method, reason="no world production")
-    hhi = float(((w / w.sum()) ** 2).sum())
+    made = (w / w.sum()).to_numpy()
+    unnamed = w.index.isin(list(RESIDUALS))
+    # An unnamed rest is never one supplier: it counts in the total, and as a single hand in the upper bound.
+    hhi = float((made[~unnamed] ** 2).sum())
+    hhi_high = hhi + float(made[unnamed].sum()) ** 2
     fa = f.to_numpy()
     total = float(fa.sum())
     if total + p == 0:
@@ -131,7 +148,7 @@ def geopolrisk(
         score,
         method=method,
         low=hhi * risk(g_lo),
-        high=hhi * risk(g_hi),
+        high=hhi_high * risk(g_hi),
         reason=reason,
         flags=flags,
         parts={

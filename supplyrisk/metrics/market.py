@@ -1,4 +1,4 @@
-"""Price and quantity after a loss of supply, and the market-based screens."""
+"""Price and quantity after a loss of supply, and the indices that combine several scores into one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ import pandas as pd
 from ..errors import Problem
 from .governance import NUMBERS, FloatArray, Value, Values, aligned, amounts, keyed, number, refuse
 
-__all__ = ["PriceResponse", "doe_type", "expected_loss", "price_response", "yale_concentration", "yale_magnitude"]
+__all__ = [
+    "PriceResponse",
+    "doe_type",
+    "expected_loss",
+    "nassar_type",
+    "nstc_screen",
+    "price_response",
+    "yale_concentration",
+    "yale_magnitude",
+]
 
 _LOG_CEILING = 700.0  # exp(709) is the end of doubles; a price beyond 1e304 times the old one is no price
 
@@ -224,6 +233,76 @@ def expected_loss(probability: Values, loss: Values) -> Value:
     refuse(problems, "probability")
     x = aligned(loss, p, "loss", "Give the loss; missing is not zero.", np.ones(len(p), dtype=bool))
     return Value(float(p.to_numpy() @ x), unit="currency of loss", method="expected loss")
+
+
+def _geometric(method: str, factors: Mapping[str, float]) -> Value:
+    parts = {k: number(v, k, 0, 1, "Scale the sub-index to [0, 1].") for k, v in factors.items()}
+    return Value(math.prod(parts.values()) ** (1.0 / len(parts)), method=method, parts=parts)
+
+
+def nassar_type(disruption_potential: float, trade_exposure: float, economic_vulnerability: float) -> Value:
+    """Nassar-type supply risk: geometric mean of three sub-indices.
+
+    ``SR = (DP TE EV)^(1/3)``; any factor of 0 gives 0.
+
+    Parameters
+    ----------
+    disruption_potential, trade_exposure, economic_vulnerability : float
+        Sub-indices scaled to [0, 1]; how they are made is the caller's choice.
+
+    Returns
+    -------
+    Value
+        In [0, 1].
+
+    Raises
+    ------
+    SchemaError
+        A factor is missing or outside [0, 1].
+
+    Notes
+    -----
+    Source: frame after Nassar et al. (2020), Science Advances 6 eaay8647. Evidence S for the frame, U for the
+    sub-indices: call it Nassar-type.
+
+    Examples
+    --------
+    >>> round(nassar_type(0.55, 0.80, 0.30), 6)
+    0.509164
+    """
+    return _geometric("Nassar-type", {"DP": disruption_potential, "TE": trade_exposure, "EV": economic_vulnerability})
+
+
+def nstc_screen(supply_risk: float, production_growth: float, market_dynamics: float) -> Value:
+    """NSTC early-warning screen: geometric mean of supply risk, production growth and market dynamics.
+
+    ``C = (R G M)^(1/3)``.
+
+    Parameters
+    ----------
+    supply_risk, production_growth, market_dynamics : float
+        Indicators scaled to [0, 1].
+
+    Returns
+    -------
+    Value
+        In [0, 1].
+
+    Raises
+    ------
+    SchemaError
+        A factor is missing or outside [0, 1].
+
+    Notes
+    -----
+    Source: McCullough & Nassar (2017). Evidence S.
+
+    Examples
+    --------
+    >>> round(nstc_screen(0.5, 0.5, 0.5), 6)
+    0.5
+    """
+    return _geometric("NSTC screen", {"R": supply_risk, "G": production_growth, "M": market_dynamics})
 
 
 def yale_concentration(hhi: float) -> Value:

@@ -16,14 +16,20 @@ from supplyrisk.metrics.dependency import (
     asymmetry,
     dependency_screen,
     indispensability,
-    nassar_type,
     net_import_reliance,
     resourcing_ratio,
     trade_profile,
     vulnerability_profile,
 )
 from supplyrisk.metrics.governance import governance_weight, hhi_governance
-from supplyrisk.metrics.market import doe_type, expected_loss, price_response, yale_concentration, yale_magnitude
+from supplyrisk.metrics.market import (
+    doe_type,
+    expected_loss,
+    nassar_type,
+    price_response,
+    yale_concentration,
+    yale_magnitude,
+)
 from supplyrisk.metrics.trade import (
     eu_economic_importance,
     eu_import_reliance,

@@ -15,13 +15,13 @@ from supplyrisk.metrics.dependency import (
     asymmetry,
     dependency_screen,
     indispensability,
-    nassar_type,
     net_import_reliance,
     persistence,
     resourcing_ratio,
     trade_profile,
     vulnerability_profile,
 )
+from supplyrisk.metrics.market import nassar_type
 
 
 def test_net_import_reliance_by_key_and_labels() -> None:

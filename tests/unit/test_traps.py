@@ -135,6 +135,12 @@ def test_trap_06_residual_is_not_squared() -> None:
     r = hhi_governance({"A": 60.0, "ROW": 40.0}, g)
     assert float(r) == pytest.approx(0.36 * 5)
     assert r.high > r.low
+    score = geopolrisk({"A": 60.0, "ROW": 40.0}, {"A": 1.0}, {"A": 0.5}, production=0)
+    assert (float(score), score.high) == (pytest.approx(0.36 * 0.5), pytest.approx((0.36 + 0.16) * 0.5))
+    flows = pd.DataFrame({"product": "x", "exporter": ["A", "ROW"], "importer": "B", "value": [40.0, 60.0]})
+    profile = sr.metrics.trade_profile(flows, ["B"], ["A"]).loc["x"]
+    assert profile["hhi_origins"] == pytest.approx(0.16)
+    assert profile["top_origin"] == "A"
 
 
 def test_trap_07_missing_governance_is_never_zero() -> None:
