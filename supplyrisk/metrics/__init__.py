@@ -157,6 +157,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
         globals()[name] = value
         return value
+    if name in _LAZY.values():
+        return importlib.import_module(f".{name}", __name__)
     from ..errors import close_matches
 
     close = close_matches(name, __all__)
