@@ -29,6 +29,11 @@ def where(market: Market) -> str:
     return f"{p} for {'the group' if b == GROUP else b}"
 
 
+def down(part: float) -> str:
+    """A part that is certainly possible, in percent: rounded down."""
+    return f"{np.floor(max(part, 0.0) * 1e4 + 1e-5) / 1e4:.2%}"
+
+
 def needs(m: Build, markets: list[Market]) -> FloatArray:
     """Need of each market."""
     return np.array([m.case.need[pools].sum() for *_, pools in markets], dtype=np.float64)
@@ -197,7 +202,7 @@ def n_minus_1(
         ),
         say_relax=lambda r, a: (
             f"{spec!r} would have to be content with "
-            f"{max(kappa - a / need[names[r][0]], 0.0) if need[names[r][0]] > 0 else 0.0:.2%} without {names[r][1]} "
+            f"{down(kappa - a / need[names[r][0]] if need[names[r][0]] > 0 else 0.0)} without {names[r][1]} "
             f"in {where(markets[names[r][0]])}"
         ),
         pools=lambda r: markets[names[r][0]][3],
@@ -259,7 +264,7 @@ def no_decoupling(
             f"{money(d * 0.01 * need[i])} a year"
         ),
         say_relax=lambda i, a: (
-            f"{spec!r} would have to be content with {max(floor - a / need[i], 0.0) if need[i] > 0 else 0.0:.2%} "
+            f"{spec!r} would have to be content with {down(floor - a / need[i] if need[i] > 0 else 0.0)} "
             f"in {where(markets[i])}"
         ),
         pools=lambda i: markets[i][3],

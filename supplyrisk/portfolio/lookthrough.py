@@ -8,6 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .. import control
+from ..errors import SolverError
+from ..graph import SupplyGraph
+from ..tracing import tracing_matrix
 from .limits import Market, needs
 from .matrix import Rows
 from .model import Build
@@ -22,6 +26,7 @@ IntArray = npt.NDArray[np.int64]
 _SETTLED = 1e-8
 # From this round on a step goes half way only, so that mixes that chase each other settle.
 _DAMPED = 12
+_ROUNDS = 30
 
 
 def protect(
@@ -40,10 +45,18 @@ def protect(
         names = [(p, b, str(v)) for v in m.node[who]]
         size = float(m.size[k])
         z = m.matrix.add_columns(
-            "protect", 1, scale=size, keys=lambda p=p, b=b: [(p, b)], meaning="price of the budget of uncertainty"
+            "protect",
+            1,
+            scale=size,
+            keys=lambda p=p, b=b: [(p, b)],  # type: ignore[misc]
+            meaning="price of the budget of uncertainty",
         )
         q = m.matrix.add_columns(
-            "protect_of", n, scale=size, keys=lambda names=names: names, meaning="uncertain part of a supplier"
+            "protect_of",
+            n,
+            scale=size,
+            keys=lambda names=names: names,  # type: ignore[misc]
+            meaning="uncertain part of a supplier",
         )
         m.add_rows(
             "protection",
@@ -72,42 +85,99 @@ def book_origin(m: Build, focal: tuple[str, ...], name: str, cap: float, product
     )
 
 
+def _pull(graph: SupplyGraph, own: FloatArray, weight: FloatArray) -> FloatArray:
+    """How much a weighted sum of exposures moves with the exposure of each node: one solve with the transpose."""
+    import scipy.sparse as sp
+    from scipy.sparse.linalg import spsolve
+
+    n = graph.index.n
+    a = sp.csr_array(sp.diags_array(1.0 - own) @ tracing_matrix(graph))
+    return np.asarray(spsolve(sp.csc_matrix(sp.eye_array(n) - a.T), weight), dtype=np.float64)
+
+
 def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Market]) -> None:
-    """Let a share row follow the mixes of the plan: solve, measure on the plan's graph, state anew, until it settles."""
+    r"""Let a share row follow the mixes of the plan, by successive linearisation.
+
+    The share of a maker in the row is itself linear in what the plan delivers to the pools upstream of it, so that the
+    row is bilinear. Around a plan :math:`x^0` it becomes
+
+    .. math:: \sum_l s_l x_l + \sum_b \frac{\lambda_b}{D_b} \sum_{l \to b} s_l (x_l - x_l^0) \le \theta D
+
+    with :math:`\lambda_b` how much the group's total moves with the exposure of pool :math:`b`. The first plan has no
+    cap; each further one is measured on its own graph, until the row says what is measured. What is found is a
+    plan that meets the cap; the least cost is local, as the feasible set is not convex.
+    """
     from .plan import plan_graph
 
-    lanes = block.col < m.n_lanes
-    need = np.maximum(needs(m, markets), 1e-300)
-    rounds = [0]
+    lanes = m.lane_product >= 0
+    base_row, base_col = block.row.copy(), block.col.copy()
+    fixed = block.col >= m.n_lanes
+    base_value = block.value.copy()
+    cap, need = block.upper.copy(), np.maximum(needs(m, markets), 1e-300)
+    block.upper[:] = np.inf
+    code = m.pool_code
+    before: list[FloatArray] = []
     said: list[str] = []
+    mine = [m.lanes_of(pools) for *_, pools in markets]
+    all_lanes = np.flatnonzero(lanes)
 
     def again(x: FloatArray) -> bool:
-        rounds[0] += 1
+        flow = x[: m.n_lanes]
+        first = not before
+        if len(before) > _DAMPED:
+            flow = 0.5 * (flow + before[-1])
+        whole = np.concatenate([flow, x[m.n_lanes :]])
         graph = plan_graph(m, x)
-        found = node_shares(graph, focal, "origin")
-        old = m.shares(focal, "origin")
+        found, old = node_shares(graph, focal, "origin"), m.shares(focal, "origin")
         at = graph.index.position.get_indexer(pd.Index(m.node, dtype=object))
         there = at >= 0
         new: dict[str, FloatArray] = {}
         for part in ("value", "low", "high"):
             new[part] = getattr(old, part).copy()
             new[part][there] = getattr(found, part)[at[there]]
-        measured = np.where(np.isnan(new["value"]), new["high"], new["value"])
-        measured = np.where(np.isnan(measured), 1.0, measured)
-        col, row = block.col[lanes], block.row[lanes]
-        used = np.bincount(row, x[col] * (measured[m.supplier[col]] - block.value[lanes]), block.n) / need
-        gap = float(np.max(np.abs(used), initial=0.0))
+        s = np.where(np.isnan(new["value"]), new["high"], new["value"])
+        s = np.where(np.isnan(s), 1.0, s)[m.supplier]
+        arrived = np.array([float(flow[own] @ s[own]) for own in mine])
+        activity = np.bincount(block.row, block.value * whole[block.col], block.n)
+        missed = np.bincount(base_row[fixed], base_value[fixed] * x[base_col[fixed]], block.n)
+        over = float(np.max((arrived + missed - cap) / need, initial=0.0))
+        apart = float(np.max(np.abs(activity - block.upper + cap - arrived - missed) / need)) if not first else np.inf
+        m._shares[(focal, "origin")] = NodeShares(new["value"], new["low"], new["high"])
         m.notes[:] = [n for n in m.notes if n not in said]
         said[:] = [
-            f"origin under proportional mixing: successive linearisation, {rounds[0]} rounds, share met within {gap:.2g}"
+            f"origin under proportional mixing: successive linearisation, {len(before) + 1} rounds, cap met within "
+            f"{max(over, 0.0):.2g} of the need (a local optimum)"
         ]
         m.notes.extend(said)
-        if gap <= _SETTLED:
-            m._shares[(focal, "origin")] = NodeShares(new["value"], new["low"], new["high"])
+        if over <= _SETTLED and (first or len(before) > _DAMPED or apart <= _SETTLED * 10):
             return False
-        step = 0.5 if rounds[0] > _DAMPED else 1.0
-        block.value[lanes] += step * (measured[m.supplier[col]] - block.value[lanes])
-        m._shares[(focal, "origin")] = NodeShares(new["value"], new["low"], new["high"])
+        if len(before) >= _ROUNDS:
+            raise SolverError(
+                f"the mixes of the plan did not settle in {_ROUNDS} rounds: the cap is missed by {over:.2g} of the need. "
+                "Use mixing='today' or 'mass_balance', or a looser cap.",
+                "not_settled",
+            )
+        before.append(flow)
+        own = control.focal_share(graph, focal, "location")[0]
+        maker = (graph.index.nodes["kind"] == "producer").to_numpy(dtype=bool)
+        own = np.where(maker, np.nan_to_num(own), 0.0)
+        row, col, value = [base_row[fixed]], [base_col[fixed]], [base_value[fixed]]
+        supplier = at[m.supplier]
+        pool = graph.index.position.get_indexer(pd.Index(m.node[code], dtype=object))
+        scale = np.maximum(m.case.need, 1e-300)
+        for i, lanes_i in enumerate(mine):
+            known = lanes_i[supplier[lanes_i] >= 0]
+            weight = np.bincount(supplier[known], flow[known], graph.index.n).astype(np.float64)
+            pull = _pull(graph, own, weight)
+            per_pool = np.where(pool >= 0, pull[pool], 0.0) / scale
+            slope = per_pool[m.pool] * s
+            total = slope.copy()
+            total[lanes_i] += s[lanes_i]
+            row.append(np.full(m.n_lanes, i, dtype=np.int64))
+            col.append(all_lanes)
+            value.append(total)
+            block.upper[i] = cap[i] + float(slope @ flow)
+        block.row, block.col, block.value = np.concatenate(row), np.concatenate(col), np.concatenate(value)
         return True
 
     m.refine.append(again)

@@ -22,6 +22,8 @@ __all__ = ["contract", "qualify", "recycle", "substitute", "with_recyclers"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 RECYCLED = "recycled"
+# Note of the nodes that the lever adds; a plan's graph keeps those that recycle something.
+RECYCLER = "recycling, as planned"
 
 
 def _by_product(m: Build, given: Any, name: str, what: str, top: float) -> FloatArray:
@@ -61,7 +63,7 @@ def with_recyclers(case: Case, found: Candidates | None) -> Candidates:
             "year": graph.reference_year,
             "output": 0.0,
             "output_grade": "assumption",
-            "note": "recycling, as planned",
+            "note": RECYCLER,
         }
     ).drop_duplicates("node")
     extra = extra[~extra["node"].isin(set(known["node"].astype(str)))]

@@ -13,7 +13,7 @@ from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import constraint
 from .levers import NOBODY
-from .limits import needs, where
+from .limits import down, needs, where
 from .matrix import Columns
 from .model import Build, money, number
 
@@ -109,7 +109,7 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
             np.concatenate([np.ones(len(old)), -np.ones(len(grows))]),
             upper=m.availability[grows] - spare[grows],
             scale=m.size[k],
-            keys=lambda g=grows: m.node[g].tolist(),  # type: ignore[misc]
+            keys=lambda g=grows: m.node[g].tolist(),
             say=lambda i, g=grows: f"what {m.node[g[i]]} delivers above today's output counts as new",
         )
         built = lanes[m.project[lanes] >= 0]
@@ -122,7 +122,7 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
             np.ones(len(row)),
             upper=room,
             scale=m.size[k],
-            keys=lambda p=p, places=places: [(p, c) for c in places],  # type: ignore[misc]
+            keys=lambda p=p, places=places: [(p, c) for c in places],
             say=lambda i, p=p, places=places, room=room: (
                 f"{spec!r}: hosts in {places[i]} carry at most {room[i]:.6g} {m.unit[m.case.products.index(p)]} of "
                 f"{p} beyond today's output"
@@ -424,7 +424,7 @@ def free_rows(m: Build, markets: list[Any], need: FloatArray, z: Columns, floor:
             f"one point more of {where(markets[i])} deliverable {words} costs {money(d * 0.01 * need[i])} a year"
         ),
         say_relax=lambda i, a: (
-            f"{spec!r} would have to be content with {max(floor - a / need[i], 0.0) if need[i] > 0 else 0.0:.2%} "
+            f"{spec!r} would have to be content with {down(floor - a / need[i] if need[i] > 0 else 0.0)} "
             f"in {where(markets[i])}"
         ),
         pools=lambda i: markets[i][3],

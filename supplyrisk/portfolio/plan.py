@@ -17,6 +17,7 @@ from . import tables
 from .explain import binding_rows, dual_table
 from .matrix import Compiled
 from .model import GROUP, Build, money
+from .options import RECYCLER
 from .reserves import stock_table
 from .solve import Solution
 from .tables import NOISE
@@ -376,8 +377,8 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     extra = np.maximum(used - today, 0.0)
     spare = m.availability_parts.get("spare", np.zeros(ix.n))
     spare = spare + m.availability_parts.get("recycled", 0.0)
-    for node_at, column in m.raised:  # where a constraint says how much of it is new output
-        spare[node_at] = x[column]
+    for node_at, new_at in m.raised:  # where a constraint says how much of it is new output
+        spare[node_at] = x[new_at]
     from_spare = np.minimum(extra, spare)
     outbid = extra - from_spare
 
@@ -445,10 +446,8 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     hit = raise_by > 0
     for column in ("output", "output_low", "output_high"):
         nodes[column] = nodes[column].astype(float) + np.where(hit, raise_by, 0.0)
-    recycled = m.availability_parts.get("recycled")
-    keep_node = np.ones(len(nodes), dtype=bool)
-    if recycled is not None:  # recyclers that recycle nothing do not exist
-        keep_node = ~((recycled > 0) & (used <= 0))[node_code]
+    # Recyclers that recycle nothing do not exist.
+    keep_node = ~((nodes["note"] == RECYCLER).to_numpy(dtype=bool, na_value=False) & (used <= 0)[node_code])
     links_kept = links[~drop]
     if m.candidates is not None and len(m.candidates.frame):
         frame = m.candidates.frame
