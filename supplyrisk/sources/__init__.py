@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..assemble import assemble
 from ..errors import Problem, SchemaError, unknown_name
 from ..registry import registries
 from ..schema import TABLES
@@ -90,6 +89,8 @@ def together(
     >>> together(reading).links.query("method == 'observed'")[["supplier", "buyer"]].values.tolist()
     [['ndfeb.magnet@CHN', 'ndfeb.magnet@USA:demand']]
     """
+    from ..assemble import assemble
+
     assembled = ("products", "production", "trade", "concordance", "demand", "sourcing", "costs")
     parts: dict[str, list[pd.DataFrame]] = {}
     for reading in readings:
