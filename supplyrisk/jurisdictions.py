@@ -241,10 +241,8 @@ def members(
     if at is not None:
         day = date_ceil(at)
     else:
-        day = max(end) if len(end) else "9999-12-31"
-        if day == "9999-12-31":  # still open: any day before the end of time
-            day = "9999-12-30"
-        else:  # valid_to is the day of the end: the eve is the last day with members
-            day = str((pd.Timestamp(day) - pd.Timedelta(days=1)).date())
+        last = max(end) if len(end) else "9999-12-31"
+        # valid_to is the day of the end: its eve is the last day with members. An open end: any day before all time.
+        day = "9999-12-30" if last == "9999-12-31" else str((pd.Timestamp(last) - pd.Timedelta(days=1)).date())
     hit = m[(start <= day) & (end > day)]
     return tuple(sorted(set(hit["country"].astype(str))))
