@@ -201,7 +201,7 @@ def _per_year(text: object) -> float:
 
 
 def _site(firm: object, facility: object) -> str:
-    text = str(firm) if facility is None or facility != facility else f"{firm}, {facility}"
+    text = str(firm) if not isinstance(facility, str) else f"{firm}, {facility}"
     plain = unicodedata.normalize("NFC", " ".join(text.split()))
     return re.sub(r"[#@:]", "-", plain)[:120]
 
@@ -230,7 +230,7 @@ def _nodes(dealt: pd.DataFrame) -> pd.DataFrame:
             )
         )
     out = pd.concat(parts, ignore_index=True).drop_duplicates("node").sort_values("node", ignore_index=True)
-    site = out["node"].astype("str").str.partition("#")[2]
+    site = out["node"].map(lambda n: str(n).partition("#")[2])
     return out.assign(site=site, kind="producer", output_missing="not_available", source=_SOURCE, grade="C")
 
 

@@ -120,7 +120,7 @@ def eto_chipexplorer(path: PathLike) -> Reading:
     report.drop("shares beyond 0 to 100 percent", int(wrong.sum()))
     parsed["value"], parsed["code"] = parsed["value"].mask(wrong), parsed["code"].mask(wrong, "not_available")
     data = pd.concat([data, parsed.rename(columns={"value": "share"})], axis=1)
-    said = pd.to_numeric(data["year"].str.extract(r"(\d{4})")[0], errors="coerce")
+    said = pd.to_numeric(data["year"].str.extract(r"((?:19|20)\d{2})")[0], errors="coerce")
     data["year"] = said.fillna(data["input"].map(goods["year"]).astype("float64")).astype("Int64")
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k}
     by_country = data[(data["kind"] == "country") & ~lost & data["country"].notna() & data["year"].notna()]
@@ -173,8 +173,8 @@ def _goods(t: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Inputs and stages by id, with name, type, stage and the year of their market size."""
     stages = t["stages"].assign(type="stage", stage=t["stages"]["id"], year="")
     both = pd.concat([t["inputs"], stages], ignore_index=True).drop_duplicates("id").set_index("id")
-    size = both["size"].str.extract(r"\((\d{4})\)")[0]
-    year = pd.to_numeric(both["year"].str.extract(r"(\d{4})")[0], errors="coerce")
+    size = both["size"].str.extract(r"\(((?:19|20)\d{2})\)")[0]
+    year = pd.to_numeric(both["year"].str.extract(r"((?:19|20)\d{2})")[0], errors="coerce")
     return both.assign(year=year.fillna(pd.to_numeric(size, errors="coerce")))
 
 

@@ -147,10 +147,11 @@ def _sheets(path: PathLike) -> set[str]:
     import zipfile
 
     import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         book = openpyxl.load_workbook(path, read_only=True, keep_links=False)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, SyntaxError):
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError):
         return set()  # read_sheet() says what is wrong with it
     names = set(book.sheetnames)
     book.close()
@@ -171,7 +172,7 @@ def _column_frame(raw: pd.DataFrame, main: str, columns: Mapping[str, str], wher
     for ours, theirs in columns.items():
         out[ours] = column(theirs)
     out["country"] = out["facility"].map(where).astype("string")
-    out["year"] = pd.to_numeric(out["year"].str.extract(r"(\d{4})")[0], errors="coerce").astype("Int64")
+    out["year"] = pd.to_numeric(out["year"].str.extract(r"((?:19|20)\d{2})")[0], errors="coerce").astype("Int64")
     out["value"] = numbers(out["text"])["value"] if main != "owners" else np.nan
     return out
 

@@ -83,14 +83,15 @@ def iea(path: PathLike, *, actual_through: int | None = None, published: int | N
     """
     report = Report("iea", Path(path).name, "cc_by")
     tidy = _json(path, report) if Path(path).suffix.lower() == ".json" else _csv(path, report)
-    year = pd.to_numeric(tidy["year"], errors="coerce").astype("Int64")
+    given = pd.to_numeric(tidy["year"], errors="coerce").astype("float64")
+    year = given.where(given.between(1900, 2100) & (given % 1 == 0)).astype("Int64")
     parsed = numbers(tidy["text"])
     notes = (tidy["branch"] == "supply") & tidy["place"].astype("str").str.len().gt(60)
     report.drop("footnotes in the place of a country", int(notes.sum()))
     if notes.any():
         report.notes += [str(t)[:200] for t in tidy.loc[notes, "place"].unique()]
     lost = ~notes & year.isna()
-    report.drop("no year", int(lost.sum()))
+    report.drop("no year between 1900 and 2100", int(lost.sum()))
     data = pd.concat([tidy, parsed], axis=1)[~(notes | lost)].copy()
     data["year"] = year[data.index]
     last = actual_through if actual_through is not None else _first_run(data.loc[data["branch"] == "supply", "year"])
@@ -109,8 +110,8 @@ def iea(path: PathLike, *, actual_through: int | None = None, published: int | N
     figures = data[made & ~data["projected"] & data["product"].notna() & data["country"].notna()].copy()
     figures = in_product_units(figures.assign(what="output", estimated=True, note=""), report)
     out_of = "iea_cmde"
-    release = published or int(last) + 1
-    production = production_rows(figures, out_of, str(release))
+    release = published or (int(last) + 1 if last else None)
+    production = production_rows(figures, out_of, str(release or ""))
     ids = set(production["product"])
     share = shares_of_world(ids)
     projected = int(data["projected"].sum())

@@ -112,7 +112,8 @@ def aei_investments(path: PathLike, *, sheet: str | None = None, sectors: tuple[
     data["code"] = amount["code"]
     data["country"] = _places(report, data["country"], data["value_usd"])
     month = data["month"].astype("object").map(lambda m: _MONTHS.get(str(m)[:3].casefold()))
-    year = pd.to_numeric(data["year"], errors="coerce")
+    year = pd.to_numeric(data["year"], errors="coerce").astype("float64")
+    year = year.where(year.between(1900, 2100) & (year % 1 == 0))
     data["valid_from"] = [
         None if y != y else f"{int(y)}" if m is None or m != m else f"{int(y)}-{int(m):02d}"
         for y, m in zip(year, month, strict=True)
@@ -266,7 +267,8 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None) -> Reading:
     place = countries(data["iso3"], "iso3").fillna(countries(data["recipient"], "name", _EXTRA))
     report.unknown("country", data.loc[place.isna(), "recipient"].dropna(), data["value_usd"].fillna(0.0))
     data["country"] = place.mask(place == AGGREGATE)
-    data["year"] = pd.to_numeric(data["year"], errors="coerce").astype("Int64")
+    year = pd.to_numeric(data["year"], errors="coerce").astype("float64")
+    data["year"] = year.where(year.between(1900, 2100) & (year % 1 == 0)).astype("Int64")
     title = data["title"].fillna("").str.casefold()
     hits = pd.DataFrame({p: title.str.contains(words) for p, words in _WORDS.items()})
     one = hits.sum(axis=1).to_numpy() == 1  # a title that names two plants says nothing of the split

@@ -96,7 +96,8 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
         place = place.fillna(countries(tidy["name"], "name"))
     known = place.map(lambda c: isinstance(c, str) and is_country(c)).astype(bool)
     report.unknown("country", tidy.loc[~known, "code"])
-    year = pd.to_numeric(tidy["year"], errors="coerce").astype("Int64")
+    given = pd.to_numeric(tidy["year"], errors="coerce").astype("float64")
+    year = given.where(given.between(1900, 2100) & (given % 1 == 0)).astype("Int64")
     code_of = parsed["code"].replace("empty", "not_available")
     code_of = code_of.mask(code_of.isin(["text", "decimal_comma"]), "unreadable")
     report.missing = {str(k): int(v) for k, v in code_of.value_counts().items() if k}
@@ -105,8 +106,10 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
     report.drop("no country, indicator or year that is known", int((~keep).sum()))
     last = int(year.max()) if year.notna().any() else None
     report.vintage = f"up to {last}" if last else ""
-    rows = data[keep]
-    value, half = rows["number"], _INTERVAL * error[keep]
+    beyond = keep & (data["number"].abs() > 4.0)
+    report.drop("estimates beyond -4 to 4: no estimate is", int(beyond.sum()))
+    rows = data[keep & ~beyond]
+    value, half = rows["number"], _INTERVAL * error[rows.index].abs()
     missing = np.where(rows["code_of_cell"] == "not_available", "not_available", "unknown")
     table = pd.DataFrame(
         {
