@@ -74,3 +74,47 @@ def test_well_known_shares_of_2024(published: Path, commodity: str, kind: str, c
     assert share.idxmax() == country
     assert share[country] == pytest.approx(stated, abs=0.025)
     assert sr.metrics.concentration_ratio(named, 1, total=float(made.sum())) == pytest.approx(share[country])
+
+
+# Inoperability as printed by the authors of the model.
+@pytest.mark.parametrize(
+    ("a_star", "c_star", "printed", "places"),
+    [
+        # Haimes & Jiang (2001), Leontief-based model of risk in complex interconnected infrastructures.
+        ([[0.0, 0.8], [0.2, 0.0]], [0.0, 0.6], [0.571, 0.714], 3),
+        (
+            [[0.0, 0.9, 0.0, 0.0], [0.4, 0.0, 0.0, 0.0], [1.0, 0.8, 0.0, 0.0], [1.0, 0.9, 0.0, 0.0]],
+            [0.0, 0.5, 0.0, 0.0],
+            [0.70, 0.78, 1.0, 1.0],  # the linear model puts the last two above 1
+            2,
+        ),
+        ([[0.0, 0.0, 0.3], [0.4, 0.0, 0.0], [0.2, 0.6, 0.0]], [0.0, 0.0, 0.12], [0.04, 0.02, 0.14], 2),
+        # Lian & Haimes (2006), Managing the risk of terrorism to interdependent infrastructure systems.
+        ([[0.15, 0.50], [0.10, 0.05]], [0.0, 0.1], [0.066, 0.112], 3),
+    ],
+)
+def test_inoperability_of_the_authors(a_star: list, c_star: list, printed: list, places: int) -> None:
+    q = sr.shocks.inoperability(a_star, c_star)
+    np.testing.assert_allclose(q, printed, rtol=0, atol=0.5000001 * 10**-places)
+    assert (q == 1.0).tolist() == [v == 1.0 for v in printed]
+
+
+def test_dynamic_inoperability_of_lian_and_haimes() -> None:
+    # The example above, lost for 30 steps, K = 0.2; the integral over 0 to 99 as in the test case 12 of stigrs/diim (MIT).
+    a, k = [[0.15, 0.50], [0.10, 0.05]], 0.2
+    lost = pd.DataFrame(np.zeros((99, 2)))
+    lost.iloc[:30, 1] = 0.1
+    path = sr.shocks.inoperability_path(a, lost, k, 0.0, 99).to_numpy()
+    whole = (path[1:] + path[:-1]).sum(axis=0) / 2
+    np.testing.assert_allclose(whole, [1.980144350, 3.366317449], rtol=0, atol=1e-6)
+    held = sr.shocks.inoperability_path(a, [0.0, 0.1], k, 0.0, 200)
+    np.testing.assert_allclose(held.iloc[-1], sr.shocks.inoperability(a, [0.0, 0.1]), atol=1e-9)
+
+
+def test_supply_side_interdependency_of_xu() -> None:
+    # Xu, Hong, He, Wang & Chen (2011), equations 31 and 34; printed to two decimals (0.087 as 0.10).
+    z = np.array([[175, 280, 280, 140], [140, 315, 350, 280], [245, 140, 280, 140], [175, 280, 105, 280]], dtype=float)
+    x = np.array([1225.0, 1610.0, 1085.0, 1015.0])
+    printed = [[0.14, 0.11, 0.20, 0.14], [0.17, 0.20, 0.10, 0.17], [0.26, 0.32, 0.26, 0.10], [0.14, 0.28, 0.14, 0.28]]
+    got = sr.shocks.interdependency(z / x, x, "supply")
+    np.testing.assert_allclose(got, printed, rtol=0, atol=0.015)
