@@ -121,7 +121,7 @@ def esri(
     Returns
     -------
     EsriResult
-        Scores in [0, 1]. In a closed network ``warning`` says that the upstream channel has total collapse as its
+        Scores, dimensionless, in [0, 1]; missing sales are an error, never 0. In a closed network ``warning`` says that the upstream channel has total collapse as its
         only fixed point: such scores exist only because the iteration stops at ``epsilon``.
 
     Raises
@@ -434,7 +434,7 @@ def inoperability(a_star: Any, perturbation: Any) -> pd.Series:
     Returns
     -------
     Series
-        q by sector, [0, 1]; ``.attrs["clipped"]`` names sectors that the linear model puts above 1.
+        q by sector, dimensionless, [0, 1]; ``.attrs["clipped"]`` names sectors that the linear model puts above 1.
 
     Raises
     ------
@@ -445,7 +445,8 @@ def inoperability(a_star: Any, perturbation: Any) -> pd.Series:
 
     Notes
     -----
-    Source: Haimes & Jiang (2001); Santos & Haimes (2004). Evidence V, R.
+    Missing policy: a missing coefficient or perturbation is an error, never 0. Source: Haimes & Jiang (2001), whose
+    printed examples it gives back; Santos & Haimes (2004). Evidence V, R.
 
     Examples
     --------
@@ -594,7 +595,7 @@ def interdependency(coefficients: Any, output: Any, kind: Literal["demand", "sup
 
     Notes
     -----
-    Source: Santos & Haimes (2004). Evidence V for demand; the supply form is the usual transpose (S).
+    Source: Santos & Haimes (2004) for demand; Xu et al. (2011), whose printed table it gives back, for supply. Evidence V.
 
     Examples
     --------
