@@ -9,7 +9,8 @@ from __future__ import annotations
 from .compare import before_after, dependence_bars
 from .flow import sankey
 from .heat import heatmap
+from .pareto import pareto
 from .shares import output_shares
 from .style import alt_text, png, save, svg
 
-__all__ = ["alt_text", "before_after", "dependence_bars", "heatmap", "output_shares", "png", "sankey", "save", "svg"]
+__all__ = ["alt_text", "before_after", "dependence_bars", "heatmap", "output_shares", "pareto", "png", "sankey", "save", "svg"]

@@ -298,14 +298,15 @@ def _aims(against: Any) -> tuple[Term, ...]:
 
 
 def _knee(cost: FloatArray, aims: FloatArray) -> int | None:
-    """Point farthest below the plane through the extremes, if there are three or more and every range is positive."""
+    """Point farthest below the plane through the extremes, where three or more points span at least two aims."""
     if len(cost) < 3:
         return None
     table = np.column_stack([cost, aims])
     low, span = table.min(axis=0), np.ptp(table, axis=0)
-    if not (span > 0).all():
+    wide = span > 0
+    if wide.sum() < 2:
         return None
-    return int(np.argmin(((table - low) / span).sum(axis=1)))
+    return int(np.argmin(((table - low)[:, wide] / span[wide]).sum(axis=1)))
 
 
 def _better(table: FloatArray) -> npt.NDArray[np.bool_]:

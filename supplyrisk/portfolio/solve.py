@@ -27,6 +27,8 @@ DEFAULT_GAP = 1e-6
 _FEASIBLE = 1e-5
 # The same for a plan whose integers were rounded: beyond it the rest is solved again around them.
 _TIGHT = 1e-8
+# Sizes between 1 and this are handed over as they are.
+_NEAR = 2.0**14
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,9 @@ def _power(scale: FloatArray) -> FloatArray:
 def _scaled(c: Compiled) -> tuple[Compiled, float]:
     """The same model with columns, rows and costs near 1, so that tolerances mean the same in any unit."""
     s, r = _power(c.col_scale), _power(c.row_scale)
+    both = min(s.min(initial=1.0), r.min(initial=1.0)), max(s.max(initial=1.0), r.max(initial=1.0))
+    if both[0] >= 1.0 and both[1] <= _NEAR:  # absolute tolerances mean enough as it is; the solver scales the rest
+        s, r = np.ones(c.n), np.ones(c.m)
     cost = c.cost * s
     top = float(_power(np.array([np.max(np.abs(cost), initial=0.0) or 1.0]))[0])
     plain = bool((s == 1.0).all()), bool((r == 1.0).all())
