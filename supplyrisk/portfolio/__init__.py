@@ -15,6 +15,7 @@ from .levers import build, resource, unmet
 from .limits import equal_burden, governance_floor, max_hhi, n_minus_1, no_decoupling
 from .model import Build
 from .options import contract, qualify, recycle, substitute
+from .periods import During, HorizonPlan, during
 from .physical import byproduct_ceiling, focal_free, lead_time
 from .plan import Portfolio
 from .reserves import min_stock_days, stockpile
@@ -23,7 +24,9 @@ from .run import optimize
 
 __all__ = [
     "Build",
+    "During",
     "Frontier",
+    "HorizonPlan",
     "Portfolio",
     "budget",
     "build",
@@ -33,6 +36,7 @@ __all__ = [
     "contract",
     "cost",
     "cvar",
+    "during",
     "equal_burden",
     "expected_loss",
     "focal_free",

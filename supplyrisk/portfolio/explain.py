@@ -209,7 +209,7 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
     for b, i in blocks:
         if b.name == "need":
             said.append(b.say(i) if b.say else b.name)
-            pools.append(np.array([i]))
+            pools.append(np.array([i % len(m.case.pool)]))
     if not pools:
         pools.append(np.arange(len(m.case.pool)))
     touched = np.unique(np.concatenate(pools))
@@ -223,9 +223,12 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
         if amount is not None:
             for i, a in enumerate(amount.tolist()):
                 if a > 0:
-                    p = int(m.case.pool_product[i])
+                    pool = i % len(m.case.pool)  # a row a year where there are several
+                    p = int(m.case.pool_product[pool])
+                    who = m.need_rows.keys[i]
+                    who = " ".join(map(str, who)) if isinstance(who, tuple) else who
                     give.append(
-                        f"supply for {m.need_rows.keys[i]} falls short by {a:.6g} of {m.case.need[i]:.6g} {m.unit[p]}: "
+                        f"supply for {who} falls short by {a:.6g} of {m.case.need[pool]:.6g} {m.unit[p]}: "
                         "give it more levers (resource(redirect=...), build()), or allow a shortfall with unmet(price)"
                     )
     names = ", ".join(dict.fromkeys(m.case.products[int(m.case.pool_product[i])] for i in touched))

@@ -115,6 +115,7 @@ class Build:
     # Called with each solution; True where it moved the model, which is then solved again.
     refine: list[Callable[[FloatArray], bool]] = field(default_factory=list)
     raised: list[tuple[IntArray, IntArray]] = field(default_factory=list)
+    years: tuple[int, ...] | None = None
     stock: Columns | None = None
     stock_known: FloatArray | None = None
     spec: Any = None

@@ -67,8 +67,9 @@ def stockpile(
 
     with :math:`S_b` the stock that the plan adds, :math:`K_b` the stock on record, :math:`v_b` the value of a unit,
     :math:`h` holding and rotation and :math:`r` the cost of capital a year. Over several years the stock is bought from
-    real deliveries and carried from year to year (see ``horizon`` of :func:`supplyrisk.portfolio.optimize`). A scenario
-    lasts one period of the product.
+    real deliveries and carried from year to year (see ``horizon`` of :func:`supplyrisk.portfolio.optimize`); the cost of
+    capital is then the discount rate, and what is left at the end counts as much as the pool's cheapest delivery. A
+    scenario lasts one period of the product.
 
     Parameters
     ----------
@@ -86,7 +87,8 @@ def stockpile(
         Whether stocks on record (table ``stocks``) may be released too.
     """
     days = number("days", days, 0.0)
-    yearly = number("holding", holding, 0.0) + number("rate", rate, 0.0)
+    # Over several years the stock is bought, and the discount rate is its cost of capital.
+    yearly = number("holding", holding, 0.0) + (number("rate", rate, 0.0) if m.years is None else 0.0)
     pools = np.concatenate([x[3] for x in m.pick(product, None)])
     have = stocks_known(m) if known else np.zeros(len(m.case.pool))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import Problem, SchemaError
@@ -12,10 +12,12 @@ from ..jurisdictions import scope
 from ..registry import Objective, Spec, Term
 from ..schema import VIEWS
 from .candidates import read_candidates
+from .economics import RATE
 from .explain import infeasible, stopped
 from .levers import build, keep, resource
 from .model import Build, missing_costs
 from .options import with_recyclers
+from .periods import During, read_years, solve_years
 from .plan import Portfolio
 from .risk import cost
 from .scenarios import read_scenarios
@@ -80,8 +82,10 @@ def optimize(
     levers: Spec | Iterable[Spec] = _DEFAULT_LEVERS,
     scenarios: Mapping[str, Any] | None = None,
     objective: Objective | Term | None = None,
-    constraints: Spec | Iterable[Spec] = (),
-    horizon: int | None = None,
+    constraints: Spec | During | Iterable[Spec | During] = (),
+    horizon: int | tuple[int, int] | None = None,
+    discount: float = RATE,
+    ramp: tuple[float, ...] = (1.0,),
     time_limit: float | None = None,
     gap: float | None = None,
     seed: int = 0,
@@ -110,8 +114,13 @@ def optimize(
         Default ``cost()``.
     constraints : Spec or iterable of Spec
         What the plan must respect.
-    horizon : int, optional
-        Year; projects with a later start are left out.
+    horizon : int or tuple of int, optional
+        A year: projects with a later start are left out. A first and a last year: a plan by year, see Notes; its
+        constraints hold in every year, or in some with :func:`supplyrisk.portfolio.during`.
+    discount : float
+        Discount rate of a plan over several years.
+    ramp : tuple of float
+        Output of a plant over its full output in its first, second, ... year, over several years.
     time_limit : float, optional
         Seconds.
     gap : float, optional
@@ -139,10 +148,64 @@ def optimize(
     Demand is met exactly; unmet need is allowed only with the lever ``unmet(price)``. Missing costs are never zero:
     a product without a price is refused, or reported as a gap where all products are planned. Linear programme, or
     mixed-integer with projects; formulation of this library.
+
+    Over several years every year has its own deliveries, stocks and recourse, with needs and supply of today; a plant
+    decided in year :math:`t` delivers from :math:`t + L` on, with :math:`L` from the first year of the plan to the
+    start on record (0 where none is). Stocks are bought from real deliveries and carried over. The objective is the
+    present value; the answer is a :class:`supplyrisk.portfolio.HorizonPlan`.
     """
+    return plan_case(
+        graph,
+        buyers,
+        product=product,
+        levers=levers,
+        scenarios=scenarios,
+        objective=objective,
+        constraints=constraints,
+        horizon=horizon,
+        discount=discount,
+        ramp=ramp,
+        time_limit=time_limit,
+        gap=gap,
+        seed=seed,
+    )
+
+
+def plan_case(
+    graph: SupplyGraph,
+    buyers: str | Iterable[str] | None,
+    *,
+    product: Any,
+    levers: Any,
+    scenarios: Any,
+    objective: Any,
+    constraints: Any,
+    horizon: Any,
+    discount: float,
+    ramp: Any,
+    time_limit: float | None,
+    gap: float | None,
+    seed: int,
+    fix: Callable[[Any], None] | None = None,
+) -> Portfolio:
+    """:func:`optimize`, with what holds already: ``fix`` is given the stated model (of all years) before it is solved."""
     began = time.perf_counter()
+    years = read_years(horizon)
+    span, horizon = horizon, (years[-1] if years else horizon)
     lever_specs = _specs(levers, "lever", "levers")
-    constraint_specs = _specs(constraints, "constraint", "constraints")
+    asked = (constraints,) if isinstance(constraints, (Spec, During)) else tuple(constraints)
+    if any(isinstance(c, During) for c in asked) and years is None:
+        raise SchemaError(
+            [
+                Problem("optimize", "-", "constraints", "needs a horizon of several years", repr(c), "horizon=(a, b).")
+                for c in asked
+                if isinstance(c, During)
+            ],
+            "the plan",
+        )
+    when = [c if isinstance(c, During) else None for c in asked]
+    constraint_specs = _specs([c.spec if isinstance(c, During) else c for c in asked], "constraint", "constraints")
+    active: dict[int, During] = {}
     goal = _objective(objective)
     case = read_case(graph, buyers, product)
     m = Build(case, horizon=horizon)
@@ -162,7 +225,7 @@ def optimize(
             or [Problem("demand", "-", "node", "no product has a pool of these buyers", ", ".join(case.buyers), "")],
             "the plan has nothing to decide: the input",
         )
-    m = Build(case, horizon=horizon, gaps=list(case.gaps), notes=list(case.notes))
+    m = Build(case, horizon=horizon, years=years, gaps=list(case.gaps), notes=list(case.notes))
     for spec in lever_specs:
         if spec.name == "build":
             m.utilisation = float(spec.arguments["utilisation"])
@@ -177,9 +240,12 @@ def optimize(
         m.spec = spec
         spec.build(m)
     m.freeze()
-    for spec in constraint_specs:
+    for spec, limited in zip(constraint_specs, when, strict=True):
         m.spec = spec
+        had = len(m.matrix.rows)
         spec.build(m)
+        if limited is not None:
+            active |= {id(block): limited for block in m.matrix.rows[had:]}
     for weight, term in goal.terms:
         m.spec = term
         col, value = term.build(m)
@@ -208,8 +274,28 @@ def optimize(
         "objective": goal,
         "constraints": constraint_specs,
         "scenarios": scenarios,
-        "horizon": horizon,
+        "horizon": span,
+        "asked": asked,
+        "discount": discount,
+        "ramp": ramp,
     }
+    if years is not None:
+        return solve_years(
+            m,
+            years,
+            discount,
+            ramp,
+            active,
+            written,
+            _asked(constraint_specs),
+            fix=fix,
+            time_limit=time_limit,
+            gap=gap,
+            seed=seed,
+            began=began,
+        )
+    if fix is not None:
+        fix(m)
     return solve_build(m, written, _asked(constraint_specs), time_limit=time_limit, gap=gap, seed=seed, began=began)
 
 

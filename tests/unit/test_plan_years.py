@@ -1,0 +1,131 @@
+"""Plans over several years by hand: lead times, ramps, stocks carried over, discounting, and what a year looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_portfolio import BUYERS, P, hand, project, simple
+
+import supplyrisk.portfolio as sp
+from supplyrisk.errors import InfeasibleError, SchemaError, UnknownNameError
+from supplyrisk.graph import SupplyGraph
+from supplyrisk.portfolio import during, max_share, optimize, resource
+
+
+@pytest.fixture(scope="module")
+def g() -> SupplyGraph:
+    return hand()
+
+
+def test_one_year_is_the_plan_of_one_year_bit_by_bit(g: SupplyGraph) -> None:
+    spec = max_share("CHN", 0.3)
+    ready = hand(projects=pd.DataFrame([project("Beta", "USA", 50.0, 50_000.0, start=2026)]))
+    single = optimize(ready, BUYERS, product=P, constraints=spec)
+    several = optimize(ready, BUYERS, product=P, constraints=spec, horizon=(2026, 2026))
+    assert isinstance(several, sp.HorizonPlan)
+    assert several.objective_value == pytest.approx(single.objective_value, rel=1e-12)
+    pd.testing.assert_frame_equal(several.year(2026).decisions, single.decisions)
+
+
+def test_present_value_of_years_without_ties(g: SupplyGraph) -> None:
+    single = optimize(g, BUYERS, product=P, levers=resource(), constraints=max_share("CHN", 0.5))
+    plan = optimize(
+        g, BUYERS, product=P, levers=resource(), constraints=max_share("CHN", 0.5), horizon=(2026, 2028), discount=0.1
+    )
+    factor = 1 + 1 / 1.1 + 1 / 1.21
+    assert plan.objective_value == pytest.approx(single.objective_value * factor)
+    assert plan.costs.groupby("year")["plan"].sum().tolist() == pytest.approx([single.objective_value] * 3)
+    assert np.allclose(plan.shares.query("buyer == 'group' and view == 'location'")["after"], 0.5)
+    # A dual of a year is that of the single year, seen from its own time.
+    assert plan.year(2028).duals["dual"].abs().max() == pytest.approx(single.duals["dual"].abs().max())
+
+
+def test_a_plant_arrives_after_its_lead_time(g: SupplyGraph) -> None:
+    with pytest.raises(InfeasibleError, match="2026"):
+        optimize(g, BUYERS, product=P, constraints=max_share("CHN", 0.3), horizon=(2026, 2030))
+    late = during(max_share("CHN", 0.3), 2029)
+    plan = optimize(g, BUYERS, product=P, constraints=late, horizon=(2026, 2030))
+    row = plan.schedule.iloc[0]
+    # Start on record is 2028, two years after the plan begins: decided in 2027 it arrives in 2029, when it is needed.
+    assert row[["project", "decided", "arrives"]].tolist() == ["Beta", 2027, 2029]
+    share = plan.shares.query("buyer == 'group' and view == 'location'").set_index("year")["after"]
+    assert share[[2029, 2030]].tolist() == pytest.approx([0.3, 0.3])
+    assert share[2028] > 0.6
+    assert plan.graph.validate().empty
+    assert "decide Beta (USA) in 2027" in plan.summary()
+    assert "2029" in plan._repr_html_()
+    with pytest.raises(UnknownNameError, match="2031"):
+        plan.year(2031)
+
+
+def test_ramp_asks_for_an_earlier_decision(g: SupplyGraph) -> None:
+    late = during(max_share("CHN", 0.3), 2029)
+    plan = optimize(g, BUYERS, product=P, constraints=late, horizon=(2026, 2030), ramp=(0.2, 1.0))
+    assert plan.schedule.set_index("project")["decided"].to_dict()["Beta"] == 2026
+    delivered = plan.decisions.query("lever == 'build'").groupby("year")["quantity"].sum()
+    assert delivered.get(2028, 0.0) <= 0.2 * 42.5 + 1e-6
+    with pytest.raises(SchemaError):
+        optimize(g, BUYERS, product=P, horizon=(2026, 2030), ramp=(0.5, 0.0))
+
+
+def test_stock_is_bought_held_and_run_down() -> None:
+    """Deliveries of 12 a year against a need of 10: 6 more in stock take three years."""
+    graph = simple(10.0, {"CHN": 12.0}, {"CHN": 1.0}, flow={"CHN": 10.0})
+    lever = resource(redirect=1.0, switching=0.0)
+    spec = during(sp.min_stock_days(219.0), 2028)
+    plan = optimize(
+        graph,
+        "USA",
+        product=P,
+        levers=[lever, sp.stockpile(365.0, holding=0.0)],
+        constraints=spec,
+        horizon=(2026, 2029),
+        discount=0.0,
+    )
+    held = plan.stocks.set_index("year")["added"]
+    assert held[2028] == pytest.approx(6.0)
+    assert held[2026] <= 2.0 + 1e-6
+    bought = plan.decisions.groupby("year")["quantity"].sum()
+    assert (bought - held.diff().fillna(held.iloc[0])).tolist() == pytest.approx([10.0] * 4)
+    # Nothing is lost on it without holding cost or discount: what is left is worth its price.
+    assert plan.objective_value == pytest.approx(40.0)
+    with pytest.raises(InfeasibleError):
+        optimize(
+            graph,
+            "USA",
+            product=P,
+            levers=[lever, sp.stockpile(365.0)],
+            constraints=during(sp.min_stock_days(219.0), 2027),
+            horizon=(2026, 2029),
+        )
+
+
+def test_the_model_of_all_years_is_live(g: SupplyGraph) -> None:
+    import pyomo.environ as pyo
+
+    plan = optimize(g, BUYERS, product=P, levers=resource(), constraints=max_share("CHN", 0.5), horizon=(2026, 2027))
+    m = plan.model
+    assert pyo.value(m.objective) == pytest.approx(plan.objective_value)
+    m.mine = pyo.Constraint(expr=sum(v for k, v in m.flow.items() if k[0] == 2027 and k[2] == f"{P}@CAN") <= 29)
+    after = plan.resolve()
+    q = after.decisions[after.decisions["country"] == "CAN"].groupby("year")["quantity"].sum()
+    assert q[2027] <= 29.0 + 1e-6
+    assert q[2026] > 30.0
+
+
+@pytest.mark.parametrize("horizon", [(2030, 2026), (2026,), ("2026", "2030"), (1, 2)])
+def test_horizons_that_cannot_be(g: SupplyGraph, horizon: Any) -> None:
+    with pytest.raises(SchemaError, match="horizon"):
+        optimize(g, BUYERS, product=P, horizon=horizon)
+    with pytest.raises(SchemaError, match="several years"):
+        optimize(g, BUYERS, product=P, constraints=during(max_share("CHN", 0.5), 2028))
+
+
+def test_hhi_and_projects_over_years(g: SupplyGraph) -> None:
+    plan = optimize(g, BUYERS, product=P, constraints=during(sp.max_hhi(0.3), 2028), horizon=(2026, 2029))
+    for y in (2028, 2029):
+        s = plan.year(y).decisions.groupby("country")["quantity"].sum() / 150.0
+        assert float((s**2).sum()) <= 0.3 + 1e-6
