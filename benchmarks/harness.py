@@ -48,6 +48,7 @@ class Case:
     sizes: Mapping[str, Mapping[str, Any]]
     aims: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     repeat: int = 5
+    memory: bool = True
 
     @property
     def summary(self) -> str:
@@ -56,7 +57,11 @@ class Case:
 
 
 def benchmark(
-    *, sizes: Mapping[str, Mapping[str, Any]], aims: Mapping[str, tuple[str, float]] | None = None, repeat: int = 5
+    *,
+    sizes: Mapping[str, Mapping[str, Any]],
+    aims: Mapping[str, tuple[str, float]] | None = None,
+    repeat: int = 5,
+    memory: bool = True,
 ) -> Callable[[Callable[..., Phases]], Callable[..., Phases]]:
     """Register a case.
 
@@ -68,10 +73,12 @@ def benchmark(
         Phase to ``(peer, ratio)``: our median time over the peer's is meant to be at most that.
     repeat : int
         Counted runs of each contestant.
+    memory : bool
+        False where a contestant keeps threads of its own, which do not live on in a forked child.
     """
 
     def register(function: Callable[..., Phases]) -> Callable[..., Phases]:
-        case = Case(function.__name__, function, sizes, aims or {}, repeat)
+        case = Case(function.__name__, function, sizes, aims or {}, repeat, memory)
         registries["benchmark"].add(function, case=case)
         return function
 
@@ -192,7 +199,7 @@ def measure(
                     seconds[name].append(spent)
         if n == 1:
             seconds = {k: v[-1:] for k, v in seconds.items()}
-        peaks = {name: _peak(call) for name, call in contestants.items()} if memory else {}
+        peaks = {name: _peak(call) for name, call in contestants.items()} if memory and case.memory else {}
         for name, times in seconds.items():
             quartiles = statistics.quantiles(times, n=4) if len(times) > 1 else [times[0]] * 3
             row: dict[str, Any] = {
