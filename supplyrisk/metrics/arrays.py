@@ -26,25 +26,78 @@ def _bad(name: str, rule: str, values: Sequence[Any], remedy: str) -> Problem:
     return Problem("supply", "-", name, rule, shown, remedy)
 
 
+def _integers(key: Any) -> tuple[IntArray, int, int, Any] | None:
+    """An integer key as int64, its least value and range, where the range is small; None for any other key."""
+    values = key.array if isinstance(key, pd.Series) else key
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu" or not len(array):
+        return None
+    lo, hi = int(array.min()), int(array.max())
+    if hi - lo >= _LOOKUP or hi >= 1 << 32:
+        return None
+    name = key.name if isinstance(key, (pd.Series, pd.Index)) else None
+    whole = array.astype(np.int64, copy=False)
+    return (whole, lo, hi - lo + 1, name) if abs(lo) < 1 << 31 else None
+
+
 def _codes(key: Any) -> tuple[IntArray, pd.Index]:
     """Sorted integer codes of a key column; integers of a small range go through a table, not a hash."""
+    whole = _integers(key)
+    if whole is not None:
+        array, lo, size, name = whole
+        shifted = array if lo == 0 else array - lo
+        present = np.zeros(size, dtype=bool)
+        present[shifted] = True
+        if present.all():
+            return shifted, pd.RangeIndex(lo, lo + size, name=name)
+        code = np.cumsum(present) - 1
+        return code[shifted], pd.Index(np.flatnonzero(present) + lo, name=name)
     values = key.array if isinstance(key, pd.Series) else key
     array = np.asarray(values)
     name = key.name if isinstance(key, (pd.Series, pd.Index)) else None
-    if array.dtype.kind in "iu" and len(array):
-        lo, hi = int(array.min()), int(array.max())
-        if hi - lo < _LOOKUP:
-            shifted = array if lo == 0 else array - lo
-            present = np.zeros(hi - lo + 1, dtype=bool)
-            present[shifted] = True
-            code = np.cumsum(present) - 1
-            return code[shifted], pd.Index(np.flatnonzero(present) + lo, name=name)
     codes, labels = pd.factorize(pd.Index(array) if array.dtype.kind in "OUS" else array, sort=True)
     if (codes < 0).any():
         raise SchemaError(
             [_bad("by", "a key is missing", [f"row {i}" for i in np.flatnonzero(codes < 0)], "Name every group.")], "by"
         )
     return codes.astype(np.int64), pd.Index(labels, name=name)
+
+
+def _compact(code: IntArray, size: int) -> tuple[IntArray, IntArray]:
+    """Codes without gaps, and the old code of each; by counting, without a sort."""
+    seen = np.bincount(code, minlength=size) > 0
+    used = np.flatnonzero(seen)
+    if len(used) == size:
+        return code, used
+    return (np.cumsum(seen) - 1)[code], used
+
+
+def _direct(keys: Sequence[Any], m: int) -> tuple[IntArray, int, pd.Index] | None:
+    """Market of each row straight from integer keys, where all combinations fit into one table."""
+    whole = [_integers(k) for k in keys]
+    if any(w is None for w in whole):
+        return None
+    given = [w for w in whole if w is not None]
+    size = int(np.prod([float(w[2]) for w in given]))
+    if size > max(4 * m, 1024):
+        return None
+    code, lo = given[0][0], given[0][1]
+    for array, low, span, _ in given[1:]:
+        code = code * span
+        code += array
+        lo = lo * span + low
+    code = code - lo if lo or len(given) == 1 else code
+    code, used = _compact(code, size)
+    levels, rest = [], used
+    for _, low, span, name in reversed(given):
+        at, top = _compact(rest % span, span)
+        levels.append((at, pd.Index(top + low, name=name)))
+        rest = rest // span
+    if len(given) == 1:
+        return code, len(used), levels[0][1]
+    tops: Any = [x for _, x in levels[::-1]]
+    codes: Any = [x for x, _ in levels[::-1]]
+    return code, len(used), pd.MultiIndex(levels=tops, codes=codes, names=[x.name for x in tops])
 
 
 def _grouping(by: Any, supply: Any, m: int) -> tuple[IntArray, int, pd.Index]:
@@ -74,6 +127,9 @@ def _grouping(by: Any, supply: Any, m: int) -> tuple[IntArray, int, pd.Index]:
             raise SchemaError(
                 [_bad("by", "its index is not that of supply", [], "Align them, or give an array.")], "by"
             )
+    found = _direct(keys, m)
+    if found is not None:
+        return found
     parts = [_codes(k) for k in keys]
     if len(parts) == 1:
         return parts[0][0], len(parts[0][1]), parts[0][1]
@@ -81,10 +137,7 @@ def _grouping(by: Any, supply: Any, m: int) -> tuple[IntArray, int, pd.Index]:
     for c, labels in parts[1:]:
         code, size = code * len(labels) + c, size * len(labels)
     if size <= max(4 * m, 1024):
-        used = np.flatnonzero(np.bincount(code, minlength=size))
-        lookup = np.zeros(size, dtype=np.int64)
-        lookup[used] = np.arange(len(used))
-        code = lookup[code] if len(used) < size else code
+        code, used = _compact(code, size)
     else:
         used, code = np.unique(code, return_inverse=True)
         code = code.reshape(-1)
@@ -131,6 +184,7 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
     m = len(q)
     problems: list[Problem] = []
     names = supply.index if isinstance(supply, pd.Series) else pd.RangeIndex(m)
+    unit = given.get("unit")
 
     def row(name: str) -> FloatArray | None:
         x = given.get(name)
@@ -139,7 +193,8 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         if isinstance(x, pd.Series) and isinstance(supply, pd.Series) and not x.index.equals(supply.index):
             problems.append(_bad(name, "its index is not that of supply", [], "Align them, or give an array."))
             return None
-        out = np.asarray(x, dtype=np.float64)
+        flags = name == "focal" and unit is None and isinstance(x, np.ndarray) and x.dtype.kind == "b"
+        out = np.asarray(x, dtype=bool if flags else np.float64)  # flags stay flags: an eighth of the memory
         out = np.full(m, float(out)) if out.ndim == 0 else out
         if len(out) != m:
             problems.append(_bad(name, f"{len(out)} values for {m} suppliers", [], "Give one per supplier."))
@@ -167,17 +222,16 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         return out
 
     low, high = row("low"), row("high")
-    negative = q < 0
-    if negative.any():
-        where = np.flatnonzero(negative)
+    least = float(q.min()) if m else 0.0  # one pass says whether anything is negative or missing
+    if not least >= 0 and (q < 0).any():
+        where = np.flatnonzero(q < 0)
         problems.append(
             _bad(
                 "supply", "a supplier has less than nothing", [f"{names[int(i)]}: {q[i]}" for i in where], "Correct it."
             )
         )
-    gone = np.isnan(q)
-    if gone.any() and (low is None or high is None):
-        where = np.flatnonzero(gone)
+    if np.isnan(least) and (low is None or high is None):
+        where = np.flatnonzero(np.isnan(q))
         problems.append(
             _bad(
                 "supply",
@@ -197,9 +251,8 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         problems.append(_bad("total", "total= and residual= say the same thing", [], "Give one of them."))
     if problems:
         raise SchemaError(problems, "the supply")
-    unit = given.get("unit")
     units: IntArray | None = None
-    ordered = bool((market[1:] >= market[:-1]).all()) if n > 1 else True
+    ordered = n <= 1 or bool((np.diff(market[:4096]) >= 0).all() and (market[1:] >= market[:-1]).all())
     fields: dict[str, FloatArray | None] = {
         k: row(k) for k in ("focal", "focal_low", "focal_high", "bottleneck", "headline")
     }
@@ -230,7 +283,7 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
             problems.append(_bad(name, "negative or missing", list(x[(x < 0) | np.isnan(x)]), "Give 0 or more."))
     for name in ("focal", "focal_low", "focal_high", "bottleneck", "headline"):
         x = fields.get(name)
-        if x is not None and ((x < 0) | (x > 1)).any():
+        if x is not None and x.dtype.kind != "b" and ((x < 0) | (x > 1)).any():
             problems.append(_bad(name, "not a part between 0 and 1", list(x[(x < 0) | (x > 1)]), "Percent?"))
     if problems:
         raise SchemaError(problems, "the supply")

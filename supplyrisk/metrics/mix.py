@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..errors import unknown_name
 from ..registry import Entry, registries
 from .arrays import read
 
@@ -62,6 +63,8 @@ class Mix:
         The same markets, finer: a row per supply line, where one line may have several units behind it.
     ordered : bool
         Whether ``market`` is sorted.
+    labels : Index, optional
+        Name of each market, where it was made by :meth:`of`.
     """
 
     market: IntArray
@@ -89,6 +92,44 @@ class Mix:
     headline: FloatArray
     lines: Mix | None = None
     ordered: bool = True
+    labels: pd.Index | None = None
+
+    @classmethod
+    def of(cls, supply: Any, **given: Any) -> Mix:
+        """Group quantities once, to measure them with several metrics; these then return arrays.
+
+        Parameters
+        ----------
+        supply : array-like or Series
+            Quantities, one unit and period.
+        **given
+            As for every metric: ``by, unit, low, high, total, residual, unknown, demand, demand_of_largest, focal``
+            and so on. Integer keys of a small range are fastest: they are counted, not sorted.
+
+        Returns
+        -------
+        Mix
+            ``labels`` names its markets; None where there is one.
+
+        Raises
+        ------
+        SchemaError
+            With every problem of the quantities.
+        UnknownNameError
+            A name that no metric takes.
+
+        Examples
+        --------
+        >>> from supplyrisk.metrics import Mix, focal_share, hhi
+        >>> mix = Mix.of([3.0, 1.0, 5.0], by=[[0, 0, 1]], focal=[True, False, False])
+        >>> hhi(mix).tolist(), focal_share(mix).tolist(), mix.labels.tolist()
+        ([0.625, 1.0], [0.75, 0.0], [0, 1])
+        """
+        for name in given:
+            if name not in _DATA:
+                raise unknown_name("argument", name, _DATA, "Mix.of()")
+        mix, labels = _mix(supply, given)
+        return replace(mix, labels=labels)
 
     @classmethod
     def build(
@@ -121,7 +162,9 @@ class Mix:
             given = fields.get(name)
             if given is None and base is not None:
                 given = fields.get(base)
-            return np.broadcast_to(np.nan, m) if given is None else np.asarray(given, dtype=np.float64)
+            if given is None:
+                return np.broadcast_to(np.nan, m)
+            return given if given.dtype.kind == "b" else np.asarray(given, dtype=np.float64)
 
         def per(name: str, base: str | None = None, empty: float = 0.0) -> FloatArray:
             given = fields.get(name)
@@ -175,7 +218,8 @@ class Mix:
     @cached_property
     def known(self) -> FloatArray:
         """Quantity with missing rows at 0: they are not in any sum, and widen the bounds instead."""
-        return np.nan_to_num(self.quantity)
+        gone = np.isnan(self.quantity)
+        return np.where(gone, 0.0, self.quantity) if gone.any() else self.quantity
 
     def _reduce(self, ufunc: np.ufunc, x: FloatArray, empty: float) -> FloatArray:
         out = np.full(self.n, empty)
@@ -188,7 +232,7 @@ class Mix:
 
     def sum(self, x: FloatArray) -> FloatArray:
         """Sum of a row quantity by market."""
-        if not self.ordered:
+        if not self.ordered or len(x) < 8 * self.n:  # many short markets: counting beats a loop over them
             return np.asarray(np.bincount(self.market, x, self.n), dtype=np.float64)
         return self._reduce(np.add, x, 0.0)
 
@@ -208,13 +252,14 @@ class Mix:
         if k <= 4 and self.ordered and len(x):
             # Taking the largest out k times needs no sort.
             left, out = x.astype(np.float64, copy=True), np.zeros(self.n)
-            place = np.arange(len(x), dtype=np.int64)
-            for _ in range(k):
-                peak = self._reduce(np.maximum, left, -np.inf)
-                hit = np.where(left >= peak[self.market], place, len(x))
-                where = np.minimum.reduceat(hit, self.start)
-                out += np.maximum(peak, 0.0)
-                left[where] = -np.inf
+            size = np.diff(np.append(self.start, len(x)))
+            for i in range(k):
+                peak = np.maximum.reduceat(left, self.start)
+                out[self.full] += np.maximum(peak, 0.0)
+                if i + 1 < k:
+                    hit = np.flatnonzero(left >= np.repeat(peak, size))
+                    own = self.market[hit]
+                    left[hit[np.append(True, own[1:] != own[:-1])]] = -np.inf  # the first of equals
             return out
         order = np.lexsort((-x, self.market))
         rank = np.arange(len(x)) - np.repeat(*self._runs(self.market[order]))
@@ -235,7 +280,7 @@ class Mix:
     @cached_property
     def total(self) -> FloatArray:
         """Supply of each market, residual and unknown included."""
-        return self.sum(self.known) + self.residual + self.unknown
+        return self.named + self.residual + self.unknown
 
     @cached_property
     def named(self) -> FloatArray:

@@ -87,6 +87,18 @@ def n_suppliers(mix: Mix) -> FloatArray:
 def _mean_of_part(mix: Mix, part: FloatArray, unlisted: bool = True) -> FloatArray:
     """Quantity-weighted mean of a part over the known volume; rows whose part is unknown count as not it."""
     fine = mix.fine
+    if unlisted and not np.isnan(part).any():  # nothing to leave out: fewer passes, the same sums
+        whole = fine.total
+        if part.dtype.kind == "b":
+            hit = np.flatnonzero(part)
+            mine = np.asarray(np.bincount(fine.market[hit], fine.known[hit], fine.n), dtype=np.float64)
+        else:
+            mine = fine.sum(fine.known * part)
+        out = np.divide(mine, whole, out=np.full(mix.n, np.nan), where=(fine.named > 0) & (whole > 0))
+        if np.isnan(out).any():
+            lone = (fine.count() == 1) & (fine.residual + fine.unknown <= 0)
+            out = np.where(np.isnan(out) & lone, fine.sum(part), out)
+        return np.asarray(out)
     total = fine.total if unlisted else fine.sum(np.where(np.isnan(part), 0.0, fine.known))
     told = fine.count(~np.isnan(part) & (fine.known > 0)) > 0
     # A single line is its part whatever its quantity, known or not.
