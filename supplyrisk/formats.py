@@ -16,7 +16,8 @@ import re
 import sqlite3
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +26,7 @@ from xml.etree import ElementTree
 import pandas as pd
 
 from .accounts import latest
-from .errors import Problem, SourceError, unknown_name
+from .errors import Problem, SourceError, SupplyRiskError, unknown_name
 from .graph import SupplyGraph
 from .intervals import IntervalPolicy
 from .schema import TABLES, Table, data_dictionary
@@ -43,6 +44,7 @@ _SUFFIX = {".xlsx": "xlsx", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "s
            ".json": "json", "": "parquet"}  # fmt: skip
 _EXCEL_CELL, _EXCEL_ROWS = 32_767, 1_048_575
 _MAX_FILE = 4 << 30
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
 _ABOUT = (
     "A supply graph: tables that belong together, one sheet or file each. Columns, units and admitted values are in the "
     "data dictionary. An empty figure says why in the column 'missing' beside it; empty never means zero. Text that "
@@ -138,6 +140,8 @@ def read(path: PathLike, format: str | None = None) -> SupplyGraph:
         raise unknown_name("format", name, FORMATS, "read()")
     if name == "parquet":
         return SupplyGraph.from_parquet(file)
+    if not file.exists():
+        raise _refuse(file, "no such file", "Check the path.")
     if name != "csv" and file.stat().st_size > _MAX_FILE:
         raise _refuse(file, "larger than any graph", "Give the file that write() returned.", f"{file.stat().st_size:,}")
     frames, meta = _READERS[name](file)
@@ -145,13 +149,13 @@ def read(path: PathLike, format: str | None = None) -> SupplyGraph:
         raise _refuse(
             file, "written with another data model", f"This version reads {SCHEMA_VERSION}.", repr(meta.get("schema"))
         )
-    graph = SupplyGraph.from_tables(
-        frames,
-        name=str(meta.get("name", "graph")),
-        as_of=meta.get("as_of"),
-        history=[str(h) for h in meta.get("history", [])],
-        policy=_policy(meta.get("policy")),
-    )
+    try:
+        as_of, history, policy = meta.get("as_of"), [str(h) for h in meta["history"]], _policy(meta["policy"])
+    except (KeyError, TypeError, ValueError, AttributeError) as err:
+        raise _refuse(file, "its own description is damaged", "Write the graph again.", str(err)[:200]) from err
+    label = str(meta.get("name", "graph"))
+    as_of = None if as_of is None else str(as_of)
+    graph = SupplyGraph.from_tables(frames, name=label, as_of=as_of, history=history, policy=policy)
     written = meta.get("fingerprint")
     if written and written != graph.fingerprint:
         note = f"read from {file.name}, which was edited after it was written"
@@ -288,13 +292,8 @@ def _meta(graph: SupplyGraph) -> Meta:
 
 
 def _policy(given: Any) -> IntervalPolicy:
-    if not isinstance(given, Mapping):
-        return IntervalPolicy()
-    return IntervalPolicy(
-        {str(k): float(v) for k, v in given["by_grade"].items()},
-        float(given["per_year"]),
-        float(given["per_dark_year"]),
-    )
+    widths = {str(k): float(v) for k, v in given["by_grade"].items()}
+    return IntervalPolicy(widths, float(given["per_year"]), float(given["per_dark_year"]))
 
 
 def _plain(value: Any) -> Any:
@@ -346,6 +345,8 @@ def _number(text: str, dtype: str) -> Any:
 
 
 def _frame(spec: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    if any(len(r) != len(columns) for r in rows):
+        raise ValueError(f"{spec.name}: a row has another number of cells than the header")
     return pd.DataFrame(rows, columns=list(columns), dtype="object") if rows else spec.empty()
 
 
@@ -356,10 +357,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return repr(value) if isinstance(value, float) else str(value)
-
-
-def _units(spec: Table) -> dict[str, str]:
-    return {c.name: c.unit for c in spec.columns if c.unit}
 
 
 def _dictionary() -> tuple[list[str], list[list[str]]]:
@@ -451,7 +448,10 @@ def _write_xlsx(frames: Frames, meta: Meta, work: Path) -> None:
     def sheet(title: str, header: Sequence[str], rows: Any) -> None:
         page = book.create_sheet(title)
         page.freeze_panes = "A2"
-        page.append([_bold(WriteOnlyCell(page, value=h), bold) for h in header])
+        heads = [WriteOnlyCell(page, value=h) for h in header]
+        for cell in heads:
+            cell.font = bold
+        page.append(heads)
         for row in rows:
             page.append([_sheet_cell(page, v, WriteOnlyCell) for v in row])
 
@@ -462,11 +462,6 @@ def _write_xlsx(frames: Frames, meta: Meta, work: Path) -> None:
         sheet(name, list(frame.columns), _records(frame))
     sheet("data_dictionary", *_dictionary())
     book.save(work)
-
-
-def _bold(cell: Any, font: Any) -> Any:
-    cell.font = font
-    return cell
 
 
 def _check_sheets(frames: Frames) -> None:
@@ -509,31 +504,37 @@ def _read_xlsx(file: Path) -> tuple[Frames, Meta]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError) as err:
+    except (*_BROKEN, InvalidFileException, KeyError, ValueError, TypeError, SyntaxError) as err:
         if isinstance(err, SourceError):
             raise
         raise _refuse(file, "not a readable workbook", "Write the graph again.", str(err)[:200]) from err
-    frames: Frames = {}
     with closing(book):
-        if "README" not in book.sheetnames:
-            raise _refuse(file, "not a workbook written by write()", "Readers of other workbooks: sr.sources.tidy().")
-        meta: Meta = {}
-        known = ("schema", "name", "as_of", "history", "fingerprint", "policy")
-        for row in book["README"].iter_rows(min_row=2, max_col=2, values_only=True):
-            if row and row[0] in known:
-                meta[str(row[0])] = json.loads(_untame(str(row[1])))
-        for name, spec in TABLES.items():
-            if name not in book.sheetnames:
-                raise _refuse(file, "a sheet is absent", "Write the graph again.", name)
-            rows = [list(r) for r in book[name].iter_rows(values_only=True)]
-            header = [str(h) for h in rows[0] if h is not None] if rows else []
-            body = [[_from_sheet(v) for v in (r + [None] * len(header))[: len(header)]] for r in rows[1:]]
-            frames[name] = _frame(spec, header, [r for r in body if any(v is not None for v in r)])
+        try:
+            return _sheets(file, book)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, SyntaxError, *_BROKEN) as err:
+            if isinstance(err, SupplyRiskError):
+                raise
+            raise _refuse(file, "not a readable workbook", "Write the graph again.", str(err)[:200]) from err
+
+
+def _sheets(file: Path, book: Any) -> tuple[Frames, Meta]:
+    frames: Frames = {}
+    if "README" not in book.sheetnames:
+        raise _refuse(file, "not a workbook written by write()", "Readers of other workbooks: sr.sources.tidy().")
+    meta: Meta = {}
+    known = ("schema", "name", "as_of", "history", "fingerprint", "policy")
+    for row in book["README"].iter_rows(min_row=2, max_col=2, values_only=True):
+        if row and row[0] in known:
+            meta[str(row[0])] = json.loads(_untame(str(row[1])))
+    for name, spec in TABLES.items():
+        if name not in book.sheetnames:
+            raise _refuse(file, "a sheet is absent", "Write the graph again.", name)
+        rows = [list(r) for r in book[name].iter_rows(values_only=True)]
+        header = [str(h) for h in rows[0] if h is not None] if rows else []
+        body = [[_untame(v) or None if isinstance(v, str) else v for v in r] for r in rows[1:]]
+        body = [(r + [None] * len(header))[: len(header)] for r in body]
+        frames[name] = _frame(spec, header, [r for r in body if any(v is not None for v in r)])
     return frames, meta
-
-
-def _from_sheet(value: Any) -> Any:
-    return (_untame(value) or None) if isinstance(value, str) else value
 
 
 # ---------------------------------------------------------------------- SQLite
@@ -548,7 +549,7 @@ def _write_sqlite(frames: Frames, meta: Meta, work: Path) -> None:
             columns = ", ".join(f'"{c}" {_AFFINITY[spec.column(c).dtype]}' for c in frame.columns)
             base.execute(f'CREATE TABLE "{name}" ({columns})')
             marks = ", ".join("?" * len(frame.columns))
-            rows = ([_surrogates(v) for v in r] for r in _records(frame))
+            rows = ([_escape(v) if isinstance(v, str) else v for v in r] for r in _records(frame))
             base.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)
         header, rows_ = _dictionary()
         columns = ", ".join(f'"{h}" TEXT' for h in header)
@@ -559,10 +560,6 @@ def _write_sqlite(frames: Frames, meta: Meta, work: Path) -> None:
             "INSERT INTO supplyrisk VALUES (?, ?)",
             [("about", json.dumps(_ABOUT)), *((k, json.dumps(v)) for k, v in meta.items())],
         )
-
-
-def _surrogates(value: Any) -> Any:
-    return _escape(value) if isinstance(value, str) else value
 
 
 def _read_sqlite(file: Path) -> tuple[Frames, Meta]:
@@ -592,7 +589,7 @@ def _write_json(frames: Frames, meta: Meta, work: Path) -> None:
     tables = {
         name: {
             "meaning": TABLES[name].meaning,
-            "units": _units(TABLES[name]),
+            "units": {c.name: c.unit for c in TABLES[name].columns if c.unit},
             "columns": list(frame.columns),
             "rows": list(_records(frame)),
         }
@@ -700,15 +697,8 @@ def _rows(
 
 
 _WRITERS: dict[str, Callable[[Frames, Meta, Path], None]] = {
-    "xlsx": _write_xlsx,
-    "sqlite": _write_sqlite,
-    "json": _write_json,
-    "graphml": _write_graphml,
-}
+    "xlsx": _write_xlsx, "sqlite": _write_sqlite, "json": _write_json, "graphml": _write_graphml,
+}  # fmt: skip
 _READERS: dict[str, Callable[[Path], tuple[Frames, Meta]]] = {
-    "csv": _read_csv,
-    "xlsx": _read_xlsx,
-    "sqlite": _read_sqlite,
-    "json": _read_json,
-    "graphml": _read_graphml,
-}
+    "csv": _read_csv, "xlsx": _read_xlsx, "sqlite": _read_sqlite, "json": _read_json, "graphml": _read_graphml,
+}  # fmt: skip
