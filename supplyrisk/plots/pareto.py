@@ -125,9 +125,10 @@ def pareto(
         ax.annotate(
             f"knee (suggestion): {at[k]:.0%}, {extra[k] / size:.1f} {word}",
             (100 * at[k], extra[k] / size),
-            xytext=(-14, 16) if at[k] < (at[0] + at[-1]) / 2 else (14, 16),
+            xytext=(34, -3),  # the knee bulges down and to the left, so that there is room on its right
             textcoords="offset points",
             ha="left",
+            va="center",
             size=style.SIZE["label"],
             color=style.INK,
             arrowprops={"arrowstyle": "-", "color": style.RULE},
@@ -135,7 +136,7 @@ def pareto(
     ax.invert_xaxis()
     ax.set_xlabel(f"{label}, per cent", size=style.SIZE["label"], color=style.INK)
     ax.set_ylabel(f"extra cost, {word} a year", size=style.SIZE["label"], color=style.INK)
-    ax.set_ylim(bottom=min(0.0, float(np.min(extra, initial=0.0) / size)))
+    ax.set_ylim(bottom=min(-0.04 * float(np.max(extra, initial=0.0)), float(np.min(extra, initial=0.0))) / size - 1e-12)
     ax.margins(x=0.06)
     drawn = frame[[x, "extra", "knee", *others]]
     return style.finish(fig, drawn, kind="pareto", title=title, alt=alt, footer=footer, unit="USD/year")  # type: ignore[no-any-return]

@@ -320,7 +320,7 @@ class Persistent:
         took = time.perf_counter() - began
         if self._off(y) > _FEASIBLE:  # never pass on as optimal what does not meet its own rows
             return Solution("inaccurate", np.zeros(0), np.nan, bound, gap, took, "HiGHS", version, 0)
-        objective = float(c.cost @ x) + c.offset
+        objective = float((c.cost * x).sum()) + c.offset  # no BLAS: its threads stall on a busy machine
         return Solution(
             "optimal",
             x,
