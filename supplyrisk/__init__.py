@@ -21,6 +21,9 @@ _WHERE: dict[str, str] = {
     "load_atlas": "atlas",
     "coalition": "atlas.coalitions",
     "assemble": "assemble",
+    "write": "formats",
+    "read": "formats",
+    "export": "formats",
     "data_dictionary": "schema",
     "contents": "atlas",
     "node_id": "schema",
@@ -60,7 +63,7 @@ _WHERE: dict[str, str] = {
 }
 # Rooms that are reached as attributes: sr.metrics.hhi(...), sr.sources.baci(...), sr.exposure.origin(...).
 _MODULES = (
-    "atlas", "control", "errors", "exposure", "graph", "jurisdictions", "metrics", "plots", "portfolio", "registry",
+    "atlas", "control", "errors", "exposure", "formats", "graph", "jurisdictions", "metrics", "plots", "portfolio", "registry",
     "report", "schema", "shocks", "sources", "units",
 )  # fmt: skip
 

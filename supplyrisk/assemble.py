@@ -24,7 +24,9 @@ The rules, in the order in which they are applied:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -355,3 +357,16 @@ def _attach(b: Build, nodes: pd.DataFrame, what: str) -> pd.DataFrame:
     grade = f"{what}_grade"
     out[grade] = out[grade].where(~lend, pd.Series(worst(out[grade], ["C"] * len(out)), index=out.index))
     return out
+
+
+class _Room(ModuleType):
+    """``supplyrisk.assemble`` is the room and, called, the function of the same name that it is built around.
+
+    Importing a submodule binds its name in the package, over the function that ``sr.assemble`` resolves to.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> SupplyGraph:
+        return assemble(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Room

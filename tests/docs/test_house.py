@@ -187,3 +187,21 @@ def test_the_repository_speaks_of_the_project_alone():
             content = path.read_bytes()
             for word in words:
                 assert word not in content, (name, word)
+
+
+NAMES_PROBE = textwrap.dedent(
+    """
+    import importlib, pkgutil
+    import supplyrisk as sr
+    for info in sorted(pkgutil.walk_packages(sr.__path__, "supplyrisk."), key=lambda m: m.name):
+        if not info.name.endswith("__main__"):
+            importlib.import_module(info.name)
+    bad = [n for n in sr.__all__ if n != "__version__" and not callable(getattr(sr, n))]
+    assert not bad, bad
+    """
+)
+
+
+def test_no_module_takes_the_name_of_a_function():
+    done = subprocess.run([sys.executable, "-c", NAMES_PROBE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
