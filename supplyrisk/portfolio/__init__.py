@@ -8,6 +8,17 @@ to HiGHS in one call; ``plan`` is the answer, ``explain`` its words.
 
 from __future__ import annotations
 
+from .answers import (
+    Alternatives,
+    Information,
+    Rolled,
+    Stability,
+    alternatives,
+    rolling,
+    stability,
+    stand_alone,
+    value_of_information,
+)
 from .constraints import budget, max_share, max_supplier_share, min_suppliers
 from .economics import capital_recovery
 from .frontier import Frontier, concentration, frontier, share, shortfall
@@ -23,11 +34,16 @@ from .risk import cost, cvar, expected_loss
 from .run import optimize
 
 __all__ = [
+    "Alternatives",
     "Build",
     "During",
     "Frontier",
     "HorizonPlan",
+    "Information",
     "Portfolio",
+    "Rolled",
+    "Stability",
+    "alternatives",
     "budget",
     "build",
     "byproduct_ceiling",
@@ -54,9 +70,13 @@ __all__ = [
     "qualify",
     "recycle",
     "resource",
+    "rolling",
     "share",
     "shortfall",
+    "stability",
+    "stand_alone",
     "stockpile",
     "substitute",
     "unmet",
+    "value_of_information",
 ]

@@ -119,6 +119,11 @@ CASES: dict[str, dict[str, Callable[[], Portfolio]]] = {
         "cost": lambda: sp.optimize(tiny(), "USA", product=P),
         "expected_loss": lambda: risky(sp.expected_loss()),
         "cvar": lambda: risky(sp.cvar(0.8)),
+        "share": lambda: sp.optimize(tiny(), "USA", product=P, objective=sp.cost() + 20.0 * sp.share("CHN")),
+        "shortfall": lambda: sp.optimize(
+            tiny(), "USA", product=P, levers=sp.unmet(9.0), objective=sp.cost() + 20.0 * sp.shortfall()
+        ),
+        "concentration": lambda: sp.optimize(tiny(), "USA", product=P, objective=sp.cost() + 20.0 * sp.concentration()),
     },
 }
 

@@ -1,0 +1,585 @@
+"""Questions to a plan: what else would do, what changes with new data, what knowing more is worth, how firm it is."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ..errors import InfeasibleError, Problem, SchemaError, unknown_name
+from ..graph import SupplyGraph
+from .explain import stopped
+from .matrix import Compiled
+from .model import Build, money, number
+from .periods import HorizonPlan, Wide
+from .plan import Portfolio
+from .run import plan_case
+from .solve import Solution, solve
+from .supply import resolve_buyers
+
+__all__ = [
+    "Alternatives",
+    "Information",
+    "Rolled",
+    "Stability",
+    "alternatives",
+    "rolling",
+    "stability",
+    "stand_alone",
+    "value_of_information",
+]
+
+FloatArray = npt.NDArray[np.float64]
+_SAME = 1e-6
+# Intervals that samples are drawn from: table, and the column with its bounds.
+_DRAWN = (
+    ("nodes", "output"),
+    ("nodes", "capacity"),
+    ("nodes", "unit_cost"),
+    ("projects", "capacity"),
+    ("projects", "capex"),
+    ("products", "price"),
+    ("links", "quantity"),
+    ("demand", "quantity"),
+)
+
+
+def _single(plan: Portfolio, what: str) -> None:
+    if isinstance(plan, HorizonPlan):
+        raise SchemaError(
+            [Problem(what, "-", "plan", "covers several years", "", "Ask it of one: plan.year(2030).")], what + "()"
+        )
+
+
+def _page(title: str, *frames: pd.DataFrame) -> str:
+    body = "".join(f.to_html(float_format="{:,.4g}".format, border=0) for f in frames if len(f))
+    return f"<div><b>{html.escape(title)}</b>{body}</div>"
+
+
+# ---------------------------------------------------------------------- near-optimal alternatives
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Alternatives:
+    """Plans that cost little more and differ as much as they can.
+
+    Attributes
+    ----------
+    plans : tuple of Portfolio
+        The plan itself first.
+    table : DataFrame
+        A row a plan: ``objective, extra`` (over the first, as a part), ``distance`` (part of the supply that comes from
+        elsewhere than in the nearest other plan, in [0, 1]), ``plants``.
+    mix : DataFrame
+        Part of the need of each product from each supplier; a column a plan.
+    common : DataFrame
+        ``product, supplier, least``: what every one of the plans does.
+    """
+
+    plans: tuple[Portfolio, ...]
+    table: pd.DataFrame
+    mix: pd.DataFrame
+    common: pd.DataFrame
+    slack: float
+
+    def __repr__(self) -> str:
+        return (
+            f"<Alternatives: {len(self.plans)} plans within {self.slack:.1%}, {len(self.common)} things common to all>"
+        )
+
+    def _repr_html_(self) -> str:
+        return _page(repr(self).strip("<>"), self.table, self.common, self.mix)
+
+
+def _with_row(c: Compiled, value: FloatArray, upper: float, scale: float) -> Compiled:
+    """The model with one more row."""
+    at = np.flatnonzero(value).astype(np.int32)
+    return replace(
+        c,
+        start=np.append(c.start, c.start[-1] + len(at)).astype(np.int32),
+        index=np.concatenate([c.index, at]).astype(np.int32),
+        value=np.concatenate([c.value, value[at]]),
+        row_lower=np.append(c.row_lower, -np.inf),
+        row_upper=np.append(c.row_upper, upper),
+        row_scale=np.append(c.row_scale, scale),
+    )
+
+
+def _mixes(m: Build, x: FloatArray) -> pd.Series:
+    """Part of the need of each product from each supplier."""
+    flow = np.where(x[: m.n_lanes] > 1e-9 * m.size[m.lane_product], x[: m.n_lanes], 0.0)
+    names = np.array(m.case.products, dtype=object)[m.lane_product]
+    frame = pd.DataFrame({"product": names, "supplier": m.node[m.supplier], "part": flow / m.size[m.lane_product]})
+    out = frame.groupby(["product", "supplier"])["part"].sum()
+    return out[out > 0]
+
+
+def alternatives(plan: Portfolio, k: int = 3, slack: float = 0.05) -> Alternatives:
+    r"""Plans within a margin of the least cost that differ as much as possible.
+
+    .. math:: \min \sum_u \omega_u \sum_b x_{ub} / D \quad\text{s.t.}\quad c^\top x \le (1 + \epsilon)\, c^\top x^*
+
+    with the weight :math:`\omega_u` of a supplier growing with its part in the plans found so far (modelling to generate
+    alternatives; Brill, Chang and Hopkins, 1982).
+
+    Parameters
+    ----------
+    plan : Portfolio
+        A plan of one year.
+    k : int
+        How many plans, the first included, at least 1. Fewer come back where nothing else is possible.
+    slack : float
+        Margin :math:`\epsilon`, at least 0.
+
+    Returns
+    -------
+    Alternatives
+    """
+    _single(plan, "alternatives")
+    k = int(number("k", k, 1.0))
+    slack = number("slack", slack, 0.0)
+    m, c = plan._build, plan._compiled
+    best = plan.objective_value - c.offset
+    top = best + slack * abs(plan.objective_value)
+    near = _with_row(c, c.cost, top + 1e-9 * max(abs(top), 1.0), max(abs(top), 1.0))
+    plans, mixes = [plan], [_mixes(m, plan._solution.x)]
+    weight = np.zeros(m.graph.index.n)
+    while len(plans) < k:
+        last = np.bincount(m.supplier, plans[-1]._solution.x[: m.n_lanes] / m.size[m.lane_product], m.graph.index.n)
+        weight += last
+        cost = np.zeros(c.n)
+        cost[: m.n_lanes] = weight[m.supplier] / m.size[m.lane_product]
+        s = solve(replace(near, cost=cost, offset=0.0), seed=plan.seed, duals=False)
+        if s.status != "optimal":
+            raise stopped(s)
+        mix = _mixes(m, s.x)
+        if min(_distance(mix, other) for other in mixes) <= _SAME:
+            break
+        value = float(c.cost @ s.x) + c.offset
+        solution = replace(s, objective=value, _duals=lambda: (np.full(c.m, np.nan), np.full(c.n, np.nan)))
+        plans.append(replace(plan, objective_value=value, bound=plan.bound, _solution=solution))
+        mixes.append(mix)
+    wide = pd.concat(mixes, axis=1, keys=range(len(mixes))).fillna(0.0).sort_index()
+    n = len(plans)
+    apart = [[_distance(mixes[i], mixes[j]) for j in range(n) if j != i] for i in range(n)]
+    table = pd.DataFrame(
+        {
+            "objective": [p.objective_value for p in plans],
+            "extra": [
+                (p.objective_value - plan.objective_value) / abs(plan.objective_value) if plan.objective_value else 0.0
+                for p in plans
+            ],
+            "distance": [min(a, default=np.nan) for a in apart],
+            "plants": [", ".join(p.plants["project"].astype(str)) for p in plans],
+        },
+        index=pd.RangeIndex(n, name="plan"),
+    )
+    least = wide.min(axis=1)
+    common = least[least > _SAME].rename("least").reset_index()
+    return Alternatives(tuple(plans), table, wide, common, slack)
+
+
+def _distance(a: pd.Series, b: pd.Series) -> float:
+    """Part of the supply that comes from elsewhere, averaged over products."""
+    diff = a.sub(b, fill_value=0.0).abs()
+    products = max(len(set(diff.index.get_level_values(0))), 1)
+    return float(diff.sum() / 2.0 / products)
+
+
+# ---------------------------------------------------------------------- new data
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rolled:
+    """A plan solved again with new data.
+
+    Attributes
+    ----------
+    plan, before : Portfolio
+        New and old.
+    changes : DataFrame
+        ``product, supplier, before, after, change``: product units a period, for what differs.
+    kept, lost : tuple of str
+        Commitments that hold, and those that the new data no longer offer, with the reason.
+    """
+
+    plan: Portfolio
+    before: Portfolio
+    changes: pd.DataFrame
+    kept: tuple[str, ...]
+    lost: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        extra = self.plan.objective_value - self.before.objective_value
+        return (
+            f"<Rolled: {money(extra)} more, {len(self.changes)} deliveries change, {len(self.lost)} commitments lost>"
+        )
+
+    def _repr_html_(self) -> str:
+        return _page(repr(self).strip("<>"), self.changes, pd.DataFrame({"lost": self.lost}))
+
+
+def _again(plan: Portfolio, graph: SupplyGraph, fix: Any = None, **changes: Any) -> Portfolio:
+    w = plan.written
+    options = {
+        "product": w["products"],
+        "levers": w["levers"],
+        "scenarios": w["scenarios"],
+        "objective": w["objective"],
+        "constraints": w["asked"],
+        "horizon": w["horizon"],
+        "discount": w["discount"],
+        "ramp": w["ramp"],
+        "time_limit": None,
+        "gap": None,
+        "seed": plan.seed,
+    }
+    return plan_case(graph, w["buyers"], fix=fix, **(options | changes))
+
+
+def _bought(plan: Portfolio) -> pd.Series:
+    d = plan._last.decisions if isinstance(plan, HorizonPlan) else plan.decisions
+    return d.groupby(["product", "supplier"])["quantity"].sum()
+
+
+def rolling(
+    plan: Portfolio, graph: SupplyGraph, fixed: Iterable[str] = ("plants",), now: int | None = None, **changes: Any
+) -> Rolled:
+    """Solve a plan again on new data, with what was committed fixed: only later decisions move.
+
+    Parameters
+    ----------
+    plan : Portfolio
+        The plan in force.
+    graph : SupplyGraph
+        New data. A project that is no longer on offer there is a lost commitment (sold, cancelled) or stands already.
+    fixed : iterable of {"plants", "contracts"}
+        Commitments that hold: plants decided, contracts agreed.
+    now : int, optional
+        For a plan over several years: decisions up to this year hold; default its first.
+    **changes
+        Arguments of :func:`supplyrisk.portfolio.optimize` that are new, e.g. ``constraints``.
+
+    Returns
+    -------
+    Rolled
+        Over the same data and arguments the cost is never less than the plan's own.
+    """
+    names = (fixed,) if isinstance(fixed, str) else tuple(fixed)
+    for name in names:
+        if name not in ("plants", "contracts"):
+            raise unknown_name("commitment", name, ("plants", "contracts"), "rolling(fixed=)")
+    if isinstance(plan, HorizonPlan):
+        now = plan.years[0] if now is None else now
+        made = plan.schedule[plan.schedule["decided"] <= now]
+        built = {(str(p), str(q)): int(y) for p, q, y in made[["project", "product", "decided"]].to_numpy().tolist()}
+    else:
+        frame = plan.plants
+        built = {(str(p), str(q)): 0 for p, q in zip(frame["project"], frame["product"], strict=True)}
+    kept: list[str] = []
+    lost: list[str] = []
+    agreed: dict[str, list[Any]] = {}
+    for group in plan._build.matrix.columns:
+        if group.name in ("contract_with", "qualify_with") and not isinstance(plan, HorizonPlan):
+            on = plan._solution.x[group.at] > 0.5
+            agreed[group.name] = [k for k, yes in zip(group.keys, on.tolist(), strict=True) if yes]
+
+    def fix(model: Any) -> None:
+        several = isinstance(model, Wide)
+        m: Build = model.base if several else model
+        label = {name: i for i, name in enumerate(m.project_label)}
+        status = (
+            graph.tables["projects"].drop_duplicates(["project", "product"]).set_index(["project", "product"])["status"]
+        )
+        if "plants" in names:
+            for (project, product), year in built.items():
+                i = label.get(f"{project} ({product})")
+                if i is None:
+                    why = status.get((project, product), "no longer on record")
+                    lost.append(f"plant {project} ({product}): {why}")
+                    continue
+                group = model.decide if several else m.projects
+                if group is None:
+                    continue
+                offset = (model.years.index(year) * len(model.lead) if several and year in model.years else 0) + i
+                if group.upper[offset] < 1.0:
+                    lost.append(f"plant {project} ({product}): arrives after the plan ends")
+                    continue
+                group.lower[offset] = 1.0
+                kept.append(f"plant {project} ({product})")
+        if "contracts" in names and not several:
+            for group in m.matrix.columns:
+                place = {k: i for i, k in enumerate(group.keys)} if group.name in agreed else {}
+                for who in agreed.get(group.name, []):
+                    if who in place:
+                        group.lower[place[who]] = 1.0
+                        kept.append(f"{group.name.partition('_')[0]} with {who}")
+                    else:
+                        lost.append(f"{group.name.partition('_')[0]} with {who}: nothing to be had")
+
+    after = _again(plan, graph, fix, **changes)
+    both = pd.concat([_bought(plan), _bought(after)], axis=1, keys=["before", "after"]).fillna(0.0)
+    both["change"] = both["after"] - both["before"]
+    moved = both[both["change"].abs() > _SAME * both[["before", "after"]].max(axis=1)]
+    return Rolled(after, plan, moved.reset_index(), tuple(kept), tuple(lost))
+
+
+# ---------------------------------------------------------------------- information
+
+
+@dataclass(frozen=True, repr=False)
+class Information:
+    """What knowing the scenario, and what thinking in scenarios, is worth; in the objective's unit.
+
+    Attributes
+    ----------
+    recourse : float
+        Objective of the plan under uncertainty.
+    wait_and_see : float
+        Expected objective if the scenario were known before deciding.
+    naive : float
+        Objective of the plan that ignores the scenarios, once they come.
+    perfect_information, stochastic_solution : float
+        ``recourse - wait_and_see`` and ``naive - recourse``, both at least 0.
+    by_scenario : tuple of (str, float)
+        Objective in each scenario if it were known.
+    """
+
+    recourse: float
+    wait_and_see: float
+    naive: float
+    by_scenario: tuple[tuple[str, float], ...] = field(default=())
+
+    @property
+    def perfect_information(self) -> float:
+        """Most that a perfect forecast is worth."""
+        return self.recourse - self.wait_and_see
+
+    @property
+    def stochastic_solution(self) -> float:
+        """What the plan saves over one that ignores the scenarios."""
+        return self.naive - self.recourse
+
+    def __repr__(self) -> str:
+        return (
+            f"<Information: a perfect forecast is worth {money(self.perfect_information)}, thinking in scenarios "
+            f"{money(self.stochastic_solution)} a year>"
+        )
+
+    def _repr_html_(self) -> str:
+        frame = pd.DataFrame(self.by_scenario, columns=["scenario", "objective if known"])
+        return _page(repr(self).strip("<>"), frame)
+
+
+def value_of_information(plan: Portfolio) -> Information:
+    r"""Expected value of perfect information, and value of the stochastic solution (Birge and Louveaux, 2011).
+
+    .. math:: \mathrm{EVPI} = \mathrm{RP} - \sum_s p_s\, \mathrm{WS}_s, \qquad \mathrm{VSS} = \mathrm{EEV} - \mathrm{RP}
+
+    Here EEV keeps the decisions of the plan that minimises the same objective without losses (a plan for calm weather).
+
+    Parameters
+    ----------
+    plan : Portfolio
+        A plan of one year with scenarios.
+
+    Returns
+    -------
+    Information
+
+    Raises
+    ------
+    SchemaError
+        The plan has no scenarios.
+    """
+    _single(plan, "value_of_information")
+    m, c = plan._build, plan._compiled
+    if m.scenarios is None:
+        raise SchemaError(
+            [Problem("value_of_information", "-", "scenarios", "the plan has none", "", "Plan with scenarios=.")],
+            "value_of_information()",
+        )
+    known: list[tuple[str, float]] = []
+    expected = 0.0
+    for name, p, bundle in zip(m.scenarios.names, m.scenarios.probability, m.scenarios.measures, strict=True):
+        if p > 0:
+            value = _again(plan, m.case.graph, scenarios={name: (1.0, list(bundle))}).objective_value
+            known.append((name, value))
+            expected += p * value
+    cost = c.cost.copy()
+    first = np.ones(c.n, dtype=bool)
+    for group in m.matrix.columns:
+        if group.name.partition("_")[0] in ("lost", "tail", "value", "release"):
+            cost[group.at] = 0.0
+            first[group.at] = False
+    calm = _optimal(replace(c, cost=cost), plan.seed)
+    lower, upper = c.lower.copy(), c.upper.copy()
+    lower[first] = upper[first] = calm.x[first]
+    naive = _optimal(replace(c, lower=lower, upper=upper), plan.seed)
+    return Information(plan.objective_value, expected, naive.objective, tuple(known))
+
+
+def _optimal(c: Compiled, seed: int) -> Solution:
+    s = solve(c, seed=seed, duals=False)
+    if s.status != "optimal":
+        raise stopped(s)
+    return s
+
+
+# ---------------------------------------------------------------------- how firm it is
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Stability:
+    """A plan solved again on data drawn from their intervals.
+
+    Attributes
+    ----------
+    suppliers : DataFrame
+        ``product, supplier, plan, often, p05, median, p95``: quantity of the plan, part of the samples that buy there,
+        quantiles over all samples.
+    plants : DataFrame
+        ``project, plan, often``.
+    objective : DataFrame
+        Quantiles of the objective.
+    samples, infeasible, drawn : int
+        Samples solved, samples without any plan, figures that had an interval to draw from.
+    """
+
+    suppliers: pd.DataFrame
+    plants: pd.DataFrame
+    objective: pd.DataFrame
+    samples: int
+    infeasible: int
+    drawn: int
+    seed: int
+
+    def __repr__(self) -> str:
+        return (
+            f"<Stability: {self.samples} samples over {self.drawn} uncertain figures, {self.infeasible} without a plan, "
+            f"seed {self.seed}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return _page(repr(self).strip("<>"), self.objective, self.suppliers, self.plants)
+
+
+def _draw(graph: SupplyGraph, rng: np.random.Generator) -> tuple[SupplyGraph, int]:
+    frames: dict[str, pd.DataFrame] = {}
+    count = 0
+    for table, column in _DRAWN:
+        frame = frames.get(table, graph.tables[table])
+        plain = column == "quantity"
+        low = frame["low" if plain else f"{column}_low"].astype(float).to_numpy()
+        high = frame["high" if plain else f"{column}_high"].astype(float).to_numpy()
+        value = frame[column].astype(float).to_numpy()
+        wide = np.flatnonzero((high > low) & (value >= low) & (value <= high))
+        if not len(wide):
+            continue
+        new = value.copy()
+        new[wide] = rng.triangular(low[wide], value[wide], high[wide])
+        frames[table] = frame.assign(**{column: new})
+        count += len(wide)
+    return (graph.replace(note="a draw from the intervals", **frames) if frames else graph), count
+
+
+def stability(plan: Portfolio, samples: int = 20, seed: int = 0) -> Stability:
+    """How much of a plan stands when its data move within their intervals.
+
+    Every figure with bounds (outputs, capacities, costs, prices, flows, use) is drawn from the triangle of its low,
+    value and high, and the plan is solved again.
+
+    Parameters
+    ----------
+    plan : Portfolio
+        A plan of one year.
+    samples : int
+        Draws, at least 1.
+    seed : int
+        The same seed gives the same bits.
+
+    Returns
+    -------
+    Stability
+    """
+    _single(plan, "stability")
+    samples = int(number("samples", samples, 1.0))
+    rng = np.random.default_rng(seed)
+    graph = plan._build.case.graph
+    quantity: list[pd.Series] = []
+    objective: list[float] = []
+    plants: list[set[str]] = []
+    drawn = infeasible = 0
+    for _ in range(samples):
+        other, drawn = _draw(graph, rng)
+        try:
+            p = _again(plan, other)
+        except InfeasibleError:
+            infeasible += 1
+            continue
+        quantity.append(_bought(p))
+        objective.append(p.objective_value)
+        plants.append(set(p.plants["project"].astype(str)))
+    own = _bought(plan).rename("plan")
+    solved = len(quantity)
+    table = pd.concat(quantity, axis=1, keys=range(solved)) if solved else pd.DataFrame(index=own.index)
+    table = table.reindex(table.index.union(own.index)).fillna(0.0)
+    out = pd.DataFrame({"plan": own.reindex(table.index).fillna(0.0)})
+    out["often"] = (table > 0).sum(axis=1) / samples
+    for name, q in (("p05", 0.05), ("median", 0.5), ("p95", 0.95)):
+        out[name] = table.quantile(q, axis=1) if solved else np.nan
+    named = sorted(set().union(*plants, set(plan.plants["project"].astype(str))))
+    mine = set(plan.plants["project"].astype(str))
+    built = pd.DataFrame(
+        {
+            "project": named,
+            "plan": [n in mine for n in named],
+            "often": [sum(n in s for s in plants) / samples for n in named],
+        }
+    )
+    goal = pd.Series(objective, dtype=float).quantile([0.05, 0.5, 0.95]).rename("objective").to_frame()
+    goal.loc["plan"] = plan.objective_value
+    index = out.index.set_names(["product", "supplier"])
+    return Stability(out.set_axis(index).reset_index(), built, goal, samples, infeasible, drawn, seed)
+
+
+def stand_alone(graph: SupplyGraph, buyers: str | Iterable[str] | None = None, **options: Any) -> pd.Series:
+    """What each member would pay above today if it planned for itself, for :func:`supplyrisk.portfolio.equal_burden`.
+
+    Parameters
+    ----------
+    graph, buyers
+        As in :func:`supplyrisk.portfolio.optimize`.
+    **options
+        Passed on to it.
+
+    Returns
+    -------
+    Series
+        USD a year by ISO3. A member that has no plan of its own (infeasible alone) is NaN; one without a pool of the
+        products is left out.
+
+    Notes
+    -----
+    Each member may use all that suppliers can redirect, as if nobody else did.
+    """
+    from ..errors import UnknownNameError
+    from .run import optimize
+
+    out: dict[str, float] = {}
+    for member in resolve_buyers(graph, buyers):
+        try:
+            plan = optimize(graph, member, **options)
+        except InfeasibleError:
+            out[member] = np.nan
+        except UnknownNameError as err:
+            if "demand pools" not in str(err):
+                raise
+        else:
+            out[member] = float(plan.costs["plan"].sum() - plan.costs["today"].sum())
+    return pd.Series(out, name="usd", dtype=float)

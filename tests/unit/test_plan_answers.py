@@ -1,0 +1,172 @@
+"""What else would do, what new data change, what knowing is worth, how firm a plan is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from test_portfolio import BUYERS, P, hand, project, simple
+
+import supplyrisk.portfolio as sp
+from supplyrisk.errors import SchemaError, UnknownNameError
+from supplyrisk.graph import SupplyGraph
+from supplyrisk.portfolio import max_share, optimize, resource
+
+FREE = resource(redirect=1.0, switching=0.0, revealed=False)
+
+
+@pytest.fixture(scope="module")
+def g() -> SupplyGraph:
+    return hand()
+
+
+def three(**flow: float) -> SupplyGraph:
+    return simple(
+        10.0, {"CHN": 10.0, "AUS": 5.0, "CAN": 5.0}, {"CHN": 1.0, "AUS": 2.0, "CAN": 2.1}, flow=flow or {"CHN": 10.0}
+    )
+
+
+def test_alternatives_cost_little_more_and_differ() -> None:
+    plan = optimize(three(), "USA", product=P, levers=FREE, constraints=max_share("CHN", 0.5))
+    assert plan.objective_value == pytest.approx(15.0)
+    found = sp.alternatives(plan, k=3, slack=0.03)
+    assert len(found.plans) == len(found.table) >= 2
+    assert (found.table["objective"] <= 15.0 * 1.03 + 1e-6).all()
+    # 0.45 more buys 4.5 units from Canada instead of Australia: 45 % of the supply comes from elsewhere.
+    assert found.table["distance"].iloc[1] == pytest.approx(0.45)
+    for p in found.plans:
+        assert p.share("location")["after"] <= 0.5 + 1e-9
+        assert p.graph.validate().empty
+    common = found.common.set_index("supplier")["least"]
+    assert common[f"{P}@CHN"] == pytest.approx(0.5, abs=1e-6)
+    assert "common" in repr(found)
+    assert "<table" in found._repr_html_()
+    alone = sp.alternatives(plan, k=3, slack=0.0)
+    assert len(alone.plans) == 1
+    with pytest.raises(SchemaError):
+        sp.alternatives(plan, k=0)
+
+
+def test_alternatives_with_projects(g: SupplyGraph) -> None:
+    plan = optimize(g, BUYERS, product=P, constraints=max_share("CHN", 0.3))
+    found = sp.alternatives(plan, k=4, slack=0.5)
+    assert {"Alpha", "Beta"} <= set(", ".join(found.table["plants"]).split(", "))
+    for p in found.plans:
+        assert p.costs["plan"].sum() == pytest.approx(p.objective_value)
+
+
+def test_rolling_keeps_what_was_decided(g: SupplyGraph) -> None:
+    cap = max_share("CHN", 0.3)
+    plan = optimize(g, BUYERS, product=P, constraints=cap)
+    assert plan.plants["project"].tolist() == ["Beta"]
+    same = sp.rolling(plan, g)
+    assert same.plan.objective_value == pytest.approx(plan.objective_value)
+    assert same.changes.empty
+    # Afterwards Alpha turns out to cost nothing: Beta stands all the same.
+    cheap = hand(
+        projects=pd.DataFrame(
+            [
+                project("Alpha", "AUS", 40.0, 0.0),
+                project("Beta", "USA", 50.0, 50_000.0, holder_country="CHN", company="X"),
+            ]
+        )
+    )
+    rolled = sp.rolling(plan, cheap)
+    assert "Beta" in set(rolled.plan.plants["project"])
+    assert rolled.kept == (f"plant Beta ({P})",)
+    free = optimize(cheap, BUYERS, product=P, constraints=cap)
+    assert rolled.plan.objective_value >= free.objective_value - 1e-6
+    assert "Beta" not in set(free.plants["project"])
+    # Beta is given up: the commitment is lost, and the loss has a name.
+    gone = hand(
+        projects=pd.DataFrame(
+            [project("Alpha", "AUS", 40.0, 160_000.0), project("Beta", "USA", 50.0, 50_000.0, status="cancelled")]
+        )
+    )
+    lost = sp.rolling(plan, gone)
+    assert lost.lost == (f"plant Beta ({P}): cancelled",)
+    assert lost.plan.plants["project"].tolist() == ["Alpha"]
+    assert "<table" in lost._repr_html_()
+    with pytest.raises(UnknownNameError, match="plants"):
+        sp.rolling(plan, g, fixed="plant")
+
+
+def test_perfect_foresight_costs_no_more_than_rolling(g: SupplyGraph) -> None:
+    """R59: a plan over years, rolled to the next year with the first year's decisions fixed."""
+    late = sp.during(max_share("CHN", 0.3), 2029)
+    plan = optimize(g, BUYERS, product=P, constraints=late, horizon=(2026, 2030), ramp=(0.2, 1.0))
+    rolled = sp.rolling(plan, g, now=2026)
+    assert rolled.plan.objective_value >= plan.objective_value - 1e-6
+    first = plan.schedule.query("decided == 2026")["project"].tolist()
+    assert first == rolled.plan.schedule.query("decided == 2026")["project"].tolist()
+    assert len(rolled.kept) == len(first)
+
+
+def bans(p: float = 0.4) -> dict[str, Any]:
+    from supplyrisk.shocks import export_ban
+
+    return {"calm": (1.0 - p, []), "ban": (p, [export_ban("CHN", product=P, to=["USA"])])}
+
+
+def test_value_of_information_by_hand() -> None:
+    graph = simple(10.0, {"CHN": 10.0, "AUS": 10.0}, {"CHN": 1.0, "AUS": 2001.0}, flow={"CHN": 10.0})
+    plan = optimize(graph, "USA", product=P, levers=FREE, scenarios=bans(), objective=sp.cost() + sp.expected_loss())
+    # Australia costs 2000 more and saves 0.4 * 5000 = 2000: a tie at 20010, up to the tie both plans are optimal.
+    assert plan.objective_value == pytest.approx(20_010.0)
+    known = sp.value_of_information(plan)
+    # Known: calm costs 10, a ban 20010 (all from Australia).
+    assert known.wait_and_see == pytest.approx(0.6 * 10.0 + 0.4 * 20_010.0)
+    assert known.perfect_information == pytest.approx(12_000.0)
+    assert known.stochastic_solution == pytest.approx(0.0, abs=1e-3)
+    dear = sp.value_of_information(
+        optimize(graph, "USA", product=P, levers=FREE, scenarios=bans(0.9), objective=sp.cost() + sp.expected_loss())
+    )
+    # The naive plan buys Chinese: 10 + 0.9 * 50000; the other 20010.
+    assert dear.stochastic_solution == pytest.approx(45_010.0 - 20_010.0)
+    assert "perfect forecast" in repr(dear)
+    assert "<table" in dear._repr_html_()
+    with pytest.raises(SchemaError, match="has none"):
+        sp.value_of_information(optimize(graph, "USA", product=P, levers=FREE))
+
+
+def test_stability_over_intervals() -> None:
+    base = three(CHN=5.0, AUS=5.0)
+    nodes = base.table("nodes")
+    wide = nodes["node"] == f"{P}@AUS"
+    for column, factor in (("unit_cost_low", 0.5), ("unit_cost_high", 1.5)):
+        nodes.loc[wide, column] = nodes.loc[wide, "unit_cost"] * factor
+    graph = base.replace(nodes=nodes)
+    lever = resource(redirect=1.0, switching=0.0, revealed=False)
+    plan = optimize(graph, "USA", product=P, levers=lever, constraints=max_share("CHN", 0.5))
+    one, two = (sp.stability(plan, samples=8, seed=3) for _ in range(2))
+    pd.testing.assert_frame_equal(one.suppliers, two.suppliers)
+    assert one.drawn == 1
+    often = one.suppliers.set_index("supplier")["often"]
+    assert often[f"{P}@CHN"] == 1.0
+    assert 0.0 < often[f"{P}@AUS"] < 1.0
+    assert one.objective.loc[0.05, "objective"] <= one.objective.loc[0.95, "objective"]
+    assert "8 samples" in repr(one)
+    assert "<table" in one._repr_html_()
+    firm = sp.stability(optimize(base, "USA", product=P, levers=FREE), samples=2)
+    assert firm.drawn == 0
+    assert (firm.suppliers["often"] == 1.0).all()
+
+
+def test_alone_no_cheaper_than_together() -> None:
+    """R37: with room for all, what a coalition pays for a cap is no more than its members' own plans added up."""
+    g = hand(projects=pd.DataFrame([project("Beta", "USA", 500.0, 50_000.0)]))
+    levers = sp.build()
+    alone = sp.stand_alone(g, BUYERS, product=P, levers=levers, constraints=max_share("CHN", 0.3))
+    together = optimize(g, BUYERS, product=P, levers=levers, constraints=max_share("CHN", 0.3, buyer="each"))
+    extra = float(together.costs["plan"].sum() - together.costs["today"].sum())
+    assert set(alone.index) == set(BUYERS)
+    assert extra < float(alone.sum())
+
+
+def test_questions_to_a_year_of_several(g: SupplyGraph) -> None:
+    plan = optimize(g, BUYERS, product=P, levers=resource(), constraints=max_share("CHN", 0.5), horizon=(2026, 2027))
+    for ask in (sp.alternatives, sp.stability, sp.value_of_information):
+        with pytest.raises(SchemaError, match="several years"):
+            ask(plan)  # type: ignore[operator]
+    assert len(sp.alternatives(plan.year(2027), k=2).plans) >= 1  # type: ignore[attr-defined]
