@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -12,16 +14,18 @@ __all__ = ["latest_links", "link_order", "segments"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+# Codes and orders on the way: as narrow as they may be, since sorting them is a matter of memory.
+Codes = npt.NDArray[np.signedinteger[Any]]
 
 
-def _sorted_by(code: IntArray, size: int) -> IntArray:
+def _sorted_by(code: Codes, size: int) -> Codes:
     """Stable order of small codes in linear time: the counting sort that makes a sparse matrix."""
     from scipy import sparse
 
     m = len(code)
     row = (code, np.arange(m, dtype=np.int32))
     matrix = sparse.coo_matrix((np.ones(m, dtype=np.int8), row), shape=(size, max(m, 1))).tocsr()
-    return np.asarray(matrix.indices).astype(np.int64)
+    return np.asarray(matrix.indices)
 
 
 def link_order(src: IntArray, dst: IntArray, product: IntArray, n: int) -> IntArray:
@@ -46,9 +50,10 @@ def link_order(src: IntArray, dst: IntArray, product: IntArray, n: int) -> IntAr
     """
     if not len(src):
         return np.zeros(0, dtype=np.int64)
-    order = _sorted_by(src, n)
-    order = order[np.argsort(product.astype(np.int16 if product.max() < 2**15 else np.int64)[order], kind="stable")]
-    return order[_sorted_by(dst[order], n)]
+    order = _sorted_by(src.astype(np.int32), n)
+    made = product.astype(np.int16 if product.max() < 2**15 else np.int64)[order]
+    order = order[np.argsort(made, kind="stable")]
+    return order[_sorted_by(dst.astype(np.int32)[order], n)].astype(np.int64)
 
 
 def segments(dst: IntArray, product: IntArray, quantity: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
@@ -61,8 +66,9 @@ def segments(dst: IntArray, product: IntArray, quantity: FloatArray) -> tuple[In
     segment = np.repeat(np.arange(len(start), dtype=np.int64), count)
     if not m:
         return start, segment, np.zeros(0)
-    known = np.nan_to_num(quantity)
-    total = np.repeat(np.add.reduceat(known, start), count)
+    gone = np.isnan(quantity)
+    known = np.where(gone, 0.0, quantity) if gone.any() else quantity
+    total = np.repeat(np.bincount(segment, known), count)
     share = np.divide(known, total, out=np.full(m, np.nan), where=total > 0)
     lone = start[count == 1]
     share[lone[np.isnan(quantity[lone])]] = 1.0

@@ -19,6 +19,8 @@ IntArray = npt.NDArray[np.int64]
 Given = tuple[IntArray, int, FloatArray, IntArray | None, bool, dict[str, FloatArray | None], pd.Index | None]
 # Ranges of integer keys up to which a lookup table is cheaper than a hash.
 _LOOKUP = 1 << 24
+# Rows handled at once where several steps follow one another.
+_BLOCK = 1 << 16
 
 
 def _bad(name: str, rule: str, values: Sequence[Any], remedy: str) -> Problem:
@@ -69,7 +71,11 @@ def _compact(code: IntArray, size: int) -> tuple[IntArray, IntArray]:
     used = np.flatnonzero(seen)
     if len(used) == size:
         return code, used
-    return (np.cumsum(seen) - 1)[code], used
+    lookup = np.cumsum(seen) - 1
+    out = np.empty_like(code)
+    for a in range(0, len(code), _BLOCK):  # block by block: what is looked up stays in cache
+        lookup.take(code[a : a + _BLOCK], out=out[a : a + _BLOCK], mode="clip")
+    return out, used
 
 
 def _direct(keys: Sequence[Any], m: int) -> tuple[IntArray, int, pd.Index] | None:

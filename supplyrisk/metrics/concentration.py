@@ -184,8 +184,7 @@ def hhi(mix: Mix, scale: float = 1.0) -> FloatArray:
     (0.3, [0.3, 0.34])
     """
     _check_scale(scale)
-    q = mix.known
-    return scale * mix.per(mix.sum(q * q), mix.total**2)
+    return scale * mix.per(mix.squares, mix.total**2)
 
 
 @metric(
@@ -221,7 +220,7 @@ def hhi_normalized(mix: Mix, count: float | None = None) -> FloatArray:
             [Problem("hhi_normalized", "-", "count", "fewer than there are suppliers", str(count), "Raise it.")],
             "count",
         )
-    h = mix.per(mix.sum(mix.known**2), mix.total**2)
+    h = mix.per(mix.squares, mix.total**2)
     with np.errstate(divide="ignore", invalid="ignore"):
         out = (h - 1 / n) / (1 - 1 / n)
     return np.where(np.isnan(h), np.nan, np.where(n <= 1, 1.0, out))
@@ -411,7 +410,7 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     [2.890807, 2.285192, 1.612903]
     """
     if order == 2:
-        inverse = mix.per(mix.sum(mix.known**2), mix.total**2)
+        inverse = mix.per(mix.squares, mix.total**2)
     elif order == 1:
         return np.asarray(np.exp(_entropy(mix)))
     elif np.isinf(order):
@@ -520,7 +519,7 @@ def hirschman_index(mix: Mix) -> FloatArray:
     >>> round(hirschman_index([620, 180, 120, 80]), 6)
     66.151342
     """
-    return 100.0 * np.sqrt(mix.per(mix.sum(mix.known**2), mix.total**2))
+    return 100.0 * np.sqrt(mix.per(mix.squares, mix.total**2))
 
 
 @metric(
@@ -554,7 +553,7 @@ def unctad_concentration(mix: Mix) -> FloatArray:
     0.323027
     """
     n = np.maximum(mix.count(mix.known > 0), 1.0)
-    root = np.sqrt(mix.per(mix.sum(mix.known**2), mix.total**2))
+    root = np.sqrt(mix.per(mix.squares, mix.total**2))
     even = np.sqrt(1.0 / n)
     out = np.divide(root - even, 1.0 - even, out=np.ones(mix.n), where=n > 1)
     return np.where(np.isnan(root), np.nan, out)

@@ -288,6 +288,11 @@ class Mix:
         return self.sum(self.known)
 
     @cached_property
+    def squares(self) -> FloatArray:
+        """Sum of the squared quantities of each market: the HHI and all that is made of it."""
+        return self.sum(self.known * self.known)
+
+    @cached_property
     def exact(self) -> bool:
         """Whether nothing is uncertain: no interval, no residual, no unknown."""
         return bool(

@@ -77,6 +77,8 @@ def n_suppliers(mix: Mix) -> FloatArray:
     >>> n_suppliers([620, 180, 0])
     2.0
     """
+    if mix.known is mix.quantity:  # none is missing
+        return mix.count(mix.known > 0)
     return np.where(
         mix.count(np.isnan(mix.quantity)) == mix.count(),
         np.where(mix.count() > 0, np.nan, 0.0),
@@ -87,7 +89,9 @@ def n_suppliers(mix: Mix) -> FloatArray:
 def _mean_of_part(mix: Mix, part: FloatArray, unlisted: bool = True) -> FloatArray:
     """Quantity-weighted mean of a part over the known volume; rows whose part is unknown count as not it."""
     fine = mix.fine
-    if unlisted and not np.isnan(part).any():  # nothing to leave out: fewer passes, the same sums
+    if unlisted and (
+        part.dtype.kind == "b" or not np.isnan(part).any()
+    ):  # nothing to leave out: fewer passes, the same sums
         whole = fine.total
         if part.dtype.kind == "b":
             hit = np.flatnonzero(part)
