@@ -33,6 +33,7 @@ def max_share(
     gamma: float | None = None,
     hazard: float = 0.0,
     mixing: str = "today",
+    rule: str = "majority",
 ) -> None:
     r"""Cap the focal's share of what the buyers get, by any view.
 
@@ -74,13 +75,16 @@ def max_share(
         For ``origin``: at the upstream mixes of today (linear); at the mixes that the plan itself leads to (bilinear;
         solved by successive linearisation, the achieved gap is in the plan's notes); or booked by mass balance, where
         focal-free inputs may be led to where they free most (linear, see :func:`supplyrisk.portfolio.focal_free`).
+    rule : {"majority", "aggregate", "creditor"}
+        What counts as control. Under ``creditor`` a plant that runs on the focal's technology, money, offtake or
+        operator is the focal's by that part, whoever owns it. The plan's share table is by majority.
     """
     cap = number("cap", cap, 0.0, 1.0)
     if view not in VIEWS:
         raise unknown_name("view", view, VIEWS, f"{m.spec!r}")
     places = scope(focal)
     name = focal if isinstance(focal, str) else "+".join(places)
-    shares = m.shares(places, view)
+    shares = m.shares(places, view, rule)
     if mixing not in ("today", "proportional", "mass_balance"):
         raise unknown_name("mixing", mixing, ("today", "proportional", "mass_balance"), f"{m.spec!r}")
     if mixing != "today" and view != "origin":
@@ -98,7 +102,7 @@ def max_share(
     markets = m.pick(product, buyer)
     need = np.array([m.case.need[pools].sum() for *_, pools in markets])
     row, col, value = m.share_rows(markets, cap, s[m.supplier])
-    kind = f"{view}, worst case" if worst else view
+    kind = f"{view}, worst case" if worst else view if rule == "majority" else f"{view}, {rule}"
 
     def where(i: int) -> str:
         p, _, b, _ = markets[i]

@@ -36,7 +36,7 @@ def protect(
     row: list[int] = []
     col: list[int] = []
     coefficient: list[float] = []
-    spread = high - value
+    spread, spec = high - value, m.spec
     for i, (p, k, b, pools) in enumerate(markets):
         lanes = m.lanes_of(pools)
         lanes = lanes[spread[m.supplier[lanes]] > 0]
@@ -67,6 +67,7 @@ def protect(
             lower=0.0,
             scale=size,
             keys=lambda names=names: names,
+            say=lambda i, names=names: f"{spec!r}: {names[i][2]} may be as much the focal's as its upper bound says",
         )
         row += [i] * (n + 1)
         col += [z.start, *q.at.tolist()]

@@ -156,11 +156,11 @@ class Build:
         """Country of each pool."""
         return np.asarray(self.case.graph.index.nodes["country"].to_numpy(dtype=object)[self.case.pool])
 
-    def shares(self, focal: Any, view: str) -> NodeShares:
-        """Focal share of every node; computed once for each focal and view."""
-        key = (focal, view)
+    def shares(self, focal: Any, view: str, rule: str = "majority") -> NodeShares:
+        """Focal share of every node; computed once for each focal, view and rule of control."""
+        key = (focal, view) if rule == "majority" else (focal, f"{view}, {rule}")
         if key not in self._shares:
-            self._shares[key] = node_shares(self.graph, focal, view)
+            self._shares[key] = node_shares(self.graph, focal, view, rule)
         return self._shares[key]
 
     @cached_property

@@ -417,6 +417,23 @@ class HorizonPlan(Portfolio):
         first = self.years[0]
         return frame.assign(decided=first + s, arrives=first + s + w.lead[j])[columns]
 
+    def independent_from(
+        self, cap: float, view: str = "control", focal: Any = "CHN", product: str | None = None
+    ) -> int | None:
+        """Time to independence: first year from which the group's focal share stays at or below a cap; None if never.
+
+        Parameters
+        ----------
+        cap : float
+            Share in [0, 1].
+        view, focal, product
+            As in :meth:`Portfolio.share`.
+        """
+        after = [float(self.year(y).share(view, focal, product)["after"]) for y in self.years]
+        late = [i for i, a in enumerate(after) if not a <= cap + 1e-6]
+        first = late[-1] + 1 if late else 0
+        return self.years[first] if first < len(self.years) else None
+
     @cached_property
     def duals(self) -> pd.DataFrame:
         """Marginal values in words, in present value."""

@@ -28,7 +28,7 @@ class NodeShares:
     high: FloatArray
 
 
-def node_shares(graph: SupplyGraph, focal: Any, view: str) -> NodeShares:
+def node_shares(graph: SupplyGraph, focal: Any, view: str, rule: str = "majority") -> NodeShares:
     """Part of each node's supply that is the focal's.
 
     Parameters
@@ -39,6 +39,9 @@ def node_shares(graph: SupplyGraph, focal: Any, view: str) -> NodeShares:
         As everywhere.
     view : {"location", "equity", "control", "origin"}
         ``origin`` is the linear trace by location at the graph's present mixes.
+    rule : {"majority", "aggregate", "creditor"}
+        What counts as control, as in :func:`supplyrisk.control.focal_share`; ``creditor`` counts whose technology,
+        finance, offtake or operation it is.
 
     Returns
     -------
@@ -47,10 +50,12 @@ def node_shares(graph: SupplyGraph, focal: Any, view: str) -> NodeShares:
     """
     if view not in VIEWS:
         raise unknown_name("view", view, VIEWS)
+    if rule not in control.RULES:
+        raise unknown_name("rule", rule, control.RULES)
     places = scope(focal)
     if view == "origin":
         traced = exposure.exposure(graph, places, "location")
         value, low, high = (traced[c].to_numpy(dtype=float) for c in ("linear", "linear_low", "linear_high"))
     else:
-        value, low, high = control.focal_share(graph, places, cast(control.View, view))
+        value, low, high = control.focal_share(graph, places, cast(control.View, view), rule=cast(control.Rule, rule))
     return NodeShares(value, low, high)

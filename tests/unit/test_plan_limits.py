@@ -265,6 +265,18 @@ def test_ownership_hazard_takes_credit_from_plants(g: SupplyGraph) -> None:
         optimize(g, BUYERS, product=P, levers=levers, constraints=spec)
 
 
+def test_a_plant_on_the_focals_technology_earns_less_credit() -> None:
+    held = {"asset": f"{P}@AUS", "part": "", "portion": 1.0, "holder": "Licensor", "holder_country": "CHN"}
+    base = two().replace(holdings=pd.DataFrame([held | {"type": "technology", "share": 1.0, "grade": "assumption"}]))
+    cap = {"view": "control", "cap": 0.5}
+    plan = optimize(base, "USA", product=P, levers=FREE, constraints=sp.max_share("CHN", **cap))
+    assert by_country(plan)["AUS"] == pytest.approx(5.0)
+    with pytest.raises(InfeasibleError, match="creditor"):
+        optimize(base, "USA", product=P, levers=FREE, constraints=sp.max_share("CHN", **cap, rule="creditor"))
+    with pytest.raises(UnknownNameError):
+        optimize(base, "USA", product=P, constraints=sp.max_share("CHN", **cap, rule="creditors"))
+
+
 def test_proportional_mixing_follows_the_plan() -> None:
     """Japan refines what it digs out of its own pool: buying other ore changes what its metal is made of."""
     ore, metal = "cobalt.mine", "cobalt.refined"

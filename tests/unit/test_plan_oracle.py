@@ -20,14 +20,21 @@ from supplyrisk.portfolio import (
     build,
     cost,
     cvar,
+    during,
+    equal_burden,
+    focal_free,
+    lead_time,
+    max_hhi,
     max_share,
     max_supplier_share,
     min_suppliers,
+    n_minus_1,
     optimize,
     resource,
     unmet,
 )
 from supplyrisk.portfolio.arrays import complete
+from supplyrisk.portfolio.run import plan_case
 
 P, Q = "gallium.refined", "germanium.refined"
 BUYERS = ("JPN", "USA")
@@ -265,6 +272,99 @@ def test_infeasible_is_said_only_if_nothing_works(seed: int, n: int, part: float
     by = plan.decisions.groupby("country")["quantity"].sum() / plan.needs["need"].sum()
     assert (by >= part - 1e-6).sum() >= n
     assert by.get("CHN", 0.0) <= cap + 1e-6
+
+
+@pytest.mark.parametrize("cap", [0.24, 0.3, 0.5])
+def test_hhi_against_a_nonlinear_solver(cap: float) -> None:
+    """The same cone, handed to a sequential quadratic method from the printed tables."""
+    from scipy.optimize import minimize
+
+    graph = random_graph(1, products=(P,), projects=0)
+    levers = resource(redirect=0.3)
+    plan = optimize(graph, BUYERS, levers=levers, constraints=max_hhi(cap))
+    offers, need, have = plan.offers, plan.needs["need"].to_numpy(), plan.availability
+    buyer = np.array([plan.needs["buyer"].tolist().index(b) for b in offers["buyer"]])
+    who = pd.factorize(offers["country"])[0]
+    made = [np.flatnonzero((offers["supplier"] == s).to_numpy()) for s in have["supplier"]]
+    total, price = need.sum(), offers["yearly_cost"].to_numpy()
+
+    def index(x: Any) -> float:
+        return float(((np.bincount(who, x) / total) ** 2).sum())
+
+    found = minimize(
+        lambda x: price @ x / 1e4,
+        plan._solution.x[: len(offers)] * 0.9 + 0.1 * total / len(offers),
+        jac=lambda _: price / 1e4,
+        bounds=[(0.0, min(u, total)) for u in offers["upper"]],
+        constraints=[
+            {"type": "eq", "fun": lambda x: np.bincount(buyer, x) - need},
+            {"type": "ineq", "fun": lambda x: cap - index(x)},
+            {"type": "ineq", "fun": lambda x: [a - x[k].sum() for a, k in zip(have["available"], made, strict=True)]},
+        ],
+        options={"maxiter": 500, "ftol": 1e-12},
+    )
+    assert found.success
+    assert plan.objective_value == pytest.approx(found.fun * 1e4, rel=1e-5)
+
+
+def test_years_against_every_schedule() -> None:
+    """Two plants, each decided in any year or never: the years are then single plans with the plants forced."""
+    graph = random_graph(3, products=(P,), projects=2)
+    years, cap = range(2026, 2030), None
+    levers = [resource(redirect=0.02), build()]
+    share = float(optimize(graph, BUYERS, levers=levers).share("location")["after"])
+    cap = max_share("CHN", 0.75 * share)
+    late = during(cap, 2028)
+    plan = optimize(graph, BUYERS, levers=levers, constraints=late, horizon=(2026, 2029), discount=0.1)
+
+    @functools.cache
+    def one(built: tuple[bool, ...], capped: bool) -> float:
+        def fix(m: Any) -> None:
+            m.projects.lower[:] = m.projects.upper[:] = np.array(built, dtype=float)
+
+        options: dict[str, Any] = {
+            "product": P,
+            "levers": levers,
+            "scenarios": None,
+            "objective": None,
+            "horizon": None,
+        }
+        options |= {"discount": 0.1, "ramp": (1.0,), "time_limit": None, "gap": None, "seed": 0, "fix": fix}
+        try:
+            return plan_case(graph, BUYERS, constraints=(cap,) if capped else (), **options).objective_value
+        except InfeasibleError:
+            return float("inf")
+
+    best = float("inf")
+    for when in itertools.product([*years, 9999], repeat=2):  # start on record 2028: two years after a decision
+        standing = [tuple(y >= w + 2 for w in when) for y in years]
+        best = min(best, sum(one(s, y >= 2028) / 1.1 ** (y - 2026) for s, y in zip(standing, years, strict=True)))
+    assert plan.objective_value == pytest.approx(best, rel=1e-6)
+
+
+TIGHTER: list[tuple[Any, Any]] = [
+    (max_hhi(0.5), max_hhi(0.3)),
+    (n_minus_1(0.3), n_minus_1(0.5)),
+    (focal_free("CHN", 0.3), focal_free("CHN", 0.6)),
+    (focal_free("CHN", 0.3, view="control"), focal_free("CHN", 0.4, view="control")),
+    (max_share("CHN", 0.6, view="control", gamma=0.0), max_share("CHN", 0.6, view="control", gamma=0.5)),
+    (lead_time(2030), lead_time(2027)),
+    (equal_burden(2.0), equal_burden(1.0)),
+]
+
+
+@pytest.mark.parametrize("pair", TIGHTER, ids=lambda p: repr(p[1]))
+def test_tighter_limits_never_cost_less(pair: tuple[Any, Any]) -> None:
+    for seed in (0, 5):
+        graph = random_graph(seed, products=(P,), projects=2)
+        costs = []
+        for spec in pair:
+            try:
+                cap = max_share("CHN", 0.6)
+                costs.append(optimize(graph, BUYERS, constraints=[cap, spec]).objective_value)
+            except InfeasibleError:
+                costs.append(np.inf)
+        assert costs[1] >= costs[0] - 1e-6 * abs(costs[0])
 
 
 def models() -> list[Portfolio]:

@@ -55,6 +55,8 @@ def test_a_plant_arrives_after_its_lead_time(g: SupplyGraph) -> None:
     assert share[[2029, 2030]].tolist() == pytest.approx([0.3, 0.3])
     assert share[2028] > 0.6
     assert plan.graph.validate().empty
+    assert plan.independent_from(0.3, "location") == 2029
+    assert plan.independent_from(0.1, "location") is None
     assert "decide Beta (USA) in 2027" in plan.summary()
     assert "2029" in plan._repr_html_()
     with pytest.raises(UnknownNameError, match="2031"):
