@@ -1,0 +1,251 @@
+"""Frontiers against single plans, squares by tangents against closed forms, one model kept in the solver."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import supplyrisk as sr
+from supplyrisk.errors import InfeasibleError, SchemaError, UnknownNameError
+from supplyrisk.graph import SupplyGraph
+from supplyrisk.plots import alt_text, pareto
+from supplyrisk.portfolio import (
+    Frontier,
+    build,
+    concentration,
+    cost,
+    frontier,
+    max_share,
+    min_suppliers,
+    optimize,
+    resource,
+    share,
+    shortfall,
+    unmet,
+)
+from supplyrisk.portfolio.arrays import complete, live_model
+from supplyrisk.portfolio.cone import add_squares
+from supplyrisk.portfolio.matrix import Columns, Matrix
+from supplyrisk.portfolio.solve import Persistent, solve
+
+P, BUYERS = "gallium.refined", ("JPN", "USA")
+
+
+@pytest.fixture(scope="module")
+def g() -> SupplyGraph:
+    return sr.load_atlas()
+
+
+@pytest.fixture(scope="module")
+def front(g: SupplyGraph) -> Frontier:
+    return frontier(g, BUYERS, product=P, against=share("CHN", view="control"), points=7)
+
+
+# ---------------------------------------------------------------------- frontiers
+
+
+def test_every_point_is_the_cheapest_plan_at_its_level(g: SupplyGraph, front: Frontier) -> None:
+    assert (front.frame["share"].diff().dropna() < 0).all()
+    assert (front.frame["extra"].diff().dropna() > 0).all()
+    for row in front.frame.iloc[1::2].itertuples():
+        single = optimize(g, BUYERS, product=P, constraints=max_share("CHN", float(row.share) + 1e-7, view="control"))
+        assert single.objective_value == pytest.approx(row.objective, rel=1e-5)
+
+
+def test_a_point_is_a_full_plan(front: Frontier) -> None:
+    plan = front.plan(2)
+    row = front.frame.iloc[2]
+    assert plan.objective_value == pytest.approx(row["objective"])
+    assert plan.share("control")["after"] == pytest.approx(row["share"], abs=1e-6)
+    assert plan.resolve().objective_value == pytest.approx(row["objective"], rel=1e-6)
+    assert "one point less share('CHN', view='control') costs" in " ".join(plan.duals["meaning"])
+    assert len(plan.model.frontier) == 1
+    with pytest.raises(UnknownNameError):
+        front.plan(99)
+
+
+def test_marginal_is_the_slope_between_points(g: SupplyGraph) -> None:
+    fine = frontier(
+        g, BUYERS, product="nickel.refined", levers=resource(revealed=False), against=share(view="control"), points=40
+    )
+    frame = fine.frame
+    slope = -0.01 * frame["objective"].diff() / frame["share"].diff()
+    inner = frame["marginal"].iloc[1:-1]
+    low = np.fmin(slope.iloc[1:-1], slope.shift(-1).iloc[1:-1])
+    high = np.fmax(slope.iloc[1:-1], slope.shift(-1).iloc[1:-1])
+    assert (inner >= low - 1e-3 * abs(low)).all()
+    assert (inner <= high + 1e-3 * abs(high)).all()
+
+
+def test_knee_is_a_suggestion_among_the_points(front: Frontier) -> None:
+    assert front.frame["knee"].sum() == 1
+    k = front.knee
+    assert k is not None
+    x = front.frame[["objective", "share"]].to_numpy(dtype=float)
+    scaled = (x - x.min(axis=0)) / np.ptp(x, axis=0)
+    assert scaled.sum(axis=1).argmin() == k
+
+
+def test_two_aims_leave_no_point_that_another_betters(g: SupplyGraph) -> None:
+    both = frontier(g, BUYERS, product=P, against=[share("CHN", view="control"), concentration()], points=16)
+    table = both.frame[["objective", "share", "concentration"]].to_numpy(dtype=float)
+    for a, b in itertools.permutations(table, 2):
+        assert not ((a <= b).all() and (a < b - 1e-6 * np.abs(b)).any())
+    plan = both.plan(len(both) - 1)
+    part = plan.decisions.groupby("country")["quantity"].sum() / plan.needs["need"].sum()
+    named = part.drop(index=[c for c in part.index if c == "ROW"])
+    assert (named**2).sum() <= table[-1, 2] + 1e-5
+
+
+def test_unmet_need_against_dependence(g: SupplyGraph) -> None:
+    levers = [resource(), unmet(2000.0)]
+    out = frontier(g, BUYERS, product=P, levers=levers, against=[share("CHN"), shortfall()], points=9)
+    assert out.columns == ["share", "shortfall"]
+    assert out.frame["shortfall"].max() > 0.01
+    assert out.frame["share"].min() < out.frame["share"].max()
+
+
+def test_words_and_wrong_input(g: SupplyGraph, front: Frontier) -> None:
+    assert repr(front).startswith("<Frontier: cost() against share('CHN', view='control'), ")
+    assert "a suggestion" in front._repr_html_()
+    with pytest.raises(SchemaError, match="several markets"):
+        frontier(g, BUYERS, against=share("CHN"))
+    with pytest.raises(SchemaError, match="not an objective term"):
+        frontier(g, BUYERS, product=P, against=max_share("CHN", 0.5))
+    with pytest.raises(SchemaError, match="at least one"):
+        frontier(g, BUYERS, product=P, against=())
+    with pytest.raises(SchemaError, match="Add the lever unmet"):
+        frontier(g, BUYERS, product=P, against=shortfall())
+    with pytest.raises(UnknownNameError, match="control"):
+        frontier(g, BUYERS, product=P, against=share("CHN", view="contrl"))
+    with pytest.raises(InfeasibleError):
+        frontier(g, BUYERS, product=P, levers=resource(), constraints=max_share("CHN", 0.01))
+
+
+def test_share_composes_with_cost(g: SupplyGraph) -> None:
+    price = 5e8
+    plan = optimize(g, BUYERS, product=P, objective=cost() + price * share("CHN", view="control"))
+    plain = optimize(g, BUYERS, product=P)
+    assert plan.share("control")["after"] < plain.share("control")["after"]
+    total = plan.costs["plan"].sum() + price * plan.share("control")["model"]
+    assert plan.objective_value == pytest.approx(total, rel=1e-6)
+
+
+def test_pareto_draws_the_points_and_says_them(front: Frontier) -> None:
+    figure, drawn = pareto(front, buyers="two buyers")
+    assert len(drawn) == len(front)
+    assert "suggestion" in drawn.attrs["footer"]
+    assert "(knee)" in alt_text(figure)
+    with pytest.raises(UnknownNameError):
+        pareto(front, x="shre")
+
+
+# ---------------------------------------------------------------------- squares
+
+
+def _hhi(prices: list[float], cap: float | None, integer: bool = False) -> tuple[Matrix, Columns, Columns]:
+    """Buy a whole from suppliers at prices, under a cap on the index; with integers each supplier has a fixed cost."""
+    k = len(prices)
+    m = Matrix()
+    q = m.add_columns("q", k, upper=1.0)
+    t = add_squares(m, "t", q)
+    m.add_rows("whole", 1, np.zeros(k), q.at, 1.0, lower=1.0, upper=1.0)
+    m.add_rows("hhi", 1, np.zeros(k), t.at, 1.0, upper=np.inf if cap is None else cap)
+    m.add_cost(q.at, np.array(prices))
+    if integer:
+        y = m.add_columns("y", k, upper=1.0, integer=True)
+        rows = np.tile(np.arange(k), 2)
+        m.add_rows("open", k, rows, np.concatenate([q.at, y.at]), np.repeat([1.0, -1.0], k), upper=0.0)
+        m.add_cost(y.at, np.full(k, 0.3))
+    return m, q, t
+
+
+@pytest.mark.parametrize("cap", [0.5, 0.55, 0.8, 1.0])
+def test_cap_on_two_suppliers_in_closed_form(cap: float) -> None:
+    # q^2 + (1-q)^2 = cap gives q = (1 + sqrt(2 cap - 1)) / 2 for the cheap one.
+    m, q, _ = _hhi([1.0, 2.0], cap)
+    s = solve(m.compile())
+    cheap = 0.5 * (1.0 + np.sqrt(2.0 * cap - 1.0))
+    assert s.status == "optimal"
+    assert s.violation <= 2e-7
+    assert s.objective == pytest.approx(cheap + 2.0 * (1.0 - cheap), abs=2e-3 if cap == 0.5 else 1e-6)
+    assert float((s.x[q.at] ** 2).sum()) <= cap + 5e-7
+
+
+def test_dual_of_the_cap_is_the_finite_difference() -> None:
+    m, _, _ = _hhi([1.0, 1.4, 2.0, 2.3], 0.4)
+    model = Persistent(m.compile())
+    row = 1
+    dual = model.solve().row_dual[row]
+    values = []
+    for cap in (0.401, 0.399):
+        model.set_rows(row, -np.inf, cap)
+        values.append(model.solve().objective)
+    assert dual == pytest.approx((values[0] - values[1]) / 0.002, rel=2e-2)
+
+
+def test_index_as_an_objective_spreads_evenly() -> None:
+    m, q, t = _hhi([1.0] * 5, None)
+    m.add_cost(t.at, np.full(5, 10.0))
+    assert np.allclose(solve(m.compile()).x[q.at], 0.2, atol=1e-3)
+
+
+def test_cap_below_what_can_be_reached_is_infeasible() -> None:
+    m, _, _ = _hhi([1.0, 2.0, 3.0], 0.3)
+    assert solve(m.compile()).status == "infeasible"
+
+
+def test_squares_beside_integers_against_all_subsets() -> None:
+    prices = [1.0, 1.2, 1.5, 2.0]
+    m, _, _ = _hhi(prices, 0.45, integer=True)
+    got = solve(m.compile(), gap=1e-9).objective
+    best = np.inf
+    for n in range(1, 5):
+        for chosen in itertools.combinations(range(4), n):
+            part, _, _ = _hhi([prices[i] for i in chosen], 0.45)
+            s = solve(part.compile())
+            if s.status == "optimal":
+                best = min(best, s.objective + 0.3 * n)
+    assert got == pytest.approx(best, abs=1e-5)
+
+
+def test_live_model_holds_the_squares() -> None:
+    m, _, _ = _hhi([1.0, 2.0], 0.6)
+    model = complete(live_model("x"), m)
+    assert str(model.t_square[0].expr) == "q[0]**2 - t[0]  <=  0.0"
+    with pytest.raises(ValueError, match="finite"):
+        add_squares(m, "u", m.add_columns("free", 1))
+
+
+# ---------------------------------------------------------------------- one model kept
+
+
+def test_kept_model_agrees_with_new_ones() -> None:
+    rng = np.random.default_rng(0)
+    m = Matrix()
+    x = m.add_columns("x", 30, upper=rng.uniform(1, 5, 30), scale=3.0)
+    y = m.add_columns("y", 5, upper=1.0, integer=True)
+    m.add_rows("need", 1, np.zeros(30), x.at, 1.0, lower=20.0, scale=1000.0)
+    m.add_rows("open", 5, np.concatenate([np.arange(30) % 5, np.arange(5)]), np.concatenate([x.at, y.at]),
+               np.concatenate([np.ones(30), np.full(5, -12.0)]), upper=0.0)  # fmt: skip
+    m.add_cost(x.at, rng.uniform(1, 2, 30))
+    m.add_cost(y.at, rng.uniform(3, 9, 5))
+    kept = Persistent(m.compile())
+    for need in (5.0, 20.0, 40.0, 12.0):
+        kept.set_rows(0, need, np.inf)
+        m.rows[0].lower[:] = need
+        fresh = solve(m.compile())
+        mine = kept.solve()
+        assert mine.objective == pytest.approx(fresh.objective, rel=1e-7)
+        assert mine.row_dual == pytest.approx(fresh.row_dual, abs=1e-7)
+    kept.set_cost(np.ones(35))
+    assert kept.solve().objective == pytest.approx(12.0 + 1.0)
+
+
+def test_time_limit_is_for_each_solve(g: SupplyGraph) -> None:
+    plan = optimize(g, BUYERS, product=P, levers=[resource(), build()], constraints=min_suppliers(3), time_limit=60.0)
+    kept = Persistent(plan._compiled, time_limit=60.0)
+    assert [kept.solve().status for _ in range(3)] == ["optimal"] * 3
+    assert Persistent(plan._compiled, time_limit=0.0).solve().status == "time_limit"
