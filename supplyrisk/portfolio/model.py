@@ -350,6 +350,8 @@ class Build:
 
     def missed(self, pools: IntArray) -> tuple[IntArray, IntArray]:
         """Columns that lessen what pools get (unmet, substituted), and which of the pools each belongs to."""
+        if self.shortfall is None and not self.reliefs:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         place = np.full(len(self.case.pool), -1, dtype=np.int64)
         place[pools] = np.arange(len(pools))
         col: list[IntArray] = []
@@ -360,8 +362,6 @@ class Build:
         for relief in self.reliefs:
             col.append(relief.at)
             row.append(place[relief.pool])
-        if not col:
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         c, r = np.concatenate(col), np.concatenate(row)
         return c[r >= 0], r[r >= 0]
 

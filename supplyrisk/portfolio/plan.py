@@ -163,7 +163,12 @@ class Portfolio:
 
     @property
     def model(self) -> Any:
-        """The live Pyomo model, complete, with the plan's values; add to it and call :meth:`resolve`."""
+        """The live Pyomo model, complete, with the plan's values; add to it and call :meth:`resolve`.
+
+        Variables: ``flow[lever, supplier, pool]``, ``project[id]``, ``shortfall[pool]``, ``stock[pool]``. A constraint
+        of your own is one line, ``plan.model.mine = pyo.Constraint(expr=plan.model.project["New (x.refined)"] <= 0)``,
+        and it is solved with all the rest, and named if it clashes with them.
+        """
         from .arrays import complete, load_values
 
         m = complete(self._build.model, self._build.matrix)

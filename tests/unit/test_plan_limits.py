@@ -481,3 +481,80 @@ def test_the_score_of_the_plan_graph_meets_what_was_asked(name: str) -> None:
     assert (value <= limit + 1e-6) if sense == "<=" else (value >= limit - 1e-6)
     if name not in ("min_suppliers",):
         assert value == pytest.approx(limit, abs=2e-6)  # all of them bind here: model and ruler agree
+
+
+# ---------------------------------------------------------------------- degenerate input
+
+ALL: list[Spec] = [
+    sp.max_hhi(0.5),
+    sp.n_minus_1(0.5),
+    sp.n_minus_1(0.5, of="supply"),
+    sp.no_decoupling("CHN", 0.5),
+    sp.governance_floor({"CHN": 1.0, "AUS": 2.0}, 1.5),
+    sp.lead_time(2030),
+    sp.focal_free("CHN", 0.5),
+    sp.focal_free("CHN", 0.5, view="control"),
+    sp.equal_burden(1.0),
+    sp.min_stock_days(30.0),
+    sp.byproduct_ceiling(),
+    sp.max_share("CHN", 0.5, view="control", gamma=1.0),
+    sp.max_share("CHN", 0.5, view="origin", mixing="mass_balance"),
+    sp.max_share("CHN", 0.5, view="origin", mixing="proportional"),
+]
+
+
+@pytest.mark.parametrize("spec", ALL, ids=repr)
+def test_no_demand_needs_no_plan(spec: Spec) -> None:
+    graph = simple(0.0, {"CHN": 5.0, "AUS": 5.0})
+    plan = optimize(graph, "USA", product=P, levers=[FREE, sp.stockpile()], constraints=spec)
+    assert plan.objective_value == pytest.approx(0.0, abs=1e-9)
+    assert plan.decisions.empty
+
+
+@pytest.mark.parametrize(
+    "spec", [s for s in ALL if s.name not in ("equal_burden", "lead_time", "byproduct_ceiling")], ids=repr
+)
+def test_one_supplier_is_either_enough_or_named(spec: Spec) -> None:
+    graph = simple(5.0, {"CHN": 5.0}, flow={"CHN": 5.0})
+    levers = [FREE, sp.stockpile()]
+    if spec.name in ("no_decoupling", "min_stock_days"):
+        plan = optimize(graph, "USA", product=P, levers=levers, constraints=spec)
+        assert plan.decisions["quantity"].sum() == pytest.approx(5.0)
+        return
+    with pytest.raises(InfeasibleError, match=spec.name):
+        optimize(graph, "USA", product=P, levers=levers, constraints=spec)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        sp.max_hhi(1.5),
+        sp.n_minus_1(-0.1),
+        sp.no_decoupling("CHN", 2.0),
+        sp.lead_time(2030, delay=-1.0),
+        sp.focal_free("CHN", 1.2),
+        sp.equal_burden(-1.0),
+        sp.min_stock_days(float("nan")),
+        sp.max_share("CHN", 0.5, gamma=-1.0),
+        sp.max_share("CHN", 0.5, hazard=2.0),
+        sp.stockpile(-1.0),
+        sp.recycle(1.2),
+        sp.substitute(0.5, loss=1.0),
+        sp.contract(min_take=2.0),
+        sp.qualify(-5.0),
+    ],
+    ids=repr,
+)
+def test_parameters_out_of_range(spec: Spec) -> None:
+    more = {"constraints": spec} if spec.kind == "constraint" else {}
+    levers = [FREE, sp.stockpile(), spec] if spec.kind == "lever" else [FREE, sp.stockpile(), sp.build()]
+    with pytest.raises(SchemaError):
+        optimize(hand(), BUYERS, product=P, levers=levers, **more)  # type: ignore[arg-type]
+
+
+def test_a_cone_that_runs_out_of_time_says_so(g: SupplyGraph) -> None:
+    from supplyrisk.errors import SolverError
+
+    with pytest.raises(SolverError) as caught:
+        optimize(g, BUYERS, product=P, constraints=[sp.max_hhi(0.3), sp.min_suppliers(4)], time_limit=0.0)
+    assert caught.value.status == "time_limit"

@@ -131,3 +131,34 @@ def test_hhi_and_projects_over_years(g: SupplyGraph) -> None:
     for y in (2028, 2029):
         s = plan.year(y).decisions.groupby("country")["quantity"].sum() / 150.0
         assert float((s**2).sum()) <= 0.3 + 1e-6
+
+
+def test_scenarios_and_stocks_in_every_year() -> None:
+    from supplyrisk.shocks import export_ban
+
+    graph = simple(10.0, {"CHN": 12.0}, {"CHN": 1.0}, flow={"CHN": 10.0})
+    bans = {"calm": (0.5, []), "ban": (0.5, [export_ban("CHN", product=P, to=["USA"])])}
+    plan = optimize(
+        graph,
+        "USA",
+        product=P,
+        levers=[resource(redirect=1.0, switching=0.0), sp.stockpile(146.0, holding=0.0)],
+        scenarios=bans,
+        objective=sp.cost() + sp.cvar(0.0),
+        horizon=(2026, 2028),
+        discount=0.0,
+    )
+    # Two units a year can be put by, up to the four of 146 days; what is not in stock is lost in a ban.
+    assert plan.stocks.set_index("year")["added"].tolist() == pytest.approx([2.0, 4.0, 4.0])
+    lost = 0.5 * 5000.0 * (8.0 + 6.0 + 6.0)
+    assert plan.objective_value == pytest.approx(30.0 + lost)
+
+
+def test_a_users_constraint_clashes_by_name(g: SupplyGraph) -> None:
+    import pyomo.environ as pyo
+
+    plan = optimize(g, BUYERS, product=P, constraints=sp.max_hhi(0.35))
+    m = plan.model
+    m.all_chinese = pyo.Constraint(expr=sum(v for k, v in m.flow.items() if k[1] == f"{P}@CHN") >= 140)
+    with pytest.raises(InfeasibleError, match="all_chinese"):
+        plan.resolve()
