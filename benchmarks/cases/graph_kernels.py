@@ -21,7 +21,7 @@ from ..harness import Missing, Phases, benchmark
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-_SIZES = {"S": {"nodes": 400, "links": 3_000}, "M": {"nodes": 20_000, "links": 200_000}}
+_SIZES = {"S": {"nodes": 200, "links": 1_200}, "M": {"nodes": 20_000, "links": 200_000}}
 _SIZES["L"] = {"nodes": 100_000, "links": 1_000_000}
 _PRODUCTS = 60
 _FOCAL = ("CHN", "USA", "JPN", "DEU", "AUS", "CHL", "IDN", "COD")
