@@ -6,6 +6,7 @@ cvxpy), in the same order of columns and rows, so that a solver that is handed e
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,17 @@ from supplyrisk.portfolio.matrix import Matrix
 
 from .harness import Missing
 
-__all__ = ["Instance", "cvxpy_problem", "instance", "linopy_model", "ours", "pass_raw", "raw", "raw_options"]
+__all__ = [
+    "Instance",
+    "cvxpy_problem",
+    "instance",
+    "linopy_model",
+    "ours",
+    "pass_raw",
+    "pyomo_rules",
+    "raw",
+    "raw_options",
+]
 
 ALPHA, WEIGHT, PENALTY, SPOT = 0.9, 0.5, 20.0, 1.6
 
@@ -245,11 +256,32 @@ def pass_raw(args: tuple[Any, ...]) -> Any:
     return h
 
 
+def pyomo_rules(args: tuple[Any, ...]) -> Any:
+    """The matrices as a Pyomo model in the usual way: a rule for each row, terms summed one by one."""
+    import pyomo.environ as pyo
+
+    n, m, cost, upper, low, high = args[0], args[1], args[6].tolist(), args[8], args[9].tolist(), args[10].tolist()
+    start, index, value, kind = args[11].tolist(), args[12].tolist(), args[13].tolist(), args[14]
+
+    def row(model: Any, i: int) -> Any:
+        body = sum(value[k] * model.x[index[k]] for k in range(start[i], start[i + 1]))
+        sides = (None if np.isinf(low[i]) else low[i], None if np.isinf(high[i]) else high[i])
+        return (body, sides[1]) if sides[0] == sides[1] else (sides[0], body, sides[1])
+
+    model: Any = pyo.ConcreteModel()
+    model.x = pyo.Var(range(n), bounds=lambda _, j: (0, None if np.isinf(upper[j]) else upper[j]))
+    for j in np.flatnonzero(kind).tolist():
+        model.x[j].domain = pyo.Binary
+    model.row = pyo.Constraint(range(m), rule=row)
+    model.goal = pyo.Objective(expr=sum(v * model.x[j] for j, v in enumerate(cost) if v))
+    return model
+
+
 def linopy_model(d: Instance) -> Any:
     """The same model in linopy's own words."""
     try:
-        import linopy
-        import xarray as xr
+        linopy: Any = importlib.import_module("linopy")
+        xr: Any = importlib.import_module("xarray")
     except ImportError as err:
         raise Missing("linopy") from err
     k, s, c, w = d.shape
@@ -306,7 +338,7 @@ def linopy_model(d: Instance) -> Any:
 def cvxpy_problem(d: Instance) -> Any:
     """The same model in cvxpy's own words."""
     try:
-        import cvxpy as cp
+        cp: Any = importlib.import_module("cvxpy")
     except ImportError as err:
         raise Missing("cvxpy") from err
     k, s, c, w = d.shape

@@ -52,7 +52,7 @@ def live_model(name: str) -> Any:
     import pyomo.environ as pyo
 
     m = pyo.ConcreteModel(name=name)
-    object.__setattr__(m, _OURS, {"groups": [], "blocks": [], "vars": [], "squares": []})
+    object.__setattr__(m, _OURS, {"groups": [], "blocks": [], "vars": [], "squares": [], "flat": []})
     return m
 
 
@@ -93,6 +93,9 @@ def attach(m: Any, matrix: Matrix) -> None:
         ours["vars"].append(var)
 
     def variable(column: int) -> Any:
+        flat = ours["flat"]
+        if column < len(flat):
+            return flat[column]
         for group, var in zip(ours["groups"], ours["vars"], strict=True):
             if group.start <= column < group.start + group.n:
                 return var[group.keys[column - group.start]]
@@ -110,8 +113,9 @@ def attach(m: Any, matrix: Matrix) -> None:
             mine = order[start[i] : start[i + 1]]
             merged: dict[int, float] = {}
             for c, v in zip(b.col[mine].tolist(), b.value[mine].tolist(), strict=True):
-                merged[c] = merged.get(c, 0.0) + v
-            merged = {c: v for c, v in merged.items() if v != 0.0}
+                merged[c] = merged[c] + v if c in merged else v
+            if 0.0 in merged.values():
+                merged = {c: v for c, v in merged.items() if v != 0.0}
             lo, hi = inf(b.lower[i]), inf(b.upper[i])
             if not merged or (lo is None and hi is None):
                 good = (lo is None or lo <= 0.0) and (hi is None or hi >= 0.0)
@@ -156,9 +160,7 @@ def complete(m: Any, matrix: Matrix) -> Any:
 
     attach(m, matrix)
     ours = getattr(m, _OURS)
-    for group, var in zip(ours["groups"], ours["vars"], strict=True):
-        for key in group.keys:
-            var[key]
+    ours["flat"] = [var[key] for group, var in zip(ours["groups"], ours["vars"], strict=True) for key in group.keys]
     for block in ours["blocks"]:
         con = m.component(block.name)
         made = set(np.unique(block.row).tolist())
