@@ -188,7 +188,7 @@ class Build:
         worst = t["grade"].map(_RANK).fillna(len(GRADES) - 1)
         t["rank"] = np.where(t["mixed"], np.maximum(worst, _RANK["B"]), worst)
         flows = t.groupby(keys, as_index=False).agg(
-            quantity=("quantity", "sum"),
+            quantity=("quantity", lambda s: s.sum(min_count=1)),
             low=("low", lambda s: s.sum(min_count=len(s))),
             high=("high", lambda s: s.sum(min_count=len(s))),
             value=("value", lambda s: s.sum(min_count=1)),
@@ -217,6 +217,7 @@ class Build:
         flows["supplier"] = producer.where(producer.isin(self._makers()), producer + ":demand")
         flows["buyer"] = pool_id(flows["product"], flows["destination"])
         flows["note"] = "HS " + flows["hs6"] + flows["caveat"].map(lambda v: f": {v}" if v else "")
+        flows["missing"] = pd.Series("not_available", index=flows.index).where(flows["quantity"].isna())
         self._add(flows, "observed")
         self._carve_rest()
 

@@ -43,7 +43,6 @@ _STEPS = {
     "electric-car-manufacturing": ("device", "Electric cars"),
     "electric-scooter-manufacturing": ("device", "Electric scooters"),
 }
-_EXTRA = {"The Netherlands": "NLD", "UAE": "ARE"}
 _SOURCE = "cobalt_supply_chains"
 _ROLES = {"SUPPLIER_IN": ("end", "start", "supplier"), "BUYER_IN": ("end", "start", "buyer"),
           "SUPPLIER_FACILITY": ("start", "end", "supplier_site"), "BUYER_FACILITY": ("start", "end", "buyer_site"),
@@ -172,7 +171,7 @@ def _tables(path: PathLike, report: Report) -> dict[str, pd.DataFrame]:
 
 
 def _places(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
-    place = countries(frame["place"], "name", _EXTRA)
+    place = countries(frame["place"], "name")
     report.unknown("country", frame.loc[place.isna(), "place"].dropna())
     out = frame.assign(country=place.mask(place == AGGREGATE))
     return out.drop_duplicates("id").set_index("id")

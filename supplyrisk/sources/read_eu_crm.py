@@ -52,7 +52,6 @@ _EU27 = frozenset(
         "SWE",
     ]
 )
-_EXTRA = {"Libanon": "LBN", "Brasil": "BRA", "Hongkong": "HKG", "Korea S.": "KOR", "DRC": "COD"}
 _STAGES = {"e": "E", "extraction": "E", "p": "P", "processing": "P", "refining": "P"}
 _SOURCE = "ec_crm_2023"
 
@@ -133,7 +132,7 @@ def eu_crm(path: PathLike, *, scope: str | None = None, year: int = 2020) -> Rea
         report.notes.append(f"{int(signless.sum())} shares without a percent sign are read as percent")
     data = pd.concat([data, parsed.rename(columns={"value": "share"})], axis=1)
     data["t"] = numbers(data["t"])["value"]
-    place = countries(data["place"], "name", _EXTRA)
+    place = countries(data["place"], "name")
     data["country"] = place.mask(place == AGGREGATE)
     report.unknown("country", data.loc[place.isna(), "place"], data["share"].fillna(0.0)[place.isna()])
     report.drop("totals and unions", int((place == AGGREGATE).sum()))

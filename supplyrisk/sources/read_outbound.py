@@ -14,10 +14,9 @@ from .places import AGGREGATE, countries
 __all__ = ["aei_investments", "aiddata_projects"]
 
 _EXTRA = {
-    "Britain": "GBR", "Trinidad-Tobago": "TTO", "Sao Tome": "STP", "Bosnia": "BIH", "Micronesia": "FSM",
-    "West Bank and Gaza Strip": "PSE", "Africa, regional": AGGREGATE, "Asia, regional": AGGREGATE,
+    "Africa, regional": AGGREGATE, "Asia, regional": AGGREGATE,
     "Oceania, regional": AGGREGATE, "America, regional": AGGREGATE, "Europe, regional": AGGREGATE,
-    "Middle East, regional": AGGREGATE, "Multi-Region": AGGREGATE, "UAE": "ARE",
+    "Middle East, regional": AGGREGATE, "Multi-Region": AGGREGATE,
 }  # fmt: skip
 # Subsectors that name one product; "Steel" covers iron ore, chrome and mills alike, so it names none.
 _PRODUCTS = {"copper": "copper.mine", "aluminum": "bauxite.mine", "aluminium": "bauxite.mine"}

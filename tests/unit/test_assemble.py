@@ -397,3 +397,19 @@ def test_inputs_are_not_changed() -> None:
     assemble(products=products("x.mine", "x.refined"), production=made, trade=flows, concordance=HEADING)
     pd.testing.assert_frame_equal(made, before[0])
     pd.testing.assert_frame_equal(flows, before[1])
+
+
+def test_a_flow_without_weight_is_missing_and_no_zero() -> None:
+    flows = trade([("CHN", "JPN", 5.0), ("CHN", "DEU", np.nan)])
+    flows.loc[1, "value"] = 70.0
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 60.0)]),
+        trade=flows,
+        concordance=HEADING,
+    )
+    links = g.links.set_index(["supplier", "buyer"])
+    bare = links.loc[("x.refined@CHN", "x.refined@DEU:demand")]
+    assert np.isnan(bare["quantity"])
+    assert (bare["missing"], bare["value"]) == ("not_available", 70.0)
+    assert flow(g, "x.refined@CHN", "x.refined@JPN:demand") == 5.0
