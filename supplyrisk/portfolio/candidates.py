@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -45,6 +46,11 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "project"
 
 
+# Plans of one graph are often solved many times over: the last few answers are kept as long as the graph is.
+_KNOWN: weakref.WeakKeyDictionary[SupplyGraph, dict[tuple[object, ...], Candidates]] = weakref.WeakKeyDictionary()
+_MOST = 4
+
+
 def read_candidates(
     graph: SupplyGraph,
     products: Iterable[str],
@@ -71,8 +77,23 @@ def read_candidates(
     -------
     Candidates
     """
+    wanted = tuple(products)
+    known = _KNOWN.setdefault(graph, {})
+    key = (wanted, utilisation, horizon, estimate)
+    if key not in known:
+        found = _read(graph, wanted, utilisation, horizon, estimate)
+        if found.graph is graph:
+            return found  # kept, it would keep the graph alive
+        while len(known) >= _MOST:
+            del known[next(iter(known))]
+        known[key] = found
+    return known[key]
+
+
+def _read(
+    graph: SupplyGraph, wanted: tuple[str, ...], utilisation: float, horizon: int | None, estimate: bool
+) -> Candidates:
     frame = graph.tables["projects"]
-    wanted = list(products)
     frame = frame[frame["product"].isin(wanted)].reset_index(drop=True)
     intensity = (frame["capex"] / frame["capacity"].where(frame["capacity"] > 0)).groupby(frame["product"]).median()
     guess = frame["capacity"] * frame["product"].map(intensity).astype(float)
