@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from .. import __version__
-from ..errors import Problem, SchemaError, unknown_name
+from ..errors import Problem, SchemaError, UnknownNameError, unknown_name
 from ..graph import SupplyGraph
 from ..jurisdictions import scope
 from ..plots.style import scope_text, sources_text
@@ -22,7 +22,7 @@ from ..registry import registries
 from ..schema import GRADES, TABLES, parse_node_id
 from ..shocks import Impact
 from .act import ActReading, newest_act, read_act, read_impact
-from .blocks import Picture, to_html, to_markdown
+from .blocks import Picture, listed, to_html, to_markdown
 from .dependence import HEADLINE, dependence, top, unknown_flows
 from .plan import PlanReading, make_plan, read_plan
 from .story import RESPONSIBLE_USE, kicker, story, title
@@ -66,6 +66,8 @@ class Brief:
         Figures by grade (``A .. assumption``, ``total``), ``links`` and ``world_pool``: how many, and how many of them estimated.
     gaps, sources, methods : DataFrame
         Recorded gaps, sources with terms, methods, of what is in the brief.
+    unscored : tuple of str
+        Products asked for that cannot be scored: no flow to the buyers is known.
     """
 
     graph: SupplyGraph
@@ -87,6 +89,7 @@ class Brief:
     headline_at: float
     years: str
     chain: str
+    unscored: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Brief: {title(self)}; as of {self.at}>"
@@ -184,6 +187,7 @@ class Brief:
             "top": self.ten.to_dict("records"),
             "scored": self.scored.to_dict("records"),
             "headline_at": self.headline_at,
+            "not_scoreable": list(self.unscored),
             "measure": None
             if act is None
             else {
@@ -355,7 +359,8 @@ def brief(
     Raises
     ------
     UnknownNameError
-        A product, buyer, focal or measure that does not exist; the nearest are named.
+        A product, buyer, focal or measure that does not exist; the nearest are named. Also where none of the products
+        can be scored for the buyers; those that can are listed.
     SchemaError
         A cap outside [0, 1], a negative budget, a date that is none.
     InfeasibleError
@@ -373,7 +378,12 @@ def brief(
     _check_numbers(cap, budget)
     impact, portfolio = _given(results)
     tell("scoring by location and by control")
-    scored = dependence(graph, codes, countries, asked)
+    scored = dependence(graph, codes, countries)
+    if not len(scored) or (asked and not scored["product"].isin(asked).any()):
+        raise _none_scored(graph, asked, scored, name, at)
+    unscored = tuple(p for p in asked if p not in set(scored["product"]))
+    if asked:
+        scored = scored[scored["product"].isin(asked)].reset_index(drop=True)
     ten = top(scored, TOP)
     tell("applying an act")
     act: ActReading | None = None
@@ -387,7 +397,7 @@ def brief(
         found, missing = newest_act(graph, codes, countries, list(asked) or order, day)
         act = None if found is None else read_act(graph, found, countries, day)
     tell("planning")
-    goal = list(asked) or ten["product"].astype(str).tolist()
+    goal = [p for p in asked if p not in unscored] or ten["product"].astype(str).tolist()
     if portfolio is not None:
         plan: PlanReading | None = read_plan(graph, portfolio, codes, countries, view, cap, scored=scored)
     else:
@@ -401,7 +411,7 @@ def brief(
     gaps = gaps[gaps["product"].isin(used)].assign(name=lambda f: f["product"].map(labels)).reset_index(drop=True)
     out = Brief(
         graph, codes, countries, name, day, tuple(asked), scored, ten, act, missing, plan, evidence, gaps, sources,
-        _methods(plan), unknown_flows(graph, countries, ten["product"].tolist()), HEADLINE, years, _chain(graph, inside),
+        _methods(plan), unknown_flows(graph, countries, ten["product"].tolist()), HEADLINE, years, _chain(graph, inside), unscored,
     )  # fmt: skip
     if path is not None:
         tell("drawing and writing")
@@ -414,6 +424,37 @@ def _products(graph: SupplyGraph, products: str | Iterable[str] | None) -> list[
         return []
     given = [products] if isinstance(products, str) else list(products)
     return list(dict.fromkeys(graph.check_product(p, "product") for p in given))
+
+
+def _none_scored(
+    graph: SupplyGraph, asked: list[str], scored: pd.DataFrame, name: str, at: str | None
+) -> UnknownNameError:
+    """Why there is nothing to report, and what there would be."""
+    day = f" as known on {at}" if at else ""
+    links = graph.index.links
+    elsewhere = []
+    for p in asked:
+        ends = links.loc[links["product"] == p, "buyer"].astype(str)
+        pools = sorted({n.partition("@")[2].removesuffix(":demand") for n in ends if n.endswith(":demand")})
+        if pools:
+            elsewhere.append(f"Flows of {p} are on record into: {'; '.join(pools)}.")
+        elif len(ends):
+            elsewhere.append(f"Flows of {p} are on record to makers that use it, not to a country's pool.")
+        else:
+            elsewhere.append(f"No flow of {p} is on record{day}.")
+    what = listed(asked, 20, "or") if asked else "any product"
+    there = sorted(scored["product"].astype(str))
+    have = (
+        f"Products with flows to {name}{day}: {', '.join(there)}."
+        if there
+        else f"No product has a flow to {name} on record{day}."
+    )
+    rest = "" if there else " Give another --buyer or a later --at."
+    lines = [
+        f"nothing to report: no flow of {what} to {name} is on record{day}, so no share can be stated.",
+        *elsewhere,
+    ]
+    return UnknownNameError(" ".join([*lines, have]) + rest, what, there)
 
 
 def _check_numbers(cap: float | None, budget: float | None) -> None:

@@ -125,6 +125,8 @@ def top(scored: pd.DataFrame, n: int, key: str = "control") -> pd.DataFrame:
     good = scored[scored["headline"] & (scored[key] > 0)].sort_values(
         [key, "product"], ascending=[False, True], kind="stable"
     )
+    if not len(good):  # joining the columns of no row has no type
+        return good.assign(also=pd.Series(dtype="object")).reset_index(drop=True)
     figures = [c for v in ("location", "control") for c in (v, f"{v}_low", f"{v}_high")]
     same = good[["chain", "stage"]].astype(str).agg("|".join, axis=1) + good[figures].round(9).astype(str).agg(
         "|".join, axis=1

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..errors import SchemaError
+from ..errors import SchemaError, UnknownNameError
 from ..graph import SupplyGraph
 from ..jurisdictions import scope
 from ..registry import Spec, objective
@@ -222,6 +222,9 @@ def _usable(graph: SupplyGraph, buyers: Sequence[str], products: Sequence[str]) 
             case = read_case(graph, buyers, [p])
         except SchemaError as err:
             left.append(f"{names[p]}: {err.problems[0].rule}")
+            continue
+        except UnknownNameError:  # none of the buyers has a pool of it
+            left.append(f"{names[p]}: no pool of these buyers")
             continue
         if p not in case.products or not len(case.pool):
             left += [f"{names[p]}: {g.note}" for g in case.gaps] or [f"{names[p]}: no pool of these buyers"]

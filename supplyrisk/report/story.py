@@ -203,6 +203,11 @@ def _asked(b: Brief) -> list[Block]:
     ]
     if b.products_asked:
         items.append(f"Products asked for: {listed(list(b.products_asked), 20)}.")
+    if b.unscored:
+        items.append(
+            f"Not scoreable: {listed(list(b.unscored), 20)}. No flow to {_group(b)} is known, so no share is stated and nothing below speaks of "
+            f"{'it' if len(b.unscored) == 1 else 'them'}."
+        )
     return [Heading("What was asked"), Bullets(tuple(items))]
 
 

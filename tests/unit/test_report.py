@@ -269,3 +269,26 @@ def test_another_focal(graph):
 def test_repr_and_notebook(made):
     assert repr(made).startswith("<Brief: How far the Minerals Security Partnership depends on China")
     assert made._repr_html_().startswith("<div><b>")
+
+
+def test_nothing_to_score_is_one_clear_message(graph):
+    with pytest.raises(UnknownNameError, match=r"no flow of any product to Luxembourg is on record") as caught:
+        brief(graph, buyers="LUX")
+    assert "No product has a flow to Luxembourg" in str(caught.value)
+    with pytest.raises(UnknownNameError, match=r"Flows of gallium\.refined are on record into: CHN; DEU; JPN; USA"):
+        brief(graph, products="gallium.refined", buyers="MYS")
+    with pytest.raises(UnknownNameError, match=r"Products with flows to Malaysia: ree\.mine"):
+        brief(graph, products="gallium.refined", buyers="MYS")
+
+
+def test_products_without_rows_are_listed_and_the_rest_goes_on(graph):
+    b = brief(graph, products=["ree.mine", "gallium.refined"], buyers="MYS")
+    assert b.scored["product"].tolist() == ["ree.mine"]
+    assert b.unscored == ("gallium.refined",)
+    assert "Not scoreable: gallium.refined" in b.text(100000)
+    assert b.to_dict()["not_scoreable"] == ["gallium.refined"]
+
+
+def test_no_row_may_carry_a_headline(made):
+    assert not len(top(made.scored.assign(headline=False), 10))
+    assert "also" in top(made.scored.iloc[:0], 10)
