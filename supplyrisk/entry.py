@@ -10,7 +10,7 @@ import pandas as pd
 
 from .errors import Problem, UnitError, unknown_name
 from .jurisdictions import country_codes
-from .schema import TABLES, Table, is_date, parse_node_id, validate_table
+from .schema import TABLES, Table, date_ceil, date_floor, is_date, parse_node_id, validate_table
 
 __all__ = ["bundle_problems", "convert_units", "owner_problems"]
 
@@ -60,6 +60,9 @@ def bundle_problems(tables: Mapping[str, pd.DataFrame], as_of: str | None = None
                 rows = list(values.index[values == value][:3])
                 hint = f"Did you mean {' or '.join(map(repr, err.close))}?" if err.close else "Use ISO 3166 alpha-3."
                 out.append(Problem(key, f"row {rows[0]}", column, "unknown country", repr(value), hint))
+    out += _unit_problems(tables["products"])
+    out += _order_problems(tables)
+    out += _orphan_problems(tables)
     nodes = tables["nodes"]
     for i, (node, product, country, kind) in enumerate(
         zip(nodes["node"], nodes["product"], nodes["country"], nodes["kind"], strict=True)
@@ -81,6 +84,77 @@ def bundle_problems(tables: Mapping[str, pd.DataFrame], as_of: str | None = None
     out += owner_problems(tables["holdings"])
     if as_of is not None and not is_date(as_of):
         out.append(Problem("graph", "-", "as_of", "not an ISO date", repr(as_of), "Write 2024-12-31."))
+    return out
+
+
+def _unit_problems(products: pd.DataFrame) -> list[Problem]:
+    """Products counted in something that is no unit."""
+    from .units import counts_goods, near_units
+
+    out = []
+    for unit in sorted(set(products["unit"].dropna().astype(str))):
+        if not counts_goods(unit):
+            rows = products.loc[products["unit"] == unit, "product"].astype(str)
+            close = near_units(unit)
+            hint = (
+                f"Did you mean {' or '.join(map(repr, close))}?"
+                if close
+                else "Use t, kg, wafer, piece, world_share ..."
+            )
+            out.append(
+                Problem(
+                    "products",
+                    ", ".join(rows.head(3)),
+                    "unit",
+                    "not a unit that goods are counted in",
+                    repr(unit),
+                    hint,
+                )
+            )
+    return out
+
+
+def _order_problems(tables: Mapping[str, pd.DataFrame]) -> list[Problem]:
+    """Facts that end before they begin."""
+    out = []
+    for name, spec in TABLES.items():
+        frame = tables[name]
+        if not spec.fact or not len(frame):
+            continue
+        both = frame[frame["valid_from"].fillna("").ne("") & frame["valid_to"].notna()]
+        for start, end, i in zip(both["valid_from"], both["valid_to"], both.index, strict=True):
+            if is_date(str(start)) and is_date(str(end)) and date_floor(str(start)) > date_ceil(str(end)):
+                out.append(
+                    Problem(
+                        name,
+                        f"row {i}",
+                        "valid_to",
+                        "ends before it begins",
+                        f"{start} to {end}",
+                        "Swap or correct them.",
+                    )
+                )
+    return out
+
+
+def _orphan_problems(tables: Mapping[str, pd.DataFrame]) -> list[Problem]:
+    """Holdings on a node id that looks like one of this graph's products and is none of its nodes, by a slip of the pen.
+
+    An asset may be a firm, and a place may hold assets of a product whose output nobody lists: only ids whose product or
+    country do not exist here are faults.
+    """
+    h = tables["holdings"]
+    if not len(h):
+        return []
+    products = set(tables["products"]["product"].dropna().astype(str))
+    out = []
+    for asset in sorted({str(a) for a in h["asset"].dropna() if "@" in str(a)}):
+        product, country, _, _ = parse_node_id(asset)
+        if product not in products or country not in country_codes():
+            known = tables["nodes"]["node"].dropna().astype(str)
+            err = unknown_name("node", asset, known)
+            hint = f"Did you mean {' or '.join(map(repr, err.close))}?" if err.close else "A firm's name holds no '@'."
+            out.append(Problem("holdings", asset, "asset", "no such product or place", repr(asset), hint))
     return out
 
 

@@ -448,8 +448,8 @@ class SupplyGraph:
         -------
         SupplyGraph
         """
-        for given in (date, known_on):
-            if given not in (None, "latest") and not is_date(str(given)):
+        for given, optional in ((date, False), (known_on, True)):
+            if not (optional and given in (None, "latest")) and not is_date(str(given)):
                 raise SchemaError(
                     [Problem("at", "-", "date", "not an ISO date", repr(given), "Write 2023-08-01.")], "the date"
                 )

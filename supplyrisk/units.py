@@ -15,7 +15,17 @@ from .errors import Problem, UnitError, close_matches
 if TYPE_CHECKING:
     import pint
 
-__all__ = ["BASIS_FACTORS", "BasisFactor", "basis_factor", "convertible", "factor", "is_unit", "registry"]
+__all__ = [
+    "BASIS_FACTORS",
+    "BasisFactor",
+    "basis_factor",
+    "convertible",
+    "counts_goods",
+    "factor",
+    "is_unit",
+    "near_units",
+    "registry",
+]
 
 _DEFINITIONS = (
     "wafer = [wafer]",
@@ -58,6 +68,7 @@ _ALIASES = {
     "thousand cubic meters": "1e3 m^3",
     "cubic meters": "m^3",
     "m3": "m^3",
+    "m2": "m^2",
     "million liters": "1e6 liter",
     "million litres": "1e6 liter",
     "wafers": "wafer",
@@ -143,6 +154,76 @@ def is_unit(unit: str) -> bool:
     return True
 
 
+_COMMON = (
+    "t",
+    "kg",
+    "g",
+    "kt",
+    "Mt",
+    "m3",
+    "m2",
+    "wafer",
+    "piece",
+    "USD",
+    "world_share",
+    "pound",
+    "troy_ounce",
+    "carat",
+)
+
+
+_COUNTED = (
+    "[mass]",
+    "[length] ** 2",
+    "[length] ** 3",
+    "[wafer]",
+    "[piece]",
+    "[world_share]",
+    "[money]",
+    "dimensionless",
+)
+
+
+def counts_goods(unit: str) -> bool:
+    """Whether goods are counted in the unit: mass, area, volume, wafers, pieces, money or a share of the world.
+
+    Parameters
+    ----------
+    unit : str
+        A unit.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> counts_goods("t"), counts_goods("wafer"), counts_goods("parsec"), counts_goods("tonz")
+    (True, True, False, False)
+    """
+    return is_unit(unit) and _quantity(unit)[1] in _COUNTED
+
+
+def near_units(unit: str) -> list[str]:
+    """Units in use whose names are near a misspelt one.
+
+    Parameters
+    ----------
+    unit : str
+        What was given.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> near_units("tonz")
+    ['tons', 'tonnes', 'tonne']
+    """
+    return close_matches(str(unit), [*_COMMON, *_ALIASES])
+
+
 def convertible(source: str, target: str) -> bool:
     """Whether two known units have the same dimension.
 
@@ -191,7 +272,7 @@ def factor(source: str, target: str) -> float:
     """
     for unit in (source, target):
         if not is_unit(unit):
-            close = close_matches(str(unit), [*_ALIASES, "t", "kg", "kt", "Mt", "wafer", "USD", "world_share"])
+            close = near_units(unit)
             hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else "Use a pint unit such as 't' or 'kg'."
             raise UnitError([Problem("units", "-", "-", "unknown unit", repr(unit), hint)], "a unit")
     a, dim_a, name_a = _quantity(source)

@@ -181,7 +181,7 @@ def graph_concentration(seed: int, nodes: int, links: int) -> Phases:
         return np.array(out)
 
     def sorted_hhi() -> FloatArray:
-        return hhi(Mix.build(segment, len(start), quantity, unit=src))
+        return np.asarray(hhi(Mix.build(segment, len(start), quantity, unit=src)), dtype=np.float64)
 
     twin, half = np.empty_like(quantity), len(quantity) // 2
 

@@ -36,7 +36,7 @@ def io_lookthrough(seed: int, regions: int, sectors: int) -> Phases:
     focal = ["R00", "R01", "R02"]
 
     def ours() -> Any:
-        return sr.exposure.io_lookthrough(flows, x, region=region, focal=focal)["lookthrough"].to_numpy()
+        return sr.exposure.io_lookthrough(flows, x, region=region.tolist(), focal=focal)["lookthrough"].to_numpy()
 
     def inverse() -> Any:
         deep = pymrio.calc_L(pymrio.calc_A(flows, x))

@@ -33,7 +33,7 @@ def ownership(seed: int, firms: int) -> Phases:
     call = (holder.tolist(), asset.tolist(), share)
 
     def ours() -> FloatArray:
-        y = sr.control.equity(*call)
+        y = sr.control.equity(call[0], call[1], call[2].tolist())
         return y.reindex(index=range(firms, firms + 10), columns=range(firms)).to_numpy(dtype=np.float64)
 
     def by_hand() -> FloatArray:

@@ -168,7 +168,11 @@ def focal_share(mix: Mix) -> FloatArray:
     >>> [round(x, 6) for x in focal_share.interval([60, 20], focal=[1, 0], unknown=20)]
     [0.6, 0.8]
     """
-    return _mean_of_part(mix, mix.fine.focal)
+    fine = mix.fine
+    out = _mean_of_part(mix, fine.focal)
+    # A market of unknown size has a share where its suppliers are beyond doubt, not where they may be anyone.
+    doubt = (fine.sum(fine.focal_high - fine.focal_low) > 0) & ~(fine.sum(fine.known) > 0)
+    return np.where(doubt, np.nan, out)
 
 
 def _bottleneck_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:

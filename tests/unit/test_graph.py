@@ -243,3 +243,44 @@ def test_repr_is_one_line_and_html_is_escaped():
     assert "\n" not in repr(g)
     evil = SupplyGraph(g.tables, name="<script>alert(1)</script>")
     assert "<script>" not in evil._repr_html_()
+
+
+@pytest.mark.parametrize("unit", ["tonz", "banana", "parsec", "m/s", "kg/"])
+def test_a_product_is_counted_in_a_unit_of_goods(unit):
+    t = tables(make(1))
+    with pytest.raises(SchemaError, match="not a unit that goods are counted in"):
+        SupplyGraph.from_tables({**t, "products": t["products"].assign(unit=unit)})
+
+
+def test_dates_in_order_and_holdings_on_things_that_exist():
+    t = tables(make(1, holdings=False))
+    held = {"holder": "h", "holder_country": "CHN", "type": "equity", "share": 0.4, "source": "made", "grade": "A"}
+    holdings = pd.DataFrame(
+        [
+            {"asset": "x0.form@CHN", "valid_from": "2024-05", "valid_to": "2023", **held},
+            {"asset": "x0.fomr@CHN", **held},
+        ]
+    )
+    with pytest.raises(SchemaError) as caught:
+        SupplyGraph.from_tables({**t, "holdings": holdings})
+    text = str(caught.value)
+    assert "ends before it begins" in text
+    assert "no such product or place" in text
+
+
+def test_explain_answers_for_every_node_and_product_of_the_atlas(atlas):
+    import supplyrisk as sr
+
+    for node in atlas.index.nodes["node"]:
+        atlas.explain(node)
+    for product in atlas.products["product"].iloc[::4]:
+        for view in ("location", "control"):
+            sr.explain(atlas, product=product, view=view)
+
+
+def test_a_market_that_nobody_has_measured_has_no_share(atlas):
+    import supplyrisk as sr
+
+    s = sr.score(atlas, by="product", bounds=True)
+    assert s.loc[s["coverage"] == 0, "focal_share"].isna().all()
+    assert s["focal_share_high"].ge(s["focal_share"].fillna(0)).all()
