@@ -11,7 +11,8 @@ The rules, in the order in which they are applied:
    record is a producer of unknown output if it exports more than it imports, and a re-exporting pool otherwise.
 3. What a producer does not export stays at home (``balanced``). Where the headings cover only part of the trade of
    a product this holds for net importers alone; a net exporter's rest goes to the world pool.
-4. Import-source shares (``observed``) link buyers whose trade is not at hand. A supplier that nobody lists is a
+4. Import-source shares (``observed``) link buyers whose trade is not at hand; times a level that nobody gives they
+   are ``assumed`` quantities in observed proportions (``A-NOMINAL``). A supplier that nobody lists is a
    producer inside the unlisted rest if it mines the product or makes what it is made of, and a trader otherwise. The
    unnamed rest is split over the other producers in proportion to what they have left, and beyond that over unnamed
    re-exporters (``assumed``). Traders without a known inflow draw on the world pool.

@@ -55,6 +55,8 @@ RULES = ("majority", "aggregate", "creditor")
 _CONTRACTS = ("offtake", "finance", "technology", "operator")
 # Codes that are no place: whoever stands behind them may be the focal.
 _NOBODY = ("UNK", "ROW", "WLD", "ALL", "ASE")
+# Pools that are nobody's place: by location, too, they are what feeds them. Unnamed sellers (ROW) are elsewhere.
+_MIXED = tuple(c for c in _NOBODY if c != "ROW")
 _ROUNDS = 300
 
 
@@ -251,14 +253,14 @@ def _location(graph: SupplyGraph, focal: tuple[str, ...]) -> FloatArray:
     hit = pd.Series(country, dtype=object).isin(focal).to_numpy(dtype=float)
     high = hit.copy()
     # The unlisted rest may hide a focal place only if that place is not listed for the product already.
-    rest = np.isin(country, [c for c in _NOBODY if c not in focal]) & (kind != "demand")
+    world = np.isin(country, [c for c in _MIXED if c not in focal]) & (kind == "demand")
+    rest = np.isin(country, [c for c in _NOBODY if c not in focal]) & ~world
     if rest.any():
         product = ix.nodes["product"].astype("object").to_numpy()
         listed = pd.Series(country[(hit > 0) & (kind == "producer")], dtype=object)
         by = listed.groupby(product[(hit > 0) & (kind == "producer")]).nunique()
         full = set(by.index[by == len(focal)])
         high[rest] = np.array([p not in full for p in product[rest]], dtype=float)
-    world = np.isin(country, [c for c in _NOBODY if c not in focal]) & (kind == "demand")
     return _mix_interval(ix, world, np.column_stack([hit, hit, high]))
 
 
@@ -414,7 +416,7 @@ def composition(
     place = col.get_indexer(pd.Index(country, dtype=object))
     k, n = len(names), ix.n
     pools = (
-        np.isin(country, _NOBODY) & (kind == "demand")
+        np.isin(country, _MIXED) & (kind == "demand")
         if view == "location"
         else (kind == "demand") | ((kind == "stock") & (np.bincount(ix.dst, minlength=n) > 0))
     )

@@ -342,11 +342,13 @@ class Build:
             supplier=s["node"],
             buyer=pool_id(s["product"], s["buyer"]),
             quantity=s["share"] * s["level"],
-            grade=worst(s["grade"], ["B"] * len(s)),
+            # The shares are facts; times a level that nobody gives, the quantity is not.
+            grade=np.where(s["nominal"], "assumption", worst(s["grade"], ["B"] * len(s))),
+            method=np.where(s["nominal"], "assumed", "observed"),
             note=s["note"].fillna("import share").astype(str) + s["level_note"],
             year=s["level_year"],
         )
-        self._add(named, "observed")
+        self._add(named)
         firm = named[named["supplier"].isin(likely) & ~named["nominal"]]
         self._carve(firm.groupby("supplier")["quantity"].sum())
         rest = s.groupby(["product", "buyer"], as_index=False).agg(
