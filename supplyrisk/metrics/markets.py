@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["KEYS", "MARKETS", "Market", "Places", "alone", "lines_of"]
 
 KEYS = ("link", "product", "buyer", "coalition", "stage", "chain", "commodity")
-MARKETS = ("supply", "production", "capacity", "exports", "imports")
+MARKETS = ("supply", "production", "capacity", "exports", "imports", "import_value")
 # The European Union as one party, and the coalition that lists its members.
 _UNION, _UNION_MEMBERS = "EUE", "EU27"
 
@@ -191,6 +191,13 @@ def _from_links(graph: SupplyGraph, pick: IntArray, market: IntArray, keys: pd.D
     )
 
 
+def _in_value(graph: SupplyGraph, lines: Lines) -> Lines:
+    """The same lines by what was paid for them; estimated links state no value, so their bounds are open."""
+    paid = graph.index.links["value"].to_numpy(dtype=np.float64)[lines.row]
+    gone = np.isnan(paid)
+    return replace(lines, quantity=paid, low=np.where(gone, 0.0, paid), high=np.where(gone, np.inf, paid))
+
+
 def _segments(graph: SupplyGraph) -> Market:
     ix, places = graph.index, Places(graph)
     pick = np.arange(len(ix.src), dtype=np.int64)
@@ -309,7 +316,7 @@ def _own_use(graph: SupplyGraph, places: Places, nodes: IntArray, use: FloatArra
 def _buyers(graph: SupplyGraph, market: str) -> Market:
     ix, places = graph.index, Places(graph)
     keep = places.pool_links & (places.country[ix.dst] != "WLD") if len(ix.src) else np.zeros(0, dtype=bool)
-    if market == "imports":
+    if market in ("imports", "import_value"):
         keep &= places.country[ix.src] != places.country[ix.dst]
     pick = np.flatnonzero(keep)
     frame = pd.DataFrame({"product": places.link_product[pick], "buyer": places.country[ix.dst[pick]]})
@@ -320,6 +327,8 @@ def _buyers(graph: SupplyGraph, market: str) -> Market:
         f: use[c].reindex(at).to_numpy(dtype=np.float64)
         for f, c in (("demand", "use"), ("demand_low", "use_low"), ("demand_high", "use_high"))
     }
+    if market == "import_value":
+        return Market(_in_value(graph, _from_links(graph, pick, market_of, keys)), keys)
     return Market(_from_links(graph, pick, market_of, keys, **demand), keys)
 
 
@@ -356,7 +365,7 @@ def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str |
         if len(ix.src):
             # Goods are counted where they enter: what members send each other from pool to pool came in before.
             keep = places.pool_links & mine[ix.dst] & ~mine[ix.src]
-            if market == "imports":
+            if market in ("imports", "import_value"):
                 keep &= ~np.isin(places.country[ix.src], list(home))
         pick = np.flatnonzero(keep)
         parts.append((pick, pd.DataFrame({"product": places.link_product[pick], "coalition": name})))
@@ -376,6 +385,8 @@ def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str |
     index = pd.MultiIndex.from_arrays([where[hit], using["country"].to_numpy(dtype=object)[hit]])
     own = pd.Series(using["use"].to_numpy(dtype=np.float64)[hit], index=index)
     own = own[~own.index.duplicated()]
+    if market == "import_value":
+        return Market(_in_value(graph, _from_links(graph, pick, market_of, keys)), keys)
     return Market(_from_links(graph, pick, market_of, keys, users=own, outsiders=0.0, **demand), keys)
 
 
@@ -435,7 +446,7 @@ def lines_of(
             ],
             "score()",
         )
-    taken = ("supply", "imports") if who and who[0] != "link" else ("supply",)
+    taken = ("supply", "imports", "import_value") if who and who[0] != "link" else ("supply",)
     allowed = taken if who else ("supply", "production", "capacity", "exports")
     if market not in allowed:
         raise SchemaError(

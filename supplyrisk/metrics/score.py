@@ -510,9 +510,9 @@ def score(
         What a row is. ``link``; or any of ``product``, ``stage``, ``chain``, ``commodity`` with at most one of
         ``buyer`` and ``coalition``. Without a buyer the market is the world's production; with one, what flows into
         the buyer's pool (no pool, no row). A row of several products has the worst of them, never a mean.
-    market : {"supply", "production", "capacity", "exports", "imports"}
+    market : {"supply", "production", "capacity", "exports", "imports", "import_value"}
         Which volume. ``supply`` is production without a buyer, and all intake with one; ``imports`` leaves home
-        supply out.
+        supply out; ``import_value`` is ``imports`` in USD, as far as links state it.
     bounds : bool
         Add ``*_low`` and ``*_high``: the range over all admissible completions of what is uncertain.
     metrics : iterable, optional
