@@ -346,7 +346,7 @@ def test_project_capacities_are_in_the_unit_of_their_product(reg: dict[str, pd.D
     p = reg["projects"].set_index(["name", "product"])["capacity"]
     assert p[("Wagerup gallium", "gallium.refined")] == pytest.approx(100_000)  # kg
     assert p[("Thacker Pass", "lithium.refined")] == pytest.approx(40_000 / 5.3231, rel=1e-4)  # Li, not LCE
-    assert p[("Onsan germanium", "germanium.refined")] == pytest.approx(10 / 166, abs=1e-4)  # share of the world
+    assert p[("Onsan germanium", "germanium.refined")] == pytest.approx(10_000)  # kg
     assert p[("Sangdong", "tungsten.mine")] == pytest.approx(2300 / 1.2611, rel=1e-4)  # W, not WO3
     assert np.isnan(p[("Mountain Pass", "rare_earths.mine")])  # output of a year is no nameplate
     grade = reg["projects"].set_index(["name", "product"])["capacity_grade"]
