@@ -11,7 +11,7 @@ from ..errors import SchemaError, unknown_name
 from ..graph import SupplyGraph
 from ..schema import date_floor
 from ..shocks import Impact, enact, simulate, state
-from .who import pool_rows
+from .who import nominal_links, pool_rows
 
 __all__ = ["ActReading", "newest_act", "read_act", "read_impact"]
 
@@ -40,7 +40,8 @@ class ActReading:
     sources, grades : tuple of str
         Titles of the sources, and grades of the rows.
     losses : DataFrame
-        A row per pool of the buyers that loses anything: ``buyer, product, name, demand, unmet, unmet_share, low,
+        A row per pool of the buyers that loses part of a need above zero; amounts are NaN where the level of the need is
+        not known or nominal: ``buyer, product, name, demand, unmet, unmet_share, low,
         high, unit, grade``.
     others : DataFrame
         The same for producers in the buyers' countries that lose an input.
@@ -174,10 +175,14 @@ def read_impact(
     """
     everyone = list(buyers)
     names = graph.tables["products"].set_index("product")["name"]
-    unmet = impact.unmet[impact.unmet["high"] > 0]
+    unmet = impact.unmet[(impact.unmet["high"] > 0) & ~(impact.unmet["demand"] <= 0)]  # all of nothing is no loss
+    weighed = set(graph.index.links.loc[nominal_links(graph), "buyer"])
     pools = set(pool_rows(graph, everyone)["node"])
     grade = graph.index.nodes.set_index("node")["output_grade"]
     columns = ["node", "buyer", "product", "demand", "unmet", "unmet_share", "low", "high", "unit"]
+    assumed = unmet["node"].isin(weighed)  # the share is a fact, the level is not
+    unmet = unmet.assign(_known=unmet["demand"].notna(), **{c: unmet[c].mask(assumed) for c in ("demand", "unmet")})
+    columns.append("_known")
     rows = unmet.assign(name=unmet["product"].map(names))[["name", *columns]]
     losses = _worst_first(rows[rows["node"].isin(pools)])
     makers = _worst_first(rows[(unmet["kind"] == "producer") & rows["buyer"].isin(everyone)])
@@ -213,8 +218,11 @@ def read_impact(
 
 
 def _worst_first(rows: pd.DataFrame) -> pd.DataFrame:
-    order = rows.sort_values(["unmet_share", "unmet", "node"], ascending=[False, False, True], kind="stable")
-    return order.reset_index(drop=True)
+    """Largest share first; where the need itself is undefined, after all others."""
+    order = rows.sort_values(
+        ["_known", "unmet_share", "unmet", "node"], ascending=[False, False, False, True], kind="stable"
+    )
+    return order.drop(columns="_known").reset_index(drop=True)
 
 
 def _first(dates: pd.Series) -> str:

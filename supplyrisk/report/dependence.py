@@ -11,7 +11,7 @@ from ..graph import SupplyGraph
 from ..metrics import score
 from ..plots.shares import worst_grade
 from ..schema import TABLES, coerce, parse_node_id
-from .who import UNION, pool_rows
+from .who import UNION, nominal_links, pool_rows
 
 __all__ = ["HEADLINE", "dependence", "grouped", "top", "unknown_flows"]
 
@@ -65,9 +65,11 @@ def dependence(
     -------
     DataFrame
         ``product, name, chain, stage, unit, volume, location, location_low, location_high, control, control_low, control_high, graded,
-        headline, grade, buyers``, largest control share first. ``graded`` is the part of the volume graded A or B;
+        headline, grade, buyers, nominal``, largest control share first. ``graded`` is the part of the volume graded A or B;
         ``headline`` whether that is enough, two buyers have figures of their own, and, where control adds to location, the focal holdings recorded are mostly
-        graded A or B too; ``grade`` the weakest grade of a flow; ``buyers`` those with a pool of the product.
+        graded A or B too; ``grade`` the weakest grade of a flow; ``buyers`` those with a pool of the product;
+        ``nominal`` the part of the weight whose quantity is not known and stands at a nominal level (assumption A-NOMINAL): above 0 there
+        is no volume, above one half a group's product carries no headline.
     """
     here, coalition = grouped(graph, buyers)
     frames = {}
@@ -95,9 +97,14 @@ def dependence(
     weakest, who = _behind(graph, pools)
     out["grade"] = out["product"].map(weakest).fillna("assumption")
     out["buyers"] = out["product"].map(who)
+    out["nominal"] = out["product"].map(_nominal(graph, pools)).fillna(0.0).astype(float)
+    # The level of a nominal flow is assumed: a sum that holds one is not a volume.
+    out["volume"] = out["volume"].where(out["nominal"] <= 0)
+    weighed = (out["nominal"] <= 0.5) | (len(set(buyers)) == 1)  # the shares of one buyer need no weights
     several = out["buyers"].map(len) >= min(FEWEST, len(buyers))
     out["headline"] = (
         several
+        & weighed
         & (out["graded"] >= HEADLINE)
         & (~adds | out["product"].map(_held(graph, focal)).map(lambda held: held is not False).astype(bool))
     )
@@ -147,6 +154,16 @@ def _held(graph: SupplyGraph, focal: Sequence[str]) -> dict[str, bool]:
     product = h["asset"].map(lambda a: parse_node_id(str(a))[0])
     good = h["grade"].isin(["A", "B"]).astype(float)
     return {str(k): bool(v >= 0.5) for k, v in good.groupby(product).mean().items()}
+
+
+def _nominal(graph: SupplyGraph, pools: pd.DataFrame) -> dict[str, float]:
+    """Part of what enters the pools of each product that stands at a nominal level."""
+    product = dict(zip(pools["node"], pools["product"], strict=True))
+    into = graph.index.links["buyer"].map(product)
+    level = pd.Series(np.nan_to_num(graph.index.quantity), index=into.index)
+    total = level.groupby(into).sum()
+    assumed = level.where(nominal_links(graph), 0.0).groupby(into).sum()
+    return {str(k): float(v) for k, v in (assumed / total.where(total > 0)).dropna().items()}
 
 
 def _behind(graph: SupplyGraph, pools: pd.DataFrame) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:

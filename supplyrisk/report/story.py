@@ -34,7 +34,11 @@ _GRADE_WORDS = {
 
 def title(b: Brief) -> str:
     """Title of a brief."""
-    return f"How far {_group(b)} depends on {_who(b)}: {_counted(len(b.ten))} products, one act, one plan"
+    return f"How far {_group(b)} depends on {_who(b)}: {_products(len(b.ten))}, {'one act' if b.act is not None else 'no act'}, {'one plan' if b.plan is not None and b.plan.status == 'optimal' else 'no plan'}"
+
+
+def _products(n: int) -> str:
+    return f"{_counted(n)} product{'' if n == 1 else 's'}"
 
 
 def _counted(n: int) -> str:
@@ -95,10 +99,14 @@ def _findings(b: Brief) -> list[str]:
             f"{_cap(group)} depends on {who} most for {_low(top['name'])}: {share(top['control'], top['control_low'], top['control_high'])} "
             f"of its supply can be stopped from there, {share(top['location'], top['location_low'], top['location_high'])} comes from sellers there."
         )
+        if len(b.ten) == 1:
+            low = float(top["control_low"])
+            out.append(f"Even at the low end of the interval {percent(low)} of it can be stopped by {who}.")
         over = int((b.ten["control_low"] > 0.5).sum())
-        out.append(
-            f"For {over} of the {_counted(len(b.ten))} products named below, more than half of the supply can be stopped by {who} even at the low end of the interval."
-        )
+        if len(b.ten) > 1:
+            out.append(
+                f"For {over} of the {_counted(len(b.ten))} products named below, more than half of the supply can be stopped by {who} even at the low end of the interval."
+            )
         gap = (b.scored["control"] - b.scored["location"]).where(b.scored["headline"])
         if gap.notna().any() and gap.max() > 0.05:
             g = b.scored.iloc[int(gap.fillna(-1.0).to_numpy().argmax())]
@@ -194,13 +202,20 @@ def _plan_line(b: Brief, plan: PlanReading) -> list[str]:
 def _asked(b: Brief) -> list[Block]:
     items = [
         f"Focal: {scope_text(b.focal)}. A share is its part of supply.",
-        f"Buyers: {_group(b)}, that is {listed([_the(c) for c in b.buyers], 40)}.",
+        f"Buyers: {_group(b)}"
+        + (f", that is {listed([_the(c) for c in b.buyers], 40)}." if b.buyers_name != country(b.buyers[0]) else "."),
         f"Day: {b.at}. Output and trade are of the latest year on record, {b.years}.",
         "By location counts what comes from sellers in the focal. By control counts what the focal can stop: what is made there, also "
         "where it arrives by way of third countries, and what firms from there control elsewhere. The bracket after a share is the interval [low, high] in per cent: what the sources' "
         "own ranges and unknown suppliers and owners allow.",
         f"A product is named here only if at least {percent(b.headline_at)} of the buyers' volume is graded A or B and, in a group, at least two buyers have figures of their own.",
     ]
+    assumed = int((b.scored["nominal"] > 0).sum())
+    if assumed:
+        items.append(
+            f"Where a buyer's volume is not known it is weighted as a tenth of world output (assumption A-NOMINAL): so in {assumed} of {len(b.scored)} "
+            "products, which show no volume; a group's product with more than half of its weight so assumed carries no headline."
+        )
     if b.products_asked:
         items.append(f"Products asked for: {listed(list(b.products_asked), 20)}.")
     if b.unscored:
@@ -272,7 +287,8 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
             Heading("Listed apart: the evidence is too thin", 3),
             Text(
                 "These shares rest to a large part on figures of low confidence, on recalled facts or on assumptions (for example that "
-                "a buyer without trade figures buys like the world), or on the figures of one buyer alone. They show where to look, not what is so.",
+                "a buyer without trade figures buys like the world), or on the figures of one buyer alone. Where no volume is known the weights "
+                "of the buyers are assumed too (A-NOMINAL). They show where to look, not what is so.",
                 "note",
             ),
             Grid(

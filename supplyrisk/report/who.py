@@ -8,11 +8,13 @@ import pandas as pd
 
 from ..errors import UnknownNameError, close_matches, unknown_name
 from ..graph import SupplyGraph
-from ..jurisdictions import check_country
+from ..jurisdictions import check_country, country_codes
 from ..plots.style import country
 from ..schema import date_ceil, date_floor
 
-__all__ = ["buyers_named", "day_of", "group_name", "pool_rows"]
+__all__ = ["NOMINAL", "buyers_named", "day_of", "group_name", "nominal_links", "pool_rows"]
+
+NOMINAL = "A-NOMINAL"  # assumption: a buyer of unknown volume takes a tenth of world output
 
 DEFAULT_GROUP = "MSP"
 UNION, UNION_MEMBERS = "EUE", "EU27"
@@ -63,6 +65,11 @@ def buyers_named(graph: SupplyGraph, buyers: str | Iterable[str] | None) -> tupl
         try:
             out.add(check_country(name, "buyer"))
         except UnknownNameError as err:
+            # Letters out of order first, coalitions and countries in one pool: MPS is MSP before it is PSE.
+            mixed = sorted(str(name).upper())
+            turned = [c for c in [*coalitions, *sorted(country_codes())] if sorted(c.upper()) == mixed]
+            if turned:
+                raise unknown_name("buyer", name, turned[:3], "buyer") from None
             near = close_matches(str(name), coalitions)
             if near or not err.close:
                 raise unknown_name("buyer", name, [*coalitions, *err.close], "buyer") from None
@@ -80,6 +87,11 @@ def group_name(graph: SupplyGraph, coalition: str) -> str:
     m = graph.tables["memberships"]
     names = m.loc[m["coalition"] == coalition, "coalition_name"].dropna()
     return f"the {names.iloc[0]}" if len(names) and not str(names.iloc[0]).lower().startswith("the ") else coalition
+
+
+def nominal_links(graph: SupplyGraph) -> pd.Series:
+    """Which links of the latest vintage have a nominal quantity: their shares are facts, their volume is assumed."""
+    return graph.index.links["note"].astype("object").fillna("").astype(str).str.contains(NOMINAL, regex=False)
 
 
 def pool_rows(graph: SupplyGraph, buyers: Sequence[str]) -> pd.DataFrame:

@@ -292,3 +292,48 @@ def test_products_without_rows_are_listed_and_the_rest_goes_on(graph):
 def test_no_row_may_carry_a_headline(made):
     assert not len(top(made.scored.assign(headline=False), 10))
     assert "also" in top(made.scored.iloc[:0], 10)
+
+
+def nominal(product):
+    g = toy_graph()
+    links = g.links
+    links["note"] = links["note"].astype("object")
+    links.loc[links["product"] == product, "note"] = "quantity unknown: a nominal level (A-NOMINAL)"
+    return g.replace(links=links)
+
+
+def test_a_nominal_level_gives_no_volume_and_no_headline():
+    b = brief(nominal("gallium.refined"))
+    row = b.scored.set_index("product").loc["gallium.refined"]
+    assert row["nominal"] == 1.0
+    assert pd.isna(row["volume"])
+    assert not row["headline"]
+    assert row["control"] > 0.9
+    assert "a tenth of world output (assumption A-NOMINAL): so in 1 of" in b.text(100000)
+    losses = brief(nominal("gallium.refined"), measure="CHN-2023-GA").act.losses
+    assert len(losses)
+    assert losses["unmet"].isna().all()
+    assert losses["unmet_share"].gt(0).all()
+
+
+def test_one_product_one_buyer_reads_well(graph):
+    b = brief(graph, products="gallium.refined", buyers="JPN")
+    text = b.text(100000)
+    assert "one product, one act" in b.title
+    assert "one products" not in text
+    assert "that is Japan" not in text
+
+
+def test_the_loss_of_a_zero_need_is_left_out(graph):
+    impact = simulate(graph, enact(graph, "CHN-2023-GA"))
+    nothing = impact.unmet.assign(demand=impact.unmet["demand"].where(impact.unmet["buyer"] != "JPN", 0.0))
+    from dataclasses import replace
+
+    b = brief(graph, replace(impact, unmet=nothing), products="gallium.refined")
+    assert "JPN" not in set(b.act.losses["buyer"])
+    assert "USA" in set(b.act.losses["buyer"])
+
+
+def test_letters_out_of_order_find_the_coalition(graph):
+    with pytest.raises(UnknownNameError, match="Did you mean 'MSP'"):
+        brief(graph, buyers="MPS")
