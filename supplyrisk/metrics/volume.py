@@ -170,6 +170,8 @@ def focal_share(mix: Mix) -> FloatArray:
     """
     fine = mix.fine
     out = _mean_of_part(mix, fine.focal)
+    if fine.focal_high.dtype.kind == "b" or fine.focal_low.dtype.kind == "b":  # flags: nothing is in doubt
+        return out
     # A market of unknown size has a share where its suppliers are beyond doubt, not where they may be anyone.
     doubt = (fine.sum(fine.focal_high - fine.focal_low) > 0) & ~(fine.sum(fine.known) > 0)
     return np.where(doubt, np.nan, out)
