@@ -80,6 +80,7 @@ def assemble(
     as_of: str | None = None,
     history: Sequence[str] = (),
     tables: Mapping[str, pd.DataFrame] | None = None,
+    balanced: bool = False,
 ) -> SupplyGraph:
     """Build a graph from tables of production, trade, recipes, use and import sources.
 
@@ -118,6 +119,8 @@ def assemble(
         Passed to :meth:`SupplyGraph.from_tables`.
     tables : mapping of str to DataFrame, optional
         Further tables of the data model (``sources``, ``holdings``, ``measures`` ...), taken as they are.
+    balanced : bool
+        Whether :func:`supplyrisk.reconcile.balance_flows` then estimates the unknown flows of all products.
 
     Returns
     -------
@@ -180,7 +183,12 @@ def assemble(
     if "stocks" in further:
         nodes = _with_stocks(nodes, further["stocks"])
     out = {"products": products, "recipes": needs, "nodes": nodes, "links": build.links, "demand": use}
-    return SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
+    graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
+    if not balanced:
+        return graph
+    from .reconcile import balance_flows
+
+    return balance_flows(graph)
 
 
 def _with_stocks(nodes: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:

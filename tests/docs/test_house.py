@@ -35,6 +35,7 @@ LAYERS = {
     "holdings": 2,
     "lookthrough": 2,
     "paths": 2,
+    "reconcile": 2,
     "sharing": 2,
     "tracing": 2,
     "metrics": 2,
