@@ -345,8 +345,8 @@ def _priors(net: _Network) -> None:
     np.subtract.at(left_s, net.tail[fixed], net.value[fixed])
     np.subtract.at(left_d, net.head[fixed], net.value[fixed])
     left_s, left_d = np.maximum(left_s, 1e-3 * supply), np.maximum(left_d, 1e-3 * demand)
-    rest = max(float(left_d.sum()), 1e-300)
     blank = link & np.isnan(net.value)
+    rest = max(float(left_d[np.unique(net.head[blank])].sum()), 1e-300)
     net.prior = np.where(np.isnan(net.value), 0.0, net.value)
     net.prior[blank] = (left_s[net.tail] * left_d[net.head] / rest)[blank]
     net.grown = blank
