@@ -244,7 +244,7 @@ def test_a_byproduct_is_limited_by_its_host() -> None:
     assert n["output_high"] == pytest.approx(7.5)  # stated 20, more than the host allows
     assert n["output"] == 4.0
     assert any("throughput of the host binds" in h for h in g.history)
-    with pytest.raises(SchemaError, match="throughput of a.refined"):
+    with pytest.raises(SchemaError, match=r"throughput of a\.refined"):
         balance_flows(byproduct(8.0))
 
 
