@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from ..errors import InfeasibleError, SolverError, SupplyRiskError, UnknownNameError
 from . import commands
-from .terminal import Parser, Progress, Refused, complain, fraction, usd
+from .terminal import Parser, Progress, Refused, complain, day, fraction, given, usd
 
 __all__ = ["EXIT_CODES", "fraction", "main", "usd"]
 
@@ -55,12 +55,16 @@ def _parser() -> Parser:
         if graph:
             p.add_argument(
                 "--graph",
+                type=given,
                 metavar="FOLDER",
                 help="your own graph: a folder written by to_parquet(), or csv files named after the tables (default: the embedded atlas)",
             )
         if at:
             p.add_argument(
-                "--at", metavar="DATE", help="as known on this day, e.g. 2025-06-30 (default: all that is known)"
+                "--at",
+                type=day,
+                metavar="DATE",
+                help="as known on this day, e.g. 2025-06-30: figures published later are left out, and states of acts are of that day (default: all that is known)",
             )
         p.add_argument("--json", action="store_true", help="machine-readable result on standard output")
         p.add_argument("--quiet", action="store_true", help="no progress; for brief, no text either")
@@ -69,17 +73,19 @@ def _parser() -> Parser:
     def focal(p: argparse.ArgumentParser) -> None:
         p.add_argument(
             "--focal",
+            type=given,
             default="CHN",
             metavar="CODE",
             help="whose grip is measured: ISO3 code(s) with '+' or ',' between (default: CHN, mainland alone)",
         )
 
     def products(p: argparse.ArgumentParser, what: str) -> None:
-        p.add_argument("--product", action="append", metavar="ID", help=f"{what}; repeatable")
+        p.add_argument("--product", type=given, action="append", metavar="ID", help=f"{what}; repeatable")
 
     def buyers(p: argparse.ArgumentParser, default: str) -> None:
         p.add_argument(
             "--buyer",
+            type=given,
             action="append",
             metavar="WHO",
             help=f"coalition (MSP, G7, EU27 ...) or ISO3 codes, ',' between; repeatable (default: {default})",
@@ -94,7 +100,10 @@ def _parser() -> Parser:
     buyers(b, "MSP, the Minerals Security Partnership at its last date")
     focal(b)
     b.add_argument(
-        "--measure", metavar="ID", help="act to apply (default: the newest that fits; `supplyrisk shock` lists them)"
+        "--measure",
+        type=given,
+        metavar="ID",
+        help="act to apply (default: the newest that fits; `supplyrisk shock` lists them)",
     )
     b.add_argument(
         "--cap",
@@ -103,17 +112,25 @@ def _parser() -> Parser:
         help="greatest focal share by control after the plan, 0.65 or 65%% (default: 65%%, or the lowest that can be reached)",
     )
     b.add_argument("--budget", type=usd, metavar="USD", help="most capital the plan may spend, e.g. 5e9 or 5bn")
-    b.add_argument("--out", metavar="FILE", help=f"HTML file to write (default: {commands.DEFAULT_OUT})")
+    b.add_argument("--out", type=given, metavar="FILE", help=f"HTML file to write (default: {commands.DEFAULT_OUT})")
 
     s = command("score", commands.score, "Dependence of every link, or by product, buyer or stage.")
     products(s, "only this product")
     buyers(s, "all")
     focal(s)
     s.add_argument(
-        "--view", default="location", metavar="VIEW", help="location, equity, control or origin (default: location)"
+        "--view",
+        type=given,
+        default="location",
+        metavar="VIEW",
+        help="location, equity, control or origin (default: location)",
     )
     s.add_argument(
-        "--by", action="append", metavar="KEY", help="product, buyer, stage ..., ',' between (default: a row per link)"
+        "--by",
+        type=given,
+        action="append",
+        metavar="KEY",
+        help="product, buyer, stage ..., ',' between (default: a row per link)",
     )
     s.add_argument("--csv", action="store_true", help="comma-separated values on standard output")
     s.add_argument("--all", action="store_true", help="all rows")
@@ -123,15 +140,20 @@ def _parser() -> Parser:
         commands.shock,
         "Apply an act, or a hypothetical ban or licence. Without arguments: the acts on record and their state.",
     )
-    k.add_argument("--measure", metavar="ID", help="act of the measures table, applied as if in force")
+    k.add_argument("--measure", type=given, metavar="ID", help="act of the measures table, applied as if in force")
     k.add_argument(
         "--ban",
+        type=given,
         action="append",
         metavar="WHO",
         help="hypothetical: the focal bans exports of --product to WHO (ISO3, or ALL)",
     )
     k.add_argument(
-        "--licence", action="append", metavar="WHO", help="hypothetical: the focal licenses exports of --product to WHO"
+        "--licence",
+        type=given,
+        action="append",
+        metavar="WHO",
+        help="hypothetical: the focal licenses exports of --product to WHO",
     )
     products(k, "product of a hypothetical measure")
     buyers(k, "everyone hit")
@@ -142,7 +164,7 @@ def _parser() -> Parser:
     products(o, "only this product")
     buyers(o, "MSP")
     focal(o)
-    o.add_argument("--view", default="control", metavar="VIEW", help="view of the cap (default: control)")
+    o.add_argument("--view", type=given, default="control", metavar="VIEW", help="view of the cap (default: control)")
     o.add_argument("--cap", type=fraction, metavar="SHARE", help="greatest focal share in each product, 0.65 or 65%%")
     o.add_argument(
         "--min-suppliers", type=int, metavar="N", help="at least so many supplying countries for each product"
@@ -157,7 +179,14 @@ def _parser() -> Parser:
         graph=False,
         at=False,
     )
-    v.add_argument("folder", nargs="?", metavar="FOLDER", help="as --graph elsewhere (default: the embedded atlas)")
+    v.add_argument(
+        "folder",
+        nargs="?",
+        type=given,
+        metavar="FOLDER",
+        help="graph to check, as --graph (default: the embedded atlas)",
+    )
+    v.add_argument("--graph", type=given, metavar="FOLDER", help="the same as the argument without a name")
     v.add_argument(
         "--tolerance",
         type=fraction,

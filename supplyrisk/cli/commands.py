@@ -117,11 +117,9 @@ def _many(values: Sequence[str] | str | None) -> list[str]:
 
 def brief(args: argparse.Namespace, progress: Progress) -> int:
     """The brief: page, text or data."""
-    from ..report import brief
+    from ..report import brief, check_target
 
-    out = Path(args.out) if args.out else Path(DEFAULT_OUT)
-    if out.is_dir():
-        raise Refused(f"--out {args.out!r} is a folder: give a file name, e.g. {out / DEFAULT_OUT}.")
+    out = check_target(args.out or DEFAULT_OUT)
     graph = _graph(args, progress)
     progress("scoring")
     result = brief(
@@ -223,7 +221,7 @@ def shock(args: argparse.Namespace, progress: Progress) -> int:
     progress("applying the measure")
     hit = simulate(graph, specs)
     progress.done()
-    unmet = hit.unmet[hit.unmet["high"] > 0]
+    unmet = hit.unmet[(hit.unmet["high"] > 0) & ~(hit.unmet["demand"] <= 0)]  # all of nothing is no loss
     if args.buyer:
         names = buyers_named(graph, _many(args.buyer))[0]
         unmet = unmet[
@@ -285,7 +283,9 @@ def optimize(args: argparse.Namespace, progress: Progress) -> int:
 
 def validate(args: argparse.Namespace, progress: Progress) -> int:
     """Broken rules, grades and open accounts of a graph."""
-    args.graph, args.at = args.folder, None
+    if args.folder and args.graph and args.folder != args.graph:
+        raise Refused(f"two graphs are given, {args.folder!r} and --graph {args.graph!r}: check one at a time.")
+    args.graph, args.at = args.folder or args.graph, None
     graph = _graph(args, progress)
     progress("checking accounts")
     faults = graph.validate()

@@ -25,7 +25,9 @@ __all__ = [
     "as_table",
     "cell",
     "complain",
+    "day",
     "fraction",
+    "given",
     "say",
     "usd",
 ]
@@ -98,21 +100,74 @@ def usd(text: str) -> float:
     return value
 
 
+def given(text: str) -> str:
+    """A name or file as the user writes it; nothing at all is refused, because it would otherwise mean the default.
+
+    Parameters
+    ----------
+    text : str
+        What was given.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> given("gallium.refined")
+    'gallium.refined'
+    """
+    if not text.strip(" ,"):
+        raise argparse.ArgumentTypeError(f"{text!r} is empty: give a value, or leave the option out.")
+    return text
+
+
+def day(text: str) -> str:
+    """A date as the user writes it: ``2025``, ``2025-06`` or ``2025-06-30``.
+
+    Parameters
+    ----------
+    text : str
+        What was given.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> day("2025-06-30")
+    '2025-06-30'
+    """
+    from ..schema import is_date
+
+    if not is_date(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO date: write 2025, 2025-06 or 2025-06-30.")
+    return text
+
+
 class Parser(argparse.ArgumentParser):
     """Raises instead of leaving the process, and says which option or command was nearly right."""
 
     def error(self, message: str) -> Any:
         """Refuse the arguments."""
-        known = [s for a in self._actions for s in a.option_strings]
+        own = [s for a in self._actions for s in a.option_strings]
+        known = list(own)
         for action in self._actions:
             if isinstance(action.choices, Mapping):
                 known += list(action.choices)
         near: list[str] = []
         for action in list(self._actions):
             if isinstance(action.choices, Mapping) and "unrecognized" in message:
-                known += [o for p in action.choices.values() for a in p._actions for o in a.option_strings]
+                # Options of the command that was given; of all of them where none can be told.
+                command = next((p for c, p in action.choices.items() if c in sys.argv[1:2]), None)
+                parsers = [command] if command is not None else list(action.choices.values())
+                known += [o for p in parsers for a in p._actions for o in a.option_strings]
         for word in re.findall(r"'([^']+)'", message)[:1] + re.findall(r"arguments?: (\S+)", message):
-            near += close_matches(word.split("=")[0], known)
+            wanted = word.split("=")[0]
+            # What stands as a value is not a misspelt option, and an option is not near itself.
+            if "argument -" not in message and wanted not in own:
+                near += close_matches(wanted, known)
         hint = f" Did you mean {' or '.join(dict.fromkeys(near))}?" if near and "invalid choice" not in message else ""
         if "invalid choice" in message and near:
             hint = f" Did you mean {near[0]}?"

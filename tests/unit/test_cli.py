@@ -74,7 +74,17 @@ def test_quiet_prints_nothing(capsys, tmp_path, folder):
         (["brief", "--budget", "lots"], 2, "not an amount"),
         (["brief", "--bugdet", "5bn"], 2, "--budget"),
         (["breif"], 2, "brief"),
-        (["brief", "--at", "yesterday"], 3, "ISO date"),
+        (["brief", "--at", "yesterday"], 2, "ISO date"),
+        (["brief", "--at", "2025-13-01"], 2, "ISO date"),
+        (["score", "--at", ""], 2, "ISO date"),
+        (["brief", "--buyer", "MPS"], 2, "Did you mean 'MSP'"),
+        (["brief", "--focal", "CHINA"], 2, "'CHN'"),
+        (["brief", "--product", ""], 2, "is empty"),
+        (["brief", "--buyer", ","], 2, "is empty"),
+        (["brief", "--out", ""], 2, "is empty"),
+        (["brief", "--out", "."], 6, "cannot be written"),
+        (["brief", "--product", "gallium.refined", "--buyer", "MYS"], 2, "Products with flows to Malaysia: ree.mine"),
+        (["brief", "--buyer", "LUX"], 2, "nothing to report"),
         (["brief", "--product", "gallium.refined", "--cap", "5%"], 4, "gallium.refined"),
         (["brief", "--out", "absent/x.html"], 6, "cannot be written"),
         (["score", "--view", "controll"], 2, "'control'"),
@@ -93,6 +103,26 @@ def test_errors_are_one_clear_message(capsys, tmp_path, folder, monkeypatch, arg
     assert err.startswith("supplyrisk: ")
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_value_is_not_a_misspelt_option(capsys):
+    code, _, err = run(capsys, "brief", "--budget", "-5")
+    assert code == 2
+    assert "not an amount" in err
+    assert "Did you mean" not in err
+
+
+def test_validate_takes_the_graph_by_either_name(capsys, folder):
+    plain = run(capsys, "validate", folder)
+    assert plain[0] == 0
+    assert run(capsys, "validate", "--graph", folder) == plain
+    code, _, err = run(capsys, "validate", "absent", "--graph", folder)
+    assert code == 2
+    assert "two graphs" in err
+
+
+def test_help_says_what_a_day_leaves_out(capsys):
+    assert "figures published later are left out" in " ".join(run(capsys, "brief", "--help")[1].split())
 
 
 def test_bad_data_is_code_3(capsys, tmp_path):
