@@ -117,12 +117,18 @@ def _findings(b: Brief) -> list[str]:
     else:
         out.append(f"No product of {group} has a share of {who} that rests on figures of grade A or B.")
     if b.act is not None:
-        out.append(_act_line(b.act))
+        out.append(_act_line(b.act, b.products_asked))
     elif b.act_missing:
         out.append(f"No act is applied: {b.act_missing}.")
     if b.plan is not None:
         out += _plan_line(b, b.plan)
     weak = int((~b.scored["headline"]).sum())
+    if len(b.scored) == 1:
+        out.append(
+            f"The one product scored {'does not rest' if weak else 'rests'} on figures of grade A or B{' and carries no headline' if weak else ''}. "
+            f"{b.evidence['assumption']} of {b.evidence['total']} figures are assumptions, {b.evidence['D']} are recalled."
+        )
+        return out
     out.append(
         f"{len(b.scored) - weak} of {len(b.scored)} products that could be scored rest on figures of grade A or B and may carry a headline; {weak} do not and are "
         f"listed apart. {b.evidence['assumption']} of {b.evidence['total']} figures are assumptions, {b.evidence['D']} are recalled."
@@ -158,11 +164,14 @@ def _cap(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _act_line(act: ActReading) -> str:
+def _act_line(act: ActReading, asked: tuple[str, ...] = ()) -> str:
     when = "" if act.state == "hypothetical" else f" On {act.on} it was {WORDS.get(act.state, act.state)}."
-    if not len(act.losses):
+    losses = act.losses[act.losses["product"].isin(asked)] if asked else act.losses
+    if asked and not len(losses) and not set(asked) & set(act.products):
+        return f"{_cap(act.name)} does not touch {'the product' if len(asked) == 1 else 'any of the products'} asked for.{when}"
+    if not len(losses):
         return f"{_cap(act.name)} would take nothing measurable from the buyers.{when}"
-    top = act.losses.iloc[0]
+    top = losses.iloc[0]
     return f"{_cap(act.name)}: applied, it would take {share(top['unmet_share'], top['low'], top['high'])} of the {_low(top['name'])} of {_the(str(top['buyer']))}.{when}"
 
 
@@ -179,7 +188,10 @@ def _plan_line(b: Brief, plan: PlanReading) -> list[str]:
         if plan.cost_change >= 0
         else f"costs {money(-plan.cost_change)} a year less than buying as today"
     )
-    text = f"A plan for the {_counted(len(moved))} of them that can be costed lowers the {plan.view} share of {who} in {len(falls)} and {cost}"
+    if len(b.scored) == 1:
+        text = f"A plan for it {'lowers' if len(falls) else 'does not lower'} the {plan.view} share of {who} and {cost}"
+    else:
+        text = f"A plan for the {_counted(len(moved))} of them that can be costed lowers the {plan.view} share of {who} in {len(falls)} and {cost}"
     text += (
         f", with {money(plan.capex)} of capital for {len(plan.builds)} project{'s' if len(plan.builds) != 1 else ''}."
         if len(plan.builds)
@@ -189,7 +201,7 @@ def _plan_line(b: Brief, plan: PlanReading) -> list[str]:
     hard = plan.caps[plan.caps["used"] > plan.caps["asked"] + 1e-9]
     if len(hard):
         out.append(
-            f"A cap of {percent(plan.cap)} is out of reach for {len(hard)} of {len(plan.caps)} products with the suppliers and projects on record; the lowest share that can be reached is "
+            f"A cap of {percent(plan.cap)} is out of reach for {len(hard)} of {_products(len(plan.caps))} with the suppliers and projects on record; the lowest share that can be reached is "
             + listed([f"{percent(r['used'])} for {_low(r['name'])}" for r in hard.to_dict("records")], 4)
             + "."
         )
@@ -510,8 +522,9 @@ def _said(b: Brief, text: str) -> str:
     ):
         out = re.sub(rf"(?<![\w.]){re.escape(p)}(?![\w.@])", _low(n).replace("\\", ""), out)
     for c in b.focal:
-        out = re.sub(rf"\b{c}\b", _the(c), out)
-    return _cap(out.replace(" for the group", " for the buyers as a group"))
+        out = re.sub(rf"(?<![\w.@#-]){c}(?![\w-])", _the(c), out)
+    out = out.replace(" for the group", " for the buyers as a group")
+    return out if re.match(r"[\w.]+@", out) else _cap(out)  # an id keeps its letters
 
 
 def _change(b: Brief) -> list[str]:

@@ -337,3 +337,19 @@ def test_the_loss_of_a_zero_need_is_left_out(graph):
 def test_letters_out_of_order_find_the_coalition(graph):
     with pytest.raises(UnknownNameError, match="Did you mean 'MSP'"):
         brief(graph, buyers="MPS")
+
+
+def test_in_short_speaks_of_the_products_asked_for_only(graph):
+    from supplyrisk.report.story import _findings
+
+    said = " ".join(_findings(brief(graph, products="ree.mine", measure="CHN-2023-GA")))
+    assert "does not touch the product asked for" in said
+    assert "gallium" not in said.replace("Licence for gallium", "")
+
+
+def test_ids_in_notes_stay_whole(made):
+    from supplyrisk.report.story import _said
+
+    assert _said(made, "ree.mine@JPN:demand: use on record") == "ree.mine@JPN:demand: use on record"
+    assert _said(made, "the act CHN-2025-MREE hits ree.mine@CHN") == "The act CHN-2025-MREE hits ree.mine@CHN"
+    assert _said(made, "share of CHN in gallium.refined") == "Share of China in refined gallium"
