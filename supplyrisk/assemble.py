@@ -14,8 +14,9 @@ The rules, in the order in which they are applied:
 4. Import-source shares (``observed``) link buyers whose trade is not at hand; times a level that nobody gives they
    are ``assumed`` quantities in observed proportions (``A-NOMINAL``). A supplier that nobody lists is a
    producer inside the unlisted rest if it mines the product or makes what it is made of, and a trader otherwise. The
-   unnamed rest is split over the other producers in proportion to what they have left, and beyond that over unnamed
-   re-exporters (``assumed``). Traders without a known inflow draw on the world pool.
+   unnamed rest is split over the other producers in proportion to what they have left (where three or more are
+   named, nobody gets more than the smallest of them), and beyond that over unnamed re-exporters (``assumed``), who are
+   elsewhere by location. They, and traders without a known inflow, draw on the world pool.
 5. Where no trade is at hand, industries that need a product draw first on their own country's output
    (``assumed``) and then on the world pool (``world_pool``).
 6. Everything a producer has left goes to the world pool ``p@WLD:demand`` (``world_pool``).

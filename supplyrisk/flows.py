@@ -353,12 +353,15 @@ class Build:
         self._carve(firm.groupby("supplier")["quantity"].sum())
         rest = s.groupby(["product", "buyer"], as_index=False).agg(
             named=("share", "sum"),
+            count=("share", "size"),
+            least=("share", "min"),
             level=("level", "first"),
             year=("level_year", "first"),
             source=("source", "first"),
             published_on=("published_on", "max"),
         )
         rest["open"] = (1.0 - rest["named"]).clip(lower=0.0) * rest["level"]
+        rest["most"] = (rest["least"] * rest["level"]).where(rest["count"] >= 3)
         self._split_rest(rest[rest["open"] > 1e-9 * rest["level"]], s)
 
     def _levels(self, s: pd.DataFrame) -> pd.DataFrame:
@@ -432,6 +435,10 @@ class Build:
         wanted = pairs["open"] * pairs["left"] / pairs["total"]
         crowd = wanted.groupby(pairs["node"]).transform("sum")
         pairs["quantity"] = wanted * np.minimum(1.0, np.where(crowd > 0, pairs["left"] / crowd, 1.0))
+        # A list of the largest suppliers leaves nobody out who sells more than the smallest of them.
+        pairs["quantity"] = pairs["quantity"].where(
+            pairs["country"] == "ROW", np.fmin(pairs["quantity"], pairs["most"])
+        )
         common = {"missing": None, "low": np.nan, "high": np.nan, "grade": "assumption"}
         part = pairs[pairs["quantity"] > 0]
         self._add(

@@ -243,6 +243,34 @@ def test_rest_beyond_other_producers_comes_from_unnamed_re_exporters() -> None:
     assert flow(g, "x.refined@WLD:demand", "x.refined@ROW:demand") == pytest.approx(5.0)
 
 
+def test_an_unnamed_seller_is_elsewhere_by_location_and_seen_through_by_origin() -> None:
+    from supplyrisk.control import focal_share
+
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 100.0)]),
+        sourcing=SHARES.iloc[:1].drop(columns="reliance"),
+    )
+    seller = g.index.code("x.refined@ROW:demand")
+    assert focal_share(g, "CHN", "location")[0][seller] == 0.0
+    assert focal_share(g, "CHN", "control")[0][seller] == 1.0
+    named = g.links.set_index("supplier").loc["x.refined@CHN"]
+    into = named[named["buyer"] == "x.refined@USA:demand"]
+    assert into["grade"].tolist() == ["assumption"]
+    assert into["method"].tolist() == ["assumed"]
+
+
+def test_no_unnamed_seller_sells_more_than_the_smallest_of_the_largest() -> None:
+    more = pd.DataFrame([{**SHARES.iloc[1].to_dict(), "supplier": "NOR", "share": 0.05}])
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 900.0), ("x.refined", "RUS", 2024, 100.0)]),
+        sourcing=pd.concat([SHARES, more]).assign(imports=100.0),
+    )
+    assert flow(g, "x.refined@RUS", "x.refined@USA:demand") == pytest.approx(5.0)
+    assert flow(g, "x.refined@ROW:demand", "x.refined@USA:demand") == pytest.approx(10.0)
+
+
 def test_a_supplier_that_mines_the_ore_is_a_producer() -> None:
     shares = SHARES.replace({"CAN": "BOL"})
     made = production(
