@@ -10,6 +10,7 @@ from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import constraint
 from ..schema import VIEWS
+from .kept import hosted
 from .levers import NOBODY
 from .lookthrough import book_origin, follow_mixes, protect
 from .model import GROUP, Build, money, number
@@ -41,7 +42,9 @@ def max_share(
 
     with :math:`s_u` the focal share of supplier :math:`u` in the view (1 in ``location`` if it stands in the focal; the
     looked-through equity, the part the focal can stop, or the traced exposure in the others) and :math:`D_b` the need.
-    Where need stays unmet or is substituted, the cap is on the share of what arrives.
+    Where need stays unmet or is substituted, the cap is on the share of what arrives. Deliveries count as their
+    maker's; by location, what is kept of a re-exporter that stands outside the focal is measured in the plan's graph as
+    the re-exporter's, so the share there is never above what the cap counts, and can be below it.
 
     Robust to share intervals with a budget of uncertainty (Bertsimas and Sim, 2004): at most :math:`\Gamma` suppliers
     are as far from their value as their upper bound :math:`s_u + \delta_u` (a fraction counts in part),
@@ -101,7 +104,10 @@ def max_share(
         s[plants] += hazard * (1.0 - s[plants])
     markets = m.pick(product, buyer)
     need = np.array([m.case.need[pools].sum() for *_, pools in markets])
-    row, col, value = m.share_rows(markets, cap, s[m.supplier])
+    weight = s[m.supplier]
+    if view in ("location", "control"):
+        weight = weight + hosted(m, s)
+    row, col, value = m.share_rows(markets, cap, weight)
     kind = f"{view}, worst case" if worst else view if rule == "majority" else f"{view}, {rule}"
 
     def where(i: int) -> str:

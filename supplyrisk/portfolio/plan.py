@@ -15,6 +15,7 @@ from ..graph import SupplyGraph
 from ..jurisdictions import scope
 from . import tables
 from .explain import binding_rows, dual_table
+from .kept import carried, hosted
 from .matrix import Compiled
 from .model import GROUP, Build, money
 from .options import RECYCLER
@@ -197,10 +198,12 @@ class Portfolio:
         """Focal shares before and after, by the ruler of the score.
 
         A row per product, buyer (the group and every pool), focal and view: ``before`` and ``after`` with their
-        bounds, and ``model``, the share as the optimiser counted it. ``after`` is measured on :attr:`graph`; it and
-        ``model`` differ only where the plan changes upstream mixes that the origin view was linearised at.
-        ``before`` attributes today's deliveries to who makes them, so that a re-export within the group counts once;
-        ``before_direct`` takes whoever sends them, as the score of the graph does.
+        bounds, and ``model``, the share as the optimiser counted it. ``before`` is measured on the input graph and
+        ``after`` on :attr:`graph`, both as the score does: by location, a pool that passes goods on is where it
+        stands. ``before_made`` attributes today's deliveries to who makes them. ``model`` counts makers; it differs from
+        ``after`` by location where kept deliveries pass through re-exporters, in the views of ownership where a
+        re-exporter stands in the focal and is kept in part (``model`` is then the higher), and by origin where the plan
+        changes the upstream mixes that the cap was linearised at.
         """
         return _share_table(self)
 
@@ -317,8 +320,11 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
             part = getattr(s, name)[m.base_supplier]
             part = np.where(np.isnan(part), 0.0 if name == "low" else s.high[m.base_supplier], part)
             base[name] = np.bincount(case.base_pool, case.base * part, len(pools))
-        before = pd.DataFrame(base, index=direct.index)
-        coefficient = np.where(np.isnan(s.value), s.high, s.value)[m.supplier]
+        made = pd.DataFrame(base, index=direct.index)
+        flag = np.where(np.isnan(s.value), s.high, s.value)
+        coefficient = flag[m.supplier]
+        if view in ("location", "control"):
+            coefficient = coefficient + hosted(m, flag)
         model = np.bincount(m.pool, x * coefficient, len(pools))
         got = np.bincount(m.pool, x, len(pools))
         for k, product in enumerate(case.products):
@@ -326,11 +332,18 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
             markets = [(GROUP, mine), *((str(m.pool_country[i]), np.array([i])) for i in mine)]
             for buyer, sel in markets:
                 row: dict[str, Any] = {"product": product, "buyer": buyer, "focal": "+".join(focal), "view": view}
-                for label, frame in (("before", before), ("before_direct", direct), ("after", after)):
+                for label, frame, weight in (
+                    ("before", direct, made["quantity"]),
+                    ("before_made", made, made["quantity"]),
+                    ("after", after, got),
+                ):
                     f = frame.iloc[sel]
-                    total = f["quantity"].sum(min_count=1)
+                    # Pools weigh by what they use, so that what is passed on within the group counts once.
+                    w = np.where(np.isnan(f["quantity"]), 0.0, np.asarray(weight, dtype=np.float64)[sel])
+                    part = f[["value", "low", "high"]].div(f["quantity"], axis=0).fillna(0.0)
+                    total = float(w.sum())
                     for name, tag in (("value", ""), ("low", "_low"), ("high", "_high")):
-                        row[label + tag] = float(f[name].sum(min_count=1) / total) if total > 0 else np.nan
+                        row[label + tag] = float(w @ part[name].to_numpy(dtype=float)) / total if total > 0 else np.nan
                 total = float(got[sel].sum())
                 row["model"] = float(model[sel].sum() / total) if total > 0 else np.nan
                 rows.append(row)
@@ -344,7 +357,7 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
             "before",
             "before_low",
             "before_high",
-            "before_direct",
+            "before_made",
             "after",
             "after_low",
             "after_high",
@@ -356,9 +369,12 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
 def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     """The graph with a plan carried out.
 
-    The group's pools are fed by the plan's deliveries alone. Pools outside the group that passed goods on to it get
+    The group's pools are fed by the plan's deliveries alone. What the plan keeps keeps its sender, also where that is
+    a re-exporter (:func:`supplyrisk.portfolio.kept.carried`), and its source, method, grade and scaled bounds; only
+    what is added is an assumption, with the interval of its grade. Pools outside the group that pass less on to it get
     less, at unchanged mixes. Spare capacity that is used becomes output; what is outbid is taken from a producer's
-    other buyers in proportion. Plants that are built stand as nodes with their inputs and owners.
+    other buyers in proportion, those who pass nothing on to the group first. Plants that are built stand as nodes
+    with their inputs and owners.
 
     Parameters
     ----------
@@ -400,47 +416,70 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     code = ix.position.get_indexer(pd.Index(case_ids, dtype=object))
     group = np.zeros(ix.n, dtype=bool)
     group[code[case.pool]] = True
-    visits = np.zeros(ix.n)
-    visits[code] = case.visits
     own = product == node_product[dst]
     in_scope = np.isin(product, case.products)
-    drop = group[dst] & own & in_scope
+    into = group[dst] & own & in_scope
+    fed, left, relaying = carried(m, flow, outbid)
     quantity = links["quantity"].astype(float).to_numpy()
-    latest_in = np.bincount(
-        ix.dst, np.nan_to_num(ix.quantity) * (ix.links["product"].to_numpy(dtype=object) == node_product[ix.dst]), ix.n
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        left = np.where(latest_in > 0, np.clip(1.0 - visits / latest_in, 0.0, 1.0), 1.0)
+    current = pd.DataFrame({"s": supplier, "b": buyer, "p": product, "y": links["year"].astype(float).fillna(-1)})
+    newest = ~current.sort_values("y", kind="stable").duplicated(["s", "b", "p"], keep="last").reindex(current.index)
     scale = np.ones(len(links))
     outside = (kind[dst] == "demand") & own & in_scope & ~group[dst]
     scale[outside] = left[dst[outside]]
-    sells = ~drop & in_scope & (node_product[src] == product)
-    current = pd.DataFrame({"s": supplier, "b": buyer, "p": product, "y": links["year"].astype(float).fillna(-1)})
-    newest = ~current.sort_values("y", kind="stable").duplicated(["s", "b", "p"], keep="last").reindex(current.index)
+    sells = ~into & in_scope & (node_product[src] == product)
     count = sells & newest.to_numpy()
-    rest = np.bincount(src[count], np.nan_to_num(quantity * scale)[count], ix.n)
+    # Who passes nothing on to the group gives first: so what the group keeps of a re-exporter keeps its mix.
+    free = ~(outside & relaying[dst])
+    leaves = np.nan_to_num(quantity * scale)
+    give = np.bincount(src[count & free], leaves[count & free], ix.n)
+    rest = np.bincount(src[count & ~free], leaves[count & ~free], ix.n)
+    # Output that no link records goes to buyers nobody names; they are outbid like the others.
+    output = np.nan_to_num(ix.nodes["output"].to_numpy(dtype=float))
+    sold = np.bincount(ix.src, np.nan_to_num(ix.quantity), ix.n)
+    give = give + np.maximum(output - sold, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        squeeze = np.where(rest > 0, np.clip(1.0 - outbid / rest, 0.0, 1.0), 1.0)
-    scale[sells] *= squeeze[src[sells]]
-    drop |= (scale <= 1e-12) & (quantity > 0)
+        squeeze = np.where(give > 0, np.clip(1.0 - outbid / give, 0.0, 1.0), 1.0)
+        more = np.where(rest > 0, np.clip(1.0 - np.maximum(outbid - give * (1.0 + NOISE), 0.0) / rest, 0.0, 1.0), 1.0)
+    scale[sells] *= np.where(free, squeeze[src], more[src])[sells]
+
+    # Links into the group: kept ones keep their evidence, scaled; only what is added is an assumption.
+    key = fed["src"].to_numpy(dtype=np.int64) * ix.n + fed["dst"].to_numpy(dtype=np.int64)
+    base_now = fed["base"].to_numpy(dtype=float)
+    after = pd.Series(fed["quantity"].to_numpy(dtype=float), index=key)
+    today_in = pd.Series(base_now, index=key)
+    mine = src * ix.n + dst
+    to, was = (s.reindex(mine).to_numpy(dtype=float) for s in (after, today_in))
+    grown = into & (to > was) & (was > 0)
+    untouched = np.ones(ix.n, dtype=bool)
+    untouched[fed["dst"].to_numpy(dtype=int)[~(fed["quantity"].to_numpy() == base_now)]] = False
+    unknown = into & ~(np.nan_to_num(quantity) > 0) & untouched[dst]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(was > 0, to / was, 0.0)
+    scale[into] = np.where(unknown, 1.0, np.where(grown, 1.0, np.nan_to_num(ratio)))[into]
+    drop = (scale <= 1e-12) & ((quantity > 0) | into)
     changed = (scale != 1.0) & ~drop
     for column in ("quantity", "low", "high", "value"):
         links[column] = links[column].astype(float) * scale
-    links.loc[changed, "note"] = "less by what the plan takes"
-    links.loc[changed, "method"] = "assumed"
+    added = np.where(grown & newest.to_numpy(), to - was, 0.0)
+    for column in ("quantity", "low", "high"):
+        links[column] = links[column].astype(float) + added
+    larger = added > 0
+    links.loc[larger, "value"] = np.nan
+    links.loc[changed & ~into, "note"] = "less by what the plan takes"
+    links.loc[changed & into, "note"] = "kept in part by the plan"
+    links.loc[larger, "note"] = "more by a delivery of the plan"
+    links.loc[larger, "grade"] = "assumption"
+    links.loc[(changed & ~into) | larger, "method"] = "assumed"
 
-    lanes = pd.DataFrame({"supplier": ids[m.supplier], "pool": m.pool, "quantity": flow})
-    lanes = lanes[lanes["quantity"] > 0].groupby(["supplier", "pool"])["quantity"].sum().reset_index()
+    fresh = fed[~(base_now > 0)]
     new = pd.DataFrame(
         {
-            "supplier": lanes["supplier"],
-            "buyer": case_ids[case.pool[lanes["pool"].to_numpy(dtype=int)]],
-            "product": np.array(case.products, dtype=object)[case.pool_product[lanes["pool"].to_numpy(dtype=int)]],
+            "supplier": ids[fresh["src"].to_numpy(dtype=int)],
+            "buyer": ids[fresh["dst"].to_numpy(dtype=int)],
+            "product": node_product[fresh["dst"].to_numpy(dtype=int)],
             "year": base.reference_year,
             "method": "assumed",
-            "quantity": lanes["quantity"],
-            "low": lanes["quantity"],
-            "high": lanes["quantity"],
+            "quantity": fresh["quantity"].to_numpy(dtype=float),
             "grade": "assumption",
             "note": "delivery of the plan",
         }

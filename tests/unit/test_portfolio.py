@@ -148,7 +148,13 @@ def test_re_export_within_the_group_is_counted_once() -> None:
     }
     plan = optimize(graph, ["NLD", "DEU"], product=P, levers=resource(redirect=0.0))
     assert plan.costs["today"].sum() == pytest.approx(70.0)
-    assert plan.graph.balance().empty
+    # What is kept passes through the same pools as today.
+    pd.testing.assert_frame_equal(plan.graph.balance(), graph.balance())
+    assert dict(zip(plan.graph.index.links["supplier"], plan.graph.index.quantity, strict=True)) == {
+        f"{P}@CHN": 50.0,
+        f"{P}@NLD:demand": 20.0,
+        f"{P}@CAN": 10.0,
+    }
 
 
 def test_pools_that_feed_only_each_other_have_an_unknown_maker() -> None:
