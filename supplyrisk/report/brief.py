@@ -346,7 +346,8 @@ def brief(
     budget : float, optional
         Most that the plan may spend on capital, USD.
     at : str, optional
-        Day to which states of acts refer. Default: the graph's own date.
+        Day to which states of acts refer. Default: the graph's own date. It filters no figure: for what was known on a day give
+        ``graph.at(day)``, which leaves out figures published later (the command line's ``--at`` does both).
     path : path-like, optional
         Write the page there; whether that is possible is tried first.
     progress : callable, optional

@@ -50,7 +50,7 @@ class PlanReading:
     builds : DataFrame
         ``project, name, product, product_name, country, capacity, delivered, unit, capex, status``.
     cost, cost_today, capex : float
-        USD a year, USD a year, USD.
+        USD a year, USD a year, USD. ``cost_today`` is the least cost of the same need without the cap.
     binding, prices, notes, left_out, conflict : tuple of str
         In words.
     solver, solver_status : str
@@ -82,7 +82,7 @@ class PlanReading:
 
     @property
     def cost_change(self) -> float:
-        """USD a year more than buying as today."""
+        """USD a year more than the least cost of the same need without the cap."""
         return self.cost - self.cost_today
 
     def to_dict(self) -> dict[str, Any]:
@@ -327,7 +327,7 @@ def read_plan(
         _buys(plan, names),
         builds.reset_index(drop=True),
         float(plan.costs["plan"].sum()),
-        float(plan.costs["today"].sum()),
+        float(plan.costs["unconstrained"].sum()),
         float(plan.plants["capex"].sum()),
         tuple(dict.fromkeys(plan.binding)),
         tuple(dict.fromkeys(caps_said)),

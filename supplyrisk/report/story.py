@@ -34,7 +34,7 @@ _GRADE_WORDS = {
 
 def title(b: Brief) -> str:
     """Title of a brief."""
-    return f"How far {_group(b)} depends on {_who(b)}: {_products(len(b.ten))}, {'one act' if b.act is not None else 'no act'}, {'one plan' if b.plan is not None and b.plan.status == 'optimal' else 'no plan'}"
+    return f"How far {_group(b)} depends on {_who(b)}: {_products(len(b.ten)) if len(b.ten) else 'no well-documented product'}, {'one act' if b.act is not None else 'no act'}, {'one plan' if b.plan is not None and b.plan.status == 'optimal' else 'no plan'}"
 
 
 def _products(n: int) -> str:
@@ -247,7 +247,8 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
         )
     ]
     if not len(b.ten):
-        return [*out, Text("None: no product scored rests on figures of grade A or B.")]
+        none = Text("None may be named: no product scored rests on figures of grade A or B.")
+        return [Heading(f"The products on which {_group(b)} depends most"), none, *_apart(b)]
     by_location = top(b.scored, len(b.ten), "location")
     rows = []
     for i, (c, loc) in enumerate(zip(b.ten.to_dict("records"), by_location.to_dict("records"), strict=False)):
@@ -293,6 +294,12 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
         out.append(
             Text(f"{r['name']}: {listed([_low(n) for n in r['also']], 12)}, whose figures are the same.", "note")
         )
+    return [*out, *_apart(b)]
+
+
+def _apart(b: Brief) -> list[Block]:
+    """Products whose evidence is too thin for a headline."""
+    out: list[Block] = []
     weak = b.scored[~b.scored["headline"] & b.scored["control"].notna()].head(12)
     if len(weak):
         out += [

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from ..errors import UnknownNameError, close_matches, unknown_name
+from ..errors import Problem, SchemaError, UnknownNameError, close_matches, unknown_name
 from ..graph import SupplyGraph
 from ..jurisdictions import check_country, country_codes
 from ..plots.style import country
-from ..schema import date_ceil, date_floor
+from ..schema import date_ceil, date_floor, is_date
 
 __all__ = ["NOMINAL", "buyers_named", "day_of", "group_name", "nominal_links", "pool_rows"]
 
@@ -25,7 +25,10 @@ def day_of(graph: SupplyGraph, at: str | None = None) -> str:
 
     Sources retrieved in a month count from its first day: nothing later is sure to have been seen.
     """
-    if at:
+    if at is not None:
+        if not is_date(str(at)):
+            wrong = Problem("brief", "-", "at", "not an ISO date", repr(at), "Write 2025, 2025-06 or 2025-06-30.")
+            raise SchemaError([wrong], "the brief's arguments")
         return date_ceil(at)
     seen = [date_floor(str(d)) for d in graph.tables["sources"]["retrieved"].dropna()]
     own = date_ceil(graph.as_of) if graph.as_of else f"{graph.reference_year}-12-31"

@@ -240,6 +240,8 @@ def test_a_failure_leaves_the_old_page(tmp_path, made, monkeypatch):
 def test_arguments_are_checked(graph):
     with pytest.raises(SchemaError, match="per cent"):
         brief(graph, cap=65)
+    with pytest.raises(SchemaError, match="not an ISO date"):
+        brief(graph, at="2025-13-01")
     with pytest.raises(SchemaError, match="budget"):
         brief(graph, budget=-1)
     with pytest.raises(UnknownNameError, match=r"gallium\.refined"):
@@ -353,3 +355,11 @@ def test_ids_in_notes_stay_whole(made):
     assert _said(made, "ree.mine@JPN:demand: use on record") == "ree.mine@JPN:demand: use on record"
     assert _said(made, "the act CHN-2025-MREE hits ree.mine@CHN") == "The act CHN-2025-MREE hits ree.mine@CHN"
     assert _said(made, "share of CHN in gallium.refined") == "Share of China in refined gallium"
+
+
+def test_a_product_without_a_headline_is_still_shown_apart():
+    b = brief(nominal("gallium.refined"), products="gallium.refined")
+    text = b.text(100000)
+    assert "no well-documented product" in b.title
+    assert "Listed apart" in text
+    assert "no products" not in text
