@@ -135,7 +135,8 @@ def _supply_lines(m: Build, pools: IntArray) -> list[str]:
             j = j[j >= 0]
             if len(j):
                 most = float(m.project_capacity[j].sum())
-                words[v] = f"{m.node[v]} (project) can deliver at most {most:.6g}, once built"
+                unit = m.unit[int(m.project_product[j[0]])]
+                words[v] = f"{m.node[v]} (project) can deliver at most {most:.6g} {unit}, once built"
         limit[np.searchsorted(who, v)] = most
     order = np.argsort(-limit, kind="stable")
     lines = [words[int(who[i])] for i in order if int(who[i]) in words and limit[i] > 0]
