@@ -41,9 +41,12 @@ class Portfolio:
     plants : DataFrame
         ``project, product, country, capacity, delivered, unit, capex, annuity, start, status``: what is built.
     costs : DataFrame
-        ``product, item, today, plan`` in USD a year.
+        ``product, item, today, plan, unconstrained`` in USD a year. ``today`` pays for today's deliveries, which may be
+        less or more than the need; compare ``plan`` with ``unconstrained``, the least cost of the same need
+        (:attr:`cost_increase`).
     offers : DataFrame
-        Every delivery the plan could choose from: ``lever, product, supplier, buyer, upper, unit_cost, project``.
+        Every delivery the plan could choose from: ``lever, product, supplier, buyer, upper, unit_cost, project``, and
+        ``share <focal> (<view>)``, the coefficient of a cap on that share.
     needs, availability, projects : DataFrame
         The rest of the model's data: what each pool needs, what each supplier can deliver, what can be built.
     duals : DataFrame
@@ -95,8 +98,11 @@ class Portfolio:
 
     @cached_property
     def offers(self) -> pd.DataFrame:
-        """Every delivery the plan could choose from."""
-        return tables.offers(self._build, self._solution.x)
+        """Every delivery the plan could choose from, and the focal part of it in each view of the plan's shares."""
+        out = tables.offers(self._build, self._solution.x)
+        for focal, view in self.focal:
+            out[f"share {'+'.join(focal)} ({view})"] = _lane_shares(self._build, focal, view)
+        return out
 
     @cached_property
     def needs(self) -> pd.DataFrame:
@@ -120,8 +126,29 @@ class Portfolio:
 
     @cached_property
     def costs(self) -> pd.DataFrame:
-        """USD a year by product and item."""
-        return tables.costs(self._build, self._solution.x)
+        """USD a year by product and item: today's deliveries, the plan, and the same need met without constraints."""
+        mine = tables.costs(self._build, self._solution.x)
+        free = self.unconstrained
+        other = tables.costs(free._build, free._solution.x).drop(columns="today")
+        out = mine.merge(
+            other.rename(columns={"plan": "unconstrained"}), on=["product", "item"], how="outer", sort=False
+        )
+        return out.fillna({"today": 0.0, "plan": 0.0, "unconstrained": 0.0})
+
+    @cached_property
+    def unconstrained(self) -> Portfolio:
+        """The least-cost plan for the same need with the same levers and no constraints: what costs compare with."""
+        from .run import optimize
+
+        w, m = self.written, self._build
+        return optimize(
+            m.case.graph, w["buyers"], product=w["products"], levers=w["levers"], horizon=m.horizon, seed=self.seed
+        )
+
+    @property
+    def cost_increase(self) -> float:
+        """USD a year that the constraints cost: the plan over the least cost of the same need without them."""
+        return float(self.costs["plan"].sum() - self.costs["unconstrained"].sum())
 
     @cached_property
     def duals(self) -> pd.DataFrame:
@@ -232,8 +259,11 @@ class Portfolio:
             f"objective {w['objective']}: {money(self.objective_value)} a year ({self.status}, gap {self.gap:.2g}, "
             f"{self.solver} {self.version}, {self.seconds:.2f} s, seed {self.seed}, input {self.fingerprint})",
         ]
-        today, plan = float(self.costs["today"].sum()), float(self.costs["plan"].sum())
-        lines.append(f"cost a year: {money(today)} today, {money(plan)} with the plan")
+        plan, free = float(self.costs["plan"].sum()), float(self.costs["unconstrained"].sum())
+        lines.append(
+            f"cost a year: {money(plan)} with the plan, {money(plan - free)} more than the least cost of the same need "
+            f"without the constraints ({money(free)}); today's deliveries cost {money(float(self.costs['today'].sum()))}"
+        )
         for r in self.shares.itertuples():
             if r.buyer == GROUP:
                 lines.append(
@@ -305,6 +335,15 @@ def market_shares(graph: SupplyGraph, pools: list[str], focal: Any, view: str) -
     return pd.DataFrame(out, index=pd.Index(pools, name="pool"))
 
 
+def _lane_shares(m: Build, focal: Any, view: str) -> FloatArray:
+    """Focal part of each delivery as a cap counts it."""
+    s = m.shares(focal, view)
+    flag = np.where(np.isnan(s.value), s.high, s.value)
+    flag = np.where(np.isnan(flag), 1.0, flag)
+    part = flag[m.supplier]
+    return part + hosted(m, flag) if view in ("location", "control") else part
+
+
 def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None) -> pd.DataFrame:
     m = p._build
     case = m.case
@@ -321,10 +360,7 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
             part = np.where(np.isnan(part), 0.0 if name == "low" else s.high[m.base_supplier], part)
             base[name] = np.bincount(case.base_pool, case.base * part, len(pools))
         made = pd.DataFrame(base, index=direct.index)
-        flag = np.where(np.isnan(s.value), s.high, s.value)
-        coefficient = flag[m.supplier]
-        if view in ("location", "control"):
-            coefficient = coefficient + hosted(m, flag)
+        coefficient = _lane_shares(m, focal, view)
         model = np.bincount(m.pool, x * coefficient, len(pools))
         got = np.bincount(m.pool, x, len(pools))
         for k, product in enumerate(case.products):

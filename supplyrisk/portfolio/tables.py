@@ -76,6 +76,7 @@ def needs(m: Build, x: FloatArray) -> pd.DataFrame:
             "product": names[case.pool_product],
             "buyer": m.pool_country,
             "need": case.need,
+            "beyond_today": m.growth,
             "unit": units[case.pool_product],
             "unmet": x[m.shortfall.at] if m.shortfall is not None else 0.0,
             "unmet_price": np.nan if m.shortfall_price is None else m.shortfall_price,

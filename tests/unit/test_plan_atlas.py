@@ -91,3 +91,42 @@ def test_a_plan_that_changes_nothing_leaves_every_link_and_score(atlas: SupplyGr
         columns = [c for c in columns if c in was]
         pd.testing.assert_frame_equal(was.loc[rows, columns], now.loc[rows, columns], check_exact=True)
     assert np.allclose(plan.shares["before"], plan.shares["after"], equal_nan=True, atol=1e-12)
+
+
+def test_the_cost_of_a_cap_compares_the_same_need(atlas: SupplyGraph) -> None:
+    """Japan's use on record is above its deliveries: the difference is not a cost of the cap."""
+    plan = optimize(atlas, "JPN", product="gallium.refined", constraints=max_share("CHN", 0.8))
+    assert plan.unconstrained.needs["need"].equals(plan.needs["need"])
+    assert plan.cost_increase == pytest.approx(plan.objective_value - plan.unconstrained.objective_value)
+    assert 0.0 < plan.cost_increase < float(plan.costs["plan"].sum() - plan.costs["today"].sum())
+    assert "more than the least cost of the same need" in plan.summary()
+
+
+def test_the_programme_can_be_rebuilt_from_the_printed_tables(atlas: SupplyGraph) -> None:
+    import highspy
+
+    plan = optimize(
+        atlas, product="gallium.refined", levers=resource(), constraints=max_share("CHN", 0.93, view="control")
+    )
+    offers, needs, have = plan.offers, plan.needs, plan.availability
+    h = highspy.Highs()
+    h.setOptionValue("output_flag", False)
+    for r in offers.itertuples():
+        h.addCol(r.yearly_cost, 0.0, r.upper, 0, [], [])
+
+    def row(low: float, high: float, at: np.ndarray, value: np.ndarray) -> None:
+        h.addRow(low, high, len(at), at.astype(np.int32), value.astype(float))
+
+    for r in needs.itertuples():
+        at = np.flatnonzero(offers["buyer"] == r.buyer)
+        row(r.need, r.need, at, np.ones(len(at)))
+    for r in have.itertuples():
+        at = np.flatnonzero(offers["supplier"] == r.supplier)
+        row(-np.inf, r.available, at, np.ones(len(at)))
+    for r in needs[needs["beyond_today"] > 0].itertuples():
+        at = np.flatnonzero((offers["buyer"] == r.buyer) & (offers["lever"] == "grow"))
+        row(-np.inf, r.beyond_today, at, np.ones(len(at)))
+    share = offers["share CHN (control)"].to_numpy()
+    row(-np.inf, 0.93 * needs["need"].sum(), np.flatnonzero(share), share[share != 0])
+    h.run()
+    assert h.getInfo().objective_function_value == pytest.approx(plan.objective_value, rel=1e-7)
