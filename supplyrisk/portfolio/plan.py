@@ -483,8 +483,8 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     base_now = fed["base"].to_numpy(dtype=float)
     after = pd.Series(fed["quantity"].to_numpy(dtype=float), index=key)
     today_in = pd.Series(base_now, index=key)
-    mine = src * ix.n + dst
-    to, was = (s.reindex(mine).to_numpy(dtype=float) for s in (after, today_in))
+    pair = src * ix.n + dst
+    to, was = (s.reindex(pair).to_numpy(dtype=float) for s in (after, today_in))
     grown = into & (to > was) & (was > 0)
     untouched = np.ones(ix.n, dtype=bool)
     untouched[fed["dst"].to_numpy(dtype=int)[~(fed["quantity"].to_numpy() == base_now)]] = False

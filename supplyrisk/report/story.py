@@ -184,9 +184,9 @@ def _plan_line(b: Brief, plan: PlanReading) -> list[str]:
     moved = plan.shares.dropna(subset=["before", "after"])
     falls = moved[moved["before"] - moved["after"] > 0.005]
     cost = (
-        f"costs {money(plan.cost_change)} a year more than buying as today"
+        f"costs {money(plan.cost_change)} a year more than the same need at least cost without the cap"
         if plan.cost_change >= 0
-        else f"costs {money(-plan.cost_change)} a year less than buying as today"
+        else f"costs {money(-plan.cost_change)} a year less than the same need at least cost without the cap"
     )
     if len(b.scored) == 1:
         text = f"A plan for it {'lowers' if len(falls) else 'does not lower'} the {plan.view} share of {who} and {cost}"
@@ -457,7 +457,7 @@ def _plan(b: Brief, p: dict[str, Picture]) -> list[Block]:
         out.append(p["plan"])
     out.append(
         Text(
-            f"Cost: {money(plan.cost)} a year, against {money(plan.cost_today)} for buying as today: a difference of {money(plan.cost_change)} a year. "
+            f"Cost: {money(plan.cost)} a year, against {money(plan.cost_today)} for the same need at least cost without the cap: a difference of {money(plan.cost_change)} a year. "
             f"Capital outlay: {money(plan.capex)}."
         )
     )
