@@ -81,7 +81,6 @@ def assemble(
     as_of: str | None = None,
     history: Sequence[str] = (),
     tables: Mapping[str, pd.DataFrame] | None = None,
-    balanced: bool = False,
 ) -> SupplyGraph:
     """Build a graph from tables of production, trade, recipes, use and import sources.
 
@@ -120,8 +119,6 @@ def assemble(
         Passed to :meth:`SupplyGraph.from_tables`.
     tables : mapping of str to DataFrame, optional
         Further tables of the data model (``sources``, ``holdings``, ``measures`` ...), taken as they are.
-    balanced : bool
-        Whether :func:`supplyrisk.reconcile.balance_flows` then estimates the unknown flows of all products.
 
     Returns
     -------
@@ -185,9 +182,7 @@ def assemble(
         nodes = _with_stocks(nodes, further["stocks"])
     out = {"products": products, "recipes": needs, "nodes": nodes, "links": build.links, "demand": use}
     graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
-    if not balanced:
-        return graph
-    from .reconcile import balance_flows
+    return graph
 
     return balance_flows(graph)
 

@@ -35,7 +35,6 @@ LAYERS = {
     "holdings": 2,
     "lookthrough": 2,
     "paths": 2,
-    "reconcile": 2,
     "sharing": 2,
     "tracing": 2,
     "metrics": 2,
