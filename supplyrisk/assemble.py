@@ -181,10 +181,7 @@ def assemble(
     if "stocks" in further:
         nodes = _with_stocks(nodes, further["stocks"])
     out = {"products": products, "recipes": needs, "nodes": nodes, "links": build.links, "demand": use}
-    graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
-    return graph
-
-    return balance_flows(graph)
+    return SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
 
 
 def _with_stocks(nodes: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
