@@ -13,4 +13,15 @@ from .pareto import pareto
 from .shares import output_shares
 from .style import alt_text, png, save, svg
 
-__all__ = ["alt_text", "before_after", "dependence_bars", "heatmap", "output_shares", "pareto", "png", "sankey", "save", "svg"]
+__all__ = [
+    "alt_text",
+    "before_after",
+    "dependence_bars",
+    "heatmap",
+    "output_shares",
+    "pareto",
+    "png",
+    "sankey",
+    "save",
+    "svg",
+]

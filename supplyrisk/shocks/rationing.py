@@ -262,7 +262,10 @@ def _assumed(net: Net, node: dict[str, FloatArray], link: dict[str, FloatArray])
     for mask, text in (
         (net.unsplit, "inflows of which no amount is known are split equally in the value; bounds take any split"),
         (net.unsaid, "inputs without a recipe count as essential in the value; the low bound ignores them"),
-        (net.capital, "tools and software are capital: running plants go on, so their loss counts in the high bound only"),
+        (
+            net.capital,
+            "tools and software are capital: running plants go on, so their loss counts in the high bound only",
+        ),
         (net.important & ~net.priced, "important inputs without prices or coefficients weigh equally in the value"),
     ):
         hit = int((mask & reached).sum())

@@ -18,7 +18,6 @@ from supplyrisk.errors import SchemaError, SourceError, UnknownNameError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.intervals import IntervalPolicy
 from supplyrisk.schema import TABLES
-
 from tests.graphs import graphs, make
 
 ENDING = {"parquet": "", "csv": "_csv", "xlsx": ".xlsx", "sqlite": ".sqlite", "graphml": ".graphml", "json": ".json"}
