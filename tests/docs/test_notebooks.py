@@ -23,7 +23,7 @@ def test_notebook_runs(path, tmp_path, monkeypatch):
     book = nbformat.read(path, as_version=4)
     # Notebooks read published files where the reader has them; they say so and go on where they are absent.
     monkeypatch.chdir(tmp_path)
-    NotebookClient(book, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(book, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     for cell in book.cells:
         for output in cell.get("outputs", []):
             assert output.get("output_type") != "error"
