@@ -539,6 +539,10 @@ class SupplyGraph:
             for name in ("nodes", "links", "demand", "stocks", "countries"):
                 f = out[name]
                 out[name] = f[f["year"].astype("float64").fillna(-1) <= year]
+            alive = set(out["nodes"]["node"])  # a link whose end has left has left too
+            for name, columns in (("links", ("supplier", "buyer")), ("demand", ("node",)), ("stocks", ("node",))):
+                for c in columns:
+                    out[name] = out[name][out[name][c].isin(alive)]
         conditions = {"product": product, "chain": chain, "stage": stage, "country": country, "year": year}
         note = "select " + ", ".join(f"{k}={v!r}" for k, v in conditions.items() if v is not None)
         return self._with(out, note)

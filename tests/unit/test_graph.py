@@ -284,3 +284,12 @@ def test_a_market_that_nobody_has_measured_has_no_share(atlas):
     s = sr.score(atlas, by="product", bounds=True)
     assert s.loc[s["coverage"] == 0, "focal_share"].isna().all()
     assert s["focal_share_high"].ge(s["focal_share"].fillna(0)).all()
+
+
+def test_a_past_data_year_of_the_atlas_can_be_scored(atlas):
+    import supplyrisk as sr
+
+    past = atlas.select(year=2024)
+    assert past.validate().empty
+    share = sr.score(past, by="product").droplevel(["focal", "view"])["focal_share"]
+    assert share["gallium.refined"] == pytest.approx(0.989, abs=5e-4)
