@@ -134,7 +134,7 @@ def dependence_bars(
         Line2D([], [], color=style.INK, linewidth=1.3, marker="|", markersize=6, label="interval"),
     ]
     _finish_axis(ax, frame["name"].astype(str).tolist(), y, handles, height)
-    return style.finish(fig, frame, kind="dependence_bars", title=title, alt=alt, footer=footer, unit="1")  # type: ignore[no-any-return]
+    return style.finish(fig, frame, kind="dependence_bars", title=title, alt=alt, footer=footer, unit="1")
 
 
 @plot(reads="plan, or frame of shares before and after", shows="focal share before and after a plan")
@@ -273,7 +273,7 @@ def before_after(
         ax.axvline(cap, color=style.INK, linestyle=(0, (4, 3)), linewidth=1.1, zorder=1)
         handles.append(Line2D([], [], color=style.INK, linestyle=(0, (4, 3)), linewidth=1.1, label=f"cap {cap:.0%}"))
     _finish_axis(ax, frame["name"].astype(str).tolist(), y, handles, height)
-    return style.finish(fig, frame, kind="before_after", title=title, alt=alt, footer=footer, unit="1")  # type: ignore[no-any-return]
+    return style.finish(fig, frame, kind="before_after", title=title, alt=alt, footer=footer, unit="1")
 
 
 def _bars_sheet(n: int, row: float, width: float, title: str, footer: str) -> tuple[Figure, Axes, float]:

@@ -378,7 +378,7 @@ def sankey(
         f"Sources: {style.sources_text([*made['output_source'].dropna(), *used['source'].dropna()], graph.tables['sources'])}."
     )
     fig = _draw(flows, heights, rows, codes, title, footer, path)
-    return style.finish(fig, flows, kind="sankey", title=title, alt=alt, footer=footer, unit="1")  # type: ignore[no-any-return]
+    return style.finish(fig, flows, kind="sankey", title=title, alt=alt, footer=footer, unit="1")
 
 
 def _grouped(

@@ -127,7 +127,7 @@ def heatmap(
         f"Sources: {style.sources_text(ids, source_table)}."
     )
     fig = _draw(frame, order, columns, labels, codes, title, footer)
-    return style.finish(fig, frame, kind="heatmap", title=title, alt=alt, footer=footer, unit="1")  # type: ignore[no-any-return]
+    return style.finish(fig, frame, kind="heatmap", title=title, alt=alt, footer=footer, unit="1")
 
 
 def _shares(data: SupplyGraph | pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:

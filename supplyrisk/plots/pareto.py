@@ -139,4 +139,4 @@ def pareto(
     ax.set_ylim(bottom=min(-0.04 * float(np.max(extra, initial=0.0)), float(np.min(extra, initial=0.0))) / size - 1e-12)
     ax.margins(x=0.06)
     drawn = frame[[x, "extra", "knee", *others]]
-    return style.finish(fig, drawn, kind="pareto", title=title, alt=alt, footer=footer, unit="USD/year")  # type: ignore[no-any-return]
+    return style.finish(fig, drawn, kind="pareto", title=title, alt=alt, footer=footer, unit="USD/year")

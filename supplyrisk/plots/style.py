@@ -224,7 +224,9 @@ def place(fig: Figure, left: float, right: float, title: str, subtitle: str, foo
     return bottom, y - 0.06
 
 
-def finish(fig: Figure, frame: pd.DataFrame, *, kind: str, title: str, alt: str, footer: str, unit: str) -> Any:
+def finish(
+    fig: Figure, frame: pd.DataFrame, *, kind: str, title: str, alt: str, footer: str, unit: str
+) -> tuple[Figure, pd.DataFrame]:
     """Attach what a reader without eyes, or a test, needs; return the pair that every plot returns."""
     fig.set_label(alt)
     frame = frame.reset_index(drop=True)

@@ -49,8 +49,8 @@ class PlanReading:
         ``product, name, supplier, today, plan, change, unit`` by country of the supplier, changes only, largest first.
     builds : DataFrame
         ``project, name, product, product_name, country, capacity, delivered, unit, capex, status``.
-    cost, cost_today, capex : float
-        USD a year, USD a year, USD. ``cost_today`` is the least cost of the same need without the cap.
+    cost, cost_without_cap, capex : float
+        USD a year, USD a year, USD. ``cost_without_cap`` is the least cost of the same need without the cap.
     binding, prices, notes, left_out, conflict : tuple of str
         In words.
     solver, solver_status : str
@@ -68,7 +68,7 @@ class PlanReading:
     buys: pd.DataFrame = field(default_factory=lambda: _empty("product", "name", "supplier"))
     builds: pd.DataFrame = field(default_factory=lambda: _empty("project", "name"))
     cost: float = math.nan
-    cost_today: float = math.nan
+    cost_without_cap: float = math.nan
     capex: float = math.nan
     binding: tuple[str, ...] = ()
     prices: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class PlanReading:
     @property
     def cost_change(self) -> float:
         """USD a year more than the least cost of the same need without the cap."""
-        return self.cost - self.cost_today
+        return self.cost - self.cost_without_cap
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -97,7 +97,7 @@ class PlanReading:
             "buys": self.buys.to_dict("records"),
             "builds": self.builds.to_dict("records"),
             "cost_usd_per_year": self.cost,
-            "cost_today_usd_per_year": self.cost_today,
+            "cost_without_cap_usd_per_year": self.cost_without_cap,
             "cost_change_usd_per_year": self.cost_change,
             "capex_usd": self.capex,
             "binding": list(self.binding),

@@ -457,7 +457,7 @@ def _plan(b: Brief, p: dict[str, Picture]) -> list[Block]:
         out.append(p["plan"])
     out.append(
         Text(
-            f"Cost: {money(plan.cost)} a year, against {money(plan.cost_today)} for the same need at least cost without the cap: a difference of {money(plan.cost_change)} a year. "
+            f"Cost: {money(plan.cost)} a year, against {money(plan.cost_without_cap)} for the same need at least cost without the cap: a difference of {money(plan.cost_change)} a year. "
             f"Capital outlay: {money(plan.capex)}."
         )
     )
