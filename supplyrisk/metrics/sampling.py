@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
@@ -226,14 +227,24 @@ def rank_stability(scores: pd.DataFrame, column: str = "focal_share", k: int = 1
     Returns
     -------
     DataFrame
-        A row per row of the score, by its value: ``value, rank, rank_p05, rank_p95, top_k`` (part of the draws in
-        which it is among the first k), ``beats_next`` (part in which it outranks the row after it). The matrix
-        P(row outranks column) of the 50 first rows is in ``.attrs["outranks"]``, rows as lists. Ties count half.
+        A row per row of the score, by its value: ``value, rank`` (by value), ``rank_p05, rank_p50, rank_p95`` (of the
+        draws), ``top_k`` (part of the draws in which it is among the first k), ``beats_next`` and ``ties_next`` (part
+        in which it outranks, or ties with, the row after it). Of the 50 first rows, ``.attrs["outranks"]`` has
+        P(row outranks column) and ``.attrs["ties"]`` P(row ties with column), as lists of rows.
 
     Raises
     ------
     SchemaError
-        The scores were made without samples.
+        The scores were made without samples, or k is below 1.
+
+    Notes
+    -----
+    Rank 1 is the dependent end. Rows that tie share the mean of their ranks, and the places left in the top in equal
+    parts: ``top_k`` adds to k, or to the number of rows where there are fewer. A row is ranked only in draws in which
+    it has a value, and by its value only where it has one; two rows are compared in the draws in which both have one,
+    so that P(A outranks B) + P(B outranks A) + P(tie) = 1, and all three are NaN where there is no such draw. Where a
+    value sits at one end of its interval (unknown owners can only add to it), ``rank`` may lie outside the ranks
+    drawn: the others rise too.
 
     Examples
     --------
@@ -254,36 +265,55 @@ def rank_stability(scores: pd.DataFrame, column: str = "focal_share", k: int = 1
         )
     if column not in scores.columns or column not in made.names:
         raise unknown_name("column", column, made.names, "rank_stability()")
-    values = made.drawn(column)
+    if k < 1:
+        raise SchemaError([Problem("rank_stability", "-", "k", "below 1", str(k), "Give 10.")], "rank_stability()")
     asked = made.column(column)
     down = (asked.worse != "low") if largest is None else largest
-    at = made.frame_positions(scores.index)
-    values = values[:, at]
     sign = -1.0 if down else 1.0
     point = scores[column].to_numpy(dtype=np.float64)
-    order = np.argsort(np.where(np.isnan(point), np.inf, sign * point), kind="stable")
-    values = values[:, order]
-    key = np.where(np.isnan(values), np.inf, sign * values)
-    ranks = pd.DataFrame(key.T).rank(axis=0, method="average").to_numpy()
+    order = np.argsort(sign * point, kind="stable")  # without a value: last
+    point = point[order]
+    key = sign * made.drawn(column)[:, made.frame_positions(scores.index)[order]]
+    by_row = pd.DataFrame(key.T)
+    ranks = by_row.rank(axis=0, method="average").to_numpy()
+    first = by_row.rank(axis=0, method="min").to_numpy()
+    # Rows that tie share what places are left in the top.
+    inside = np.nan_to_num(np.clip((k + 1 - first) / (2 * (ranks - first) + 1), 0.0, 1.0))
+    drawn = np.flatnonzero(~np.isnan(ranks).all(axis=1))
+    spread = np.full((3, len(order)), np.nan)
+    spread[:, drawn] = np.nanquantile(ranks[drawn], [0.05, 0.5, 0.95], axis=1)
     head = key[:, :50]
-    n = head.shape[1]
-    outranks = np.full((n, n), 0.5)
-    for i in range(n):
-        outranks[i] = ((head[:, [i]] < head) + 0.5 * (head[:, [i]] == head)).mean(axis=0)
-    nxt = np.full(key.shape[1], np.nan)
-    if key.shape[1] > 1:
-        a, b = key[:, :-1], key[:, 1:]
-        nxt[:-1] = ((a < b) + 0.5 * (a == b)).mean(axis=0)
+    pairs = [_beats(head[:, [i]], head) for i in range(head.shape[1])]
+    wins, ties = _beats(key[:, :-1], key[:, 1:])
     out = pd.DataFrame(
         {
-            "value": point[order],
-            "rank": np.arange(1, len(order) + 1),
-            "rank_p05": np.quantile(ranks, 0.05, axis=1),
-            "rank_p95": np.quantile(ranks, 0.95, axis=1),
-            "top_k": (ranks <= k).mean(axis=1),
-            "beats_next": nxt,
+            "value": point,
+            "rank": pd.Series(sign * point).rank(method="average").to_numpy(),
+            "rank_p05": spread[0],
+            "rank_p50": spread[1],
+            "rank_p95": spread[2],
+            "top_k": inside.mean(axis=1),
+            "beats_next": np.append(wins, np.nan)[: len(order)],
+            "ties_next": np.append(ties, np.nan)[: len(order)],
         },
         index=scores.index[order],
     )
-    out.attrs = {"column": column, "k": k, "samples": made.samples, "seed": made.seed, "outranks": outranks.tolist()}
+    out.attrs = {
+        "column": column,
+        "k": k,
+        "samples": made.samples,
+        "seed": made.seed,
+        "outranks": [x[0].tolist() for x in pairs],
+        "ties": [x[1].tolist() for x in pairs],
+    }
     return out
+
+
+def _beats(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Part of the draws in which a comes before b, and in which they tie, of those in which both have a value."""
+    both = (~np.isnan(a) & ~np.isnan(b)).sum(axis=0)
+
+    def part(x: npt.NDArray[np.bool_]) -> FloatArray:
+        return np.asarray(np.divide(x.sum(axis=0), both, out=np.full(len(both), np.nan), where=both > 0))
+
+    return part(a < b), part(a == b)

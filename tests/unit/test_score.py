@@ -8,7 +8,7 @@ from supplyrisk import metrics as m
 from supplyrisk.errors import SchemaError, UnknownNameError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.metrics.mix import metric
-from supplyrisk.metrics.score import columns_of
+from supplyrisk.metrics.score import Origin, columns_of
 from supplyrisk.registry import registries
 
 GA, WAFER = "ga.refined", "chip.wafer"
@@ -323,7 +323,7 @@ def test_samples_are_seeded_and_ranks_are_given_with_their_stability(g):
     shares = m.score(g, by=by, samples=400, reliability=50)
     assert row(shares, GA, "JPN")["focal_share_p05"] == pytest.approx(0.385, abs=0.03)
     ranks = m.rank_stability(a, k=2)
-    assert ranks["rank"].tolist() == [1, 2, 3, 4, 5]
+    assert ranks["rank"].tolist() == [1, 2, 3, 4.5, 4.5]
     assert ranks.loc[("CHN", "location", GA, "CHN"), "top_k"] == 1
     assert ranks.attrs["outranks"][0][1] == 1
     with pytest.raises(SchemaError, match="without samples"):
@@ -358,3 +358,44 @@ def test_scores_still_write_to_files(g, tmp_path):
     s = m.score(g, by="product")
     s.to_parquet(tmp_path / "s.parquet")
     assert pd.read_parquet(tmp_path / "s.parquet")["hhi"].tolist() == s["hhi"].tolist()
+
+
+def test_ranks_of_draws_are_complete(monkeypatch, g):
+    s = m.score(g, by=["product", "buyer"], samples=50, seed=4)
+    n = len(s)
+    rng = np.random.default_rng(7)
+    d = rng.integers(0, 3, (50, n)).astype(float)  # many ties
+    d[rng.random((50, n)) < 0.1] = np.nan
+    d[:, 2] = np.nan
+    monkeypatch.setattr(Origin, "drawn", lambda self, column: d)
+    for k in (1, 3, n + 4):
+        for largest in (True, False):
+            r = m.rank_stability(s, k=k, largest=largest)
+            wins, ties = np.array(r.attrs["outranks"]), np.array(r.attrs["ties"])
+            total = wins + wins.T + ties
+            lost = r.index.get_loc(s.index[2])
+            fine = np.arange(n) != lost
+            assert np.allclose(total[np.ix_(fine, fine)], 1)
+            assert np.isnan(total[lost]).all()
+            assert np.allclose(np.diag(ties)[fine], 1)
+            assert r["top_k"].sum() == pytest.approx(np.minimum(k, (~np.isnan(d)).sum(axis=1)).mean())
+            assert (r["rank_p05"].dropna() <= r["rank_p50"].dropna()).all()
+            assert np.isnan(r["rank_p50"].iloc[lost])
+            assert r["beats_next"].iloc[:-1].tolist() == pytest.approx(np.diag(wins, 1), nan_ok=True)
+            # rank 1 is the dependent end: whoever has it in a draw has the largest (smallest) value there
+            at = [s.index.get_loc(i) for i in r.index]
+            best = np.nanmax(d, axis=1) if largest else np.nanmin(d, axis=1)
+            if k == 1:
+                share = (d == best[:, None]) / (d == best[:, None]).sum(axis=1, keepdims=True)
+                assert np.allclose(r["top_k"], share.mean(axis=0)[at])
+    with pytest.raises(SchemaError, match="below 1"):
+        m.rank_stability(s, k=0)
+
+
+def test_equal_values_share_a_rank(g):
+    s = m.score(g, by=["product", "buyer"], samples=20, seed=4)
+    s = s.assign(focal_share=0.5)
+    s.iloc[0, s.columns.get_loc("focal_share")] = np.nan
+    r = m.rank_stability(s)
+    assert r["rank"].iloc[:-1].tolist() == [(len(s)) / 2] * (len(s) - 1)
+    assert np.isnan(r["rank"].iloc[-1])
