@@ -1,11 +1,11 @@
 """Look-through on plain tables: inter-country input-output tables, flows with primary sources, assemblies.
 
-Nothing here knows of a data model: arrays and frames in, frames out. No inverse is ever formed.
+Nothing here knows of a data model: arrays and frames in, frames out. No inverse of a table is ever formed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,8 @@ __all__ = ["bottleneck", "face_value", "io_lookthrough", "mix_origin", "mix_touc
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+# Multiplications in a product that linear algebra libraries leave to one thread.
+_SMALL = 250_000
 
 
 def _problem(what: str, column: str, rule: str, value: object, remedy: str) -> SchemaError:
@@ -55,46 +57,130 @@ class _Table:
 
     def left(self, e: FloatArray) -> FloatArray:
         """Aᵀe, one column per column of e."""
-        # Rows of the table stay whole in memory: half the time of ``z.T @ e`` for a few columns.
-        out = np.asarray(self.z.T @ e if hasattr(self.z, "tocsr") else (np.ascontiguousarray(e.T) @ self.z).T)
+        if hasattr(self.z, "tocsr"):
+            out = np.asarray(self.z.T @ e)
+        else:
+            # A few rows of the table at a time, whole as they lie in memory. Products this small stay on one thread:
+            # threads that meet many times in every pass wait for each other as soon as a core has other work, and a
+            # pass is bound by memory anyway.
+            flat = np.ascontiguousarray(e.T)
+            k, step = len(flat), max(_SMALL // max(flat.size, 1), 1)
+            if k > 8:
+                out = (flat @ self.z).T
+            else:
+                sums = np.zeros_like(flat)
+                for i in range(0, self.n, step):
+                    sums += flat[:, i : i + step] @ self.z[i : i + step]
+                out = sums.T
         return out if self.x is None else out / self.x[:, None]
 
 
-def _gmres(table: _Table, b: FloatArray, tolerance: float = 1e-13, cap: int = 80) -> FloatArray:
-    """Solve (I - Aᵀ) Y = B for all columns at once: one pass over the table per step, a small basis per column."""
+def _domestic(table: _Table, labels: npt.NDArray[np.object_]) -> Callable[[FloatArray], FloatArray]:
+    """What undoes the inputs that sectors of one region buy of each other: most of (I - Aᵀ) in any real table.
+
+    Large regions are cut into blocks of 128 sectors. It only speeds the solution up: a sparse table, or a block that
+    cannot be inverted, goes without.
+    """
+    if hasattr(table.z, "tocsr"):
+        return lambda v: v
+    code = pd.factorize(labels)[0]
+    order = np.argsort(code, kind="stable")
+    first = np.flatnonzero(np.diff(code[order], prepend=-1))
+    place = np.arange(table.n) - np.repeat(first, np.diff(np.append(first, table.n)))
+    start = np.flatnonzero(place % 128 == 0)
+    size = np.diff(np.append(start, table.n))
+    blocks: list[tuple[IntArray, FloatArray]] = []
+    for width in np.unique(size):
+        at = order[start[size == width][:, None] + np.arange(width)].astype(np.int64)
+        a = table.z[at[:, None, :], at[:, :, None]]
+        a = a if table.x is None else a / table.x[at][:, :, None]
+        try:
+            blocks.append((at, np.linalg.inv(np.eye(width) - a)))
+        except np.linalg.LinAlgError:
+            return lambda v: v
+
+    def undo(v: FloatArray) -> FloatArray:
+        out = np.empty_like(v)
+        for at, block in blocks:
+            out[at] = block @ v[at]
+        return out
+
+    return undo
+
+
+def _cycle(table: _Table, undo: Callable[[FloatArray], FloatArray], b: FloatArray, cap: int = 40) -> FloatArray:
+    """One cycle of GMRES on (I - Aᵀ) Y = B, all columns at once: one pass over the table per step."""
     k = b.shape[1]
-    x = np.zeros_like(b)
-    r = b
-    scale = np.maximum(np.linalg.norm(b, axis=0), 1e-300)
-    for _ in range(20):
-        beta = np.linalg.norm(r, axis=0)
-        if (beta <= tolerance * scale).all():
-            return x
-        live = np.maximum(beta, 1e-300)
-        basis = [r / live]
-        h = np.zeros((k, cap + 1, cap))
-        for m in range(cap):
-            w = basis[m] - table.left(basis[m])
-            for _ in range(2):  # twice is enough
-                for i, v in enumerate(basis):
-                    c = np.einsum("ij,ij->j", v, w)
-                    h[:, i, m] += c
-                    w = w - c * v
-            size = np.linalg.norm(w, axis=0)
-            h[:, m + 1, m] = size
-            basis.append(w / np.maximum(size, 1e-300))
-            y = [np.linalg.lstsq(h[j, : m + 2, : m + 1], beta[j] * np.eye(m + 2)[0], rcond=None)[0] for j in range(k)]
-            left = [
-                np.linalg.norm(beta[j] * np.eye(m + 2)[0] - h[j, : m + 2, : m + 1] @ y[j]) / scale[j] for j in range(k)
-            ]
-            if max(left) <= tolerance:
-                break
-        step = np.zeros_like(b)
-        for i in range(m + 1):
-            step += basis[i] * np.array([yj[i] for yj in y])
-        x = x + step
-        r = b - (x - table.left(x))
-    return x
+    beta = np.linalg.norm(b, axis=0)
+    scale = np.maximum(beta, 1e-300)
+    basis = [b / scale]
+    h = np.zeros((k, cap + 1, cap))
+    for m in range(cap):
+        w = undo(basis[m])
+        w = w - table.left(w)
+        for _ in range(2):  # twice is enough
+            for i, v in enumerate(basis):
+                c = np.einsum("ij,ij->j", v, w)
+                h[:, i, m] += c
+                w = w - c * v
+        size = np.linalg.norm(w, axis=0)
+        h[:, m + 1, m] = size
+        basis.append(w / np.maximum(size, 1e-300))
+        # A column that is done has a zero row below: its least squares stay as they were.
+        goal = np.eye(m + 2)[0]
+        y = [np.linalg.lstsq(h[j, : m + 2, : m + 1], beta[j] * goal, rcond=None)[0] for j in range(k)]
+        left = [np.linalg.norm(beta[j] * goal - h[j, : m + 2, : m + 1] @ y[j]) / scale[j] for j in range(k)]
+        if max(left) <= 1e-13:
+            break
+    step = np.zeros_like(b)
+    for i in range(m + 1):
+        step += basis[i] * np.array([yj[i] for yj in y])
+    return undo(step)
+
+
+def _direct(table: _Table, b: FloatArray) -> FloatArray | None:
+    """The same by elimination; None where (I - Aᵀ) is singular."""
+    if hasattr(table.z, "tocsr"):
+        from scipy import sparse
+        from scipy.sparse.linalg import splu
+
+        column = np.ones(table.n) if table.x is None else 1 / table.x
+        system = sparse.identity(table.n) - (table.z @ sparse.diags(column)).T
+        try:
+            lu = splu(sparse.csc_matrix(system))
+        except RuntimeError:
+            return None
+        return np.asarray(lu.solve(b))
+    try:
+        return np.asarray(np.linalg.solve(np.eye(table.n) - (table.z if table.x is None else table.z / table.x).T, b))
+    except np.linalg.LinAlgError:
+        return None
+
+
+def _solve(table: _Table, labels: npt.NDArray[np.object_], b: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Solve (I - Aᵀ) Y = B; the solution and what is left of each equation.
+
+    The last pass over the table, Y = B + AᵀY, measures what is left, and gives sectors with next to no inputs the
+    relative accuracy of all others. What GMRES does not bring to rounding is solved by elimination.
+    """
+
+    def swept(y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        new = b + table.left(y)
+        return new, new - y
+
+    def done(y: FloatArray, left: FloatArray) -> bool:
+        return bool((np.abs(left).max(axis=0, initial=0.0) <= 1e-12 * (1 + np.abs(y).max(axis=0, initial=0.0))).all())
+
+    undo = _domestic(table, labels)
+    y, left = np.zeros_like(b), b
+    for _ in range(3):
+        y, left = swept(y + _cycle(table, undo, left))
+        if not np.isfinite(y).all():
+            break
+        if done(y, left):
+            return y, left
+    exact = _direct(table, b)
+    return (y, left) if exact is None else swept(exact)
 
 
 def _regions(region: Any, n: int, focal: Any, what: str) -> tuple[list[Any], npt.NDArray[np.object_], list[Any]]:
@@ -230,11 +316,11 @@ def io_lookthrough(
     if value_added:
         v = 1 - t.inputs
         rhs.append(np.column_stack([(labels == f) * v for f in wanted]))
-    y = _gmres(t, np.column_stack(rhs))
-    total = y[:, e.shape[1]] if rows is not None else y[:, 0]
+    y, left = _solve(t, labels, np.column_stack(rhs))
+    at = e.shape[1] if rows is not None else 0
+    total, gap = y[:, at], np.abs(left[:, at]).max(initial=0.0)
     # (I - Aᵀ)(1 + y) = 1 with 1 + y > 0 proves that the series converges.
-    bare = np.abs((total - t.left(total.reshape(-1, 1))[:, 0]) - t.inputs).max(initial=0.0)
-    if not (1 + total > 0).all() or not bare <= 1e-8 * max(1.0, float(np.abs(total).max(initial=0.0))):
+    if not (1 + total > 0).all() or not gap <= 1e-8 * max(1.0, float(np.abs(total).max(initial=0.0))):
         raise _problem(
             what,
             "table",

@@ -21,7 +21,11 @@ from ..harness import Missing, Phases, benchmark
     repeat=3,
 )
 def io_lookthrough(seed: int, regions: int, sectors: int) -> Phases:
-    """Three focal countries in a dense table: Krylov on four right-hand sides beside pymrio's ``calc_A``, ``calc_L``."""
+    """Three focal countries in a dense table: Krylov on four right-hand sides beside pymrio's ``calc_A``, ``calc_L``.
+
+    pymrio has no other way to these figures: ``calc_all`` takes the same two steps, and its multipliers are a product
+    with L. It gets plain arrays (frames cost it more), and the sums over L are numpy's.
+    """
     try:
         import pymrio
     except ImportError as err:

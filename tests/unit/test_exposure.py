@@ -338,6 +338,51 @@ def test_lookthrough_against_the_inverse(n, seed):
     assert np.isnan(r["lookthrough"].iloc[0])
 
 
+def _wide_table(rng, sizes, scale):
+    n = sum(sizes)
+    region = np.repeat([f"R{i}" for i in range(len(sizes))], sizes)
+    z = rng.lognormal(0, 2, (n, n)) * (1 + 30 * (region[:, None] == region[None, :]))
+    z[:, 3] *= 1e-9  # next to no inputs
+    x = z.sum(axis=0) * scale
+    x[7], z[:, 7] = 0.0, 0.0  # no output, yet others buy from it: an import that nobody makes
+    x[3] = 1.0
+    return z, x, region
+
+
+@pytest.mark.parametrize(("scale", "atol"), [(1.5, 1e-11), (1 + 1e-5, 1e-9)])
+def test_lookthrough_of_large_and_scattered_regions(scale, atol):
+    rng = np.random.default_rng(3)
+    z, x, region = _wide_table(rng, [150, 40, 40, 1, 69], scale)  # one region is cut into two blocks
+    mixed = rng.permutation(len(x))
+    z, x, region = z[np.ix_(mixed, mixed)], x[mixed], region[mixed]
+    a = np.divide(z, x, out=np.zeros_like(z), where=x > 0)
+    deep = np.linalg.solve(np.eye(len(x)) - a.T, a.T).T
+    for table in (z, np.asfortranarray(z)):
+        r = exposure.io_lookthrough(table, x, region=region, focal=["R0", "R3"])
+        got = r["lookthrough"].to_numpy().reshape(-1, 2)
+        for i, f in enumerate(["R0", "R3"]):
+            with np.errstate(invalid="ignore"):
+                np.testing.assert_allclose(got[:, i], deep[region == f].sum(axis=0) / deep.sum(axis=0), atol=atol)
+    every = exposure.io_lookthrough(z, x, region=region).groupby("sector")["lookthrough"].sum(min_count=1)
+    np.testing.assert_allclose(every.dropna(), 1, atol=1e-10)
+
+
+@pytest.mark.parametrize("form", [np.asarray, "sparse"])
+def test_lookthrough_falls_back_on_elimination(form, monkeypatch):
+    from scipy import sparse
+
+    from supplyrisk import lookthrough
+
+    z, x, region = _wide_table(np.random.default_rng(5), [20, 15, 5], 1.2)
+    want = exposure.io_lookthrough(z, x, region=region)
+    monkeypatch.setattr(lookthrough, "_cycle", lambda table, undo, b: np.zeros_like(b))
+    table = sparse.csr_matrix(z) if form == "sparse" else z
+    got = exposure.io_lookthrough(table, x, region=region)
+    np.testing.assert_allclose(got["lookthrough"], want["lookthrough"], atol=1e-12)
+    with pytest.raises(SchemaError, match="do not converge"):  # singular
+        exposure.io_lookthrough(np.array([[0.5, 0.5], [0.5, 0.5]]), region=["a", "b"])
+
+
 def test_restricted_rows():
     rows = [True, True, False]
     deep = np.linalg.inv(np.eye(3) - A) - np.eye(3)
