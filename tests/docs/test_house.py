@@ -37,6 +37,7 @@ LAYERS = {
     "paths": 2,
     "sharing": 2,
     "tracing": 2,
+    "voting": 2,
     "metrics": 2,
     "assemble": 2,
     "sources": 2,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supplyrisk import control
+from supplyrisk import control, voting
 from supplyrisk.errors import SchemaError, UnknownNameError
 from supplyrisk.graph import SupplyGraph
 
@@ -129,19 +131,130 @@ def test_majority_chain():
 
 def test_network_power():
     np.testing.assert_allclose(control.shapley_shubik([0.5, 0.4, 0.1]), [0.666667, 0.166667, 0.166667], atol=5e-7)
-    # F2 holds 10 % of F1, but never tips it: P decides F1 alone. Sampled, because the two hold each other.
-    p = control.network_power(HOLDER, ASSET, SHARE, draws=20000, seed=1)
-    assert p.attrs["method"] == "sampled"
+    # F2 holds 10 % of F1, but never tips it: P decides F1 alone, and the two make no loop.
+    p = control.network_power(HOLDER, ASSET, SHARE)
+    assert p.attrs == {"method": "exact", "loops": 0, "rounded": 0.0}
     assert p.loc["P", "F1"] == 1.0
-    assert p.loc["P", "F2"] == pytest.approx(0.833333, abs=0.01)
-    keep = [i for i in range(6) if HOLDER[i] != "F2"]
-    p = control.network_power([HOLDER[i] for i in keep], [ASSET[i] for i in keep], [SHARE[i] for i in keep])
-    assert p.attrs["method"] == "exact"
     assert p.loc["P", "F2"] == pytest.approx(0.833333, abs=5e-7)
-    pd.testing.assert_frame_equal(
-        control.network_power(HOLDER, ASSET, SHARE, draws=50, seed=3),
-        control.network_power(HOLDER, ASSET, SHARE, draws=50, seed=3),
-    )
+    with pytest.raises(SchemaError, match="quota"):
+        control.network_power(HOLDER, ASSET, SHARE, quota=1.0)
+
+
+def _tips_by_orders(votes, quota=0.5):
+    """Every order of the holders, one after the other."""
+    out = np.zeros(len(votes))
+    orders = list(itertools.permutations(range(len(votes))))
+    for order in orders:
+        total = 0.0
+        for i in order:
+            total += votes[i]
+            if total > quota + 1e-12:
+                out[i] += 1 / len(orders)
+                break
+    return out
+
+
+def _random_holdings(rng, firms, owners):
+    """Rows of (holder, firm, votes) in twentieths, so that ties at the quota occur."""
+    rows = []
+    for j in range(firms):
+        who = rng.choice(firms + owners, rng.integers(1, 4), replace=False)
+        cut = rng.multinomial(20, [1 / (len(who) + 1)] * (len(who) + 1))[:-1]
+        rows += [(str(h), str(j), v / 20) for h, v in zip(who, cut, strict=True) if v]
+    return rows
+
+
+def test_network_power_in_loops_against_every_order_of_every_firm():
+    rng = np.random.default_rng(11)
+    loops = 0
+    for _ in range(60):
+        firms, owners = int(rng.integers(2, 5)), 2
+        rows = _random_holdings(rng, firms, owners)
+        if not rows:
+            continue
+        holder, asset, votes = (list(x) for x in zip(*rows, strict=True))
+        p = control.network_power(holder, asset, votes)
+        assert p.attrs["method"] == "exact"
+        loops += p.attrs["loops"]
+        np.testing.assert_allclose(p.sum(), 1, atol=1e-12)
+        held = {}
+        for h, a, v in rows:
+            held.setdefault(a, {})[h] = v
+        for a, by in held.items():
+            rest = 1 - sum(by.values())
+            if rest > 1e-9:
+                by["unidentified"] = rest
+            held[a] = dict(zip(by, _tips_by_orders(list(by.values())), strict=True))
+        want = pd.DataFrame(0.0, index=p.index, columns=p.columns)
+        for pick in itertools.product(*[list(held[a].items()) for a in held]):
+            above = dict(zip(held, (k for k, _ in pick), strict=True))
+            chance = np.prod([c for _, c in pick])
+            for a in held:
+                end, met = a, set()
+                while end in above and end not in met:
+                    met.add(end)
+                    end = above[end]
+                want.loc["unidentified" if end in met else end, a] += chance
+        np.testing.assert_allclose(p.to_numpy(), want.to_numpy(), atol=1e-12)
+    assert loops > 20
+
+
+def test_network_power_is_drawn_where_a_loop_has_too_many_paths(monkeypatch):
+    n = 30
+    holder = [f"F{i}" for j in range(n) for i in range(n) if i != j] + [x for _ in range(n) for x in ("P", "Q")]
+    asset = [f"F{j}" for j in range(n) for i in range(n) if i != j] + [f"F{j}" for j in range(n) for _ in "PQ"]
+    votes = [0.017] * (n * (n - 1)) + [0.3, 0.2] * n
+    monkeypatch.setattr(voting, "_PATHS", 20_000)
+    a, b = (control.network_power(holder, asset, votes, draws=400, seed=s) for s in (1, 1))
+    pd.testing.assert_frame_equal(a, b)
+    assert a.attrs["method"] == "sampled"
+    assert len(a.attrs["sampled"]) == n
+    assert a.attrs["standard_error"] == pytest.approx(0.025)
+    np.testing.assert_allclose(a.sum(), 1, atol=1e-12)
+    # a loop of which both are known
+    pick = [i for i in range(len(holder)) if asset[i] in FEW and holder[i] in (*FEW, "P", "Q")]
+    rows = [[x[i] for i in pick] for x in (holder, asset, votes)]
+    exact = control.network_power(*rows)
+    monkeypatch.setattr(voting, "_PATHS", 1)
+    drawn = control.network_power(*rows, draws=4000)
+    assert exact.attrs["method"] == "exact"
+    assert drawn.attrs["method"] == "sampled"
+    np.testing.assert_allclose(drawn, exact, atol=4 * drawn.attrs["standard_error"])
+
+
+FEW = tuple(f"F{i}" for i in range(7))
+
+
+@pytest.mark.parametrize("n", [17, 24, 41])
+def test_power_of_many_holders(n):
+    rng = np.random.default_rng(n)
+    votes = np.sort(rng.multinomial(1000, rng.dirichlet(np.ones(n)))) / 1000
+    got = control.shapley_shubik(votes)
+    assert got.sum() == pytest.approx(1, abs=1e-12)
+    assert (np.diff(got) >= -1e-12).all()
+    assert (got[votes == 0] == 0).all()
+    # merging nobody: against draws of orders
+    order = np.argsort(rng.random((20_000, n)), axis=1)
+    first = (np.cumsum(votes[order], axis=1) > 0.5 + 1e-12).argmax(axis=1)
+    drawn = np.bincount(order[np.arange(len(order)), first], minlength=n) / len(order)
+    np.testing.assert_allclose(got, drawn, atol=0.02)
+
+
+def test_power_by_quadrature_is_power_by_counting():
+    rng = np.random.default_rng(2)
+    for n in (2, 3, 5, 9, 14):
+        for quota in (0.3, 0.5, 0.66):
+            votes = rng.multinomial(100, rng.dirichlet(np.ones(n))) / 100
+            exact, gap = voting._integrated(votes, quota)
+            np.testing.assert_allclose(exact, voting._counted(votes, quota), atol=1e-12)
+            assert gap == 0
+    equal = control.shapley_shubik([1 / 30] * 30)  # thirtieths fit no grid: rounded alike
+    np.testing.assert_allclose(equal, 1 / 30, atol=1e-12)
+    assert voting.tips(np.full(30, 1 / 30), 0.5)[1] < 1e-5
+    with pytest.raises(SchemaError, match="missing or negative"):
+        control.shapley_shubik([0.5, np.nan])
+    assert control.shapley_shubik([0.3, 0.2]).tolist() == [0, 0]  # together they do not win
+    assert control.shapley_shubik([]).tolist() == []
 
 
 def test_trap_15_transposed_ownership():
