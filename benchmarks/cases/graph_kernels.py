@@ -13,7 +13,7 @@ import pandas as pd
 
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.metrics import Mix, concentration_ratio, effective_suppliers, hhi, n_suppliers
-from supplyrisk.ordering import link_order, segments
+from supplyrisk.ordering import arrange, look_up, segments
 from supplyrisk.schema import TABLES, coerce
 from supplyrisk.tracing import plan_of, trace
 
@@ -110,9 +110,8 @@ def graph_view(seed: int, nodes: int, links: int) -> Phases:
     shape = (net.n, net.n)
 
     def from_codes() -> Any:
-        order = link_order(net.src, net.dst, product, net.n)
-        src, dst, quantity = net.src[order], net.dst[order], net.quantity[order]
-        start, _, share = segments(dst, product[order], quantity)
+        order, src, dst, made = arrange(net.src, net.dst, product, net.n)
+        start, _, share = segments(dst, made, look_up(net.quantity, order))
         count = np.bincount(dst, minlength=net.n)
         return sparse.csr_matrix((share, src, np.concatenate([[0], np.cumsum(count)])), shape=shape), start
 
@@ -150,9 +149,9 @@ def graph_concentration(seed: int, nodes: int, links: int) -> Phases:
     """HHI, top three, effective and counted suppliers, largest share of every (buyer, product), beside networkx."""
     net = _net(seed, nodes, links)
     product = net.product[net.src]
-    order = link_order(net.src, net.dst, product, net.n)
-    quantity, src = net.quantity[order], net.src[order]
-    start, segment, _ = segments(net.dst[order], product[order], quantity)
+    order, src, dst, made = arrange(net.src, net.dst, product, net.n)
+    quantity = net.quantity[order]
+    start, segment, _ = segments(dst, made, quantity)
     graph = _by_networkx(net)
 
     def columns() -> FloatArray:
