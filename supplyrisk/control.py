@@ -504,7 +504,8 @@ def effective_control(
         ``_low`` and ``_high``; ``value`` (the majority rule), ``low`` and ``high`` over all ownership rules;
         ``owner_can_stop`` and ``host_can_stop`` (the two hands behind ``value``); ``overridden`` (part whose owner
         the state has overruled); ``coverage`` (part of the output with a recorded holder) and ``grade`` (the weakest
-        used). All fractions in [0, 1]; links add ``quantity`` in product units.
+        that ``value`` rests on; a part of which no output is known, or none, widens the interval and has no say in the
+        grade; none where nothing is recorded). All fractions in [0, 1]; links add ``quantity`` in product units.
 
     Raises
     ------

@@ -16,12 +16,14 @@ import pandas as pd
 from .graph import SupplyGraph
 from .schema import GRADES, date_ceil, date_floor
 
-__all__ = ["Book", "book", "holders"]
+__all__ = ["HEADLINE_GRADES", "Book", "book", "holders"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 ObjectArray = npt.NDArray[np.object_]
+# Grades that may carry a headline.
+HEADLINE_GRADES = ("A", "B")
 STAKES = ("equity", "majority", "joint", "minority")
 
 
@@ -57,7 +59,8 @@ class Book:
     portion_low: FloatArray
     portion_high: FloatArray
     named: BoolArray  # at least one holder with a name or a country
-    grade: IntArray  # weakest grade of each part, position in GRADES
+    grade: IntArray  # weakest grade of each part, position in GRADES; -1 where no output is known to be its
+    fine: FloatArray  # of each part: what of its stakes is graded for a headline
 
 
 _BOOKS: weakref.WeakKeyDictionary[SupplyGraph, Book] = weakref.WeakKeyDictionary()
@@ -174,7 +177,7 @@ def _compile(graph: SupplyGraph) -> Book:
         seen = pd.DataFrame({"u": u, "g": g_code})[g_code >= 0].groupby("u")["g"].agg(["min", "max"])
         one = (seen["min"] == seen["max"]).to_numpy()
         mate[seen.index.to_numpy()[one]] = seen["min"].to_numpy()[one] + n
-    parts, portions, grades = _parts(h, a, on_node, n)
+    parts, portions, grades, fine = _parts(h, a, on_node, n)
     nodes = home[parts]
     named = np.zeros(n, dtype=bool)
     named[a[(who != "unknown") | known]] = True
@@ -206,13 +209,14 @@ def _compile(graph: SupplyGraph) -> Book:
         portion_high=portions[2],
         named=named[parts],
         grade=grades,
+        fine=fine,
     )
 
 
 def _parts(
     h: pd.DataFrame, a: IntArray, on_node: BoolArray, n: int
-) -> tuple[IntArray, tuple[FloatArray, FloatArray, FloatArray], IntArray]:
-    """Part entities with their portion (value, low, high) and weakest grade."""
+) -> tuple[IntArray, tuple[FloatArray, FloatArray, FloatArray], IntArray, FloatArray]:
+    """Part entities with their portion (value, low, high), weakest grade, and what is graded for a headline."""
     rank = h["grade"].map({g: i for i, g in enumerate(GRADES)}).astype("float64").fillna(len(GRADES) - 1)
     frame = pd.DataFrame(
         {
@@ -223,6 +227,8 @@ def _parts(
             "lo": h["portion_low"].astype("float64"),
             "hi": h["portion_high"].astype("float64"),
             "grade": rank,
+            "share": h["share"].astype("float64").fillna(1.0),
+            "good": h["share"].astype("float64").fillna(1.0) * h["grade"].isin(HEADLINE_GRADES),
         }
     )[on_node]
     f = frame.groupby("e", sort=True).agg(
@@ -232,6 +238,8 @@ def _parts(
         lo=("lo", "max"),
         hi=("hi", "max"),
         grade=("grade", "max"),
+        share=("share", "sum"),
+        good=("good", "sum"),
     )
     # A row for the whole node without a portion stands for what the named parts leave over.
     stated = f["p"].fillna(f["lo"]).fillna(0.0)
@@ -246,5 +254,7 @@ def _parts(
     return (
         f.index.to_numpy(dtype=np.int64),
         (v, np.minimum(lo.to_numpy(dtype=float), v), np.maximum(hi.to_numpy(dtype=float), v)),
-        f["grade"].to_numpy(dtype=np.int64),
+        # A part of which no output is known widens the interval; no value rests on what is said of it.
+        np.where(v > 0, f["grade"].to_numpy(dtype=np.int64), -1),
+        (f["good"] / f["share"]).fillna(0.0).to_numpy(dtype=np.float64),
     )

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import unknown_name
+from ..holdings import HEADLINE_GRADES, book
 from ..jurisdictions import SCOPES, scope
 from ..schema import VIEWS
 from .mix import FloatArray, IntArray, Mix
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
 
     from ..graph import SupplyGraph
 
-__all__ = ["Lens", "Lines", "Recipe", "lens", "line_mix", "recipe", "scope_label"]
+__all__ = ["HEADLINE_GRADES", "Lens", "Lines", "Recipe", "lens", "line_mix", "recipe", "scope_label"]
 
-HEADLINE_GRADES = ("A", "B")
 # Columns of a composition that are nobody: the unlisted rest is other suppliers, the others may be anyone.
 _UNLISTED = ("ROW",)
 _ANYONE = ("UNK", "WLD", "ALL")
@@ -142,20 +142,13 @@ def lens(
 def _graded(graph: SupplyGraph, focal: tuple[str, ...], host: bool) -> FloatArray:
     """Part of what is said of each node's holders that is graded A or B.
 
-    Nothing recorded is nothing graded, except (``host``) for a node that stands in the focal: the host can stop it
-    whoever owns it. Pools are as their suppliers.
+    Parts of a node count by their portion of its output. Nothing recorded is nothing graded, except (``host``) for a
+    node that stands in the focal: the host can stop it whoever owns it. Pools are as their suppliers.
     """
-    h = graph.tables["holdings"]
-    ix = graph.index
-    out = np.zeros(ix.n)
-    if len(h):
-        weight = h["share"].fillna(1.0).to_numpy(dtype=float) * h["portion"].fillna(1.0).to_numpy(dtype=float)
-        good = h["grade"].isin(HEADLINE_GRADES).to_numpy(dtype=bool)
-        node = ix.position.get_indexer(pd.Index(h["asset"].astype("object")))
-        keep = node >= 0
-        whole = np.bincount(node[keep], weight[keep], ix.n)
-        fine = np.bincount(node[keep], (weight * good)[keep], ix.n)
-        out = np.divide(fine, whole, out=out, where=whole > 0)
+    ix, b = graph.index, book(graph)
+    whole = np.bincount(b.node, b.portion, ix.n)
+    fine = np.bincount(b.node, b.portion * b.fine, ix.n)
+    out = np.divide(fine, whole, out=np.zeros(ix.n), where=whole > 0)
     if host:
         out = np.where(ix.nodes["country"].isin(focal).to_numpy(dtype=bool), 1.0, out)
     pool = (ix.nodes["kind"] == "demand").to_numpy(dtype=bool)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from supplyrisk import control, voting
 from supplyrisk.errors import SchemaError, UnknownNameError
 from supplyrisk.graph import SupplyGraph
+from supplyrisk.metrics import lens as metrics_lens
+from tests.graphs import SOURCE
 
 HOLDER = ["P", "Q", "F2", "F1", "Q", "P"]
 ASSET = ["F1", "F1", "F1", "F2", "F2", "F2"]
@@ -100,7 +102,7 @@ def graph(nodes, holdings=(), links=(), recipes=(), exact=True, **kw):
                     "period": "year",
                 },
             )
-    tables = {"products": pd.DataFrame(products.values()), "nodes": pd.DataFrame(frame)}
+    tables = {"products": pd.DataFrame(products.values()), "nodes": pd.DataFrame(frame), "sources": SOURCE}
     for name, t in (("holdings", h), ("links", pd.DataFrame(rows)), ("recipes", r)):
         if len(t):
             tables[name] = t
@@ -583,3 +585,21 @@ def test_bounds_hold_the_value_and_aging_widens(rows, seed):
             assert (v <= hi).all()
         assert (old[1] <= now[1] + 1e-12).all()
         assert (old[2] >= now[2] - 1e-12).all()
+
+
+def test_parts_without_known_output_have_no_say_in_grade_or_coverage():
+    held = {"source": "made", "asset": "co@COD", "holder_country": "CHN", "type": "majority", "share": 0.8}
+    unknown = {"portion": np.nan, "portion_low": 0.0, "portion_high": 0.6}
+    rows = [
+        {**held, "part": "large", "holder": "A", "portion": 0.4, "grade": "B"},
+        {**held, "part": "unknown", "holder": "B", "grade": "D", **unknown},
+        {**held, "part": "nil", "holder": "C", "portion": 0.0, "grade": "assumption"},
+    ]
+    g = graph(["co@COD"], rows, exact=False)
+    e = control.effective_control(g).iloc[0]
+    assert (e["grade"], e["coverage"], e["value"]) == ("B", 0.4, 0.4)
+    assert e["high"] == 1.0
+    assert metrics_lens.lens(g, "CHN", "equity").graded[0] == 1.0
+    e = control.effective_control(graph(["co@COD"], rows[1:], exact=False)).iloc[0]
+    assert e["coverage"] == 0
+    assert e["grade"] is None or np.isnan(e["grade"])
