@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..errors import Problem, SourceError
 from ..jurisdictions import is_country
 from ..registry import source
 from .base import PathLike, Reading, Report, find_columns, numbers, plain, read_delimited, read_sheet, source_row
+from .layout import find_sheets, first_rows, is_workbook, read_table
 from .places import countries
 
 __all__ = ["wgi"]
@@ -27,9 +29,13 @@ _LONG = {
     "year": ["year"],
     "indicator": ["indicator", "governance dimension", "dimension", "series code"],
     "value": ["estimate", "governance estimate (approx. -2.5 to +2.5)", "governance estimate", "value"],
-    "error": ["stddev", "standard error", "stderr", "std. error", "se"],
+    "error": ["stddev", "standard error", "stderr", "std. error", "se", "standard error (estimate)"],
+    "lower": ["lower threshold (90% conf. int. estimate)", "lower"],
+    "upper": ["upper threshold (90% conf. int. estimate)", "upper"],
 }
+_SHEETED = ["code", "year", "value"]  # what a sheet of one indicator must have; its name says which
 _WIDE_YEAR = re.compile(r"(\d{4}) \[YR\1\]|YR(\d{4})|(\d{4})")
+_ENDS = ("lower", "upper")
 _INTERVAL = 1.645  # 90 percent of a normal distribution, as the publisher prints it
 
 
@@ -45,10 +51,11 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
     Parameters
     ----------
     path : path-like
-        ``wgidataset.xlsx`` or the same as csv (a row per country, year and indicator), or a DataBank table with a column
-        per year (``2023 [YR2023]``).
+        ``wgidataset.xlsx`` or the same as csv (a row per country, year and indicator), a workbook with a sheet per indicator
+        (the releases to 2022, with years over blocks of columns, and those from 2025), or a DataBank table with a column per
+        year (``2023 [YR2023]``).
     sheet : str, optional
-        Sheet of a workbook; default the first.
+        Sheet of a workbook; default all that hold an indicator.
     decimal : {".", ","}
         Decimal mark of a csv.
 
@@ -84,13 +91,12 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
     (['COD', 'TWN'], -2.0, 'not_available')
     """
     report = Report("wgi", Path(path).name, "cc_by")
-    raw = read_sheet(path, report, sheet=sheet) if _is_book(path) else read_delimited(path, report)
-    years = {c: _year(c) for c in raw.columns}
-    tidy = _wide(path, raw, {c: y for c, y in years.items() if y}) if any(years.values()) else _long(path, raw)
+    tidy = _workbook(path, report, sheet) if is_workbook(path) else _table(path, _text(path, report))
     code = tidy["indicator"].map(_indicator).astype("object")
     report.unknown("indicator", tidy.loc[code.isna(), "indicator"])
     parsed = numbers(tidy["value"], decimal)
     error = numbers(tidy["error"], decimal)["value"]
+    stated = [numbers(tidy[c], decimal)["value"] if c in tidy else pd.Series(np.nan, index=tidy.index) for c in _ENDS]
     place = countries(tidy["code"], "iso3")
     if "name" in tidy:
         place = place.fillna(countries(tidy["name"], "name"))
@@ -110,6 +116,7 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
     report.drop("estimates beyond -4 to 4: no estimate is", int(beyond.sum()))
     rows = data[keep & ~beyond]
     value, half = rows["number"], _INTERVAL * error[rows.index].abs()
+    low, high = (value - half).fillna(stated[0][rows.index]), (value + half).fillna(stated[1][rows.index])
     missing = np.where(rows["code_of_cell"] == "not_available", "not_available", "unknown")
     table = pd.DataFrame(
         {
@@ -117,8 +124,8 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
             "indicator": rows["wgi"],
             "year": rows["year"],
             "value": value,
-            "low": (value - half).clip(-4.0, 4.0),
-            "high": (value + half).clip(-4.0, 4.0),
+            "low": low.where(low <= value).clip(-4.0, 4.0),
+            "high": high.where(high >= value).clip(-4.0, 4.0),
             "missing": pd.Series(missing, index=rows.index, dtype="object").where(value.isna(), None),
             "source": "wgi",
             "grade": pd.Series("A", index=rows.index, dtype="object").where(value.notna(), None),
@@ -134,8 +141,63 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
     return Reading(tables, data.reset_index(drop=True), report)
 
 
-def _is_book(path: PathLike) -> bool:
-    return Path(path).suffix.lower() in (".xlsx", ".xlsm")
+def _text(path: PathLike, report: Report) -> pd.DataFrame:
+    """A csv: long with its header anywhere in the first lines, or wide."""
+    long = read_table(path, Report("", "", ""), _LONG, ["code", "indicator", "value"]) if Path(path).is_file() else None
+    if long is not None and {plain(c) for c in long.columns} & {plain(n) for n in _LONG["value"]}:
+        return read_table(path, report, _LONG, ["code", "indicator", "value"])
+    return read_delimited(path, report)
+
+
+def _table(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
+    years = {c: _year(c) for c in raw.columns}
+    return _wide(path, raw, {c: y for c, y in years.items() if y}) if any(years.values()) else _long(path, raw)
+
+
+def _workbook(path: PathLike, report: Report, sheet: str | None) -> pd.DataFrame:
+    """One long sheet, a sheet per indicator, or a sheet per indicator with years over blocks of columns."""
+    long = find_sheets(path, _LONG, ["code", "year", "indicator", "value"], sheet)
+    if long:
+        return _table(path, read_sheet(path, report, sheet=long[0][0], header_row=long[0][1]))
+    parts = []
+    for name, row in find_sheets(path, _LONG, _SHEETED, sheet):
+        if _indicator(name):
+            raw = read_sheet(path, report, sheet=name, header_row=row)
+            parts.append(_long(path, raw.assign(indicator=name)))
+    for name, rows in first_rows(path, sheet).items() if not parts else ():
+        head = next(
+            (k for k, cells in enumerate(rows) if k and {"code", "estimate"} <= {plain(c) for c in cells}), None
+        )
+        if head is not None and _indicator(name):
+            parts.append(_blocks(path, name, head, report))
+    if parts:
+        return pd.concat(parts, ignore_index=True)
+    return _table(path, read_sheet(path, report, sheet=sheet))
+
+
+def _blocks(path: PathLike, name: str, head: int, report: Report) -> pd.DataFrame:
+    """The layout to 2022: a row of years, under it Estimate, StdErr, NumSrc ... for each year anew."""
+    rows = first_rows(path, name, 100_000)[name]
+    years, titles, body = rows[head - 1], [plain(c) for c in rows[head]], rows[head + 1 :]
+    code = titles.index("code")
+    place = next((k for k, t in enumerate(titles) if t.startswith("country")), code)
+    report.rows_read += len(body)
+    out, year = [], ""
+    for k, title in enumerate(titles):
+        year = years[k] if k < len(years) and years[k] else year
+        if title != "estimate":
+            continue
+        error = k + 1 if k + 1 < len(titles) and titles[k + 1] == "stderr" else None
+        for cells in body:
+            if cells[code]:
+                out.append((cells[code], cells[place], year, name, cells[k], "" if error is None else cells[error]))
+    if not out:
+        raise SourceError(
+            [Problem(Path(path).name, name, "Estimate", "no figures under the header", "", "Is the file complete?")],
+            f"the file {Path(path).name}",
+        )
+    frame = pd.DataFrame(out, columns=["code", "name", "year", "indicator", "value", "error"], dtype="string")
+    return frame.assign(value=frame["value"].replace("#N/A", ".."), error=frame["error"].replace("#N/A", ".."))
 
 
 def _year(column: object) -> int | None:
@@ -168,4 +230,21 @@ def _wide(path: PathLike, raw: pd.DataFrame, years: dict[str, int]) -> pd.DataFr
         for c_, y in years.items()
     ]
     out = pd.concat(parts, ignore_index=True)
-    return out[out["code"].fillna("") != ""].assign(error="").astype({"error": "string"}).reset_index(drop=True)
+    out = out[out["code"].fillna("") != ""].reset_index(drop=True)
+    about = out["indicator"].fillna("").map(_error_of)
+    errors = out[about.notna()].assign(of=about).drop_duplicates(["code", "of", "year"])
+    out = out[about.isna()].reset_index(drop=True)
+    out["of"] = out["indicator"].map(_indicator)
+    out = out.merge(
+        errors[["code", "of", "year", "value"]].rename(columns={"value": "error"}), "left", ["code", "of", "year"]
+    )
+    return out.drop(columns="of").assign(error=out["error"].fillna("").astype("string"))
+
+
+def _error_of(text: str) -> str | None:
+    """Which indicator ``RL.STD.ERR`` or ``Rule of Law: Standard Error`` is the standard error of."""
+    coded = re.fullmatch(r"(?:GOV_WGI_)?([A-Z]{2})\.STD\.ERR", text.strip(), re.IGNORECASE)
+    if coded:
+        return _INDICATORS.get(coded[1].casefold())
+    head, _, tail = text.partition(":")
+    return _INDICATORS.get(plain(head)) if plain(tail) == "standarderror" else None

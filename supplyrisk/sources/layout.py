@@ -1,0 +1,221 @@
+"""Where the table starts: editions of one publication move the header down, add cover sheets and split into sheets.
+
+A reader says which columns it must have; the first row of a file, or of a sheet of a workbook, that holds them all is
+the header. Nothing is guessed: where no row does, the reader's own error names the columns that are absent.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import Problem, SourceError
+from .base import MAX_CELL, PathLike, Report, check_member, plain, read_delimited, read_sheet, read_text
+
+__all__ = ["find_sheets", "first_rows", "is_workbook", "read_table", "sheet_names"]
+
+DEPTH = 40  # rows in which a header is looked for
+_SHEETS = 60
+
+
+def is_workbook(path: PathLike) -> bool:
+    """Whether a file's name says xlsx."""
+    return Path(path).suffix.lower() in (".xlsx", ".xlsm")
+
+
+def _fits(cells: Iterable[object], wanted: Mapping[str, Iterable[str]], required: Iterable[str]) -> bool:
+    have = {plain(c) for c in cells}
+    return all(any(plain(n) in have for n in wanted[part]) for part in required)
+
+
+def read_table(
+    path: PathLike,
+    report: Report,
+    wanted: Mapping[str, Iterable[str]],
+    required: Sequence[str],
+    *,
+    sheet: str | None = None,
+    delimiter: str | None = None,
+    encodings: Iterable[str] = ("utf-8-sig", "cp1252"),
+    member: str | None = None,
+) -> pd.DataFrame:
+    """Read a delimited file or a sheet of a workbook from its header on, wherever that stands.
+
+    Parameters
+    ----------
+    path : path-like
+        csv, gzip, zip with one data file, or xlsx.
+    report : Report
+        Counts go here, and a note if the header is not in the first row or the table not on the first sheet.
+    wanted : mapping
+        Part to the names that publishers give it, as in :func:`find_columns`.
+    required : sequence of str
+        Parts that mark the header.
+    sheet : str, optional
+        Name of the sheet; default the first that has such a header.
+    delimiter : str, optional
+        Of a csv; default the one that the header holds most often.
+    encodings : iterable of str
+        Tried in turn.
+    member : str, optional
+        Member of a zip with several.
+
+    Returns
+    -------
+    DataFrame
+        Text cells.
+
+    Raises
+    ------
+    SourceError
+        Not such a file.
+    """
+    if not Path(path).is_file():
+        return read_delimited(path, report)  # says what is wrong
+    if is_workbook(path):
+        found = next(iter(find_sheets(path, wanted, required, sheet)), None)
+        if found is None:
+            return read_sheet(path, report, sheet=sheet)
+        name, row = found
+        first = sheet_names(path)[0]
+        if row or (sheet is None and name != first):
+            report.notes.append(f"the table starts in row {row + 1} of sheet {name!r}")
+        return read_sheet(path, report, sheet=name, header_row=row)
+    text, _ = read_text(path, encodings, member)
+    row = _header_line(text, wanted, required, delimiter)
+    if row:
+        report.notes.append(f"the table starts in line {row + 1}")
+    return read_delimited(path, report, delimiter=delimiter, encodings=encodings, member=member, header_row=row)
+
+
+def _header_line(text: str, wanted: Mapping[str, Iterable[str]], required: Sequence[str], delimiter: str | None) -> int:
+    """Line in which the header stands; 0 if no line fits, so that the error names what is absent."""
+    before = csv.field_size_limit(MAX_CELL)
+    try:
+        lines = io.StringIO(text, newline="")
+        for k in range(DEPTH):
+            line = lines.readline()
+            if not line:
+                break
+            for mark in (delimiter,) if delimiter else (",", ";", "\t", "|"):
+                try:
+                    cells = next(csv.reader([line], delimiter=mark), [])
+                except csv.Error:
+                    continue
+                if _fits(cells, wanted, required):
+                    return k
+    finally:
+        csv.field_size_limit(before)
+    return 0
+
+
+@contextmanager
+def _book(path: PathLike) -> Iterator[Any]:
+    """A workbook opened read-only, bombs and what is none refused."""
+    import warnings
+
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    file = Path(path)
+    problem = Problem(file.name, "-", "-", "not a readable workbook", "", "Save it as .xlsx again.")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                check_member(file, info)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about styles and extensions, which are not read
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            try:
+                yield book
+            finally:
+                book.close()
+    except (
+        zipfile.BadZipFile, zlib.error, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError,
+    ) as err:  # fmt: skip
+        if isinstance(err, SourceError):
+            raise
+        raise SourceError([problem], f"the file {file.name}") from err
+
+
+def sheet_names(path: PathLike) -> list[str]:
+    """Sheets of a workbook, in order.
+
+    Parameters
+    ----------
+    path : path-like
+        Workbook.
+
+    Returns
+    -------
+    list of str
+    """
+    with _book(path) as book:
+        return list(book.sheetnames)[:_SHEETS]
+
+
+def first_rows(path: PathLike, sheet: str | None = None, count: int = DEPTH) -> dict[str, list[list[str]]]:
+    """First rows of every sheet, or of one, as text.
+
+    Parameters
+    ----------
+    path : path-like
+        Workbook.
+    sheet : str, optional
+        Only this one.
+    count : int
+        How many rows.
+
+    Returns
+    -------
+    dict of str to list of list of str
+    """
+    with _book(path) as book:
+        names = [n for n in list(book.sheetnames)[:_SHEETS] if sheet in (None, n)]
+        return {
+            name: [
+                ["" if v is None else " ".join(str(v).split()) for v in row]
+                for row in book[name].iter_rows(max_row=count, values_only=True)
+            ]
+            for name in names
+        }
+
+
+def find_sheets(
+    path: PathLike, wanted: Mapping[str, Iterable[str]], required: Sequence[str], sheet: str | None = None
+) -> list[tuple[str, int]]:
+    """Sheets with such a header, and the row in which it stands.
+
+    Parameters
+    ----------
+    path : path-like
+        Workbook.
+    wanted, required
+        As in :func:`read_table`.
+    sheet : str, optional
+        Look at this one only.
+
+    Returns
+    -------
+    list of (str, int)
+        In the order of the workbook; empty where no sheet fits.
+
+    Raises
+    ------
+    SourceError
+        Not a workbook.
+    """
+    out = []
+    for name, rows in first_rows(path, sheet).items():
+        row = next((k for k, cells in enumerate(rows) if _fits(cells, wanted, required)), None)
+        if row is not None:
+            out.append((name, row))
+    return out
