@@ -7,6 +7,7 @@ input first and raise once: a table with ten bad rows gives one error that lists
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,10 +21,33 @@ __all__ = [
     "UnitError",
     "UnknownNameError",
     "close_matches",
+    "printable",
     "unknown_name",
 ]
 
 _SHOWN = 20
+# Control characters, line and paragraph separators, and marks that reorder or hide text.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Text from a file as it may be shown on a terminal: control and bidirectional characters become escapes.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> printable("tin\x1b[2J")
+    'tin\\x1b[2J'
+    """
+    return _UNPRINTABLE.sub(lambda m: m[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
 
 
 class SupplyRiskError(Exception):
@@ -64,7 +88,7 @@ class Problem:
         if self.column != "-":
             where += f".{self.column}"
         got = f" (got {self.value})" if self.value else ""
-        return f"{where}: {self.rule}{got}. {self.remedy}".rstrip()
+        return printable(f"{where}: {self.rule}{got}. {self.remedy}".rstrip())
 
 
 class SchemaError(SupplyRiskError):

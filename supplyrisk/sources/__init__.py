@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reading", "Report", "listing", "load_all", "together"]
 
-_NOT_READERS = {"base", "owners", "places", "commodities", "hs", "repair"}
+_NOT_READERS = {"base", "cells", "report", "layout", "owners", "places", "commodities", "hs", "repair"}
 
 
 def load_all() -> None:

@@ -1,0 +1,99 @@
+"""Numbers as statisticians print them, and the codes that stand where no number does."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from .report import PathLike, refuse
+
+__all__ = ["numbers", "refuse_decimal_comma"]
+
+_NUMBER = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d+)?(\.\d+|\.)?([eE][-+]?\d{1,3})?")
+_DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+,\d+|\d+,\d{1,2}|\d+,\d{4,})")
+_BOUND = re.compile(r"(<=?|>=?|\u2264|\u2265)\s*(\d[\d,]*(?:\.\d+)?)")
+_RANGE = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*(?:-|\u2013|\u2014|to)\s*(\d[\d,]*(?:\.\d+)?)")
+_CODES = {
+    "": "empty", "w": "withheld", "na": "not_available", "n/a": "not_available", "n.a.": "not_available",
+    "..": "not_available", "...": "not_available", "nan": "not_available", "null": "not_available", "xx": "not_applicable",
+    "x": "not_applicable", "e": "net_exporter", "s": "less_than_half_unit", "(s)": "less_than_half_unit",
+}  # fmt: skip
+_ZERO = frozenset(["—", "--", "---", "----", "-----", "–", "-", "nil"])
+
+
+def numbers(cells: pd.Series, decimal: str = ".", percent: bool = False) -> pd.DataFrame:
+    """Numbers as statisticians print them; every code is kept apart from zero and from each other.
+
+    Parameters
+    ----------
+    cells : Series
+        Text cells.
+    decimal : {".", ","}
+        Decimal mark; the other one parts thousands. With ``"."`` a cell like ``1.234,5`` is never guessed at.
+    percent : bool
+        Bounds such as ``>50`` close at 100.
+
+    Returns
+    -------
+    DataFrame
+        ``value, low, high, code``, indexed as the cells. ``code`` is empty for a number; else ``zero`` (a dash),
+        ``withheld`` (W), ``not_available`` (NA), ``not_applicable`` (XX), ``net_exporter`` (E), ``bound`` (``>50``,
+        ``<0.1``), ``range`` (``330 - 390``), ``less_than_half_unit`` (s), ``empty``, ``decimal_comma`` or ``text``.
+        Bounds and ranges have no value: they have ``low`` and ``high``.
+
+    Examples
+    --------
+    >>> numbers(pd.Series(["1,234.5", "W", "--", ">50", "1.234,5"]), percent=True)["code"].tolist()
+    ['', 'withheld', 'zero', 'bound', 'decimal_comma']
+    >>> numbers(pd.Series(["1,234.5", "--", ">50"]), percent=True)[["value", "low", "high"]].sum().tolist()
+    [1234.5, 50.0, 100.0]
+    """
+    found = {v: _number(v, decimal, percent) for v in cells.dropna().unique()}
+    blank = (np.nan, np.nan, np.nan, "empty")
+    rows = [blank if v is pd.NA or v is None or v != v else found[v] for v in cells.astype("object")]
+    return pd.DataFrame(rows, columns=["value", "low", "high", "code"], index=cells.index)
+
+
+def _number(cell: object, decimal: str, percent: bool) -> tuple[float, float, float, str]:
+    nan = float("nan")
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        return (float(cell), nan, nan, "") if np.isfinite(cell) else (nan, nan, nan, "not_available")
+    text = " ".join(str(cell).replace("\xa0", " ").replace("\u202f", " ").replace("\u2212", "-").split())
+    if text.casefold() in _CODES:
+        return nan, nan, nan, _CODES[text.casefold()]
+    if text in _ZERO:
+        return 0.0, nan, nan, "zero"
+    if percent and text.endswith("%"):
+        text = text[:-1].strip()
+    if len(text) > 60:
+        return nan, nan, nan, "text"
+    if decimal == ",":
+        text = text.replace(".", "").replace(" ", "").replace(",", ".")
+    elif _DECIMAL_COMMA.fullmatch(text):
+        return nan, nan, nan, "decimal_comma"
+    if any(c.isdigit() for c in text):
+        if _NUMBER.fullmatch(text):
+            value = float(text.replace(",", ""))
+            return (value, nan, nan, "") if np.isfinite(value) else (nan, nan, nan, "text")
+        hit = _BOUND.fullmatch(text)
+        if hit:
+            bound = float(hit[2].replace(",", ""))
+            if hit[1][0] in "<\u2264":
+                return nan, 0.0, bound, "bound"
+            return nan, bound, 100.0 if percent else nan, "bound"
+        hit = _RANGE.fullmatch(text)
+        if hit:
+            low, high = (float(h.replace(",", "")) for h in hit.groups())
+            if low <= high:
+                return nan, low, high, "range"
+    return nan, nan, nan, "text"
+
+
+def refuse_decimal_comma(path: PathLike, cells: pd.Series, parsed: pd.DataFrame) -> None:
+    """A column with ``1.234,5`` in it makes ``1.234`` ambiguous too: say so rather than read it a thousandfold wrong."""
+    bad = parsed["code"] == "decimal_comma"
+    if bad.any():
+        shown = ", ".join(repr(str(v)) for v in cells[bad].head(3))
+        raise refuse(path, "numbers with a decimal comma", 'Give decimal="," if they are.', shown, str(bad.idxmax()))

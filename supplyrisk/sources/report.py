@@ -1,0 +1,238 @@
+"""What a reader says of a file: the tables that it fills, and what was read, dropped, unmapped and withheld."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import Problem, SourceError, printable
+
+__all__ = ["PathLike", "Reading", "Report", "refuse", "shares"]
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass
+class Report:
+    """What a reader did with a file.
+
+    Parameters
+    ----------
+    source : str
+        Registered name of the reader.
+    path : str
+        Name of what was read, without its folders.
+    licence_class : str
+        Class of the terms of the data.
+    vintage : str
+        Release or year that the file says it is.
+    rows_read : int
+        Rows seen.
+    dropped : list of dict
+        ``reason, rows, value, share, of`` of rows left out: the sum and the share of what they carried, where known.
+    unmapped : list of dict
+        ``kind, name, rows, value_share, of`` of names that no concordance knows. ``of`` is what the share is a share
+        of: ``value``, ``quantity``, or another amount that the reader names.
+    missing : dict
+        Missingness code to number of cells.
+    notes : list of str
+        What a reader of the figures must know.
+    """
+
+    source: str
+    path: str
+    licence_class: str
+    vintage: str = ""
+    rows_read: int = 0
+    dropped: list[dict[str, Any]] = field(default_factory=list)
+    unmapped: list[dict[str, Any]] = field(default_factory=list)
+    missing: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def drop(
+        self, reason: str, rows: int, value: float | None = None, share: float | None = None, of: str = "value"
+    ) -> None:
+        """Count rows left out, and why; ``value`` is what they carried and ``share`` its part of all that was read."""
+        if not rows:
+            return
+        for entry in self.dropped:
+            if entry["reason"] == reason:
+                entry["rows"] += int(rows)
+                if value is not None:
+                    entry["value"] = (entry["value"] or 0.0) + value
+                if share is not None:
+                    entry |= {"share": max(share, entry.get("share") or 0.0), "of": of}
+                return
+        fresh: dict[str, Any] = {"reason": reason, "rows": int(rows), "value": value}
+        self.dropped.append(fresh if share is None else {**fresh, "share": share, "of": of})
+
+    def leave_out(
+        self,
+        reason: str,
+        hit: pd.Series,
+        amount: pd.Series | None = None,
+        within: Sequence[pd.Series] = (),
+        of: str = "value",
+    ) -> None:
+        """Count the rows that ``hit`` marks as left out, with their share of an amount.
+
+        Parameters
+        ----------
+        reason : str
+            Why.
+        hit : Series of bool
+            True for rows that are left out; over all rows read.
+        amount : Series, optional
+            What the rows carry, aligned with ``hit``.
+        within, of
+            As for :func:`shares`.
+        """
+        hit = hit.fillna(False).astype(bool)
+        if not hit.any():
+            return
+        if amount is None:
+            self.drop(reason, int(hit.sum()))
+            return
+        share = shares(pd.Series("", index=hit.index[hit]), amount, within).get("")
+        whole = None if len(within) else float(pd.to_numeric(amount[hit], errors="coerce").sum())
+        self.drop(reason, int(hit.sum()), whole, share, of)
+
+    def unknown(
+        self,
+        kind: str,
+        names: pd.Series,
+        value: pd.Series | None = None,
+        within: Sequence[pd.Series] = (),
+        of: str = "value",
+    ) -> None:
+        """Record names that no concordance knows, with their share of an amount where there is one.
+
+        ``value`` holds all rows, not only the unknown ones: the share is of all, or of all of the group, see
+        :func:`shares`. A name met again in a later part of the same file adds its rows and keeps its larger share.
+        """
+        if not len(names):
+            return
+        before = {(u["kind"], u["name"]): u for u in self.unmapped}
+        parts = shares(names, value, within) if value is not None else {}
+        for name, rows in names.value_counts().items():
+            part = parts.get(str(name))
+            entry = before.get((kind, str(name)[:120]))
+            if entry is None:
+                fresh = {"kind": kind, "name": str(name)[:120], "rows": int(rows), "value_share": part}
+                self.unmapped.append(fresh if part is None else {**fresh, "of": of})
+                continue
+            entry["rows"] += int(rows)
+            if part is not None:
+                entry["value_share"] = max(part, entry["value_share"] or 0.0)
+
+    def count(self, codes: pd.Series) -> None:
+        """Count the cells of each missingness code; a dash (``zero``) is counted too, a number is not."""
+        for code, cells in codes.value_counts().items():
+            if code:
+                self.missing[str(code)] = self.missing.get(str(code), 0) + int(cells)
+
+    @property
+    def rows_dropped(self) -> int:
+        """Rows left out, in all."""
+        return sum(d["rows"] for d in self.dropped)
+
+    def frame(self) -> pd.DataFrame:
+        """The report as a table: what, detail, rows, share of value; control characters are shown, not passed on."""
+        rows: list[tuple[str, str, int | None, float | None]] = [("read", self.path, self.rows_read, None)]
+        rows += [("dropped", d["reason"], d["rows"], d.get("share")) for d in self.dropped]
+        rows += [(f"unmapped {u['kind']}", u["name"], u["rows"], u["value_share"]) for u in self.unmapped]
+        rows += [("missing", k, v, None) for k, v in self.missing.items()]
+        rows += [("note", n, None, None) for n in self.notes]
+        shown = [(printable(what), printable(str(detail)), n, share) for what, detail, n, share in rows]
+        return pd.DataFrame(shown, columns=["what", "detail", "rows", "value_share"])
+
+    def __str__(self) -> str:
+        def part(share: float | None, of: str) -> str:
+            return "" if share is None else f", {share:.2%} of {of}"
+
+        out = [f"{self.source}: {self.path} ({self.vintage or 'vintage not stated'}; {self.licence_class})"]
+        out.append(f"  {self.rows_read:,} rows read, {self.rows_dropped:,} dropped")
+        out += [
+            f"  dropped {d['rows']:,}: {d['reason']}{part(d.get('share'), d.get('of', 'value'))}" for d in self.dropped
+        ]
+        for u in self.unmapped[:10]:
+            text = part(u["value_share"], u.get("of", "value"))
+            out.append(f"  unmapped {u['kind']} {u['name']!r}: {u['rows']} rows{text}")
+        if len(self.unmapped) > 10:
+            out.append(f"  ... and {len(self.unmapped) - 10} more unmapped names")
+        out += [f"  {n} cells {code}" for code, n in self.missing.items()]
+        out += [f"  note: {n}" for n in self.notes]
+        return "\n".join(printable(line) for line in out)
+
+
+def shares(names: pd.Series, amount: pd.Series, within: Sequence[pd.Series] = ()) -> dict[str, float]:
+    """Share of an amount that each name carries.
+
+    Parameters
+    ----------
+    names : Series
+        Names of some of the rows.
+    amount : Series
+        What all rows carry; missing counts as nothing.
+    within : sequence of Series, optional
+        Groups whose amounts may be added (commodity, unit, year ...). With them a name's share is the largest that it has
+        in any group: tonnes of one good and carats of another have no sum.
+
+    Returns
+    -------
+    dict
+        Name to share, 0 to 1. Empty where nothing is carried.
+
+    Examples
+    --------
+    >>> names = pd.Series(["Atlantis", "Atlantis"], index=[0, 2])
+    >>> shares(names, pd.Series([1.0, 3.0, 0.0, 9.0]), [pd.Series(["Ga", "Ga", "Sb", "Sb"])])
+    {'Atlantis': 0.25}
+    """
+    carried = pd.to_numeric(amount, errors="coerce").astype("float64").clip(lower=0.0).fillna(0.0)
+    keys = [k.reindex(carried.index).astype("object").fillna("") for k in within]
+    total = carried.groupby(keys).transform("sum") if keys else pd.Series(carried.sum(), index=carried.index)
+    part = (carried / total).where(total > 0).reindex(names.index)
+    by = [names.astype("str"), *(k.reindex(names.index) for k in keys)]
+    sums = part.groupby(by).sum(min_count=1)
+    most = sums.groupby(level=0).max() if keys else sums
+    return {str(k): float(v) for k, v in most.dropna().items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a reader returns.
+
+    Parameters
+    ----------
+    tables : mapping
+        Tables of the data model that the file fills, ready for :meth:`SupplyGraph.overlay` or
+        :func:`supplyrisk.assemble`.
+    data : DataFrame
+        The tidy frame behind them, in the publisher's own terms, with every row that was kept.
+    report : Report
+        What was read, dropped, unmapped and withheld.
+    inputs : mapping
+        The same as keyword arguments of :func:`supplyrisk.assemble.assemble`: ``products, production, trade,
+        concordance, demand, sourcing``, as far as the file fills them.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    data: pd.DataFrame
+    report: Report
+    inputs: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{k} {len(v):,}" for k, v in {**self.inputs, **self.tables}.items())
+        return f"<Reading of {self.report.path}: {sizes or 'no tables'}; {len(self.data):,} rows of data>"
+
+
+def refuse(path: PathLike, rule: str, remedy: str, value: str = "", row: str = "-") -> SourceError:
+    """The error for a file that cannot be read; it names the file, never its folders."""
+    name = Path(path).name
+    return SourceError([Problem(name, row, "-", rule, value, remedy)], f"the file {name}")
