@@ -8,17 +8,18 @@ import pandas as pd
 
 from ..errors import unknown_name
 from ..registry import source
-from .base import PathLike, Reading, Report, files_in, find_columns, numbers, plain, read_delimited, source_row
+from .base import PathLike, Reading, Report, files_in, find_columns, numbers, plain, refuse_decimal_comma, source_row
 from .commodities import map_products, product_rows
+from .layout import read_table
 from .places import AGGREGATE, countries
 
 __all__ = ["eu_crm"]
 
 _SHARES = {
-    "material": ["Material", "Raw material"],
+    "material": ["Material", "Raw material", "Raw materials", "CRM"],
     "stage": ["Stage"],
-    "place": ["Country", "Supplier"],
-    "share": ["Share", "Global supply share", "EU sourcing share", "Supply share"],
+    "place": ["Country", "Supplier", "Supplier country", "Countries"],
+    "share": ["Share", "Global supply share", "EU sourcing share", "Supply share", "Share (%)", "Share of supply"],
     "t": ["t", "trade-related variable", "t parameter"],
 }
 _EU27 = frozenset(
@@ -53,16 +54,40 @@ _EU27 = frozenset(
     ]
 )
 _STAGES = {"e": "E", "extraction": "E", "p": "P", "processing": "P", "refining": "P"}
-_SOURCE = "ec_crm_2023"
+_NEEDED = ["material", "stage", "place", "share"]
+# Editions of the study: publication year to the last year of the five that it averages.
+# A column that only the study's other tables have.
+_OTHER = frozenset(
+    plain(c)
+    for c in (
+        "Application",
+        "SR",
+        "EI",
+        "Group",
+        "Supply risk",
+        "Economic importance",
+        "screened_material",
+        "NACE sector",
+    )
+)
+_EDITIONS = {2011: 2009, 2014: 2012, 2017: 2014, 2020: 2016, 2023: 2020}
 
 
 @source(
     licence="cc_by",
     publisher="European Commission",
-    formats=("csv", "csv.gz", "folder"),
+    formats=("csv", "csv.gz", "xlsx", "folder"),
     reads="global supply shares, EU sourcing shares, trade factor t, uses and published scores by material and stage",
 )
-def eu_crm(path: PathLike, *, scope: str | None = None, year: int = 2020) -> Reading:
+def eu_crm(
+    path: PathLike,
+    *,
+    scope: str | None = None,
+    year: int | None = None,
+    edition: int = 2023,
+    sheet: str | None = None,
+    decimal: str = ".",
+) -> Reading:
     r"""Read tables of the European Commission's study on critical raw materials.
 
     Parameters
@@ -72,21 +97,28 @@ def eu_crm(path: PathLike, *, scope: str | None = None, year: int = 2020) -> Rea
         (``Application``), scores (``SR, EI``) and groups: those come as ``data`` only.
     scope : {"global", "eu"}, optional
         Whose supply the shares of a file are; default from its name.
-    year : int
-        Year that the figures stand for. The study of 2023 averages 2016 to 2020.
+    year : int, optional
+        Year that the figures stand for; default the last of the five that the edition averages (2020 for that of 2023).
+    edition : int
+        Year of the study: 2011, 2014, 2017, 2020, 2023 or a later one. The tables do not state it, so it is never guessed.
+    sheet : str, optional
+        Sheet of a workbook; default the first with such a table.
+    decimal : {".", ","}
+        Decimal mark.
 
     Returns
     -------
     Reading
         ``inputs``: ``products`` (measured in shares of the world), ``production`` (global shares, 0 to 1) and ``sourcing``
         (the Union's imports: shares of what comes from outside, and reliance on it). ``data``: ``material, stage, place,
-        country, scope, share, low, high, code, t``, shares in percent as printed; ``code`` is ``bound`` for ``<0.1%`` and
-        ``no_percent_sign`` where only the sign is absent.
+        country, scope, share, low, high, code, t``, shares in percent as printed; ``code`` is ``bound`` for ``<0.1%``,
+        ``no_percent_sign`` where only the sign is absent, and ``fraction`` where a whole table states parts of 1.
 
     Raises
     ------
     SourceError
-        Not such a table, or a file whose name does not say whose shares it holds and no ``scope``.
+        Not such a table, a file whose name does not say whose shares it holds and no ``scope``, or numbers with a decimal
+        comma and no ``decimal=","``.
 
     Notes
     -----
@@ -108,30 +140,41 @@ def eu_crm(path: PathLike, *, scope: str | None = None, year: int = 2020) -> Rea
     >>> reading.data[["country", "share", "high", "t"]].values.tolist()
     [['CHN', 94.0, nan, 1.3], ['JPN', nan, 0.1, 1.0]]
     """
-    report = Report("eu_crm", Path(path).name, "cc_by", vintage="2023")
+    report = Report("eu_crm", Path(path).name, "cc_by", vintage=str(edition))
+    year = year if year is not None else _EDITIONS.get(edition, edition - 3)
     if scope not in (None, "global", "eu"):
         raise unknown_name("scope", scope, ("global", "eu"), "eu_crm()")
     if Path(path).is_dir():
-        files = [f for f in files_in(path, (".csv", ".csv.gz")) if "supplyshares" in plain(f.name)]
+        files = [f for f in files_in(path, (".csv", ".csv.gz", ".xlsx")) if "supplyshares" in plain(f.name)]
     else:
         files = [Path(path)]
     parts = []
     for file in files:
-        raw = read_delimited(file, report, encodings=("utf-8-sig", "cp1252"))
-        if "share" not in {plain(c) for c in raw.columns} or plain("Application") in {plain(c) for c in raw.columns}:
+        raw = read_table(file, report, _SHARES, _NEEDED, sheet=sheet)
+        have = {plain(c) for c in raw.columns}
+        if plain("Application") in have or not all(any(plain(n) in have for n in _SHARES[k]) for k in _NEEDED):
+            if not have & _OTHER:
+                find_columns(file, raw.columns, _SHARES, _NEEDED)  # says which columns are absent
             report.notes.append("not a table of supply shares: see data")
             return Reading({}, _other(raw, report), report)
         parts.append(_shares(file, raw, scope))
     if not parts:
         raise unknown_name("table", Path(path).name, ["fact_GlobalSupplyShares&t.csv"], "eu_crm()")
     data = pd.concat(parts, ignore_index=True)
-    parsed = numbers(data["text"].str.replace("\u202f", ""), percent=True)
+    parsed = numbers(data["text"].str.replace("\u202f", ""), decimal, percent=True)
+    refuse_decimal_comma(path, data["text"], parsed)
     signless = (parsed["code"] == "") & ~data["text"].str.strip().str.endswith("%")
     parsed["code"] = parsed["code"].mask(signless, "no_percent_sign")
+    unit = _fractions(data, parsed, signless)
+    if unit.any():
+        parsed.loc[unit, ["value", "low", "high"]] *= 100.0
+        parsed["code"] = parsed["code"].mask(unit, "fraction")
+        signless &= ~unit
+        report.notes.append(f"{int(unit.sum())} shares of tables that add to 1 are fractions; read as such")
     if signless.any():
         report.notes.append(f"{int(signless.sum())} shares without a percent sign are read as percent")
     data = pd.concat([data, parsed.rename(columns={"value": "share"})], axis=1)
-    data["t"] = numbers(data["t"])["value"]
+    data["t"] = numbers(data["t"], decimal)["value"]
     place = countries(data["place"], "name")
     data["country"] = place.mask(place == AGGREGATE)
     report.unknown("country", data.loc[place.isna(), "place"], data["share"].fillna(0.0)[place.isna()])
@@ -146,11 +189,24 @@ def eu_crm(path: PathLike, *, scope: str | None = None, year: int = 2020) -> Rea
     if len(known):
         text = f"{known.min():.1f} to {most.max():.1f} percent by material and stage, '<0.1%' counted as up to 0.1"
         report.notes.append(f"global shares sum to {text}; kept as printed")
-    return Reading(_tables(), data, report, _inputs(data, year))
+    return Reading(_tables(edition), data, report, _inputs(data, year, edition))
+
+
+def _fractions(data: pd.DataFrame, parsed: pd.DataFrame, signless: pd.Series) -> pd.Series:
+    """Rows of a scope whose signless shares are all at most 1 and add to about 1, not 100, by material and stage."""
+    out = pd.Series(False, index=data.index)
+    for said in data["scope"].unique():
+        here = signless & (data["scope"] == said)
+        if not here.any() or (parsed.loc[here, "value"] > 1.05).any():
+            continue
+        total = parsed.loc[here, "value"].groupby([data.loc[here, "material"], data.loc[here, "stage"]]).sum()
+        if total.median() > 0.2:  # a table in percent whose shares are all below 1 does not add to this little
+            out |= here
+    return out
 
 
 def _shares(file: Path, raw: pd.DataFrame, scope: str | None) -> pd.DataFrame:
-    cols = find_columns(file, raw.columns, _SHARES, ["material", "stage", "place", "share"])
+    cols = find_columns(file, raw.columns, _SHARES, _NEEDED)
     said = scope or (
         "eu" if plain(file.name).find("eusupply") >= 0 else "global" if "global" in plain(file.name) else None
     )
@@ -183,12 +239,12 @@ def _other(raw: pd.DataFrame, report: Report) -> pd.DataFrame:
     return out
 
 
-def _tables() -> dict[str, pd.DataFrame]:
-    title = "European Commission, Study on the critical raw materials for the EU 2023"
-    return {"sources": source_row(_SOURCE, title, 2023, "CC BY 4.0", "cc_by")}
+def _tables(edition: int) -> dict[str, pd.DataFrame]:
+    title = f"European Commission, Study on the critical raw materials for the EU {edition}"
+    return {"sources": source_row(f"ec_crm_{edition}", title, edition, "CC BY 4.0", "cc_by")}
 
 
-def _inputs(data: pd.DataFrame, year: int) -> dict[str, pd.DataFrame]:
+def _inputs(data: pd.DataFrame, year: int, edition: int) -> dict[str, pd.DataFrame]:
     rows = data[data["product"].notna() & data["country"].notna()]
     keys = ["product", "country"]
     world = rows[rows["scope"] == "global"].drop_duplicates(keys)
@@ -203,8 +259,8 @@ def _inputs(data: pd.DataFrame, year: int) -> dict[str, pd.DataFrame]:
             "low": world["low"].where(censored) / 100.0,
             "high": world["high"].where(censored) / 100.0,
             "missing": pd.Series("not_available", index=world.index, dtype="object").where(world["share"].isna(), None),
-            "published_on": "2023",
-            "source": _SOURCE,
+            "published_on": str(edition),
+            "source": f"ec_crm_{edition}",
             "grade": "B",
             "note": "share of world supply, average of five years",
         }
@@ -221,8 +277,8 @@ def _inputs(data: pd.DataFrame, year: int) -> dict[str, pd.DataFrame]:
             "share": outside["share"] / outside["product"].map(foreign).astype("float64"),
             "year": year,
             "reliance": outside["product"].map(foreign / total).astype("float64"),
-            "published_on": "2023",
-            "source": _SOURCE,
+            "published_on": str(edition),
+            "source": f"ec_crm_{edition}",
             "grade": "B",
             "note": "share of EU sourcing from outside the Union",
         }

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..registry import source
-from .base import PathLike, Reading, Report, find_columns, numbers, plain, read_delimited, read_sheet, source_row
+from .base import PathLike, Reading, Report, find_columns, numbers, plain, source_row
+from .layout import read_table
 from .places import AGGREGATE, countries
 
 __all__ = ["aei_investments", "aiddata_projects"]
@@ -29,13 +30,8 @@ _AEI = {
 _MONTHS = {
     m: k + 1 for k, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
 }
+_FRACTION = re.compile(r"0?\.\d+|1(?:\.0+)?")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-
-
-def _read(path: PathLike, report: Report, sheet: str | None) -> pd.DataFrame:
-    if Path(path).suffix.lower() in (".xlsx", ".xlsm"):
-        return read_sheet(path, report, sheet=sheet)
-    return read_delimited(path, report)
 
 
 def _text(cells: pd.Series) -> pd.Series:
@@ -101,8 +97,9 @@ def aei_investments(path: PathLike, *, sheet: str | None = None, sectors: tuple[
     [['Peru Copper (PER)', 'Chinalco', 1.0, '2007-06', 'majority']]
     """
     report = Report("aei_investments", Path(path).name, "restricted")
-    raw = _read(path, report, sheet)
-    cols = find_columns(path, raw.columns, _AEI, ["year", "investor", "value", "sector", "country"])
+    required = ["year", "investor", "value", "sector", "country"]
+    raw = read_table(path, report, _AEI, required, sheet=sheet)
+    cols = find_columns(path, raw.columns, _AEI, required)
     text = {k: _text(raw[c]) for k, c in cols.items()}
     data = pd.DataFrame({k: text.get(k, pd.Series(pd.NA, index=raw.index, dtype="string")) for k in _AEI})
     amount = numbers(data["value"].str.replace("$", "", regex=False).str.strip())
@@ -118,7 +115,7 @@ def aei_investments(path: PathLike, *, sheet: str | None = None, sectors: tuple[
         for y, m in zip(year, month, strict=True)
     ]
     data["year"] = year.astype("Int64")
-    data["shares"] = [tuple(float(p) / 100.0 for p in _PERCENT.findall(str(s))) for s in data["share"].fillna("")]
+    data["shares"] = _shares(data["share"].fillna(""), report)
     data["product"] = data["subsector"].map(lambda s: _PRODUCTS.get(plain(s)), na_action="ignore").astype("string")
     if len(data) and data["year"].notna().any():
         report.vintage = f"deals of {int(data['year'].min())} to {int(data['year'].max())}"
@@ -132,6 +129,24 @@ def aei_investments(path: PathLike, *, sheet: str | None = None, sectors: tuple[
         "sources": source_row(out, title, None, "to be cited; terms of the publisher", "restricted"),
     }
     return Reading(tables, data, report)
+
+
+def _shares(cells: pd.Series, report: Report) -> list[tuple[float, ...]]:
+    """``20%, 35%`` as fractions; a workbook stores 24% as 0.24; ``>50%`` states a bound and no share."""
+    out: list[tuple[float, ...]] = []
+    bounds = 0
+    for cell in cells.astype("object"):
+        text = str(cell).strip()
+        if re.search(r"[<>\u2264\u2265~]", text):
+            bounds += 1
+            out.append(())
+        elif _FRACTION.fullmatch(text):
+            out.append((float(text),))
+        else:
+            out.append(tuple(float(p) / 100.0 for p in _PERCENT.findall(text)))
+    if bounds:
+        report.notes.append(f"{bounds} deals state a bound of the share (such as >50%), not the share: no holding")
+    return out
 
 
 def _places(report: Report, names: pd.Series, value: pd.Series) -> pd.Series:
@@ -155,7 +170,7 @@ def _deals(deals: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
         investors = _split(str(d["investor"]))
         if not shares:
             skip("no share is given")
-        elif pd.isna(d["target"]) or pd.isna(d["country"]):
+        elif pd.isna(d["target"]) or plain(d["target"]) in ("", "na") or pd.isna(d["country"]):
             skip("no target, or no country, is given")
         elif len(shares) != len(investors) and not (len(shares) == 1 and len(investors) == 1):
             skip("shares and investors differ in number")
@@ -183,13 +198,16 @@ def _deals(deals: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
 
 _HELD = ("asset", "part", "portion", "holder", "holder_country", "type", "share", "valid_from", "year", "note")
 _AID = {
-    "id": ["AidData.Record.ID", "AidData Record ID"], "value": ["Amount.(Constant.USD.2021)", "Amount (Constant USD 2021)",
-    "Adjusted Amount (Constant USD 2021)"], "title": ["Title"], "status": ["Status"],
-    "sector": ["Sector.Name", "Sector Name"], "recipient": ["Recipient"], "iso3": ["Recipient.ISO-3", "Recipient ISO-3"],
-    "year": ["Commitment.Year", "Commitment Year"], "funder": ["Funding Agencies", "Funding.Agencies"],
+    "id": ["AidData.Record.ID", "AidData Record ID", "AidData TUFF Project ID", "project_id"],
+    "value": ["Amount.(Constant.USD.2021)", "Amount (Constant USD 2021)", "Adjusted Amount (Constant USD 2021)",
+    "Amount (Constant USD2017)", "Amount (Constant USD 2017)", "usd_defl_2014", "usd_defl"], "title": ["Title"], "status": ["Status"],
+    "sector": ["Sector.Name", "Sector Name", "AidData Sector Name", "ad_sector_names"],
+    "recipient": ["Recipient", "recipients"], "iso3": ["Recipient.ISO-3", "Recipient ISO-3"],
+    "year": ["Commitment.Year", "Commitment Year", "year"], "funder": ["Funding Agencies", "Funding.Agencies"],
     "committed": ["Commitment.Date.(MM/DD/YYYY)", "Commitment Date (MM/DD/YYYY)"],
     "completed": ["Actual.Completion.Date.(MM/DD/YYYY)", "Actual Completion Date (MM/DD/YYYY)"],
     "precision": ["Level.of.precision", "Level of precision"], "kind": ["Flow Type", "Flow.Type"],
+    "aggregate": ["Recommended For Aggregates", "Recommended.For.Aggregates"],
 }  # fmt: skip
 _WORDS = {
     "copper.mine": r"copper (?:mine|mining|project)", "copper.refined": r"copper (?:smelter|refinery|refining)",
@@ -220,7 +238,8 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None) -> Reading:
     Returns
     -------
     Reading
-        ``data``: every record with ``country``, ``value_usd`` (constant USD of 2021), ``status``, ``sector``, ``year`` and
+        ``data``: every record with ``country``, ``value_usd`` (constant USD of the year that the column names: 2021 in
+        version 3, 2017 in version 2; ``report.notes`` says which), ``status``, ``sector``, ``year`` and
         ``product`` where the title names the plant of one product. ``tables``: ``sources`` alone. Finance is no equity: a
         record never becomes a holding, because it states no share.
 
@@ -231,7 +250,7 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None) -> Reading:
 
     Notes
     -----
-    An absent amount is ``not_available``, never zero: totals by recipient are lower bounds. Records of a region are kept
+    ``aggregate`` is the publisher's advice: rows with "No" (umbrella agreements, pledges) are not to be added up. An absent amount is ``not_available``, never zero: totals by recipient are lower bounds. Records of a region are kept
     without a country. Cancelled and suspended records stay, with their status.
 
     References
@@ -252,13 +271,15 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None) -> Reading:
     ('copper.mine', ['', 'not_available'])
     """
     report = Report("aiddata_projects", Path(path).name, "attribution")
-    raw = _read(path, report, sheet)
-    cols = find_columns(path, raw.columns, _AID, ["id", "value", "title", "sector", "recipient"])
+    required = ["id", "value", "title", "sector", "recipient"]
+    raw = read_table(path, report, _AID, required, sheet=sheet)
+    cols = find_columns(path, raw.columns, _AID, required)
     blank = pd.Series(pd.NA, index=raw.index, dtype="string")
     data = pd.DataFrame({k: _text(raw[cols[k]]) if k in cols else blank for k in _AID})
     twice = data["id"].duplicated() & data["id"].notna()
     report.drop("a second row of the same record", int(twice.sum()))
     data = data[~twice].reset_index(drop=True)
+    report.notes.append(f"amounts as in the column {cols['value']!r}")
     amount = numbers(data["value"])
     data["value_usd"] = amount["value"]
     data["code"] = amount["code"].replace("empty", "not_available")
