@@ -142,26 +142,36 @@ def cvar(m: Build, alpha: float = 0.95, times_price: float = LOSS_TIMES_PRICE) -
 
     .. math:: \min_\eta\; \eta + \frac{1}{1-\alpha} \sum_s p_s\, (L_s - \eta)^+
 
-    (Rockafellar and Uryasev, 2000). ``alpha = 0`` is the expected loss; close to 1 it is the loss of the worst
-    scenario that has a probability above 0.
+    (Rockafellar and Uryasev, 2000). ``alpha = 0`` is the expected loss, 1 the loss of the worst scenario that has a
+    probability above 0. A weight :math:`p_s / (1-\alpha)` above 1 means that no loss of :math:`s` can lie above the value
+    at risk, so that it is stated as :math:`L_s \le \eta`: the numbers stay of one size up to the limit.
 
     Parameters
     ----------
     m : Build
         Given by the engine.
     alpha : float
-        Level, in [0, 1).
+        Level, in [0, 1].
     times_price : float
         As in :func:`expected_loss`.
     """
-    alpha = number("alpha", alpha, 0.0, 1.0 - 1e-9)
+    alpha = number("alpha", alpha, 0.0, 1.0)
     lost, value = _losses(m, number("times_price", times_price, 0.0))
     assert m.scenarios is not None
     names = m.scenarios.names
     n, k = len(m.case.pool), len(names)
     top = float(np.max(value, initial=1.0) * np.max(m.case.need, initial=1.0)) or 1.0
+    p = np.array(m.scenarios.probability)
+    # Where p_s >= 1 - alpha a loss above the value at risk would cost more than raising that does.
+    over = (p > 0) & (p >= 1.0 - alpha)
+    weight = np.where(over, 0.0, np.divide(p, 1.0 - alpha, out=np.zeros(k), where=p < 1.0 - alpha))
     tail = m.matrix.add_columns(
-        "tail", k, scale=top, keys=lambda: list(names), meaning="loss of a scenario above the value at risk, USD/year"
+        "tail",
+        k,
+        upper=np.where(over, 0.0, np.inf),
+        scale=top,
+        keys=lambda: list(names),
+        meaning="loss of a scenario above the value at risk, USD/year",
     )
     var = m.matrix.add_columns(
         "value_at_risk", 1, scale=top, keys=lambda: [f"{alpha:g}"], meaning="value at risk of the loss, USD/year"
@@ -178,5 +188,4 @@ def cvar(m: Build, alpha: float = 0.95, times_price: float = LOSS_TIMES_PRICE) -
         keys=lambda: list(names),
         say=lambda i: f"loss in scenario {names[i]}",
     )
-    weight = np.array(m.scenarios.probability) / (1.0 - alpha)
     return np.concatenate([tail.at, var.at]), np.concatenate([weight, np.ones(1)])
