@@ -10,14 +10,27 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from .mix import FloatArray, IntArray, Mix
 
-__all__ = ["least_hhi", "least_top", "most_hhi", "most_top", "part_bounds", "remainder_bounds"]
+__all__ = [
+    "ENTROPY",
+    "SQUARES",
+    "Shape",
+    "largest_of_boxes",
+    "largest_with",
+    "least_hhi",
+    "least_top",
+    "most_hhi",
+    "most_top",
+    "ordered",
+    "part_bounds",
+    "remainder_bounds",
+]
 
 # Nodes of one market's branch and bound after which the (still valid, slightly wide) relaxation is returned.
 _NODES = 20_000
@@ -32,7 +45,7 @@ def _undefined(mix: Mix) -> npt.NDArray[np.bool_]:
     return (mix.sum(mix.high) + _outside(mix)) <= 0
 
 
-def _ordered(mix: Mix) -> Mix:
+def ordered(mix: Mix) -> Mix:
     """The mix with sorted markets, only the fields that boxes need."""
     if mix.ordered:
         return mix
@@ -61,7 +74,7 @@ def _once(function: Callable[[Mix], FloatArray]) -> Callable[[Mix], FloatArray]:
 @_once
 def least_hhi(mix: Mix) -> FloatArray:
     """Smallest HHI: all quantities cut at the level sum(q^2)/sum(q), everything unlisted spread without end."""
-    mix = _ordered(mix)
+    mix = ordered(mix)
     spread = _outside(mix)
     low, high, market = mix.low, mix.high, mix.market
     finite = np.where(np.isfinite(high), high, low)
@@ -97,80 +110,117 @@ def _with_residual(mix: Mix) -> tuple[IntArray, FloatArray, FloatArray]:
     return market[order].astype(np.int64), low, high
 
 
-def _corner(market: IntArray, n: int, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Best corner found and proven ceiling of the HHI of each box (all finite)."""
-    base_q = np.bincount(market, low, n)
-    base_n = np.bincount(market, low * low, n)
-    start = np.divide(base_n, base_q**2, out=np.zeros(n), where=base_q > 0)
+@dataclass(frozen=True)
+class Shape:
+    """A measure of concentration that is a function of Q, the sum of the quantities, and N, the sum of a power of each.
+
+    For it to be largest at a corner of a box, the power is convex and the value rises with N.
+    """
+
+    power: Callable[[FloatArray], FloatArray]
+    value: Callable[[FloatArray, FloatArray], FloatArray]
+    # Q at which the value peaks along a line N = a + b Q.
+    peak: Callable[[FloatArray, FloatArray], FloatArray]
+    most: float
+
+
+def _squares_value(q: FloatArray, n: FloatArray) -> FloatArray:
+    return np.asarray(np.divide(n, q**2, out=np.zeros(np.shape(q)), where=q > 0))
+
+
+def _squares_peak(a: FloatArray, b: FloatArray) -> FloatArray:
+    return np.asarray(np.divide(-2 * a, b, out=np.zeros(np.shape(a)), where=b > 0))
+
+
+def _entropy_power(q: FloatArray) -> FloatArray:
+    return np.asarray(q * np.log(q, out=np.zeros(np.shape(q)), where=q > 0))
+
+
+def _entropy_value(q: FloatArray, n: FloatArray) -> FloatArray:
+    ratio = np.divide(n, q, out=np.full(np.shape(q), -np.inf), where=q > 0)
+    return np.asarray(ratio - np.log(q, out=np.zeros(np.shape(q)), where=q > 0))
+
+
+# The HHI, and the entropy with the sign turned, so that both are largest where supply is most concentrated.
+SQUARES = Shape(np.square, _squares_value, _squares_peak, 1.0)
+ENTROPY = Shape(_entropy_power, _entropy_value, lambda a, b: -a, 0.0)
+
+
+def _edge(
+    shape: Shape, q0: FloatArray, n0: FloatArray, step_q: FloatArray, step_n: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Value at the end of each step in the plane of (Q, N), and the largest along the step."""
+    corner = shape.value(q0 + step_q, n0 + step_n)
+    slope = np.divide(step_n, step_q, out=np.zeros(len(q0)), where=step_q > 0)
+    q = np.clip(shape.peak(n0 - slope * q0, slope), q0, q0 + step_q)
+    along = shape.value(q, n0 + slope * (q - q0))
+    return corner, np.where(q > 0, np.maximum(along, corner), shape.most)
+
+
+def _corner(market: IntArray, n: int, low: FloatArray, high: FloatArray, shape: Shape) -> tuple[FloatArray, FloatArray]:
+    """Best corner found and proven ceiling of each box (all finite)."""
+    base_q = np.bincount(market, low, n).astype(np.float64)
+    base_n = np.bincount(market, shape.power(low), n).astype(np.float64)
+    start = shape.value(base_q, base_n)
     best, ceiling = start.copy(), start.copy()
     wide = high > low
     m, lo, hi = market[wide], low[wide], high[wide]
     if not len(m):
         return best, ceiling
-    # In the plane of (sum q, sum q^2) each wide supplier is a step; steps of steepest slope first give the upper edge.
-    order = np.lexsort((-(hi + lo), m))
-    m, lo, hi = m[order], lo[order], hi[order]
-    step_q, step_n = hi - lo, hi * hi - lo * lo
+    # In the plane of (Q, N) each wide supplier is a step; steps of steepest slope first give the upper edge.
+    step_q, step_n = hi - lo, shape.power(hi) - shape.power(lo)
+    order = np.lexsort((-(step_n / step_q), m))
+    m, step_q, step_n = m[order], step_q[order], step_n[order]
     first, length = Mix._runs(m)
     run_q, run_n = np.cumsum(step_q), np.cumsum(step_n)
     before_q = np.repeat(np.concatenate([[0.0], run_q])[first], length)
     before_n = np.repeat(np.concatenate([[0.0], run_n])[first], length)
-    q1, n1 = base_q[m] + (run_q - before_q), base_n[m] + (run_n - before_n)
-    q0, n0 = q1 - step_q, n1 - step_n
-    corner = np.divide(n1, q1**2, out=np.zeros(len(m)), where=q1 > 0)
-    # Along one step N is concave-bounded by its chord; N/Q^2 has a single peak there.
-    x = np.divide(step_n * q0 - 2 * step_q * n0, step_n * step_q, out=np.zeros(len(m)), where=step_n * step_q > 0)
-    x = np.clip(x, 0.0, 1.0)
-    q, nn = q0 + x * step_q, n0 + x * step_n
-    peak = np.divide(nn, q**2, out=np.ones(len(m)), where=q > 0)
+    q0, n0 = base_q[m] + (run_q - before_q) - step_q, base_n[m] + (run_n - before_n) - step_n
+    corner, peak = _edge(shape, np.maximum(q0, 0.0), n0, step_q, step_n)
     full = m[first]
     best[full] = np.maximum(best[full], np.maximum.reduceat(corner, first))
-    ceiling[full] = np.maximum(ceiling[full], np.maximum.reduceat(np.maximum(corner, peak), first))
-    return best, np.minimum(ceiling, 1.0)
+    ceiling[full] = np.maximum(ceiling[full], np.maximum.reduceat(peak, first))
+    return best, np.minimum(ceiling, shape.most)
 
 
-def _branch(low: FloatArray, high: FloatArray, best: float) -> float:
-    """Largest HHI of one box, by branch and bound on which bound each supplier sits at."""
+def _branch(low: FloatArray, high: FloatArray, best: float, shape: Shape) -> float:
+    """Largest value of one box, by branch and bound on which bound each supplier sits at."""
     fixed = high <= low
-    q, s = float(low[fixed].sum()), float((low[fixed] ** 2).sum())
+    q, s = float(low[fixed].sum()), float(shape.power(low[fixed]).sum())
     lo, hi = low[~fixed], high[~fixed]
-    order = np.argsort(-(hi + lo), kind="stable")
-    lo, hi = lo[order], hi[order]
-    stack: list[tuple[float, float, FloatArray, FloatArray]] = [(q, s, lo, hi)]
+    dq, n_lo = hi - lo, shape.power(lo)
+    dn = shape.power(hi) - n_lo
+    order = np.argsort(-(dn / dq), kind="stable")
+    rows: tuple[FloatArray, ...] = (lo[order], n_lo[order], dq[order], dn[order])
+    stack: list[tuple[float, float, tuple[FloatArray, ...]]] = [(q, s, rows)]
     left = _NODES
     outer = best
     while stack:
-        q, s, lo, hi = stack.pop()
-        q0 = q + float(lo.sum())
-        n0 = s + float((lo * lo).sum())
+        q, s, rows = stack.pop()
+        lo, n_lo, dq, dn = rows
+        q0, n0 = q + float(lo.sum()), s + float(n_lo.sum())
+        k, bound = 0, -np.inf
         if len(lo):
-            dq, dn = hi - lo, hi * hi - lo * lo
-            cq, cn = q0 + np.cumsum(dq), n0 + np.cumsum(dn)
-            bq, bn = cq - dq, cn - dn
-            corner = np.divide(cn, cq**2, out=np.zeros(len(lo)), where=cq > 0)
-            x = np.clip(np.divide(dn * bq - 2 * dq * bn, dn * dq, out=np.zeros(len(lo)), where=dn * dq > 0), 0.0, 1.0)
-            peak = np.divide(bn + x * dn, (bq + x * dq) ** 2, out=np.ones(len(lo)), where=bq + x * dq > 0)
+            corner, peak = _edge(shape, q0 + np.cumsum(dq) - dq, n0 + np.cumsum(dn) - dn, dq, dn)
             best = max(best, float(corner.max()))
             k = int(peak.argmax())
-            bound = min(1.0, float(peak[k]))
-        else:
-            k, bound = 0, 0.0
+            bound = min(shape.most, float(peak[k]))
         if q0 > 0:
-            best = max(best, n0 / q0**2)
+            best = max(best, float(shape.value(np.array([q0]), np.array([n0]))[0]))
         if bound <= best + _TOL or not len(lo):
             continue
         if left == 0:
             outer = max(outer, bound)
             continue
         left -= 1
-        rest_lo, rest_hi = np.delete(lo, k), np.delete(hi, k)
-        stack.append((q + float(lo[k]), s + float(lo[k]) ** 2, rest_lo, rest_hi))
-        stack.append((q + float(hi[k]), s + float(hi[k]) ** 2, rest_lo, rest_hi))
+        rest = tuple(np.delete(x, k) for x in rows)
+        stack.append((q + float(lo[k]), s + float(n_lo[k]), rest))
+        stack.append((q + float(lo[k] + dq[k]), s + float(n_lo[k] + dn[k]), rest))
     return max(best, outer)
 
 
-def _most(market: IntArray, n: int, low: FloatArray, high: FloatArray) -> FloatArray:
-    """Largest HHI of each box; market sorted."""
+def largest_of_boxes(market: IntArray, n: int, low: FloatArray, high: FloatArray, shape: Shape = SQUARES) -> FloatArray:
+    """Largest value of a measure of concentration over each box; market sorted."""
     endless = np.bincount(market, ~np.isfinite(high), n) > 0
     if endless.any():
         high = np.where(np.isfinite(high), high, low)
@@ -179,39 +229,41 @@ def _most(market: IntArray, n: int, low: FloatArray, high: FloatArray) -> FloatA
     np.maximum.at(peak, market, high)
     scale = np.divide(1.0, peak, out=np.ones(n), where=peak > 0)[market]
     low, high = low * scale, high * scale
-    best, ceiling = _corner(market, n, low, high)
+    best, ceiling = _corner(market, n, low, high, shape)
     # No supplier has a lower bound: one of them may be alone.
     lone = np.bincount(market, low > 0, n) == 0
-    best = np.where(endless | (lone & (np.bincount(market, high > 0, n) > 0)), 1.0, best)
-    open_ = np.flatnonzero((ceiling > best + _TOL) & (best < 1.0))
+    best = np.where(endless | (lone & (np.bincount(market, high > 0, n) > 0)), shape.most, best)
+    open_ = np.flatnonzero((ceiling > best + _TOL) & (best < shape.most))
     if len(open_):
         cut = np.searchsorted(market, open_), np.searchsorted(market, open_, side="right")
         for i, a, b in zip(open_, *cut, strict=True):
-            best[i] = _branch(low[a:b], high[a:b], float(best[i]))
+            best[i] = _branch(low[a:b], high[a:b], float(best[i]), shape)
     return best
 
 
-@_once
-def most_hhi(mix: Mix) -> FloatArray:
-    """Largest HHI: a corner of the box, the residual as one supplier, the unknown with whoever it hurts most."""
-    mix = _ordered(mix)
-    market, low, high = _with_residual(mix)
-    none = _undefined(mix)
-    joined = mix.unknown_high > 0
+def largest_with(
+    market: IntArray,
+    n: int,
+    low: FloatArray,
+    high: FloatArray,
+    extra: tuple[FloatArray, FloatArray],
+    shape: Shape = SQUARES,
+) -> FloatArray:
+    """The same where so much (low, high by market) belongs to whichever supplier it makes the largest of all."""
+    joined = extra[1] > 0
     if not joined.any():
-        return np.where(none, np.nan, _most(market, mix.n, low, high))
-    out = np.full(mix.n, np.nan)
+        return largest_of_boxes(market, n, low, high, shape)
+    out = np.full(n, np.nan)
     plain = ~joined[market]
-    out[~joined] = _most(market[plain], mix.n, low[plain], high[plain])[~joined]
+    out[~joined] = largest_of_boxes(market[plain], n, low[plain], high[plain], shape)[~joined]
     # Whoever the unknown joins ends up the largest, so only those who can be the largest are tried, each as a
     # market of its own.
-    top = np.zeros(mix.n)
+    top = np.zeros(n)
     np.maximum.at(top, market, low)
-    count = np.bincount(market, minlength=mix.n)
+    count = np.bincount(market, minlength=n)
     first = np.concatenate([[0], np.cumsum(count)[:-1]])
     tries = np.flatnonzero(~plain & (high >= top[market]))
-    alone = joined & (count == 0)
-    out[alone] = 1.0
+    out[joined & (count == 0)] = shape.most
     if len(tries):
         host = market[tries]
         length = count[host]
@@ -219,17 +271,26 @@ def most_hhi(mix: Mix) -> FloatArray:
         copy = np.repeat(np.arange(len(tries)), length)
         lo, hi = low[rows].copy(), high[rows].copy()
         chosen = rows == tries[copy]
-        lo[chosen] += mix.unknown_low[host]
-        hi[chosen] += mix.unknown_high[host]
-        found = _most(copy.astype(np.int64), len(tries), lo, hi)
-        out[np.unique(host)] = 0.0
+        lo[chosen] += extra[0][host]
+        hi[chosen] += extra[1][host]
+        found = largest_of_boxes(copy.astype(np.int64), len(tries), lo, hi, shape)
+        out[np.unique(host)] = -np.inf
         np.maximum.at(out, host, found)
-    return np.where(none, np.nan, out)
+    return out
+
+
+@_once
+def most_hhi(mix: Mix) -> FloatArray:
+    """Largest HHI: a corner of the box, the residual as one supplier, the unknown with whoever it hurts most."""
+    mix = ordered(mix)
+    market, low, high = _with_residual(mix)
+    found = largest_with(market, mix.n, low, high, (mix.unknown_low, mix.unknown_high))
+    return np.where(_undefined(mix), np.nan, found)
 
 
 def most_top(mix: Mix, k: int) -> FloatArray:
     """Largest share that the k largest suppliers can have."""
-    mix = _ordered(mix)
+    mix = ordered(mix)
     market, low, high = _with_residual(mix)
     endless = (np.bincount(market, ~np.isfinite(high), mix.n) > 0) | ~np.isfinite(mix.unknown_high)
     high = np.where(np.isfinite(high), high, low)
@@ -255,7 +316,7 @@ def most_top(mix: Mix, k: int) -> FloatArray:
 
 def least_top(mix: Mix, k: int) -> FloatArray:
     """Smallest share that the k largest suppliers can have: all cut at one level, one of the bounds."""
-    mix = _ordered(mix)
+    mix = ordered(mix)
     spread = _outside(mix)
     endless = ~np.isfinite(spread)
     finite = np.where(np.isfinite(mix.high), mix.high, mix.low)
@@ -294,7 +355,7 @@ def least_top(mix: Mix, k: int) -> FloatArray:
 
 def remainder_bounds(mix: Mix) -> tuple[FloatArray, FloatArray]:
     """Bounds of what is left without the largest supplier; it rises with every quantity, so corners suffice."""
-    mix = _ordered(mix)
+    mix = ordered(mix)
     largest = np.maximum(mix.max(mix.low), mix.residual_low)
     low = mix.sum(mix.low) + mix.residual_low - largest
     finite = np.isfinite(mix.high)
@@ -308,7 +369,7 @@ def part_bounds(
     mix: Mix, part_low: FloatArray, part_high: FloatArray, rest_low: FloatArray, rest_high: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Bounds of the quantity-weighted mean of a part in [0, 1]; what is not listed has part ``rest_low..rest_high``."""
-    mix = _ordered(mix)
+    mix = ordered(mix)
     none = _undefined(mix)
 
     def largest(part: FloatArray, rest: FloatArray) -> FloatArray:

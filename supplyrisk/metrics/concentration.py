@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
+from .among import entropy_interval, evenness_interval, normalized_interval, theil_interval, unctad_interval
 from .boxes import least_hhi, least_top, most_hhi, most_top, remainder_bounds
 from .mix import FloatArray, Mix, _mix, metric
 
@@ -184,14 +185,21 @@ def hhi(mix: Mix, scale: float = 1.0) -> FloatArray:
     (0.3, [0.3, 0.34])
     """
     _check_scale(scale)
-    return scale * mix.per(mix.squares, mix.total**2)
+    out = mix.per(mix.squares, mix.total**2)
+    return out if scale == 1 else scale * out
 
 
 @metric(
-    unit="1", bounds=(0.0, 1.0), reference="textbook identity", laws=("scale", "permutation"), worse="high", shown=False
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference="textbook identity",
+    laws=("scale", "permutation"),
+    interval=normalized_interval,
+    worse="high",
+    shown=False,
 )
 def hhi_normalized(mix: Mix, count: float | None = None) -> FloatArray:
-    r"""HHI from 0 (all equal) to 1 (one supplier), :math:`H^* = (H - 1/n)/(1 - 1/n)`.
+    r"""HHI of the named suppliers from 0 (all equal) to 1 (one supplier), :math:`H^* = (H - 1/n)/(1 - 1/n)`.
 
     Parameters
     ----------
@@ -220,7 +228,7 @@ def hhi_normalized(mix: Mix, count: float | None = None) -> FloatArray:
             [Problem("hhi_normalized", "-", "count", "fewer than there are suppliers", str(count), "Raise it.")],
             "count",
         )
-    h = mix.per(mix.squares, mix.total**2)
+    h = mix.per(mix.squares, mix.named**2)
     with np.errstate(divide="ignore", invalid="ignore"):
         out = (h - 1 / n) / (1 - 1 / n)
     return np.where(np.isnan(h), np.nan, np.where(n <= 1, 1.0, out))
@@ -277,6 +285,7 @@ def _entropy(mix: Mix) -> FloatArray:
     bounds=(0.0, np.inf),
     reference="Shannon (1948)",
     laws=("scale", "permutation", "merge_down"),
+    interval=entropy_interval,
     worse="low",
     shown=False,
 )
@@ -306,7 +315,13 @@ def shannon(mix: Mix) -> FloatArray:
 
 
 @metric(
-    unit="nat", bounds=(0.0, np.inf), reference="Theil (1967)", laws=("scale", "permutation"), worse="high", shown=False
+    unit="nat",
+    bounds=(0.0, np.inf),
+    reference="Theil (1967)",
+    laws=("scale", "permutation"),
+    interval=theil_interval,
+    worse="high",
+    shown=False,
 )
 def theil(mix: Mix) -> FloatArray:
     r"""Theil index of the suppliers with a quantity, :math:`T = \ln n - S`.
@@ -334,7 +349,13 @@ def theil(mix: Mix) -> FloatArray:
 
 
 @metric(
-    unit="1", bounds=(0.0, 1.0), reference="textbook identity", laws=("scale", "permutation"), worse="low", shown=False
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference="textbook identity",
+    laws=("scale", "permutation"),
+    interval=evenness_interval,
+    worse="low",
+    shown=False,
 )
 def evenness(mix: Mix) -> FloatArray:
     r"""Evenness of the suppliers with a quantity, :math:`J = S/\ln n`; undefined for one supplier.
@@ -371,7 +392,8 @@ def _effective_interval(mix: Mix, order: float = 2) -> tuple[FloatArray, FloatAr
     elif np.isinf(order):
         low, high = most_top(mix, 1), least_top(mix, 1)
     else:
-        return np.full(mix.n, np.nan), np.full(mix.n, np.nan)
+        low, high = entropy_interval(mix)
+        return np.asarray(np.exp(low)), np.asarray(np.exp(high))
     with np.errstate(divide="ignore"):
         return 1.0 / low, 1.0 / high
 
@@ -527,11 +549,12 @@ def hirschman_index(mix: Mix) -> FloatArray:
     bounds=(0.0, 1.0),
     reference="normalised root of the HHI, as used in trade statistics (form as commonly cited)",
     laws=("scale", "permutation"),
+    interval=unctad_interval,
     worse="high",
     shown=False,
 )
 def unctad_concentration(mix: Mix) -> FloatArray:
-    r"""Normalised root of the HHI, :math:`(\sqrt H - \sqrt{1/n})/(1 - \sqrt{1/n})`.
+    r"""Normalised root of the HHI of the named suppliers, :math:`(\sqrt H - \sqrt{1/n})/(1 - \sqrt{1/n})`.
 
     Parameters
     ----------
@@ -553,7 +576,7 @@ def unctad_concentration(mix: Mix) -> FloatArray:
     0.323027
     """
     n = np.maximum(mix.count(mix.known > 0), 1.0)
-    root = np.sqrt(mix.per(mix.squares, mix.total**2))
+    root = np.sqrt(mix.per(mix.squares, mix.named**2))
     even = np.sqrt(1.0 / n)
     out = np.divide(root - even, 1.0 - even, out=np.ones(mix.n), where=n > 1)
     return np.where(np.isnan(root), np.nan, out)

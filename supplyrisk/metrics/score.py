@@ -16,6 +16,7 @@ from ..registry import Entry, registries
 from .lens import Lens, Lines, lens, line_mix, scope_label
 from .markets import KEYS, Market, lines_of
 from .mix import FloatArray, Mix, reasons
+from .unknown import why_not
 
 if TYPE_CHECKING:
     from ..graph import SupplyGraph
@@ -38,6 +39,8 @@ _ORDER = (
     "headline",
 )
 _QUANTILES = (0.05, 0.95)
+# Columns that speak of the figures, not of the world.
+_KNOWLEDGE = ("coverage", "headline")
 # Stands for any column of which high is worse.
 _HIGH = Entry("metric", "any", max, {"worse": "high"})
 
@@ -101,6 +104,15 @@ class Asked:
             return np.full(mix.n, np.nan), np.full(mix.n, np.nan)
         low, high = interval(mix, **self.params)
         return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+
+    @property
+    def unbounded(self) -> str:
+        """Why a bound is missing."""
+        if self.entry is None:
+            return "no bounds: a function given by the caller declares none"
+        if not self._meta("interval", False):
+            return "no bounds: it says how much is known, and is exact" if self.name in _KNOWLEDGE else "no bounds"
+        return "no bound holds for every completion of this row"
 
     def listing(self) -> dict[str, Any]:
         """What a listing says of the column."""
@@ -182,16 +194,26 @@ class Reasons(_Kept):
 
     def __init__(self, made: Origin, values: Mapping[str, FloatArray]) -> None:
         self.made = made
+        self.bounds: dict[str, npt.NDArray[np.object_]] = {}
         super().__init__(
             {
                 c.name: made.why(c).value_counts().drop("", errors="ignore").to_dict() if gone else {}
                 for c, gone in ((c, bool(np.isnan(values[c.name]).any())) for c in made.asked)
             }
         )
+        for c in made.asked:
+            for name in (f"{c.name}_low", f"{c.name}_high"):
+                if name in values:
+                    text = np.where(np.isnan(values[c.name]), "undefined", c.unbounded).astype(object)
+                    self.bounds[name] = np.where(np.isnan(values[name]), text, "")
+                    self[name] = pd.Series(self.bounds[name]).value_counts().drop("", errors="ignore").to_dict()
 
     def rows(self, column: str) -> pd.Series:
-        """Reason for every undefined row of a column."""
-        out = self.made.why(self.made.column(column))
+        """Reason for every undefined row of a column, or of one of its bounds."""
+        if column in self.bounds:
+            out = pd.Series(self.bounds[column], index=self.made.group[1], name=column)
+        else:
+            out = self.made.why(self.made.column(column))
         return out[out != ""]
 
 
@@ -335,7 +357,10 @@ class Origin:
         """Reason for each undefined row of a column, '' where it is defined."""
         code, index, several = self.group
         mix, at = self._at(c)
-        text = reasons(mix, c.value(mix), c.needs)
+        fine = c.value(mix)
+        text = reasons(mix, fine, c.needs)
+        if c.entry is not None and c.entry.name in ("focal_share", "bottleneck"):
+            why_not(mix, fine, c.entry.name, self.view, text)
         text = text if at is None else text[at]
         out = np.full(len(index), "", dtype=object)
         if several and c.worse is None:
@@ -539,7 +564,8 @@ def score(
         All columns numeric, so that ``score(a) - score(b)`` aligns; index ``focal, view`` and the keys. By link, the
         link's own ``quantity, share, focal_share, bottleneck, coverage, headline``, and the concentration of the
         buyer's segment. ``.attrs["columns"]`` says unit, range, method and reference of each; ``.attrs["reasons"]``
-        why values are undefined (NaN).
+        why values are undefined (NaN). ``coverage`` and ``headline`` say how much is known: they have no bounds, and
+        their columns of bounds are NaN, said so in both attributes.
 
     Raises
     ------

@@ -11,7 +11,11 @@ from supplyrisk import metrics as m
 from supplyrisk.errors import SchemaError
 from supplyrisk.metrics.bounds import dirichlet_moments, hhi_interval
 
-RNG = np.random.default_rng(7)
+
+@pytest.fixture
+def rng(request):
+    """Numbers of a test's own, the same whichever tests run beside it."""
+    return np.random.default_rng(list(request.node.name.encode()))
 
 
 def test_h1_worked_example():
@@ -53,16 +57,16 @@ def _vertices(low, high):
                 yield s
 
 
-def test_h2_against_brute_force():
+def test_h2_against_brute_force(rng):
     for _ in range(150):
-        n = int(RNG.integers(2, 8))
-        mid = RNG.dirichlet(np.ones(n))
-        width = RNG.random(n) * 0.3 * (RNG.random(n) < 0.8)
+        n = int(rng.integers(2, 8))
+        mid = rng.dirichlet(np.ones(n))
+        width = rng.random(n) * 0.3 * (rng.random(n) < 0.8)
         low, high = np.maximum(mid - width, 0), np.minimum(mid + width, 1)
         got = hhi_interval(low, high)
         want = max(float((s**2).sum()) for s in _vertices(low, high))
         assert got.high == pytest.approx(want, abs=1e-10)
-        draws = RNG.uniform(low, high, (2000, n))
+        draws = rng.uniform(low, high, (2000, n))
         draws = draws[np.abs(draws.sum(axis=1) - 1) < 0.02]
         s = np.clip(draws - (draws.sum(axis=1, keepdims=True) - 1) / n, low, high)
         s = s[np.abs(s.sum(axis=1) - 1) < 1e-9]
@@ -70,17 +74,17 @@ def test_h2_against_brute_force():
             assert got.low <= (s**2).sum(axis=1).min() + 1e-12
 
 
-def _brute(low, high, f):
+def _brute(rng, low, high, f):
     corners = [f(np.array(c)) for c in itertools.product(*zip(low, high, strict=True))]
-    inside = [f(RNG.uniform(low, high)) for _ in range(400)]
+    inside = [f(rng.uniform(low, high)) for _ in range(400)]
     levels = np.concatenate([low, high, np.linspace(low.min(), high.max(), 301)])
     cut = [f(np.clip(x, low, high)) for x in levels]
     return corners, inside, cut
 
 
-def _box(n):
-    low = RNG.random(n) * (RNG.random(n) < 0.8)
-    high = low + RNG.random(n) * (RNG.random(n) < 0.8) * RNG.choice([0.1, 1.0, 5.0])
+def _box(rng, n):
+    low = rng.random(n) * (rng.random(n) < 0.8)
+    high = low + rng.random(n) * (rng.random(n) < 0.8) * rng.choice([0.1, 1.0, 5.0])
     return low, np.maximum(high, 1e-3)
 
 
@@ -88,23 +92,23 @@ def _h(q):
     return float((q**2).sum() / q.sum() ** 2) if q.sum() > 0 else np.nan
 
 
-def test_hhi_of_a_box_of_quantities_against_brute_force():
+def test_hhi_of_a_box_of_quantities_against_brute_force(rng):
     for _ in range(200):
-        n = int(RNG.integers(1, 8))
-        low, high = _box(n)
+        n = int(rng.integers(1, 8))
+        low, high = _box(rng, n)
         got = m.hhi.interval((low + high) / 2, low=low, high=high)
-        corners, inside, cut = _brute(low, high, _h)
+        corners, inside, cut = _brute(rng, low, high, _h)
         assert got[1] == pytest.approx(np.nanmax(corners), abs=1e-10)
         assert got[0] == pytest.approx(np.nanmin(cut), abs=2e-3)  # the water level is tried on a grid
         assert got[0] <= np.nanmin(inside + cut) + 1e-12
         assert m.hhi((low + high) / 2) <= got[1] + 1e-12
 
 
-def test_hhi_of_a_box_with_residual_and_unknown_against_brute_force():
+def test_hhi_of_a_box_with_residual_and_unknown_against_brute_force(rng):
     for _ in range(120):
-        n = int(RNG.integers(1, 6))
-        low, high = _box(n)
-        rest, open_ = RNG.random(2) * (RNG.random(2) < 0.7)
+        n = int(rng.integers(1, 6))
+        low, high = _box(rng, n)
+        rest, open_ = rng.random(2) * (rng.random(2) < 0.7)
         got = m.hhi.interval((low + high) / 2, low=low, high=high, residual=rest, unknown=open_)
         best = -1.0
         for corner in itertools.product(*zip(low, high, strict=True)):
@@ -122,6 +126,99 @@ def test_hhi_of_a_box_with_residual_and_unknown_against_brute_force():
                 assert got[0] <= (q**2).sum() / (q.sum() + spread) ** 2 + 1e-12
 
 
+def _shannon(q):
+    s = q[q > 0] / q.sum()
+    return float(-(s * np.log(s)).sum())
+
+
+def _normal(q, root=False):
+    n = (q > 0).sum()
+    if n <= 1:
+        return 1.0
+    h, even = _h(q), 1 / n
+    return (math.sqrt(h) - math.sqrt(even)) / (1 - math.sqrt(even)) if root else (h - even) / (1 - even)
+
+
+AMONG = {
+    "shannon": _shannon,
+    "theil": lambda q: math.log((q > 0).sum()) - _shannon(q),
+    "evenness": lambda q: _shannon(q) / math.log((q > 0).sum()) if (q > 0).sum() > 1 else np.nan,
+    "hhi_normalized": _normal,
+    "unctad_concentration": lambda q: _normal(q, True),
+}
+
+
+def _quantities(rng, low, high, more):
+    """Corners, water levels and draws of a box, each with all, some or none of ``more`` added to the suppliers."""
+    tiny = np.where(high + more > 0, 1e-12, 0.0)  # there, but as good as nothing
+    n = len(low)
+    for corner in itertools.product(*zip(low, high, strict=True)):
+        for k in range(n + 1):
+            q = np.array(corner)
+            if k < n:
+                q[k] += more
+            yield np.maximum(q, tiny)
+            yield q
+    spare = np.flatnonzero(low <= 0)
+    levels = np.unique(np.concatenate([low, high, np.linspace(0, high.max() + more, 120)]))
+    for size in range(len(spare) + 1):
+        for gone in itertools.combinations(spare, size):
+            here = ~np.isin(np.arange(n), gone)
+            for level in levels:
+                q = np.where(here, np.clip(level, low, high), 0.0)
+                yield q
+                if more > 0:  # raise the lowest of those who are there
+                    over = np.where(here, np.maximum(level - np.maximum(q, low), 0.0), 0.0)
+                    if over.sum() <= more:
+                        yield q + over
+    for _ in range(100):
+        yield rng.uniform(low, high) + more * rng.random() * rng.dirichlet(np.ones(n))
+
+
+@pytest.mark.parametrize("name", AMONG)
+@pytest.mark.parametrize("open_", [False, True], ids=["box", "unknown"])
+def test_measures_among_the_named_against_brute_force(rng, name, open_):
+    measure, f = getattr(m, name), AMONG[name]
+    for _ in range(25):
+        n = int(rng.integers(1, 5))
+        low, high = _box(rng, n)
+        low = low * (rng.random(n) < 0.7)
+        more = float(rng.random()) if open_ else 0.0
+        mid = (low + high) / 2
+        got = measure.interval(mid, low=low, high=high, unknown=more, residual=0.3)
+        tried = np.array([f(q) for q in _quantities(rng, low, high, more) if q.sum() > 0])
+        tried = tried[~np.isnan(tried)]
+        if not len(tried):
+            assert np.isnan(got).all()
+            continue
+        assert got[0] <= tried.min() + 1e-9
+        assert got[1] >= tried.max() - 1e-9
+        corner = int(name in ("theil", "hhi_normalized", "unctad_concentration"))  # the other end lies on a level
+        assert got[corner] == pytest.approx((tried.min(), tried.max())[corner], abs=1e-5)
+        assert got[1 - corner] == pytest.approx((tried.min(), tried.max())[1 - corner], abs=5e-3)
+        value = measure(mid, unknown=more, residual=0.3)
+        assert np.isnan(value) or got[0] - 1e-9 <= value <= got[1] + 1e-9
+
+
+def test_measures_among_the_named_at_their_ends():
+    q, low, high = [3.0, 1.0, 2.0], [3.0, 0.0, 2.0], [3.0, np.inf, 2.0]
+    assert m.shannon.interval(q, low=low, high=high)[0] == 0  # the second may be all there is
+    assert m.evenness.interval(q, low=low, high=high)[1] == pytest.approx(
+        _shannon(np.array([3, 2.4, 2])) / math.log(3), abs=1e-3
+    )
+    assert m.shannon.interval([4.0, 4.0]) == pytest.approx((math.log(2), math.log(2)))
+    assert m.theil.interval([4.0, 4.0]) == pytest.approx((0, 0))
+    assert m.hhi_normalized.interval([5.0]) == (1.0, 1.0)
+    assert np.isnan(m.evenness.interval([5.0])).all()
+    assert np.isnan(m.shannon.interval([0.0])).all()
+    assert m.effective_suppliers.interval([1.0, 1.0], 1) == pytest.approx((2, 2))
+    assert m.hhi_normalized.interval([1.0, 1.0], count=4) == pytest.approx((1 / 3, 1 / 3))
+    by = np.repeat([0, 1, 2], [1, 3, 2])
+    both = m.shannon.interval([1.0, 5, 3, 1, 7, 1], by=by, low=[0.0, 4, 2, 1, 7, 0], high=[2.0, 6, 3, 1, 7, 9])
+    one = m.shannon.interval([5.0, 3, 1], low=[4.0, 2, 1], high=[6.0, 3, 1])
+    assert (both[0][1], both[1][1]) == pytest.approx(one)
+
+
 def test_markets_of_very_different_size_do_not_disturb_each_other():
     low, high = np.array([0.0217, 0.0192, 0.0042]), np.array([0.0747, 0.0662, 0.0058])
     alone = m.hhi.interval((low + high) / 2, low=low, high=high)
@@ -131,38 +228,40 @@ def test_markets_of_very_different_size_do_not_disturb_each_other():
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_concentration_ratio_of_a_box_against_brute_force(k):
+def test_concentration_ratio_of_a_box_against_brute_force(rng, k):
     def top(q):
         return float(np.sort(q)[::-1][:k].sum() / q.sum()) if q.sum() > 0 else np.nan
 
     for _ in range(120):
-        low, high = _box(int(RNG.integers(1, 7)))
+        low, high = _box(rng, int(rng.integers(1, 7)))
         got = m.concentration_ratio.interval((low + high) / 2, k, low=low, high=high)
-        corners, inside, cut = _brute(low, high, top)
+        corners, inside, cut = _brute(rng, low, high, top)
         assert got[1] == pytest.approx(np.nanmax(corners), abs=1e-10)
         assert got[0] <= np.nanmin(inside + cut) + 1e-12
         if (low > 0).any():
             assert got[0] == pytest.approx(np.nanmin(cut), abs=1e-2)
 
 
-def test_focal_share_of_a_box_against_brute_force():
+def test_focal_share_of_a_box_against_brute_force(rng):
     for _ in range(200):
-        n = int(RNG.integers(1, 7))
-        low, high = _box(n)
-        f = RNG.choice([0.0, 1.0, 0.3, 0.7], n)
+        n = int(rng.integers(1, 7))
+        low, high = _box(rng, n)
+        f = rng.choice([0.0, 1.0, 0.3, 0.7], n)
         got = m.focal_share.interval((low + high) / 2, low=low, high=high, focal=f)
-        corners, inside, _ = _brute(low, high, lambda q, f=f: float((q * f).sum() / q.sum()) if q.sum() else np.nan)
+        corners, inside, _ = _brute(
+            rng, low, high, lambda q, f=f: float((q * f).sum() / q.sum()) if q.sum() else np.nan
+        )
         if (low > 0).any():
             assert got == pytest.approx((np.nanmin(corners), np.nanmax(corners)), abs=1e-10)
         assert got[0] - 1e-12 <= np.min(inside)
         assert np.max(inside) <= got[1] + 1e-12
 
 
-def test_n_minus_1_of_a_box_against_brute_force():
+def test_n_minus_1_of_a_box_against_brute_force(rng):
     for _ in range(100):
-        low, high = _box(int(RNG.integers(1, 7)))
+        low, high = _box(rng, int(rng.integers(1, 7)))
         got = m.n_minus_1.interval((low + high) / 2, low=low, high=high, demand=2.0)
-        corners, _, _ = _brute(low, high, lambda q: (q.sum() - q.max()) / 2)
+        corners, _, _ = _brute(rng, low, high, lambda q: (q.sum() - q.max()) / 2)
         assert got == pytest.approx((min(corners), max(corners)), abs=1e-12)
 
 

@@ -399,3 +399,19 @@ def test_equal_values_share_a_rank(g):
     r = m.rank_stability(s)
     assert r["rank"].iloc[:-1].tolist() == [(len(s)) / 2] * (len(s) - 1)
     assert np.isnan(r["rank"].iloc[-1])
+
+
+def test_columns_without_bounds_say_so(g):
+    s = m.score(g, by="product", bounds=True, metrics=["hhi", "theil", "coverage", "headline", lambda mix: mix.total])
+    assert s.attrs["columns"]["theil_low"]["bounds"] == "exact"
+    for name in ("coverage", "headline"):
+        assert s.attrs["columns"][f"{name}_low"]["bounds"] == "none"
+        assert s[f"{name}_low"].isna().all()
+        assert "how much is known" in next(iter(s.attrs["reasons"][f"{name}_high"]))
+    assert "given by the caller" in next(iter(s.attrs["reasons"]["<lambda>_low"]))
+    assert s.attrs["reasons"]["hhi_low"] == {}
+    fine = s[["theil", "theil_low", "theil_high"]].dropna()
+    assert len(fine)
+    assert (fine["theil_low"] - 1e-9 <= fine["theil"]).all()
+    assert (fine["theil"] <= fine["theil_high"] + 1e-9).all()
+    assert len(s.attrs["reasons"].rows("coverage_low")) == len(s)
