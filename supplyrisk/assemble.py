@@ -269,13 +269,15 @@ def _use(b: Build) -> pd.DataFrame:
     stated = b.f["demand"].copy()
     stated["node"] = pool_id(stated["product"], stated["country"]) if len(stated) else None
     stated["use"] = stated["use"].fillna("total")
-    draw = stated["node"].map(drawn).fillna(0.0) if len(stated) else pd.Series(dtype=float)
+    draw = stated["node"].map(drawn).astype(float).fillna(0.0) if len(stated) else pd.Series(dtype=float)
     for c in ("quantity", "low", "high"):
         stated[c] = (stated[c] - draw).clip(lower=0.0)
     stated["grade"] = np.where(draw > 0, worst(stated["grade"], ["B"] * len(stated)), stated["grade"])
     silent = pools.difference(pd.Index(stated["node"].dropna().unique()))
     rest = pd.DataFrame({"node": silent.astype("object")})
-    rest["quantity"] = (rest["node"].map(got).fillna(0.0) - rest["node"].map(given).fillna(0.0)).clip(lower=0.0)
+    rest["quantity"] = (
+        rest["node"].map(got).astype(float).fillna(0.0) - rest["node"].map(given).astype(float).fillna(0.0)
+    ).clip(lower=0.0)
     rest["low"] = rest["quantity"].where(rest["node"].isin(unsure_in))
     rest["quantity"] = rest["quantity"].where(~rest["node"].isin(unsure_in))
     rest["missing"] = pd.Series("unknown", index=rest.index, dtype="object").where(rest["quantity"].isna(), None)
@@ -326,7 +328,8 @@ def _nodes(b: Build, demand: pd.DataFrame) -> pd.DataFrame:
         }
     )
     cap = cap.assign(capacity_year=cap["year"])
-    nodes = nodes.merge(cap, on=["node", "product", "country", "year"], how="outer")
+    keys = {c: "object" for c in ("node", "product", "country")}  # an empty column of text has no type to merge on
+    nodes = nodes.astype(keys).merge(cap.astype(keys), on=["node", "product", "country", "year"], how="outer")
     nodes["kind"] = "producer"
     nodes["source"] = nodes["source"].fillna(nodes["capacity_source"])
     nodes["grade"] = nodes["grade"].fillna(nodes["capacity_grade"])

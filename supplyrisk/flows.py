@@ -140,7 +140,7 @@ class Build:
         top = rest.set_index("product")["high"].fillna(rest.set_index("product")["quantity"])
         inside = p["quantity"].isna() & p["high"].isna() & p["missing"].isin(["not_available", "unknown"])
         inside &= p["country"] != "ROW"
-        p["high"] = p["high"].where(~inside, p["product"].map(top))
+        p["high"] = p["high"].where(~inside, p["product"].map(top).astype(float))
 
     # ------------------------------------------------------------------ links
 
@@ -282,7 +282,7 @@ class Build:
         if not len(frame):
             return
         frame = frame.assign(what="output", quantity=np.nan, missing="unknown", grade="assumption")
-        rest = (frame["product"] + "@ROW").map(self.made["high"].fillna(self.made["quantity"]))
+        rest = (frame["product"] + "@ROW").map(self.made["high"].fillna(self.made["quantity"])).astype(float)
         frame["high"] = rest.where(~(rest < frame["low"]))
         self.production = pd.concat([self.production, frame], ignore_index=True)
         self.made = pd.concat([self.made, frame.set_index("node")])
@@ -291,7 +291,7 @@ class Build:
         """Producers with what they have not yet sent anywhere; NaN where output is unknown."""
         sent = self.flow("supplier") if len(self.links) else pd.Series(dtype=float)
         out = self.made.reset_index()
-        out["left"] = (out["quantity"] - out["node"].map(sent).fillna(0.0)).clip(lower=0.0)
+        out["left"] = (out["quantity"] - out["node"].map(sent).astype(float).fillna(0.0)).clip(lower=0.0)
         return out
 
     def _most(self, makers: pd.DataFrame) -> pd.Series:
@@ -312,7 +312,7 @@ class Build:
         left = left[~partial | ((net > 0) & (left["country"] != "ROW").to_numpy())]
         left["left"] = left["left"].mask(left["node"].isin(self.carved))  # exports are known, the rest is not
         # What a maker of unknown output keeps is at most what it can make, less what it sends.
-        sent = left["node"].map(self.flow("supplier")).fillna(0.0) if len(self.links) else 0.0
+        sent = left["node"].map(self.flow("supplier")).astype(float).fillna(0.0) if len(self.links) else 0.0
         most = (self._most(left) - sent).clip(lower=0.0)
         left = left.assign(
             supplier=left["node"],
@@ -583,11 +583,11 @@ class Build:
         )
         if not len(asked):
             return
-        asked["has"] = (asked["product"] + "@WLD:demand").map(got).fillna(0.0)
+        asked["has"] = (asked["product"] + "@WLD:demand").map(got).astype(float).fillna(0.0)
         asked = asked[(asked["has"] <= 0) | (asked["known"] > asked["has"])]
         pools = pd.DataFrame({"supplier": got.index.astype("object"), "free": got.to_numpy()})
         pools = pools[pools["supplier"].str.endswith(":demand") & ~pools["supplier"].str.endswith("@WLD:demand")]
-        pools["free"] = (pools["free"] - pools["supplier"].map(given).fillna(0.0)).clip(lower=0.0)
+        pools["free"] = (pools["free"] - pools["supplier"].map(given).astype(float).fillna(0.0)).clip(lower=0.0)
         pools["product"] = _product(pools["supplier"])
         stated = pool_id(self.f["demand"]["product"], self.f["demand"]["country"]) if len(self.f["demand"]) else []
         pools = pools[(pools["free"] > 0) & ~pools["supplier"].isin(stated)]
@@ -631,8 +631,10 @@ class Build:
         frame = pd.DataFrame({"buyer": pd.Series(pools, dtype="object")})
         frame["product"] = _product(frame["buyer"])
         frame["supplier"] = frame["product"] + "@WLD:demand"
-        frame["need"] = np.fmax(frame["buyer"].map(given).fillna(0.0), frame["buyer"].map(used).fillna(0.0))
-        frame["quantity"] = frame["need"] - frame["buyer"].map(got).fillna(0.0)
+        frame["need"] = np.fmax(
+            frame["buyer"].map(given).astype(float).fillna(0.0), frame["buyer"].map(used).astype(float).fillna(0.0)
+        )
+        frame["quantity"] = frame["need"] - frame["buyer"].map(got).astype(float).fillna(0.0)
         keep = (frame["quantity"] > 1e-6 * frame["need"]) & (frame["buyer"] != frame["supplier"])
         keep &= frame["supplier"].isin(self.pools) | frame["product"].isin(self.traded)
         keep &= ~frame["buyer"].isin(unsure)
