@@ -10,17 +10,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
+from .cells import Cells, cells, compact, integers
 
 __all__ = ["Given", "read"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 # Market, number of markets, quantities, units, whether sorted, other fields, and the label of each market.
-Given = tuple[IntArray, int, FloatArray, IntArray | None, bool, dict[str, FloatArray | None], pd.Index | None]
-# Ranges of integer keys up to which a lookup table is cheaper than a hash.
-_LOOKUP = 1 << 24
-# Rows handled at once where several steps follow one another.
-_BLOCK = 1 << 16
+# Where there are many rows, their markets stay with their keys until something asks for them.
+Given = tuple[IntArray | Cells, int, FloatArray, IntArray | None, bool, dict[str, FloatArray | None], pd.Index | None]
+# Rows from which on a column is too long to be made when it is not needed.
+LONG = 1 << 18
 
 
 def _bad(name: str, rule: str, values: Sequence[Any], remedy: str) -> Problem:
@@ -28,25 +28,12 @@ def _bad(name: str, rule: str, values: Sequence[Any], remedy: str) -> Problem:
     return Problem("supply", "-", name, rule, shown, remedy)
 
 
-def _integers(key: Any) -> tuple[IntArray, int, int, Any] | None:
-    """An integer key as int64, its least value and range, where the range is small; None for any other key."""
-    values = key.array if isinstance(key, pd.Series) else key
-    array = np.asarray(values)
-    if array.dtype.kind not in "iu" or not len(array):
-        return None
-    lo, hi = int(array.min()), int(array.max())
-    if hi - lo >= _LOOKUP or hi >= 1 << 32:
-        return None
-    name = key.name if isinstance(key, (pd.Series, pd.Index)) else None
-    whole = array.astype(np.int64, copy=False)
-    return (whole, lo, hi - lo + 1, name) if abs(lo) < 1 << 31 else None
-
-
 def _codes(key: Any) -> tuple[IntArray, pd.Index]:
     """Sorted integer codes of a key column; integers of a small range go through a table, not a hash."""
-    whole = _integers(key)
+    whole = integers(key)
     if whole is not None:
         array, lo, size, name = whole
+        array = array.astype(np.int64, copy=False)
         shifted = array if lo == 0 else array - lo
         present = np.zeros(size, dtype=bool)
         present[shifted] = True
@@ -65,38 +52,25 @@ def _codes(key: Any) -> tuple[IntArray, pd.Index]:
     return codes.astype(np.int64), pd.Index(labels, name=name)
 
 
-def _compact(code: IntArray, size: int) -> tuple[IntArray, IntArray]:
-    """Codes without gaps, and the old code of each; by counting, without a sort."""
-    seen = np.bincount(code, minlength=size) > 0
-    used = np.flatnonzero(seen)
-    if len(used) == size:
-        return code, used
-    lookup = np.cumsum(seen) - 1
-    out = np.empty_like(code)
-    for a in range(0, len(code), _BLOCK):  # block by block: what is looked up stays in cache
-        lookup.take(code[a : a + _BLOCK], out=out[a : a + _BLOCK], mode="clip")
-    return out, used
-
-
 def _direct(keys: Sequence[Any], m: int) -> tuple[IntArray, int, pd.Index] | None:
     """Market of each row straight from integer keys, where all combinations fit into one table."""
-    whole = [_integers(k) for k in keys]
+    whole = [integers(k) for k in keys]
     if any(w is None for w in whole):
         return None
     given = [w for w in whole if w is not None]
     size = int(np.prod([float(w[2]) for w in given]))
     if size > max(4 * m, 1024):
         return None
-    code, lo = given[0][0], given[0][1]
+    code, lo = given[0][0].astype(np.int64), given[0][1]
     for array, low, span, _ in given[1:]:
-        code = code * span
+        code *= span
         code += array
         lo = lo * span + low
-    code = code - lo if lo or len(given) == 1 else code
-    code, used = _compact(code, size)
+    code -= lo
+    code, used = compact(code, size)
     levels, rest = [], used
     for _, low, span, name in reversed(given):
-        at, top = _compact(rest % span, span)
+        at, top = compact(rest % span, span)
         levels.append((at, pd.Index(top + low, name=name)))
         rest = rest // span
     if len(given) == 1:
@@ -106,8 +80,10 @@ def _direct(keys: Sequence[Any], m: int) -> tuple[IntArray, int, pd.Index] | Non
     return code, len(used), pd.MultiIndex(levels=tops, codes=codes, names=[x.name for x in tops])
 
 
-def _grouping(by: Any, supply: Any, m: int) -> tuple[IntArray, int, pd.Index]:
-    """Market code of each row and the label of each market."""
+def _grouping(
+    by: Any, supply: Any, m: int, far: bool, positive: FloatArray | None = None
+) -> Cells | tuple[IntArray, int, pd.Index]:
+    """Market code of each row and the label of each market; as cells where ``far`` and the rows allow it."""
     keys: list[Any]
     index = supply.index if isinstance(supply, pd.Series) else None
 
@@ -133,6 +109,10 @@ def _grouping(by: Any, supply: Any, m: int) -> tuple[IntArray, int, pd.Index]:
             raise SchemaError(
                 [_bad("by", "its index is not that of supply", [], "Align them, or give an array.")], "by"
             )
+    if far:
+        late = cells(keys, m, positive)
+        if late is not None:
+            return late
     found = _direct(keys, m)
     if found is not None:
         return found
@@ -143,7 +123,7 @@ def _grouping(by: Any, supply: Any, m: int) -> tuple[IntArray, int, pd.Index]:
     for c, labels in parts[1:]:
         code, size = code * len(labels) + c, size * len(labels)
     if size <= max(4 * m, 1024):
-        code, used = _compact(code, size)
+        code, used = compact(code, size)
     else:
         used, code = np.unique(code, return_inverse=True)
         code = code.reshape(-1)
@@ -188,6 +168,7 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
     if q.ndim != 1:
         raise SchemaError([_bad("supply", f"has {q.ndim} dimensions", [q.shape], "Give one column.")], "supply")
     m = len(q)
+    least = float(q.min()) if m else 0.0  # one pass says whether anything is negative or missing
     problems: list[Problem] = []
     names = supply.index if isinstance(supply, pd.Series) else pd.RangeIndex(m)
     unit = given.get("unit")
@@ -208,17 +189,24 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         return out
 
     by = given.get("by")
+    late: Cells | None = None
+    market = np.zeros(0, dtype=np.int64)
     if by is None:
         market, n, labels = np.zeros(m, dtype=np.int64), 1, None
     else:
-        market, n, labels = _grouping(by, supply, m)
+        plain = all(given.get(k) is None for k in ("unit", "total", "demand_of_largest"))
+        grouped = _grouping(by, supply, m, m >= LONG and plain, q if least > 0 else None)
+        if isinstance(grouped, Cells):
+            late, n, labels = grouped, len(grouped.used), None
+        else:
+            market, n, labels = grouped
 
     def per(name: str) -> FloatArray | None:
         x = given.get(name)
         if x is None:
             return None
-        if isinstance(x, pd.Series) and labels is not None:
-            return x.reindex(labels).to_numpy(dtype=np.float64)
+        if isinstance(x, pd.Series) and (labels is not None or late is not None):
+            return x.reindex(labels if late is None else late.labels).to_numpy(dtype=np.float64)
         out = np.asarray(x, dtype=np.float64)
         if out.ndim == 0:
             return np.full(n, float(out))
@@ -228,7 +216,6 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         return out
 
     low, high = row("low"), row("high")
-    least = float(q.min()) if m else 0.0  # one pass says whether anything is negative or missing
     if not least >= 0 and (q < 0).any():
         where = np.flatnonzero(q < 0)
         problems.append(
@@ -258,7 +245,10 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
     if problems:
         raise SchemaError(problems, "the supply")
     units: IntArray | None = None
-    ordered = n <= 1 or bool((np.diff(market[:4096]) >= 0).all() and (market[1:] >= market[:-1]).all())
+    if late is not None:
+        ordered = late.ordered
+    else:
+        ordered = n <= 1 or bool((np.diff(market[:4096]) >= 0).all() and (market[1:] >= market[:-1]).all())
     fields: dict[str, FloatArray | None] = {
         k: row(k) for k in ("focal", "focal_low", "focal_high", "bottleneck", "headline")
     }
@@ -293,7 +283,7 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
             problems.append(_bad(name, "not a part between 0 and 1", list(x[(x < 0) | (x > 1)]), "Percent?"))
     if problems:
         raise SchemaError(problems, "the supply")
-    return market, n, q, units, ordered, fields, labels
+    return market if late is None else late, n, q, units, ordered, fields, labels
 
 
 def _merge_units(

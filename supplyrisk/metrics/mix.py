@@ -21,6 +21,7 @@ import pandas as pd
 from ..errors import unknown_name
 from ..registry import Entry, registries
 from .arrays import read
+from .cells import BLOCK, Cells, add_up, market_blocks
 
 __all__ = ["MetricFunction", "Mix", "methods", "metric", "why"]
 
@@ -29,6 +30,8 @@ IntArray = npt.NDArray[np.int64]
 Interval = Callable[..., tuple[FloatArray, FloatArray]]
 # Concentration of a market of which more than this part has no named supplier is undefined: it would read as safe.
 UNTOLD = 0.5
+# Markets of at most so many rows are run through side by side where the largest are sought.
+_SIDE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +131,8 @@ class Mix:
         for name in given:
             if name not in _DATA:
                 raise unknown_name("argument", name, _DATA, "Mix.of()")
-        mix, labels = _mix(supply, given)
-        return replace(mix, labels=labels)
+        mix, labels = _mix(supply, given, named=False)
+        return mix if isinstance(mix, _Late) else replace(mix, labels=labels)
 
     @classmethod
     def build(
@@ -218,8 +221,9 @@ class Mix:
     @cached_property
     def known(self) -> FloatArray:
         """Quantity with missing rows at 0: they are not in any sum, and widen the bounds instead."""
-        gone = np.isnan(self.quantity)
-        return np.where(gone, 0.0, self.quantity) if gone.any() else self.quantity
+        if not len(self.quantity) or not np.isnan(self.quantity.min()):  # the least of numbers and a NaN is NaN
+            return self.quantity
+        return np.where(np.isnan(self.quantity), 0.0, self.quantity)
 
     def _reduce(self, ufunc: np.ufunc, x: FloatArray, empty: float) -> FloatArray:
         out = np.full(self.n, empty)
@@ -240,30 +244,91 @@ class Mix:
         """Largest of a row quantity by market; 0 for a market without rows."""
         return self._reduce(np.maximum, x, 0.0)
 
+    def sums(self, *columns: Callable[[slice], FloatArray | None]) -> list[FloatArray]:
+        """Sums of row quantities by market in one pass, each given as a function of a slice of rows; None counts."""
+        m = len(self.quantity)
+        if m > 4 * BLOCK:
+            found = add_up(market_blocks(self.market), m, self.n, columns)
+            if found is not None:
+                return found
+        whole = slice(0, m)
+        return [np.bincount(self.market, f(whole), self.n).astype(np.float64, copy=False) for f in columns]
+
+    def at(self, rows: IntArray) -> IntArray:
+        """Market of some rows."""
+        return self.market[rows]
+
     def count(self, which: npt.NDArray[np.bool_] | None = None) -> FloatArray:
         """Rows by market, or those that meet a condition."""
-        weights = None if which is None else which.astype(np.float64)
-        return np.bincount(self.market, weights, self.n).astype(np.float64)
+        if which is None:
+            return self.size.copy()
+        if which.all():
+            return self.size.copy()
+        return np.bincount(self.market, which.astype(np.float64), self.n).astype(np.float64, copy=False)
+
+    @cached_property
+    def size(self) -> FloatArray:
+        """Rows of each market."""
+        if not self.ordered or not len(self.market):
+            return np.bincount(self.market, minlength=self.n).astype(np.float64)
+        out = np.zeros(self.n)
+        out[self.full] = np.diff(self.start, append=len(self.market))
+        return out
 
     def top(self, x: FloatArray, k: int) -> FloatArray:
         """Sum of the k largest values of each market."""
         if k == 1:
             return self.max(x)
         if k <= 4 and self.ordered and len(x):
-            # Taking the largest out k times needs no sort.
-            left, out = x.astype(np.float64, copy=True), np.zeros(self.n)
-            size = np.diff(np.append(self.start, len(x)))
-            for i in range(k):
-                peak = np.maximum.reduceat(left, self.start)
-                out[self.full] += np.maximum(peak, 0.0)
-                if i + 1 < k:
-                    hit = np.flatnonzero(left >= np.repeat(peak, size))
-                    own = self.market[hit]
-                    left[hit[np.append(True, own[1:] != own[:-1])]] = -np.inf  # the first of equals
+            out = np.zeros(self.n)
+            out[self.full] = self._largest(x, k)
             return out
         order = np.lexsort((-x, self.market))
         rank = np.arange(len(x)) - np.repeat(*self._runs(self.market[order]))
         return np.asarray(np.bincount(self.market[order], np.where(rank < k, x[order], 0.0), self.n), dtype=np.float64)
+
+    @cached_property
+    def _columns(self) -> tuple[IntArray, IntArray, IntArray]:
+        """First row of each market that has rows, the longest market first; its place; markets longer than 0, 1 ..."""
+        length = np.diff(self.start, append=len(self.market))
+        top = int(length.max(initial=0))
+        order = np.argsort(length.astype(np.int16) if top < 2**15 else length, kind="stable")[::-1]
+        longer = np.cumsum(np.bincount(length, minlength=top + 1)[::-1])[::-1]
+        return self.start[order], order, longer[1:]
+
+    def _largest(self, x: FloatArray, k: int) -> FloatArray:
+        """Sum of the k largest values, 0 or more, of each market that has rows, by running through all side by side."""
+        first, order, longer = self._columns
+        steps = min(len(longer), _SIDE)
+        best = [np.zeros(len(first)) for _ in range(k)]
+        width = 2 * BLOCK
+        for a in range(0, len(first), width):  # so many markets at once: the best of each stay in cache
+            mine = [t[a : a + width] for t in best]
+            row = first[a : a + width].copy()
+            for j in range(steps):
+                n = min(int(longer[j]) - a, len(row))
+                if n <= 0:
+                    break
+                value = x.take(row[:n], mode="clip")
+                for t in mine:
+                    # Keep the larger, hand the smaller on to the next place.
+                    less = np.minimum(t[:n], value)
+                    np.maximum(t[:n], value, out=t[:n])
+                    value = less
+                row += 1
+        if len(longer) > steps:  # the few markets longer than that, each by itself
+            for i in range(int(longer[steps])):
+                rows = x[first[i] : first[i] + self._length(int(order[i]))]
+                top = np.partition(rows, len(rows) - k)[len(rows) - k :]
+                for t, value in zip(best, np.sort(top)[::-1], strict=True):
+                    t[i] = max(float(value), 0.0)
+        out = np.empty(len(first))
+        out[order] = sum(best[1:], best[0])
+        return out
+
+    def _length(self, i: int) -> int:
+        """Rows of the i-th market that has rows."""
+        return int((self.start[i + 1] if i + 1 < len(self.start) else len(self.market)) - self.start[i])
 
     @staticmethod
     def _runs(codes: IntArray) -> tuple[IntArray, IntArray]:
@@ -280,17 +345,27 @@ class Mix:
     @cached_property
     def total(self) -> FloatArray:
         """Supply of each market, residual and unknown included."""
-        return self.named + self.residual + self.unknown
+        out = self.named
+        for rest in (self.residual, self.unknown):
+            if rest.strides != (0,) or rest[:1].any():  # one zero for all markets adds nothing
+                out = out + rest
+        return out
 
     @cached_property
     def named(self) -> FloatArray:
         """Supply of each market that has a named supplier."""
-        return self.sum(self.known)
+        known = self.known
+        return self.sums(lambda rows: known[rows])[0]
 
     @cached_property
     def squares(self) -> FloatArray:
         """Sum of the squared quantities of each market: the HHI and all that is made of it."""
-        return self.sum(self.known * self.known)
+        known = self.known
+        if "named" in self.__dict__:
+            return self.sums(lambda rows: known[rows] ** 2)[0]
+        # Whoever asks for the squares divides them by the total: both in one pass.
+        self.__dict__["named"], squares = self.sums(lambda rows: known[rows], lambda rows: known[rows] ** 2)
+        return squares
 
     @cached_property
     def exact(self) -> bool:
@@ -309,7 +384,8 @@ class Mix:
     @cached_property
     def told(self) -> npt.NDArray[np.bool_]:
         """Markets of which at least half has a named supplier: those whose concentration has a value."""
-        return (self.named > 0) & (self.named >= UNTOLD * self.total)
+        some = self.named > 0
+        return some if self.total is self.named else some & (self.named >= UNTOLD * self.total)
 
     def per(self, numerator: FloatArray, denominator: FloatArray | None = None) -> FloatArray:
         """Ratio by market (default: to the total), NaN where more than half has no named supplier."""
@@ -317,6 +393,53 @@ class Mix:
         out = np.full(self.n, np.nan)
         np.divide(numerator, below, out=out, where=self.told & (below > 0))
         return out
+
+
+class _Late(Mix):
+    """A mix of very many rows: which market each is in, and its name, stay with the keys until something asks."""
+
+    @classmethod
+    def held(cls, cells: Cells, quantity: FloatArray, fields: dict[str, Any]) -> Mix:
+        """A mix of markets by integer keys."""
+        none = np.zeros(0, dtype=np.int64)
+        mix = cls.build(none, len(cells.used), quantity, unit=none, ordered=cells.ordered, **fields)
+        for name in ("market", "unit", "labels"):
+            del mix.__dict__[name]
+        mix.__dict__["cells"] = cells
+        mix.__dict__.update(cells.found)
+        return mix
+
+    @cached_property
+    def market(self) -> IntArray:
+        """Market of each row."""
+        return self._cells.market()
+
+    @cached_property
+    def unit(self) -> IntArray:
+        """Who each row is: a unit of its own."""
+        return np.arange(len(self.quantity), dtype=np.int64)
+
+    @cached_property
+    def labels(self) -> pd.Index:
+        """Name of each market."""
+        return self._cells.labels
+
+    @property
+    def _cells(self) -> Cells:
+        return cast(Cells, self.__dict__["cells"])
+
+    @cached_property
+    def size(self) -> FloatArray:
+        """Rows of each market."""
+        return self.sums(lambda rows: None)[0]
+
+    def sums(self, *columns: Callable[[slice], FloatArray | None]) -> list[FloatArray]:
+        """Sums of row quantities by market in one pass, straight from the keys."""
+        return self._cells.sums(columns)
+
+    def at(self, rows: IntArray) -> IntArray:
+        """Market of some rows."""
+        return self._cells.at(rows)
 
 
 class MetricFunction(Protocol):
@@ -351,9 +474,12 @@ _DATA = {
 }
 
 
-def _mix(supply: Any, given: Mapping[str, Any]) -> tuple[Mix, pd.Index | None]:
-    """A Mix from what a user hands to a metric."""
+def _mix(supply: Any, given: Mapping[str, Any], named: bool = True) -> tuple[Mix, pd.Index | None]:
+    """A Mix from what a user hands to a metric, and the names of its markets unless they can wait."""
     market, n, quantity, unit, ordered, fields, labels = read(supply, given)
+    if isinstance(market, Cells):
+        mix = _Late.held(market, quantity, fields)
+        return mix, market.labels if named else None
     return Mix.build(market, n, quantity, unit=unit, ordered=ordered, lines=None, **fields), labels
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from .boxes import part_bounds
 from .mix import FloatArray, Mix, metric
+from .unknown import unfigured
 
 __all__ = ["bottleneck", "coverage", "focal_share", "headline", "n_suppliers", "quantity"]
 
@@ -95,7 +96,7 @@ def _mean_of_part(mix: Mix, part: FloatArray, unlisted: bool = True) -> FloatArr
         whole = fine.total
         if part.dtype.kind == "b":
             hit = np.flatnonzero(part)
-            mine = np.asarray(np.bincount(fine.market[hit], fine.known[hit], fine.n), dtype=np.float64)
+            mine = np.asarray(np.bincount(fine.at(hit), fine.known[hit], fine.n), dtype=np.float64)
         else:
             mine = fine.sum(fine.known * part)
         out = np.divide(mine, whole, out=np.full(mix.n, np.nan), where=(fine.named > 0) & (whole > 0))
@@ -155,7 +156,8 @@ def focal_share(mix: Mix) -> FloatArray:
     -------
     float, Series or ndarray
         In [0, 1], over the whole volume: what is unknown counts as not the focal's in the value and as the focal's
-        in the upper bound. A residual cannot be a focal that is listed.
+        in the upper bound. A residual cannot be a focal that is listed. NaN where no part of any supplier with a
+        figure is known, and where the focal's own supply has no figure: missing is not zero.
 
     References
     ----------
@@ -170,6 +172,8 @@ def focal_share(mix: Mix) -> FloatArray:
     """
     fine = mix.fine
     out = _mean_of_part(mix, fine.focal)
+    if fine.known is not fine.quantity:  # some figure is missing
+        out = np.where(unfigured(fine, fine.focal), np.nan, out)
     if fine.focal_high.dtype.kind == "b" or fine.focal_low.dtype.kind == "b":  # flags: nothing is in doubt
         return out
     # A market of unknown size has a share where its suppliers are beyond doubt, not where they may be anyone.
@@ -203,7 +207,7 @@ def bottleneck(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In [0, 1].
+        In [0, 1]; NaN as for :func:`focal_share`.
 
     References
     ----------
@@ -214,7 +218,11 @@ def bottleneck(mix: Mix) -> FloatArray:
     >>> bottleneck([50, 50], bottleneck=[1, 0.2])
     0.6
     """
-    return _mean_of_part(mix, mix.fine.bottleneck)
+    fine = mix.fine
+    out = _mean_of_part(mix, fine.bottleneck)
+    if fine.known is fine.quantity:  # no figure is missing
+        return out
+    return np.where(unfigured(fine, fine.bottleneck), np.nan, out)
 
 
 @metric(
@@ -248,9 +256,7 @@ def coverage(mix: Mix) -> FloatArray:
     >>> coverage([60, 20], residual=20)
     0.8
     """
-    fine = mix.fine
-    rows = fine.count()
-    counted = np.divide(fine.count(~np.isnan(fine.quantity)), rows, out=np.ones(mix.n), where=rows > 0)
+    rows, counted = _counted(mix)
     part = np.divide(mix.named, mix.total, out=np.full(mix.n, np.nan), where=mix.total > 0)
     return np.where(np.isnan(part) & (rows > 0) & (counted == 0), 0.0, np.minimum(part * counted, 1.0))
 
@@ -275,7 +281,7 @@ def headline(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In [0, 1].
+        In [0, 1]: of the volume that has a figure, times the part of the rows that have one, as in :func:`coverage`.
 
     References
     ----------
@@ -286,4 +292,13 @@ def headline(mix: Mix) -> FloatArray:
     >>> headline([60, 40], headline=[1, 0])
     0.6
     """
-    return _mean_of_part(mix, mix.fine.headline)
+    return _mean_of_part(mix, mix.fine.headline) * _counted(mix)[1]
+
+
+def _counted(mix: Mix) -> tuple[FloatArray, FloatArray]:
+    """Rows of each market, and the part of them that have a quantity."""
+    fine = mix.fine
+    rows = fine.count()
+    if fine.known is fine.quantity:
+        return rows, np.ones(mix.n)
+    return rows, np.divide(fine.count(~np.isnan(fine.quantity)), rows, out=np.ones(mix.n), where=rows > 0)
