@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -68,6 +69,7 @@ def baci(
     revision: str | None = None,
     country_file: PathLike | None = None,
     year: int | None = None,
+    decimal: str = ".",
 ) -> Reading:
     r"""Read BACI: one year, a zip or a folder of years, any HS revision, in bounded memory.
 
@@ -87,6 +89,8 @@ def baci(
         CEPII's ``country_codes_V....csv``; default one that lies in the folder, else the built-in codes.
     year : int, optional
         Year of a file that has no column for it and no year in its name.
+    decimal : {".", ","}
+        Decimal mark, should the file have been saved with another one.
 
     Returns
     -------
@@ -98,7 +102,8 @@ def baci(
     Raises
     ------
     SourceError
-        Not such a file, an unreadable number, unknown columns.
+        Not such a file, an unreadable number, a decimal comma without ``decimal=","``, unknown columns, files of several
+        HS revisions or versions of BACI.
 
     Warns
     -----
@@ -128,6 +133,10 @@ def baci(
     [['CHN', 'USA', 745000.0], ['TWN', 'USA', 255000.0]]
     """
     files, shown = _files(path)
+    versions = sorted({m[1] + m[2].lower() for f in files if (m := _VINTAGE.search(f.name))})
+    if len(versions) > 1:
+        rule = "files of several versions of BACI, which revise each other's years"
+        raise _refuse(files[0], rule, "Read one version at a time.", ", ".join(f"V{v}" for v in versions))
     report = Report("baci", shown, "attribution")
     at = _revision(files, revision, report)
     con = _concordance(at, products, headings)
@@ -135,8 +144,8 @@ def baci(
     names = _country_names(path, country_file)
     parts = []
     for file in files:
-        parts += [_finish(p, names, report) for p in _file(file, wanted, report, year, names)]
-    data = pd.concat(parts, ignore_index=True) if parts else _finish(_empty(), names, report)
+        parts += [_finish(p, names, report, file, decimal) for p in _file(file, wanted, report, year, names)]
+    data = pd.concat(parts, ignore_index=True) if parts else _finish(_empty(), names, report, files[0], decimal)
     if len(parts) > 1:
         twice = data.duplicated(["year", "hs6", "origin", "destination"])
         if twice.any():
@@ -169,6 +178,9 @@ def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[Path], str]:
     root = Path(path)  # type: ignore[arg-type]
     if not root.is_dir():
         return [root], root.name
+    if any(re.fullmatch(r"\w+=.+", d.name) and d.is_dir() and not d.is_symlink() for d in root.iterdir()):
+        found = sorted(f for f in root.glob("*=*/*.parquet") if f.is_file() and not f.is_symlink())
+        return found, f"{root.name}/ ({len(found)} parts)"
     found = [f for f in files_in(root, _SUFFIXES) if not re.match(r"(country|product)_codes", f.name, re.IGNORECASE)]
     if not found:
         raise _refuse(root, "no year of BACI in the folder", f"Expected files that end in {', '.join(_SUFFIXES)}.")
@@ -320,13 +332,36 @@ class _Joined(io.RawIOBase):
         return len(chunk)
 
 
+class _Recoded(io.RawIOBase):
+    """UTF-16 with its byte-order mark, handed on as UTF-8 piece by piece."""
+
+    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+        self.decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        self.ready, self.stream = self.decoder.decode(head).encode(), stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self.ready:
+            chunk = self.stream.read(1 << 16)
+            self.ready = self.decoder.decode(chunk, final=not chunk).encode()
+            if not chunk:
+                break
+        part, self.ready = self.ready[: len(buffer)], self.ready[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
 def _header(file: Path, stream: IO[bytes]) -> tuple[str, IO[bytes]]:
     try:
         head = stream.read(1 << 16)
     except (EOFError, OSError, zlib.error) as err:
         raise _refuse(file, "damaged or truncated", "Download it again.", str(err)[:200]) from err
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return _header(file, io.BufferedReader(_Recoded(head, stream), 1 << 20))
     if b"\x00" in head:
-        raise _refuse(file, "binary or UTF-16, not plain text", "Save it as UTF-8.")
+        raise _refuse(file, "binary, not plain text", "Save it as UTF-8.")
     line, mark, rest = head.partition(b"\n")
     if not mark and len(head) == 1 << 16:
         raise _refuse(file, "a header beyond all measure", "Is this BACI?")
@@ -431,14 +466,32 @@ def _code_set(wanted: set[str] | None, by_code: bool) -> Any:
 def _year_of(name: str, file: Path, year: int | None) -> int:
     if year is not None:
         return year
-    hit = _YEAR.search(Path(name).stem)
+    hit = _YEAR.search(Path(name).stem) or re.fullmatch(r"(?:t|year)=(\d{4})", file.parent.name)
     if hit:
         return int(hit[1])
     raise _refuse(file, "no column for the year, and none in the name", "Give year=.", name)
 
 
-def _finish(raw: pd.DataFrame, names: Mapping[str, str], report: Report) -> pd.DataFrame:
+def _decimal_point(raw: pd.DataFrame, file: Path, decimal: str) -> pd.DataFrame:
+    """Amounts with a decimal point; a comma that was not announced is refused, because 1,234 would be ambiguous."""
+    out = raw.copy()
+    for part in ("v", "usd", "q"):
+        text = out[part].astype("str").str.strip()
+        if decimal == ",":
+            out[part] = text.str.replace(".", "", regex=False).str.replace(",", ".", regex=False).astype("object")
+        elif (comma := text[text.str.contains(",", regex=False)].str.fullmatch(r"[-+]?\d+,\d+")).any():
+            shown = ", ".join(text[comma[comma].index].head(3))
+            raise _refuse(file, "numbers with a decimal comma", 'Give decimal="," if they are.', shown)
+    return out
+
+
+def _finish(
+    raw: pd.DataFrame, names: Mapping[str, str], report: Report, file: Path, decimal: str = "."
+) -> pd.DataFrame:
     """Numbers, places and years of the kept rows; rows that cannot be read are dropped and counted."""
+    again = raw.duplicated([c for c in ("t", "i", "j", "k", "v", "usd", "q", "material") if c in raw])
+    report.drop("the very same row once more", int(again.sum()))
+    raw = _decimal_point(raw[~again].reset_index(drop=True), file, decimal)
     span = raw["t"].astype("str").str.extract(r"^\s*(\d{4})(?:\D+(\d{4}))?(?:\.0)?\s*$")
     last = pd.to_numeric(span[1].fillna(span[0]), errors="coerce")
     width = last - pd.to_numeric(span[0], errors="coerce") + 1

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from ..errors import Problem, SourceError
 from ..registry import source
-from .base import PathLike, Reading, Report, find_columns, numbers, read_delimited, refuse_decimal_comma, source_row
+from .base import PathLike, Reading, Report, find_columns, numbers, read_text, refuse_decimal_comma, source_row
 from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .layout import read_table
 from .places import AGGREGATE, countries
 
 __all__ = ["bgs"]
@@ -32,7 +35,7 @@ _PARTS = {
 @source(
     licence="restricted",
     publisher="British Geological Survey",
-    formats=("csv", "csv.gz", "zip"),
+    formats=("csv", "csv.gz", "zip", "xlsx", "json"),
     reads="production by country since 1970, mine and refined apart",
 )
 def bgs(
@@ -43,7 +46,7 @@ def bgs(
     Parameters
     ----------
     path : path-like
-        csv of the data service, one commodity or many.
+        What the data service exports: csv or GeoJSON, or the same saved as a workbook; one commodity or many.
     products : iterable of str, optional
         Keep these products only.
     since : int, optional
@@ -84,8 +87,10 @@ def bgs(
     [['CHN', 2023, 600000.0, 'kg']]
     """
     report = Report("bgs", Path(path).name, "restricted")
-    raw = read_delimited(path, report)
-    cols = find_columns(path, raw.columns, _PARTS, ["year", "country", "commodity", "unit", "quantity"])
+    required = ["year", "country", "commodity", "unit", "quantity"]
+    is_json = Path(path).name.lower().endswith((".json", ".geojson"))
+    raw = _features(path, report) if is_json else read_table(path, report, _PARTS, required)
+    cols = find_columns(path, raw.columns, _PARTS, required)
     blank = pd.Series("", index=raw.index, dtype="string")
     text = {k: raw[c].str.strip() for k, c in cols.items()}
     parsed = numbers(text["quantity"], decimal)
@@ -150,3 +155,20 @@ def bgs(
     }
     inputs = {"products": product_rows(ids, unit="t"), "production": production}
     return Reading(tables, data.drop(columns="factor"), report, inputs)
+
+
+def _features(path: PathLike, report: Report) -> pd.DataFrame:
+    """Properties of the features of a GeoJSON collection, as text cells; geometry is not needed."""
+    name = Path(path).name
+    text, _ = read_text(path)
+    try:
+        loaded = json.loads(text)
+        rows = [f["properties"] for f in loaded["features"]]
+        if not all(isinstance(r, dict) for r in rows):
+            raise TypeError("properties must be objects")
+    except (ValueError, TypeError, KeyError, RecursionError) as err:
+        problem = Problem(name, "-", "-", "no collection of features", str(err)[:80], "Export GeoJSON or csv.")
+        raise SourceError([problem], f"the file {name}") from err
+    report.rows_read += len(rows)
+    frame = pd.DataFrame(rows, dtype="object")
+    return frame.map(lambda v: "" if v is None or v != v else str(v)).astype("string")

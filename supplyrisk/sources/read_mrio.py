@@ -12,14 +12,35 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from ..registry import source
-from .base import PathLike, Reading, Report, find_columns, numbers, read_delimited, refuse_decimal_comma
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    find_columns,
+    numbers,
+    plain,
+    read_delimited,
+    read_sheet,
+    read_text,
+    refuse_decimal_comma,
+)
+from .layout import is_workbook
 from .places import AGGREGATE, country
 
 __all__ = ["InterCountryTable", "inter_country_table"]
 
 # Parts of a country that some editions give apart; they are the country's own sectors, never others'.
 _PARTS = {"CN1": "CHN", "CN2": "CHN", "CN3": "CHN", "CN4": "CHN", "MX1": "MEX", "MX2": "MEX", "MX3": "MEX"}
+_REST = re.compile(r"^(FIGW\d|WW[ALEFMR]|W[ALEFMW]|ROW|ROWW?|ZZZ)$", re.IGNORECASE)
 _TOTALS = re.compile(r"^(out(put)?|total( output)?|tot|x|go|row ?sum|gross output)$", re.IGNORECASE)
+# Eurostat's flat FIGARO: who sells (area, industry), who buys, and the flow.
+_FLAT = {
+    "from": ("refarea", "geoori", "cori"),
+    "row": ("rowpi", "rowii", "rowpiii", "prdava", "indava", "prodna"),
+    "to": ("counterpartarea", "geodest", "cdest"),
+    "column": ("colpi", "colii", "colpiii", "induse", "prduse"),
+    "value": ("obsvalue", "values", "value"),
+}
 _LABEL = ("region_sector", "label", "sector_label", "v1", "row", "code")
 _OUTPUT = ("output_musd", "output", "x", "out", "total", "gross output", "value")
 
@@ -49,7 +70,7 @@ class InterCountryTable(Reading):
 @source(
     licence="attribution",
     publisher="WIOD, OECD and others",
-    formats=("csv", "csv.gz", "zip", "parquet"),
+    formats=("csv", "csv.gz", "zip", "txt", "xlsx", "parquet"),
     reads="inter-country input-output tables: flows between sectors, final use, output",
 )
 def inter_country_table(
@@ -68,7 +89,8 @@ def inter_country_table(
     ----------
     path : path-like
         Flows between sectors, or the whole wide table with final use, value added and output around them, as the OECD
-        publishes it. Labels name region and sector: ``AUS.c1``, ``AUS_01T02``.
+        publishes it; a row per flow, as Eurostat publishes FIGARO; or regions over sectors on both sides (``Z.txt``).
+        Labels name region and sector: ``AUS.c1``, ``AUS_01T02``.
     y : path-like, optional
         Final use, where it is a file of its own. Default: columns of the table that are no sector.
     x : path-like, optional
@@ -115,6 +137,8 @@ def inter_country_table(
     """
     report = Report("inter_country_table", Path(path).name, licence)
     wide = _matrix(path, report, decimal)
+    said = re.findall(r"(?<!\d)((?:19|20)\d{2})(?!\d)", Path(path).stem)
+    report.vintage = f"table of {said[-1]}, as the file's name says" if said else "year not stated"
     rows, columns = list(wide.index), set(wide.columns)
     sectors = [r for r in rows if r in columns and not _TOTALS.match(r.strip())]
     if not sectors:
@@ -165,7 +189,14 @@ def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
         raise _refuse(path, "a format of another program", "Save it as csv or parquet with labels on both sides.")
     if suffix == ".parquet":
         return _from_parquet(path, report)
-    raw = read_delimited(path, report)
+    if not is_workbook(path):
+        two = _two_headers(path, report)
+        if two is not None:
+            return two
+    raw = read_sheet(path, report) if is_workbook(path) else read_delimited(path, report)
+    flat = _flat(path, raw, report, decimal)
+    if flat is not None:
+        return flat
     label = raw.iloc[:, 0].str.strip() if raw.shape[1] else pd.Series(dtype="string")
     if not raw.shape[1] or label.duplicated().any():
         raise _refuse(path, "labels stand twice, or there are none", "The first column must name the rows.")
@@ -187,8 +218,66 @@ def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
     for c, n in code.value_counts().items():
         if c not in ("", "zero"):
             report.missing[str(c)] = report.missing.get(str(c), 0) + int(n)
+    gone = code.isin(["not_available", "withheld", "not_applicable"])
+    if gone.any():
+        report.notes.append(
+            f"{int(gone.sum())} cells hold a code instead of a number; they count as no flow: check them"
+        )
     out = value.to_numpy(dtype=float).reshape(body.shape)
     return pd.DataFrame(np.nan_to_num(out), index=label.astype(str).tolist(), columns=[str(c) for c in body.columns])
+
+
+def _flat(path: PathLike, raw: pd.DataFrame, report: Report, decimal: str) -> pd.DataFrame | None:
+    """A row per flow, as Eurostat publishes FIGARO: area and industry of both sides, and the value."""
+    have = {plain(c): str(c) for c in raw.columns}
+    parts = {k: next((have[n] for n in names if n in have), None) for k, names in _FLAT.items()}
+    if not all(parts.values()):
+        return None
+    cells = {k: raw[str(c)].str.strip() for k, c in parts.items()}
+    parsed = numbers(cells["value"], decimal)
+    refuse_decimal_comma(path, cells["value"], parsed)
+    lost = parsed["value"].isna()
+    report.drop("flows without a number", int(lost.sum()))
+    frame = pd.DataFrame(
+        {
+            "row": cells["from"] + "_" + cells["row"],
+            "column": cells["to"] + "_" + cells["column"],
+            "value": parsed["value"],
+        }
+    )[~lost]
+    wide = frame.pivot_table(index="row", columns="column", values="value", aggfunc="sum", fill_value=0.0, sort=False)
+    labels = list(wide.index)
+    # A sector that sells nothing or buys nothing has no row or column of its own; it is there all the same.
+    sellers = [c for c in labels if c in set(wide.columns)]
+    wide = wide[[*sellers, *[c for c in wide.columns if c not in set(sellers)]]]
+    return pd.DataFrame(wide.to_numpy(dtype=float), index=labels, columns=[str(c) for c in wide.columns])
+
+
+def _two_headers(path: PathLike, report: Report) -> pd.DataFrame | None:
+    """Regions over sectors on both sides, as EXIOBASE and others write Z.txt and Y.txt; None where it is no such file."""
+    text, _ = read_text(path)
+    lines = text.splitlines()
+    if len(lines) < 4 or "\t" not in lines[0]:
+        return None
+    top, second = lines[0].split("\t"), lines[1].split("\t")
+    start = next((k for k, c in enumerate(top) if c.strip() not in ("", "region")), 0)
+    if start != 2 or len(top) != len(second):
+        return None
+    columns = [f"{a.strip()}.{b.strip()}" for a, b in zip(top[2:], second[2:], strict=True)]
+    rows, labels = [], []
+    for line in lines[2:]:
+        cells = line.split("\t")
+        if len(cells) != len(top) or not any(c.strip() for c in cells[2:]):
+            continue
+        labels.append(f"{cells[0].strip()}.{cells[1].strip()}")
+        rows.append(cells[2:])
+    value = pd.to_numeric(pd.Series(np.array(rows, dtype=object).ravel()), errors="coerce").to_numpy(dtype=float)
+    if np.isnan(value).any():
+        raise _refuse(path, "cells that are no number", "Keep labels in the first two columns and rows only.")
+    if len(set(labels)) < len(labels) or len(set(columns)) < len(columns):
+        raise _refuse(path, "labels stand twice", "Every row and column needs a label of its own.")
+    report.rows_read += len(labels)
+    return pd.DataFrame(value.reshape(len(labels), len(columns)), index=labels, columns=columns)
 
 
 def _from_parquet(path: PathLike, report: Report) -> pd.DataFrame:
@@ -223,6 +312,8 @@ def _regions(sectors: list[str], sign: str) -> tuple[list[str], list[str]]:
             unread.append(s)
         if head not in known:
             code = _PARTS.get(head.upper()) or country(head.upper() if len(head) <= 3 else head)
+            if code is None and _REST.match(head):
+                code = "ROW"  # rests of the world of several editions; they stay apart only by their labels
             known[head] = head if code is None or code == AGGREGATE else code
         out.append(known[head])
     return out, unread

@@ -204,7 +204,7 @@ def _workbook(file: Path, report: Report) -> Iterable[tuple[str | None, pd.DataF
         book.close()
     out: list[tuple[str | None, pd.DataFrame]] = []
     for name in names:
-        for row in range(4):
+        for row in range(16):
             try:
                 frame = (
                     first
@@ -228,7 +228,9 @@ def _looks_right(columns: list[str]) -> bool:
 
 
 def _year(column: object) -> int | None:
-    hit = re.fullmatch(r"(?:production\s*)?((?:19|20)\d{2})(?:\.0)?", " ".join(str(column).split()), re.IGNORECASE)
+    hit = re.fullmatch(
+        r"(?:production\s*)?((?:19|20)\d{2})(?:\.0|\s*\(?[ep]\)?)?", " ".join(str(column).split()), re.IGNORECASE
+    )
     return int(hit[1]) if hit else None
 
 
@@ -244,7 +246,9 @@ def _tidy(file: Path, commodity: str | None, frame: pd.DataFrame) -> pd.DataFram
             "commodity": blank + commodity if commodity is not None else text["commodity"],
             "place": text["country"],
             **{k: text.get(k, blank) for k in ("iso3", "number", "flag")},
-            "unit": text.get("unit", blank).mask(text.get("unit", blank) == "", "metr. t"),
+            "unit": text.get("unit", blank)
+            .mask(text.get("unit", blank) == "", "metr. t")
+            .str.replace(r"^metr\.?\s*t(?:ons?)?\.?$", "metr. t", regex=True, case=False),
         }
     )
     parts = [shared.assign(year=y, text=frame[c].str.strip()) for c, y in years.items()]
