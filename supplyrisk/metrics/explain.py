@@ -5,18 +5,16 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from .lens import recipe
 from .mix import FloatArray
 from .score import Asked, Origin, origin_of, score
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Explanation", "compare", "explain"]
 
@@ -124,6 +122,8 @@ def _contributions(made: Origin, c: Asked, m: int, own: int | None, value: float
         x = per * part
         if whole <= 0 and len(rows) == 1:
             x = part
+        if name == "headline" and x.sum() > 0:  # rows without a figure have no graded one
+            x = x * (value / x.sum())
         return x, f"Share of the line times its {name.replace('_', ' ')}.", rows
     if name == "quantity":
         return q, "Quantity of the line.", rows
@@ -290,12 +290,12 @@ def _scored(x: Any, column: str, options: Mapping[str, Any], years: int | None) 
             raise unknown_name("column", column, x.columns.astype(str), "compare()")
         return [x]
     if isinstance(x, SupplyGraph):
+        asked = None if column == "share" else [column]  # the share of a link comes with its quantity
         if years is None or years == 1:
-            return [score(x, metrics=[column], **options)]
+            return [score(x, metrics=asked, **options)]
         last = x.reference_year
         return [
-            score(x.at(str(y), known_on="latest"), metrics=[column], **options)
-            for y in range(last - years + 1, last + 1)
+            score(x.at(str(y), known_on="latest"), metrics=asked, **options) for y in range(last - years + 1, last + 1)
         ]
     if isinstance(x, Sequence) and len(x):
         return [s for part in x for s in _scored(part, column, options, None)]
@@ -303,6 +303,43 @@ def _scored(x: Any, column: str, options: Mapping[str, Any], years: int | None) 
         [Problem("compare", "-", "-", "neither a score nor a graph", type(x).__name__, "Give scores or graphs.")],
         "compare()",
     )
+
+
+def _rows_by(sides: Sequence[Any], options: Mapping[str, Any]) -> str | list[str]:
+    """What a row of a comparison of graphs is, where nobody says: the dependence of whoever uses a product."""
+    from ..graph import SupplyGraph
+
+    if options.get("coalition") is not None:
+        return "product"
+    graphs = [g for x in sides for g in (x if isinstance(x, Sequence) else [x]) if isinstance(g, SupplyGraph)]
+    pools = any((g.tables["nodes"]["kind"] == "demand").any() for g in graphs)
+    return ["product", "buyer"] if pools else "product"
+
+
+def _reasons(s: pd.DataFrame, column: str, index: pd.Index) -> pd.Series:
+    """Why each row has no value, '' where it has one."""
+    made = s.attrs.get("source")
+    gone = s[column].isna()
+    if made is not None and getattr(made, "made", None) is not None and column in made.made.names:
+        why: pd.Series = made.made.why(made.made.column(column)).reindex(s.index).where(gone, "")
+    else:
+        why = pd.Series(np.where(gone, "no value", ""), index=s.index, dtype="object")
+    return why.reindex(index)
+
+
+# Statuses, most serious first.
+_STATUS = (
+    "new",
+    "worsened",
+    "resolved",
+    "improved",
+    "entered",
+    "left",
+    "changed",
+    "within noise",
+    "unknown",
+    "unchanged",
+)
 
 
 def compare(
@@ -314,7 +351,7 @@ def compare(
     persistence: tuple[int, int] | None = None,
     **options: Any,
 ) -> pd.DataFrame:
-    """New, resolved, worsened and improved dependencies between two scores or graphs.
+    """What changed between two scores or graphs: dependencies new, resolved, worsened, improved; rows come and gone.
 
     Parameters
     ----------
@@ -325,18 +362,37 @@ def compare(
     threshold : float
         A dependency is strictly beyond it (above, or below for columns where low is worse).
     tolerance : float
-        Change of a standing dependency that is not noise.
+        A change of no more than this is noise.
     persistence : (int, int), optional
         ``(k, n)``: a side counts as dependent if at least k of its last n years are; a single graph is then scored
         for each of its last n years, with hindsight. Years without a value count as not dependent and are counted.
     **options
-        For graphs: arguments of ``score``, e.g. ``by="product"``.
+        For graphs: arguments of ``score``. Unless told ``by=``, a row is a (product, buyer), or a product where the
+        graphs have no buyers or ``coalition=`` is given; ``by="link"`` follows links by the ids of both ends, so that
+        a supplier told under another id leaves and enters.
 
     Returns
     -------
     DataFrame
-        Most serious first. By key: ``before, after, change``, ``status`` in new, resolved, worsened, improved, unchanged, none, and
-        ``unknown`` where a side has no value; ``years_before, years_after`` dependent and ``rule``.
+        Most serious first, of one status the largest change first. By key: ``before, after, change``; ``status``;
+        ``dependent`` (on which side: before, after, both, neither; '' where a side has no value);
+        ``years_before, years_after`` dependent; ``reason`` why a side has no value.
+
+        ============  ==========================================================================================
+        new           dependent after, and was not; by more than the tolerance, or by the persistence rule
+        resolved      dependent before, and is no more; likewise
+        worsened      changed by more than the tolerance towards dependence, dependent on both sides
+        improved      the other way, dependent on both sides
+        changed       by more than the tolerance, dependent on neither side
+        entered       there is no such row before
+        left          there is no such row after
+        within noise  changed by no more than the tolerance; where both scores were made with ``samples=``, also
+                      where their 5 to 95 % ranges overlap
+        unchanged     the same
+        unknown       the row is on both sides, and has no value on one: see ``reason``
+        ============  ==========================================================================================
+
+        ``.attrs`` holds the ``rule`` in words and the ``counts`` of each status.
 
     Raises
     ------
@@ -348,17 +404,18 @@ def compare(
     Examples
     --------
     >>> import pandas as pd
-    >>> key = pd.MultiIndex.from_tuples([("CHN", "location", p) for p in "xyz"], names=["focal", "view", "product"])
-    >>> a = pd.DataFrame({"focal_share": [0.4, 0.6, 0.7]}, index=key)
-    >>> b = pd.DataFrame({"focal_share": [0.6, 0.4, 0.8]}, index=key)
-    >>> compare(a, b)["status"].tolist()
-    ['new', 'worsened', 'resolved']
+    >>> key = pd.MultiIndex.from_tuples([("CHN", "location", p) for p in "wxyz"], names=["focal", "view", "product"])
+    >>> a = pd.DataFrame({"focal_share": [0.4, 0.6, 0.7]}, index=key[1:])
+    >>> b = pd.DataFrame({"focal_share": [0.3, 0.6, 0.4, 0.8]}, index=key)
+    >>> compare(a, b)["status"].droplevel(["focal", "view"]).to_dict()
+    {'x': 'new', 'z': 'worsened', 'y': 'resolved', 'w': 'entered'}
     """
     k, n = persistence if persistence is not None else (1, 1)
     if not 1 <= k <= n:
         raise SchemaError(
             [Problem("compare", "-", "persistence", "not k of n years", str(persistence), "Give (2, 3).")], "compare()"
         )
+    options = {"by": _rows_by((a, b), options)} | options
     sides = [_scored(x, column, options, n if persistence is not None else None) for x in (a, b)]
     entry = sides[1][-1].attrs.get("columns", {}).get(column, {})
     low_is_worse = entry.get("worse") == "low"
@@ -395,22 +452,71 @@ def compare(
     change = out["after"] - out["before"]
     up = -change if low_is_worse else change
     told = (out["known_before"].fillna(0) > 0) & (out["known_after"].fillna(0) > 0)
+    here = [out.index.isin(s[-1].index) for s in sides]
+    noise = (change.abs() <= tolerance + 1e-12) | _overlap(sides[0][-1], sides[1][-1], column, out.index)
+    crossed = (was != now) & (~noise | (n > 1))
     status = np.select(
-        [~told, now & ~was, was & ~now, was & now & (up > tolerance), was & now & (up < -tolerance), was & now],
-        ["unknown", "new", "resolved", "worsened", "improved", "unchanged"],
-        "none",
+        [
+            ~here[0],
+            ~here[1],
+            ~told,
+            crossed & now,
+            crossed & was,
+            change.abs() <= 1e-12,
+            noise & change.notna(),
+            was & now & (up > 0),
+            was & now & (up < 0),
+            change.notna(),
+        ],
+        [
+            "entered",
+            "left",
+            "unknown",
+            "new",
+            "resolved",
+            "unchanged",
+            "within noise",
+            "worsened",
+            "improved",
+            "changed",
+        ],
+        "unknown",
     )
-    sign = "<" if low_is_worse else ">"
+    dependent = np.select([was & now, now, was], ["both", "after", "before"], "neither")
+    why = [_reasons(s[-1], column, out.index) for s in sides]
+    text = [
+        "; ".join(f"{side}: {x}" for side, x in zip(("before", "after"), pair, strict=True) if isinstance(x, str) and x)
+        for pair in zip(*why, strict=True)
+    ]
     result = pd.DataFrame(
         {
             "before": out["before"],
             "after": out["after"],
             "change": change,
             "status": status,
+            "dependent": np.where(told | ~here[0] | ~here[1], dependent, ""),
             "years_before": out["years_before"],
             "years_after": out["years_after"],
-            "rule": f"{column} {sign} {threshold:g} in {k} of {n} years, change beyond {tolerance:g}",
+            "reason": text,
         }
     )
-    rank = {s: i for i, s in enumerate(("new", "worsened", "resolved", "improved", "unknown", "unchanged", "none"))}
-    return result.iloc[np.argsort(result["status"].map(rank).to_numpy(), kind="stable")]
+    rank = np.array([_STATUS.index(s) for s in status])
+    # Of what came and went, dependencies first; of the rest the largest change.
+    size = change.abs().fillna(0.0).to_numpy() + (was | now).to_numpy()
+    result = result.iloc[np.lexsort((-size, rank))]
+    sign = "<" if low_is_worse else ">"
+    years = f" in {k} of {n} years" if n > 1 else ""
+    result.attrs = {
+        "rule": f"dependent: {column} {sign} {threshold:g}{years}; noise: a change of {tolerance:g} or less",
+        "counts": {s: int((status == s).sum()) for s in _STATUS if (status == s).any()},
+    }
+    return result
+
+
+def _overlap(a: pd.DataFrame, b: pd.DataFrame, column: str, index: pd.Index) -> npt.NDArray[np.bool_]:
+    """Rows whose drawn ranges overlap, where both scores have them."""
+    names = [f"{column}_p05", f"{column}_p95"]
+    if not (set(names) <= set(a.columns) and set(names) <= set(b.columns)):
+        return np.zeros(len(index), dtype=bool)
+    x, y = a[names].reindex(index), b[names].reindex(index)
+    return np.asarray((x[names[0]] <= y[names[1]]) & (y[names[0]] <= x[names[1]]))

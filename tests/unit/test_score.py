@@ -323,7 +323,8 @@ def test_samples_are_seeded_and_ranks_are_given_with_their_stability(g):
     shares = m.score(g, by=by, samples=400, reliability=50)
     assert row(shares, GA, "JPN")["focal_share_p05"] == pytest.approx(0.385, abs=0.03)
     ranks = m.rank_stability(a, k=2)
-    assert ranks["rank"].tolist() == [1, 2, 3, 4.5, 4.5]
+    assert ranks["rank"].tolist()[:4] == [1, 2, 3, 4]
+    assert np.isnan(ranks["rank"].iloc[4])  # the focal's own delivery has no figure: not ranked as 0
     assert ranks.loc[("CHN", "location", GA, "CHN"), "top_k"] == 1
     assert ranks.attrs["outranks"][0][1] == 1
     with pytest.raises(SchemaError, match="without samples"):
@@ -333,25 +334,59 @@ def test_samples_are_seeded_and_ranks_are_given_with_their_stability(g):
 
 
 def test_compare_names_what_changed_and_the_rule():
-    key = pd.MultiIndex.from_product([["CHN"], ["location"], list("abcdef")], names=["focal", "view", "product"])
-    before = pd.DataFrame({"focal_share": [0.4, 0.6, 0.7, 0.9, 0.1, np.nan]}, index=key)
-    after = pd.DataFrame({"focal_share": [0.6, 0.4, 0.8, 0.7, 0.1, 0.9]}, index=key)
-    out = m.compare(before, after)["status"]
-    assert [out["CHN", "location", p] for p in "abcdef"] == [
-        "new",
-        "resolved",
-        "worsened",
-        "improved",
-        "none",
-        "unknown",
+    key = pd.MultiIndex.from_product([["CHN"], ["location"], list("abcdefghi")], names=["focal", "view", "product"])
+    before = pd.DataFrame({"focal_share": [0.4, 0.6, 0.7, 0.9, 0.1, np.nan, 0.1, 0.49]}, index=key[:8])
+    after = pd.DataFrame({"focal_share": [0.6, 0.4, 0.8, 0.7, 0.1, 0.9, 0.3, 0.51, 0.9]}, index=key)
+    out = m.compare(before, after)
+    assert out["status"].droplevel([0, 1]).to_dict() == {
+        "a": "new",
+        "b": "resolved",
+        "c": "worsened",
+        "d": "improved",
+        "e": "unchanged",
+        "f": "unknown",
+        "g": "changed",
+        "h": "within noise",
+        "i": "entered",
+    }
+    assert out.attrs["counts"]["new"] == 1
+    assert out["dependent"].droplevel([0, 1])[list("abcefi")].tolist() == [
+        "after",
+        "before",
+        "both",
+        "neither",
+        "",
+        "after",
     ]
+    assert out["reason"]["CHN", "location", "f"] == "before: no value"
+    assert m.compare(after, before)["status"]["CHN", "location", "i"] == "left"
     kept = m.compare([before, before, before], [before, after, after], persistence=(2, 3))
     assert kept["status"]["CHN", "location", "a"] == "new"
     once = m.compare([before, before, before], [before, before, after], persistence=(2, 3))
-    assert once["status"]["CHN", "location", "a"] == "none"
-    assert "2 of 3 years" in once["rule"].iloc[0]
+    assert once["status"]["CHN", "location", "a"] == "changed"  # one year is no dependency yet
+    assert "2 of 3 years" in once.attrs["rule"]
     with pytest.raises(SchemaError):
         m.compare(before, after, persistence=(3, 2))
+    ranges = [
+        x.assign(focal_share_p05=x["focal_share"] - 0.15, focal_share_p95=x["focal_share"] + 0.15)
+        for x in (before, after)
+    ]
+    assert m.compare(*ranges)["status"]["CHN", "location", "a"] == "within noise"
+
+
+def test_compare_of_graphs_is_of_users_unless_told(g):
+    same = m.compare(g, g)
+    assert same.index.names == ["focal", "view", "product", "buyer"]
+    assert set(same["status"]) <= {"unchanged", "unknown"}
+    links = m.compare(g, g, by="link")
+    assert links.index.names[2:] == ["supplier", "buyer", "product"]
+    less = SupplyGraph.from_tables({**g.tables, "links": g.tables["links"].iloc[1:]}, as_of=g.as_of)
+    gone = m.compare(g, less, by="link", column="share")
+    assert gone.attrs["counts"]["left"] == 1
+    assert m.compare(less, g, by="link").attrs["counts"]["entered"] == 1
+    assert m.compare(g, less, by="product").index.names[2:] == ["product"]
+    low = m.compare(g, less, column="effective_suppliers", threshold=2.0, tolerance=0.1)
+    assert "effective_suppliers < 2" in low.attrs["rule"]
 
 
 def test_scores_still_write_to_files(g, tmp_path):
