@@ -177,6 +177,9 @@ def score(args: argparse.Namespace, progress: Progress) -> int:
         say(f"focal {args.focal}, view {args.view}; largest focal share first")
         order = frame.sort_values(["focal_share", *keys], ascending=[False, *[True] * len(keys)], kind="stable")
         say(as_table(order[shown], None if args.all else 30))
+        gone = int(frame["focal_share"].isna().sum())
+        if gone:
+            say(f"{gone} rows have no focal share, shown as '-' and last: it is not known, which is not 0")
     return 0
 
 

@@ -19,6 +19,7 @@ from ..holdings import HEADLINE_GRADES, book
 from ..jurisdictions import SCOPES, scope
 from ..schema import VIEWS
 from .mix import FloatArray, IntArray, Mix
+from .unknown import known_only
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -52,9 +53,9 @@ class Lens:
     unlisted, anyone : ndarray
         Part of the node that belongs to unlisted others, and to nobody knows whom.
     focal, focal_low, focal_high : ndarray
-        Part that is the focal's; in the origin view traced through all tiers.
+        Part that is the focal's; in the origin view traced through all tiers. NaN where nothing is known of it.
     bottleneck, bottleneck_low, bottleneck_high : ndarray
-        Part that fails if the focal withholds every essential input.
+        Part that fails if the focal withholds every essential input. NaN where nothing is known of it.
     graded : ndarray
         Part of what is said of the node's holders that is graded A or B; 1 where holders do not matter.
     """
@@ -129,10 +130,10 @@ def lens(
         countries=[c for c, keep in zip(countries, named, strict=True) if keep],
         unlisted=part(_UNLISTED),
         anyone=part(_ANYONE),
-        focal=own[0],
+        focal=known_only(*own),
         focal_low=own[1],
         focal_high=own[2],
-        bottleneck=neck[0],
+        bottleneck=known_only(*neck),
         bottleneck_low=neck[1],
         bottleneck_high=neck[2],
         graded=np.ones(n) if plain == "location" else _graded(graph, scope(focal), plain == "control"),

@@ -158,7 +158,9 @@ def draws(
         for i, name in enumerate(("focal", "bottleneck")):
             low = getattr(view, f"{name}_low")[block.node]
             high = getattr(view, f"{name}_high")[block.node]
-            part[name] = _triangular(v[:, i, :].T, getattr(view, name)[block.node], low, high)
+            # Of a node of which nothing is known the draws start from the known part, none, as its market's value does.
+            mode = np.where(np.isnan(low), np.nan, np.nan_to_num(getattr(view, name)[block.node]))
+            part[name] = _triangular(v[:, i, :].T, mode, low, high)
         how = recipe(block, view)
         whole = _tiled(block, view, how, q, part)
         lone: Mix | None = None

@@ -39,6 +39,8 @@ _ORDER = (
     "headline",
 )
 _QUANTILES = (0.05, 0.95)
+# Columns that say what of a market is the focal's.
+_OF_FOCAL = ("focal_share", "bottleneck")
 # Columns that speak of the figures, not of the world.
 _KNOWLEDGE = ("coverage", "headline")
 # Stands for any column of which high is worse.
@@ -359,7 +361,7 @@ class Origin:
         mix, at = self._at(c)
         fine = c.value(mix)
         text = reasons(mix, fine, c.needs)
-        if c.entry is not None and c.entry.name in ("focal_share", "bottleneck"):
+        if c.entry is not None and c.entry.name in _OF_FOCAL:
             why_not(mix, fine, c.entry.name, self.view, text)
         text = text if at is None else text[at]
         out = np.full(len(index), "", dtype=object)
@@ -395,7 +397,13 @@ class Origin:
         x = np.concatenate(parts, axis=1) if parts else np.zeros((int(self.samples or 0), 0))
         if self.lone is not None and c.grain != "line":
             x = x[:, self.market.lines.market]
-        return self.gather(c, x)
+        return self.only_known(c, self.gather(c, x))
+
+    def only_known(self, c: Asked, rows: FloatArray) -> FloatArray:
+        """Draws of a part of which nothing is known are inventions: a row without a value has none."""
+        if c.entry is None or c.entry.name not in _OF_FOCAL:
+            return rows
+        return np.where(np.isnan(self.gather(c, self.fine(c)[0])), np.nan, rows)
 
     def quantiles(self) -> dict[str, list[FloatArray]]:
         """5 % and 95 % of the draws of every column."""
@@ -425,7 +433,7 @@ class Origin:
             q = np.concatenate(found[c.name], axis=1) if found[c.name] else np.zeros((2, 0))
             if self.lone is not None and c.grain != "line":
                 q = q[:, self.market.lines.market]
-            rows[c.name] = list(self.gather(c, q))
+            rows[c.name] = list(self.only_known(c, self.gather(c, q)))
         return rows
 
 

@@ -90,7 +90,8 @@ def dependence(
     out["graded"] = at["headline"].to_numpy(dtype=float)
     if products:
         out = out[out["product"].isin(list(products))]
-    out = out[out["location"].notna() & out["control"].notna()].reset_index(drop=True)
+    # A product of which only one of the two is known stays: the other is "not known", never 0 and never left out.
+    out = out[out["location"].notna() | out["control"].notna()].reset_index(drop=True)
     adds = out["control"] - out["location"] > 0.02
     pools = pool_rows(graph, buyers)
     pools = pools[pools["product"].isin(out["product"])]
@@ -108,6 +109,7 @@ def dependence(
         & (out["graded"] >= HEADLINE)
         & (~adds | out["product"].map(_held(graph, focal)).map(lambda held: held is not False).astype(bool))
     )
+    # What is not known stands last, behind what is known to be nothing.
     order = out.sort_values(["control", "location", "product"], ascending=[False, False, True], kind="stable")
     return order.reset_index(drop=True)
 

@@ -300,7 +300,7 @@ def _ten(b: Brief, p: dict[str, Picture]) -> list[Block]:
 def _apart(b: Brief) -> list[Block]:
     """Products whose evidence is too thin for a headline."""
     out: list[Block] = []
-    weak = b.scored[~b.scored["headline"] & b.scored["control"].notna()].head(12)
+    weak = b.scored[~b.scored["headline"]].head(12)
     if len(weak):
         out += [
             Heading("Listed apart: the evidence is too thin", 3),
