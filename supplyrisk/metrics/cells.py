@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["Cells", "add_up", "cells", "compact", "integers", "market_blocks"]
+__all__ = ["Cells", "add_up", "cells", "compact", "integers", "market_blocks", "peaks"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -27,6 +27,8 @@ _LOOKUP = 1 << 24
 BLOCK = 1 << 15
 # Blocks may span so many markets a row, on average, before adding them up one by one is a waste.
 _SPREAD = 2
+# Groups of at most so many rows are run through side by side where the largest are sought.
+_SIDE = 256
 
 
 def integers(key: Any) -> tuple[npt.NDArray[Any], int, int, Any] | None:
@@ -90,12 +92,12 @@ def compact(code: IntArray, size: int) -> tuple[IntArray, IntArray]:
     return out, used
 
 
-def market_blocks(market: IntArray) -> Iterator[Block]:
+def market_blocks(market: IntArray, ordered: bool = False) -> Iterator[Block]:
     """Rows of given markets, block by block; each block's codes are overwritten by the next."""
     room = np.empty(min(BLOCK, len(market)), dtype=np.int64)
     for a in range(0, len(market), BLOCK):
         part = market[a : a + BLOCK]
-        lo, hi = int(part.min()), int(part.max())
+        lo, hi = (int(part[0]), int(part[-1])) if ordered else (int(part.min()), int(part.max()))
         yield slice(a, a + len(part)), np.subtract(part, lo, out=room[: len(part)]), lo, hi - lo + 1
 
 
@@ -145,6 +147,62 @@ def add_up(
         for total, column in zip(out, columns, strict=True):
             part = np.bincount(code, column(where), span)
             total[here] += part if cells is None else part.take(cells)
+    return out
+
+
+def peaks(x: FloatArray, start: IntArray, k: int) -> list[FloatArray]:
+    """The k largest of each group of neighbours, all groups side by side: no sort, no call per group.
+
+    Parameters
+    ----------
+    x : ndarray
+        Values, 0 or more.
+    start : ndarray of int
+        First of each group; none is empty.
+    k : int
+        How many.
+
+    Returns
+    -------
+    list of ndarray
+        The largest of each group, the second largest ...; 0 where a group has fewer.
+
+    Examples
+    --------
+    >>> [t.tolist() for t in peaks(np.array([3.0, 5.0, 1.0, 2.0]), np.array([0, 3]), 2)]
+    [[5.0, 2.0], [3.0, 0.0]]
+    """
+    length = np.diff(start, append=len(x))
+    most = int(length.max(initial=0))
+    # The longest first: those that have a j-th row are then the head of the list.
+    order = np.argsort(length.astype(np.int16) if most < 2**15 else length, kind="stable")[::-1]
+    first = start.take(order)
+    longer = np.cumsum(np.bincount(length, minlength=most + 1)[::-1])[::-1][1:]
+    best = [np.zeros(len(start)) for _ in range(k)]
+    for a in range(0, len(first), BLOCK):  # so many groups at once: the best of each stay in cache
+        mine = [t[a : a + BLOCK] for t in best]
+        row = first[a : a + BLOCK].copy()
+        held, less = np.empty(len(row)), np.empty(len(row))
+        for j in range(min(most, _SIDE)):
+            n = min(int(longer[j]) - a, len(row))
+            if n <= 0:
+                break
+            value, rest = held[:n], less[:n]
+            x.take(row[:n], out=value, mode="clip")
+            for t in mine[: j + 1]:
+                # Keep the larger, hand the smaller on to the next place.
+                np.minimum(t[:n], value, out=rest)
+                np.maximum(t[:n], value, out=t[:n])
+                value, rest = rest, value
+            row += 1
+    for i in range(int(longer[_SIDE]) if most > _SIDE else 0):  # the few longer ones, each by itself
+        rows = x[first[i] : first[i] + length[order[i]]]
+        top = np.sort(np.partition(rows, len(rows) - k)[len(rows) - k :])[::-1]
+        for t, peak in zip(best, top, strict=True):
+            t[i] = peak
+    out = [np.empty_like(t) for t in best]
+    for t, found in zip(out, best, strict=True):
+        t[order] = found
     return out
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 from ..errors import unknown_name
 from ..registry import Entry, registries
 from .arrays import read
-from .cells import BLOCK, Cells, add_up, market_blocks
+from .cells import BLOCK, Cells, add_up, market_blocks, peaks
 
 __all__ = ["MetricFunction", "Mix", "methods", "metric", "why"]
 
@@ -30,8 +30,8 @@ IntArray = npt.NDArray[np.int64]
 Interval = Callable[..., tuple[FloatArray, FloatArray]]
 # Concentration of a market of which more than this part has no named supplier is undefined: it would read as safe.
 UNTOLD = 0.5
-# Markets of at most so many rows are run through side by side where the largest are sought.
-_SIDE = 256
+# So many largest suppliers of each market are kept.
+_PLACES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,13 +242,15 @@ class Mix:
 
     def max(self, x: FloatArray) -> FloatArray:
         """Largest of a row quantity by market; 0 for a market without rows."""
+        if x is self.known and self.ordered and len(x) > BLOCK:
+            return self._peaks[0].copy()
         return self._reduce(np.maximum, x, 0.0)
 
     def sums(self, *columns: Callable[[slice], FloatArray | None]) -> list[FloatArray]:
         """Sums of row quantities by market in one pass, each given as a function of a slice of rows; None counts."""
         m = len(self.quantity)
         if m > 4 * BLOCK:
-            found = add_up(market_blocks(self.market), m, self.n, columns)
+            found = add_up(market_blocks(self.market, self.ordered), m, self.n, columns)
             if found is not None:
                 return found
         whole = slice(0, m)
@@ -279,56 +281,19 @@ class Mix:
         """Sum of the k largest values of each market."""
         if k == 1:
             return self.max(x)
-        if k <= 4 and self.ordered and len(x):
-            out = np.zeros(self.n)
-            out[self.full] = self._largest(x, k)
-            return out
+        if k <= _PLACES and x is self.known and self.ordered and len(x):
+            return np.asarray(sum(self._peaks[1:k], self._peaks[0]), dtype=np.float64)
         order = np.lexsort((-x, self.market))
         rank = np.arange(len(x)) - np.repeat(*self._runs(self.market[order]))
         return np.asarray(np.bincount(self.market[order], np.where(rank < k, x[order], 0.0), self.n), dtype=np.float64)
 
     @cached_property
-    def _columns(self) -> tuple[IntArray, IntArray, IntArray]:
-        """First row of each market that has rows, the longest market first; its place; markets longer than 0, 1 ..."""
-        length = np.diff(self.start, append=len(self.market))
-        top = int(length.max(initial=0))
-        order = np.argsort(length.astype(np.int16) if top < 2**15 else length, kind="stable")[::-1]
-        longer = np.cumsum(np.bincount(length, minlength=top + 1)[::-1])[::-1]
-        return self.start[order], order, longer[1:]
-
-    def _largest(self, x: FloatArray, k: int) -> FloatArray:
-        """Sum of the k largest values, 0 or more, of each market that has rows, by running through all side by side."""
-        first, order, longer = self._columns
-        steps = min(len(longer), _SIDE)
-        best = [np.zeros(len(first)) for _ in range(k)]
-        width = 2 * BLOCK
-        for a in range(0, len(first), width):  # so many markets at once: the best of each stay in cache
-            mine = [t[a : a + width] for t in best]
-            row = first[a : a + width].copy()
-            for j in range(steps):
-                n = min(int(longer[j]) - a, len(row))
-                if n <= 0:
-                    break
-                value = x.take(row[:n], mode="clip")
-                for t in mine:
-                    # Keep the larger, hand the smaller on to the next place.
-                    less = np.minimum(t[:n], value)
-                    np.maximum(t[:n], value, out=t[:n])
-                    value = less
-                row += 1
-        if len(longer) > steps:  # the few markets longer than that, each by itself
-            for i in range(int(longer[steps])):
-                rows = x[first[i] : first[i] + self._length(int(order[i]))]
-                top = np.partition(rows, len(rows) - k)[len(rows) - k :]
-                for t, value in zip(best, np.sort(top)[::-1], strict=True):
-                    t[i] = max(float(value), 0.0)
-        out = np.empty(len(first))
-        out[order] = sum(best[1:], best[0])
+    def _peaks(self) -> list[FloatArray]:
+        """Largest, second and third quantity of each market, 0 where there is none."""
+        out = [np.zeros(self.n) for _ in range(_PLACES)]
+        for t, found in zip(out, peaks(self.known, self.start, _PLACES), strict=True):
+            t[self.full] = found
         return out
-
-    def _length(self, i: int) -> int:
-        """Rows of the i-th market that has rows."""
-        return int((self.start[i + 1] if i + 1 < len(self.start) else len(self.market)) - self.start[i])
 
     @staticmethod
     def _runs(codes: IntArray) -> tuple[IntArray, IntArray]:
