@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 from ..assemble import INPUTS
 from ..errors import Problem, SchemaError, SourceError, unknown_name
 from ..registry import source as register
-from ..schema import GRADES, LICENCES, TABLES, Column, node_id
+from ..schema import GRADES, LICENCES, PSEUDO_COUNTRIES, TABLES, Column, node_id
 from .base import (
     MAX_CELL,
     PathLike,
@@ -54,6 +55,7 @@ def tidy(
     decimal: str = ".",
     sheet: str | None = None,
     values: Mapping[str, Any] | None = None,
+    strict: bool = False,
 ) -> Reading:
     r"""Read a tidy table into a table of the data model, or into one that assemble() takes.
 
@@ -85,6 +87,8 @@ def tidy(
         Sheet of a workbook; default the first.
     values : mapping, optional
         Columns that are the same in every row, e.g. ``{"method": "observed", "kind": "producer"}``.
+    strict : bool
+        Raise where a place is unknown, instead of dropping its rows and reporting their share.
 
     Returns
     -------
@@ -96,13 +100,16 @@ def tidy(
     UnknownNameError
         A table, or a column of ours or of the file, that does not exist; with close matches.
     SchemaError
-        Cells that are no number where one belongs; all at once.
+        Cells that are no number where one belongs, years such as 24 or 2024.5, and with ``strict`` unknown places; all at
+        once.
     SourceError
         The file cannot be read, or has decimal commas that were not announced.
 
     Notes
     -----
-    Country names become ISO3. ``W``, ``NA``, ``..`` become missingness codes; a dash is zero; ``<5`` and ``3-4`` become
+    Country names become ISO3. A row whose place no concordance knows is dropped and reported with its share of the
+    quantity (or value, or share); the owner of an unknown home stays, as ``UNK``. World totals become ``WLD``, the European
+    Union ``EUE``; other unions and continents, and the partner World of trade, are dropped as sums of other rows. ``W``, ``NA``, ``..`` become missingness codes; a dash is zero; ``<5`` and ``3-4`` become
     bounds without a value; ``45%`` is 0.45 where a fraction belongs. Text is never evaluated.
 
     Examples
@@ -141,6 +148,7 @@ def tidy(
     if unread:
         report.notes.append(f"columns not read: {', '.join(unread[:20])}")
     frame = _frame(path, raw, mapping, declared, decimal, report)
+    frame = _known_places(frame, mapping, table, report, strict)
     for ours, value in {"year": year, "unit": unit, **(values or {})}.items():
         if value is not None and ours in declared and ours not in frame:
             frame[ours] = value
@@ -224,6 +232,9 @@ def _check_names(
 _NUMERIC = {"year", "quantity", "low", "high", "value", "share", "reliance", "imports", "factor", "factor_low",
             "factor_high", "purity"}  # fmt: skip
 _FRACTION = {"share", "reliance", "purity"}
+_YEARS = {"year", "start", *(c.name for t in TABLES.values() for c in t.columns if c.name.endswith("_year"))}
+_WORLD = re.compile(r"(world|wld|w00|global|(grand )?total|all countries)\b", re.IGNORECASE)
+_UNION = re.compile(r"(the )?(eu|eu-?2[78]|european union)( ?\((27|28|eu27|eu28).*\))?", re.IGNORECASE)
 
 
 def _frame(
@@ -243,7 +254,7 @@ def _frame(
         number = column.dtype in ("float", "int") if column is not None else ours in _NUMERIC
         if not number:
             text = cells.astype("string").str.strip()
-            out[ours] = _place(text, report) if ours in _COUNTRY else text.mask(text == "").astype("object")
+            out[ours] = text.mask(text == "").astype("object")
             continue
         fraction = column.unit == "1" if column is not None else ours in _FRACTION
         if pd.api.types.is_numeric_dtype(cells.dtype):
@@ -262,13 +273,24 @@ def _frame(
             )
         codes[ours] = parsed
         out[ours] = parsed["value"]
+    for ours in set(out) & _YEARS:
+        problems += _odd_years(out[ours], mapping[ours], report.path)
     if problems:
         raise SchemaError(problems, f"the file {report.path}")
     frame = pd.DataFrame(out, index=raw.index)
     _explain(frame, codes, declared, report)
-    if "year" in frame:
-        frame["year"] = pd.to_numeric(frame["year"], errors="coerce").astype("Int64")
+    for ours in set(frame.columns) & _YEARS:
+        frame[ours] = pd.to_numeric(frame[ours], errors="coerce").astype("Int64")
     return frame.reset_index(drop=True)
+
+
+def _odd_years(years: pd.Series, column: str, file: str) -> list[Problem]:
+    """Years that are none: parts of a year, two digits, a date that was read as a number."""
+    odd = years.notna() & ~(years.between(1500, 2200) & (years % 1 == 0))
+    return [
+        Problem(file, f"row {i + 1}", column, "not a year", f"{years.iloc[i]:g}", "Give four digits, e.g. 2024.")
+        for i in np.flatnonzero(odd.to_numpy(dtype=bool))
+    ]
 
 
 def _explain(
@@ -276,9 +298,7 @@ def _explain(
 ) -> None:
     """Missing codes and bounds beside each quantity that has columns for them."""
     for ours, parsed in codes.items():
-        for code, n in parsed["code"].value_counts().items():
-            if code:
-                report.missing[str(code)] = report.missing.get(str(code), 0) + int(n)
+        report.count(parsed["code"])
         prefixed = f"{ours}_missing" in declared
         names = [f"{ours}_{s}" if prefixed else s for s in ("low", "high", "missing")]
         main = prefixed or ours in ("quantity", "share", "value", "coefficient")
@@ -300,12 +320,52 @@ def _quantity(declared: dict[str, Column | None]) -> str:
     return next(n for n in ("quantity", "share", "coefficient", "value") if n in declared)
 
 
-def _place(text: pd.Series, report: Report) -> pd.Series:
-    special = text.isin(["ALL", "UNK", "WLD", "EUE", "ROW", "ASE"])
+def _known_places(
+    frame: pd.DataFrame, mapping: dict[str, str], table: str, report: Report, strict: bool
+) -> pd.DataFrame:
+    """The rows whose places are known, as ISO3; the others are reported with what they carry."""
+    unknown = pd.Series(False, index=frame.index)
+    sums = pd.Series(False, index=frame.index)
+    problems: list[Problem] = []
+    names: dict[str, pd.Series] = {}
+    for ours in [c for c in _COUNTRY if c in frame.columns]:
+        text = frame[ours].astype("string")
+        place = _place(text)
+        lost = place.isna() & text.notna()
+        wide = (place == AGGREGATE).fillna(False).astype(bool)
+        if ours in ("origin", "destination", "partner", "holder_country", "actor") and table != "links":
+            wide |= (place == "WLD").fillna(False).astype(bool) & (text != "WLD").fillna(False).astype(bool)
+        if lost.any():
+            names[ours] = text[lost]
+            for i in np.flatnonzero(lost.to_numpy(dtype=bool)) if strict else ():
+                shown, hint = repr(str(text.iloc[i])[:60]), "Give an ISO 3166 code or name, or correct it."
+                problems.append(Problem(report.path, f"row {i + 1}", mapping[ours], "unknown place", shown, hint))
+        if ours == "holder_country":  # an owner of unknown home is an owner all the same
+            frame[ours] = place.mask(lost | wide, "UNK").astype("object")
+            continue
+        frame[ours] = place.astype("object").where(place.notna(), None)
+        unknown |= lost.astype(bool)
+        sums |= wide
+    if problems:
+        raise SchemaError(problems, f"the file {report.path}")
+    of = next((c for c in ("quantity", "value", "share", "output") if c in frame and frame[c].notna().any()), None)
+    amount = frame[of] if of is not None else None
+    within = [frame[c] for c in ("product", "hs6", "what", "unit", "year") if c in frame and of != "value"]
+    for text in names.values():
+        report.unknown("country", text, amount, within, of or "value")
+    report.leave_out("place that no concordance knows", unknown, amount, within, of or "value")
+    report.leave_out("a union, a continent or the world: a sum of places", sums, amount, within, of or "value")
+    return frame[~(unknown | sums)].reset_index(drop=True)
+
+
+def _place(text: pd.Series) -> pd.Series:
+    """ISO3, ``WLD`` for the world, ``EUE`` for the Union, :data:`AGGREGATE` for other sums, missing where unknown."""
+    special = text.isin(list(PSEUDO_COUNTRIES)).fillna(False)
     place = countries(text.mask(special | (text == "")))
-    report.unknown("country", text[place.isna() & ~special & (text != "")].dropna())
-    place = place.mask(place == AGGREGATE, "WLD").mask(special, text)
-    return place.fillna(text).astype("object")
+    wide = (place == AGGREGATE).fillna(False)
+    place = place.mask(wide & text.str.match(_WORLD).fillna(False), "WLD")
+    place = place.mask(wide & text.str.fullmatch(_UNION).fillna(False), "EUE")
+    return place.mask(special, text)
 
 
 def _ends(frame: pd.DataFrame) -> pd.DataFrame:

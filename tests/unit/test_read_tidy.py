@@ -140,3 +140,39 @@ def test_any_bytes_give_a_reading_or_a_clear_error(raw, tmp_path_factory):
     path.write_bytes(raw)
     with contextlib.suppress(SchemaError, UnknownNameError):  # anything else is a fault of the reader
         sources.tidy(path, "links", MAP)
+
+
+def test_an_unknown_place_is_never_the_world(tmp_path):
+    text = "c,q\nAtlantis,900\nChina (Taiwan),50\nChina,50\nEU27,20\nAfrica,7\n"
+    columns = {"country": "c", "quantity": "q"}
+    more = {"unit": "t", "year": 2024, "values": {"product": "magnesium.refined"}}
+    reading = sources.tidy(csv(tmp_path, text), "production", columns, **more)
+    assert reading.inputs["production"]["country"].tolist() == ["CHN", "EUE"]
+    lost = {u["name"]: (u["value_share"], u["of"]) for u in reading.report.unmapped}
+    assert lost["Atlantis"] == (pytest.approx(900 / 1027), "quantity")
+    assert lost["China (Taiwan)"] == (pytest.approx(50 / 1027), "quantity")
+    assert [(d["rows"], round(d["share"], 3)) for d in reading.report.dropped] == [(2, 0.925), (1, 0.007)]
+    with pytest.raises(SchemaError, match="Atlantis") as err:
+        sources.tidy(csv(tmp_path, text), "production", columns, **more, strict=True)
+    assert len(err.value.problems) == 2
+
+
+def test_unknown_places_in_links_trade_and_owners(tmp_path):
+    text = "from,to,good,amount\nChina,Japan,x0.form,12\nAtlantis,Japan,x0.form,3\nChina,,x0.form,1\n"
+    links = sources.tidy(csv(tmp_path, text.replace("China,,x0.form,1\n", "")), "links", MAP)
+    assert links.tables["links"]["supplier"].tolist() == ["x0.form@CHN"]
+    assert links.report.unmapped[0]["value_share"] == 0.2
+    text = "hs6,origin,destination,year,quantity\n850511,China,World,2024,9\n850511,China,Japan,2024,5\n"
+    trade = sources.tidy(csv(tmp_path, text), "trade")
+    assert trade.inputs["trade"]["destination"].tolist() == ["JPN"]
+    text = "asset,holder,holder_country,share\nP,Zijin,China,0.7\nP,Fund,Atlantis,0.3\n"
+    owners = sources.tidy(csv(tmp_path, text), "holdings", values={"type": "equity", "part": ""})
+    assert owners.tables["holdings"]["holder_country"].tolist() == ["CHN", "UNK"]
+    assert owners.report.unmapped[0]["value_share"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("year", ["2024.5", "24", "20240101"])
+def test_what_is_no_year_is_refused(tmp_path, year):
+    text = f"country,product,year,quantity\nChina,gallium.refined,{year},3\n"
+    with pytest.raises(SchemaError, match="not a year"):
+        sources.tidy(csv(tmp_path, text), "production")
