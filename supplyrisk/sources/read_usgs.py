@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,11 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from ..registry import source
-from .base import (
-    PathLike,
-    Reading,
-    Report,
-    find_columns,
-    numbers,
-    plain,
-    read_delimited,
-    refuse_decimal_comma,
-    source_row,
-)
+from .base import PathLike, Reading, Report, files_in, find_columns, numbers, plain, refuse_decimal_comma, source_row
 from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .layout import read_table
 from .places import AGGREGATE, countries
+from .usgs_names import SHORT
 
 __all__ = ["usgs_mcs"]
 
@@ -43,23 +36,30 @@ _COLUMNS = ["commodity", "detail", "place", "what", "year", "text", "unit", "est
 @source(
     licence="public_domain",
     publisher="US Geological Survey",
-    formats=("csv", "csv.gz", "zip"),
+    formats=("csv", "csv.gz", "zip", "xlsx", "folder"),
     reads="production, capacity, reserves, US use, import reliance and import sources",
 )
 def usgs_mcs(
-    path: PathLike, *, products: Iterable[str] | None = None, commodity: str | None = None, decimal: str = "."
+    path: PathLike,
+    *,
+    products: Iterable[str] | None = None,
+    commodity: str | None = None,
+    member: str | None = None,
+    decimal: str = ".",
 ) -> Reading:
     r"""Read a data release of the USGS Mineral Commodity Summaries.
 
     Parameters
     ----------
     path : path-like
-        ``MCS2026_Commodities_Data.csv`` (long), ``MCS2025_World_Data.csv`` (wide), or a file of one commodity of an
-        older release (``mcs2022-gallium_world.csv``).
+        ``MCS2026_Commodities_Data.csv`` (long), ``MCS2025_World_Data.csv`` (wide), a file of one commodity of an older
+        release (``mcs2022-gallium_world.csv``, ``mcs2023-lithi_world.csv``), or a folder or zip of such files of one year.
     products : iterable of str, optional
         Keep these products only; default all that the concordance knows.
     commodity : str, optional
         Commodity of a file that does not name it; default from the file's name.
+    member : str, optional
+        Only this file of a zip.
     decimal : {".", ","}
         Decimal mark, should the file have been saved with another one.
 
@@ -99,9 +99,18 @@ def usgs_mcs(
     [['gallium.refined', 'CHN', 839000.0, 'kg']]
     """
     report = Report("usgs_mcs", Path(path).name, "public_domain")
-    raw = read_delimited(path, report, required=("Country",))
-    wide = _wide_columns(raw.columns)
-    tidy = _from_wide(path, raw, wide, commodity) if wide else _from_long(path, raw)
+    tidies, released = [], set()
+    for file, raw in _files(path, report, member):
+        wide = _wide_columns(raw.columns)
+        one = _from_wide(file, raw, wide, commodity) if wide else _from_long(file, raw)
+        tidies.append(one)
+        released.add(_vintage(file, raw, one))
+    if len(released) > 1:
+        years = ", ".join(map(str, sorted(released)))
+        problem = Problem(Path(path).name, "-", "-", "releases of several years", years, "Read one release at a time.")
+        raise SourceError([problem], f"the file {Path(path).name}")
+    vintage = released.pop()
+    tidy = pd.concat(tidies, ignore_index=True)
     if not len(tidy):
         report.notes.append("no rows")
     parsed = numbers(tidy["text"], decimal, percent=bool((tidy["unit"] == "percent").all()) and len(tidy) > 0)
@@ -113,11 +122,38 @@ def usgs_mcs(
     half = data["code"] == "less_than_half_unit"
     data.loc[half, ["low", "high"]] = [0.0, 0.5]
     data["country"] = _places(data)
-    vintage = _vintage(path, raw, data)
     report.vintage = f"MCS {vintage}"
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k not in ("", "zero")}
     report.unknown("country", data.loc[data["country"].isna(), "place"])
     return _reading(data, report, vintage, None if products is None else set(products))
+
+
+_HEADER = {"country": ["Country"], "what": ["Type", "Statistics", "Commodity", "Prod_notes", "Source"]}
+
+
+def _files(path: PathLike, report: Report, member: str | None) -> Iterator[tuple[Path, pd.DataFrame]]:
+    """The tables of a file, a folder or an archive; of many files, those with production in the world."""
+    file = Path(path)
+    if file.is_dir():
+        found = [f for f in files_in(file, (".csv", ".csv.gz")) if _is_world(f.name)]
+        names: list[tuple[Path, str | None]] = [(f, None) for f in found]
+    elif member is None and file.suffix.lower() == ".zip" and zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            inside = [i.filename for i in archive.infolist() if i.filename.lower().endswith((".csv", ".txt"))]
+        several = [n for n in inside if _is_world(Path(n).name)]
+        names = [(Path(n), n) for n in several] if len(inside) > 1 and several else [(file, None)]
+    else:
+        names = [(Path(member), member) if member else (file, None)]
+    if not names:
+        rule, remedy = "no file with production in the world", "Such files are named like mcs2023-lithi_world.csv."
+        raise SourceError([Problem(file.name, "-", "-", rule, "", remedy)], f"the folder {file.name}")
+    for name, inner in names:
+        source_file = file if inner else name
+        yield name, read_table(source_file, report, _HEADER, ["country", "what"], member=inner)
+
+
+def _is_world(name: str) -> bool:
+    return bool(re.search(r"world|commodities_data", name, re.IGNORECASE))
 
 
 def _wide_columns(columns: pd.Index) -> dict[str, re.Match[str]]:
@@ -234,7 +270,7 @@ def _from_long(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
 def _name_of(path: PathLike) -> str:
     """Commodity of ``mcs2022-gallium_world.csv``; nothing where the name does not say."""
     hit = re.fullmatch(r"mcs-?(?:\d{4})[-_](.+?)(?:[-_](?:world|salient))?\.csv(?:\.gz)?", Path(path).name.casefold())
-    return hit[1].replace("_", " ") if hit else ""
+    return SHORT.get(hit[1], hit[1].replace("_", " ")) if hit else ""
 
 
 def _vintage(path: PathLike, raw: pd.DataFrame, data: pd.DataFrame) -> int:
@@ -287,8 +323,10 @@ def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | 
     keep = made | data["what"].isin(["use", "import_share"])
     data["product"] = mapped["product"].where(keep)
     data["factor"] = mapped["factor"].astype("float64").where(data["what"] != "import_share", 1.0)
-    lost = made & ~mapped["known"].astype(bool)
-    report.unknown("commodity", data.loc[lost, "commodity"])
+    # A known name none of whose forms fits is lost too; one left out on purpose has a note that says why.
+    lost = made & mapped["product"].isna() & (mapped["note"].fillna("") == "")
+    name = data["commodity"].where(~mapped["known"].astype(bool), data["commodity"] + ": " + data["detail"].fillna(""))
+    report.unknown("commodity", name[lost])
     if only is not None:
         data["product"] = data["product"].where(data["product"].isin(only))
     tonnage = data[data["product"].notna() & data["what"].isin(["output", "capacity", "use"])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import openpyxl
 import pandas as pd
@@ -210,3 +211,42 @@ def test_figaro_row_per_flow_and_two_headers_and_workbook(tmp_path):
     table = sr.sources.inter_country_table(tmp_path / "Z.txt", y=tmp_path / "Y.txt")
     assert table.z.loc["CN.wheat"].tolist() == [7.0, 8.0, 9.0]
     assert table.x.tolist() == [8.0, 17.0, 26.0]
+
+
+WORLD = (
+    "Source,Country,Type,Prod_t_2021,Prod_t_est_2022,Prod_notes,Reserves_t,Reserves_notes\n"
+    'MCS2023,China,"{type}",100,110,,1,\nMCS2023,World total (rounded),"{type}",130,140,,2,\n'
+)
+
+
+def test_usgs_files_of_one_commodity_by_their_short_names(tmp_path):
+    kinds = {"lithi": ("Mine production, contained lithium content", "lithium.mine"), "cobal": ("Mine production", "cobalt.mine"),
+             "raree": ("Mine production, rare-earth-oxide equivalent", "rare_earths.mine"), "mgmet": ("Smelter production", "magnesium.refined"),
+             "zirco-hafni": ("Mine production", "zirconium.mine"), "plati": ("Mine production: Platinum", "platinum.mine")}  # fmt: skip
+    for short, (kind, product) in kinds.items():
+        file = tmp_path / f"mcs2023-{short}_world.csv"
+        file.write_text(WORLD.format(type=kind))
+        made = sr.sources.usgs_mcs(file).inputs["production"]
+        assert set(made["product"]) == {product}
+        assert set(made["country"]) == {"CHN", "WLD"}
+    folder = sr.sources.usgs_mcs(tmp_path)
+    assert set(folder.inputs["production"]["product"]) == {p for _, p in kinds.values()}
+    packed = tmp_path / "world.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in sorted(tmp_path.glob("*.csv")):
+            archive.write(file, file.name)
+    pd.testing.assert_frame_equal(sr.sources.usgs_mcs(packed).inputs["production"], folder.inputs["production"])
+    one = sr.sources.usgs_mcs(packed, member="mcs2023-lithi_world.csv").inputs["production"]
+    assert set(one["product"]) == {"lithium.mine"}
+    (tmp_path / "mcs2024-tin_world.csv").write_text(WORLD.format(type="Mine production").replace("MCS2023", "MCS2024"))
+    with pytest.raises(SourceError, match="several years"):
+        sr.sources.usgs_mcs(tmp_path)
+
+
+def test_usgs_with_lines_above_the_header_and_forms_that_fit_no_product(tmp_path):
+    file = tmp_path / "mcs2023-simet_world.csv"
+    file.write_text("U.S. Geological Survey\n\n" + WORLD.format(type="Production, silicon content"))
+    reading = sr.sources.usgs_mcs(file)
+    assert "line 3" in " ".join(reading.report.notes)
+    assert not len(reading.inputs["production"])
+    assert any(u["name"].startswith("Silicon: Production") for u in reading.report.unmapped)
