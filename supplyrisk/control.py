@@ -484,7 +484,13 @@ def effective_control(
     threshold: float = 0.5,
     golden_share: bool = True,
 ) -> pd.DataFrame:
-    """How much of each node or link the focal can stop, by every rule side by side, with the interval around all.
+    r"""How much of each node or link the focal can stop, by every rule side by side, with the interval around all.
+
+    With :math:`p_i` the part of the node's output that part i makes: location is 1 where the host is the focal; equity
+    :math:`\sum_i p_i Y_{Fi}`, Y the share looked through all tiers; majority :math:`\sum_i p_i [c(i) \in F]`, c(i) the
+    end of the chain of majorities; aggregate the same with all focal holders voting as one; creditor the same or, where
+    that is more, what focal offtake, finance, technology or operation binds. A focal host can stop all of it under the
+    last three. Pools are the mean of what feeds them.
 
     Parameters
     ----------
@@ -515,7 +521,8 @@ def effective_control(
     Notes
     -----
     Rules may differ, and that is the finding: a stake of 51 % of 51 % is 26 % of the equity and all of the control;
-    a plant that lives on focal loans appears under the creditor rule alone. Definition of this library.
+    a plant that lives on focal loans appears under the creditor rule alone. Missing policy: output nobody is named for
+    counts as not the focal's in a value and as the focal's in its ``_high``. Definition of this library.
 
     Examples
     --------

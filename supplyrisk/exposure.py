@@ -165,7 +165,9 @@ def origin(
 
     Notes
     -----
-    An absorbing Markov chain; several origins are several right-hand sides of one sparse system.
+    An absorbing Markov chain; several origins are several right-hand sides of one sparse system. Missing policy: a
+    missing flow is refused in a frame; in a graph what is not known is ``UNK``, never spread over the known origins.
+    Definition of this library; textbook absorbing chain (Kemeny & Snell, 1960).
 
     Examples
     --------
@@ -234,7 +236,9 @@ def touch_probability(
 
     Notes
     -----
-    For a graph this is the linear :func:`trace`. Definition of this library.
+    For a graph this is the linear :func:`trace`. Missing policy: a missing flow or share is refused in a frame; in a
+    graph a node without recorded inputs adds nothing, and its bounds are in :func:`exposure`. Definition of this
+    library.
 
     Examples
     --------

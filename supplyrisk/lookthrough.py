@@ -225,6 +225,11 @@ def face_value(
     UnknownNameError
         A focal region that does not occur.
 
+    Notes
+    -----
+    Missing policy: a missing cell is refused, it is not zero. The direct inputs only, as in an import table: what they
+    are made of is in :func:`io_lookthrough`. Source: after Baldwin & Freeman (2022); definition of this library.
+
     Examples
     --------
     >>> a = [[.40, .02, .03], [.05, .45, .08], [.08, .06, .35]]
@@ -288,9 +293,12 @@ def io_lookthrough(
 
     Notes
     -----
-    Gross output counts at each border: this measures reliance on production, not value added. Concept: Baldwin &
-    Freeman (2022); Baldwin, Freeman & Theodorakopoulos (2023); passages: after Inomata & Hanaka (2024). The exact
-    normalisation is this library's own.
+    Missing policy: a missing cell is refused; a column without inputs is NaN, never 0; other sectors may buy of a
+    sector without output. A last sweep over the table gives sectors with few inputs the accuracy of all others; where
+    iteration does not end in rounding the system is solved by elimination. Source: Leontief (1936) for L; gross output
+    counts at each border: this measures reliance on production, not value added. Concept: Baldwin & Freeman (2022);
+    Baldwin, Freeman & Theodorakopoulos (2023); passages: after Inomata & Hanaka (2024). The exact normalisation is
+    this library's own.
 
     Examples
     --------
@@ -487,7 +495,8 @@ def bottleneck(
     -------
     Series
         ``linear`` :math:`\sum w_k y_k`; ``bottleneck`` :math:`\max y_k` over essential inputs (the part of output
-        lost if the focal stops and nothing substitutes); ``independent`` :math:`1 - \prod (1 - y_k)`. In [0, 1].
+        lost if the focal stops and nothing substitutes); ``independent`` :math:`1 - \prod (1 - y_k)`. Fractions in
+        [0, 1].
 
     Raises
     ------
@@ -496,7 +505,8 @@ def bottleneck(
 
     Notes
     -----
-    Linear and bottleneck bound the answer: report both. Definition of this library.
+    Linear and bottleneck bound the answer: report both. Missing policy: a missing exposure is refused; give the two
+    ends 0 and 1 in turn. Definition of this library.
 
     Examples
     --------

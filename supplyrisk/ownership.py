@@ -226,10 +226,10 @@ def majority(
     threshold: float = 0.5,
     group: Sequence[Any] | None = None,
 ) -> pd.Series:
-    """Ultimate controller of each asset by majority chain.
+    r"""Ultimate controller of each asset by majority chain.
 
-    j is controlled by u when the votes held by u and by everything u controls exceed the threshold (strictly);
-    repeated to a fixed point. Holders with the same group act in concert and are added first.
+    j is controlled by u when the votes held by u and by everything u controls exceed the threshold (strictly),
+    :math:`v_{uj} + \sum_{k \in C_u} v_{kj} > \theta`; repeated to a fixed point. Holders with the same group act in concert and are added first.
 
     Parameters
     ----------

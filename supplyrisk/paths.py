@@ -116,9 +116,9 @@ def free_flow(
     focal: str | Iterable[str] = "CHN",
     base: Literal["location", "equity", "control"] = "location",
 ) -> FreeFlow:
-    """Most that can reach demand without the focal, with the minimum cut.
+    r"""Most that can reach demand without the focal, with the minimum cut.
 
-    Largest flow from all primary sources to the demand nodes, with capacities of links and nodes and the focal's nodes
+    :math:`\min(1, \max_f |f| / \sum_d D_d)`: the largest flow from all primary sources to the demand nodes, with capacities of links and nodes and the focal's nodes
     removed, over what is asked for, capped at 1.
 
     Parameters
@@ -154,7 +154,8 @@ def free_flow(
     Notes
     -----
     Missing policy: for a graph, a producer without known output supplies nothing, a link without known flow carries
-    nothing; both make the answer a lower bound. Definition of this library.
+    nothing; both make the answer a lower bound. Definition of this library, on the max-flow min-cut theorem of Ford
+    & Fulkerson (1956).
 
     Examples
     --------
@@ -272,6 +273,8 @@ def _free_of_graph(
 def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: Iterable[str] | None = None) -> list[str]:
     """Single points of failure: nodes that everything on its way to a node must pass.
 
+    Node d dominates t if every way from a source to t goes through d: without d nothing arrives.
+
     Parameters
     ----------
     flows : SupplyGraph or DataFrame
@@ -285,7 +288,8 @@ def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: Iterable[
     -------
     list of str
         Node ids from the source end to the target's door, the target itself left out. Removing any one of them cuts
-        every way from a source to the target. Empty where no node has that power, or nothing arrives at all.
+        every way from a source to the target. Names, without a unit; a list of 0 or more. Empty where no node has
+        that power, or nothing arrives at all.
 
     Raises
     ------
@@ -295,7 +299,8 @@ def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: Iterable[
     Notes
     -----
     All links count alike, whatever product they carry: this is reachability, not recipe. A lone source counts as
-    its own single point. Linear in the links.
+    its own single point. Missing policy: a link whose flow is unknown may carry something, and counts; only links
+    known to carry 0 do not. Linear in the links. Source: dominators of a flow graph, Lengauer & Tarjan (1979).
 
     Examples
     --------
@@ -365,10 +370,10 @@ def paths(
     base: Literal["location", "equity", "control"] = "location",
     longest: int = 24,
 ) -> pd.DataFrame:
-    """Ways by which a node depends on the focal, ranked by what part of the node's supply they carry.
+    r"""Ways by which a node depends on the focal, ranked by what part of the node's supply they carry.
 
     A way leads upstream from the node to the first hand of the focal (or to a source). Its share is the product of the
-    shares along it; the shares of all ways add up to the node's linear exposure (:func:`supplyrisk.exposure.trace`),
+    shares along it, :math:`\prod w_{uv}` times the focal's part of its source; the shares of all ways add up to the node's linear exposure (:func:`supplyrisk.exposure.trace`),
     loops aside.
 
     Parameters
@@ -397,6 +402,12 @@ def paths(
     ------
     UnknownNameError
         No such node, country or scope.
+
+    Notes
+    -----
+    Fractions of the node's supply, dimensionless. Missing policy: a segment of which no flow is known has no shares and
+    carries no way; what is unknown is in the bounds of :func:`supplyrisk.exposure.exposure`, not here. Definition of
+    this library; best-first search bounded by the exposure of what lies upstream, so that the k ways are the largest.
 
     Examples
     --------

@@ -142,12 +142,17 @@ def hhi_bounds(shares: Any, largest: float | None = None, count: float | None = 
     Returns
     -------
     Bounds
-        0 to 1. Both NaN where nothing is known and nothing is left.
+        Dimensionless, from 0 to 1.
 
     Raises
     ------
     SchemaError
         Negative or missing shares, a sum above 1, or bounds that cannot hold the residual.
+
+    Notes
+    -----
+    Missing policy: a missing share is refused; leave it out of the list, and it is in the residual, which may be one
+    supplier or many.
 
     References
     ----------
@@ -226,7 +231,21 @@ def share_bounds(low: Any, high: Any, shares: bool = False) -> Bounds:
     Returns
     -------
     Bounds
-        Arrays, or Series where Series came in. NaN where nothing is supplied at all.
+        Fractions in [0, 1] as arrays, or Series where Series came in. NaN where nothing is supplied at all.
+
+    Raises
+    ------
+    SchemaError
+        Bounds that cross or are negative or missing; share intervals that no set of shares adding to 1 can meet.
+
+    Notes
+    -----
+    Missing policy: a missing quantity is one from 0 to infinity; give ``low=0, high=inf`` and it may be all or nothing.
+    Each supplier's bounds are exact, and not all attained at once.
+
+    References
+    ----------
+    Definition of this package; textbook interval arithmetic.
 
     Examples
     --------
@@ -379,6 +398,8 @@ def dirichlet_shares(
 ) -> npt.NDArray[np.float64]:
     r"""Draw shares around an estimate, :math:`s \sim Dir(a_0 \hat s)`.
 
+    Each share has mean :math:`\hat s` and standard deviation :math:`\sqrt{\hat s (1-\hat s)/(a_0+1)}`.
+
     Parameters
     ----------
     shares : array-like
@@ -395,6 +416,17 @@ def dirichlet_shares(
     Returns
     -------
     ndarray, shape (samples, suppliers)
+        Fractions in [0, 1]; each row adds to 1.
+
+    Raises
+    ------
+    SchemaError
+        Missing or negative shares, shares that do not add to 1 (within 0.02, and no floor is given), or a reliability
+        that is not above 0.
+
+    Notes
+    -----
+    Missing policy: a missing share is refused, and a residual too: it is no supplier whose share could be drawn.
 
     References
     ----------

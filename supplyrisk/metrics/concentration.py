@@ -166,10 +166,21 @@ def hhi(mix: Mix, scale: float = 1.0) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        A residual adds to the total and not to the sum: the value is the lower bound for infinitely many unlisted.
+        Dimensionless, in [1/n, 1], or in points. A residual adds to the total and not to the sum: the value is the
+        lower bound for infinitely many unlisted. NaN without supply.
+
+    Raises
+    ------
+    SchemaError
+        Quantities that are negative, or missing without ``low=`` and ``high=``; more than the total.
+    UnknownNameError
+        Another scale.
 
     Notes
     -----
+    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual (``residual=``,
+    ``total=``) is never one supplier; where more than half has no named supplier the value is NaN.
+
     ``hhi.interval`` is exact for independent quantities, the residual as one supplier or many, the unknown with
     anyone.
 
@@ -211,7 +222,18 @@ def hhi_normalized(mix: Mix, count: float | None = None) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        1 for one supplier.
+        Dimensionless, in [0, 1]; 1 for one supplier, NaN without supply.
+
+    Raises
+    ------
+    SchemaError
+        Quantities that are negative, or missing without ``low=`` and ``high=``, or a ``count`` below
+        the number of suppliers.
+
+    Notes
+    -----
+    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual is left
+    out of both, they compare the named suppliers with each other; NaN where more than half has no named supplier. ``hhi_normalized.interval`` is exact.
 
     References
     ----------
@@ -244,7 +266,7 @@ def hhi_normalized(mix: Mix, count: float | None = None) -> FloatArray:
     worse="high",
 )
 def concentration_ratio(mix: Mix, n: int = 3) -> FloatArray:
-    """Share of the n largest suppliers; with fewer than n, of all.
+    r"""Share of the n largest suppliers, :math:`CR_n = \sum_{i \le n} s_{(i)}`; with fewer than n, of all.
 
     Parameters
     ----------
@@ -256,7 +278,19 @@ def concentration_ratio(mix: Mix, n: int = 3) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In (0, 1].
+        A fraction, in (0, 1]; NaN without supply.
+
+    Raises
+    ------
+    SchemaError
+        Quantities that are negative, or missing without ``low=`` and ``high=``, or n
+        below 1.
+
+    Notes
+    -----
+    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual (``residual=``,
+    ``total=``) is never one supplier; where more than half has no named supplier the value is NaN. ``concentration_ratio.interval`` is
+    exact.
 
     References
     ----------
@@ -300,7 +334,17 @@ def shannon(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In [0, ln n].
+        In nats, in [0, ln n]; NaN without supply.
+
+    Raises
+    ------
+    SchemaError
+        Quantities that are negative, or missing without ``low=`` and ``high=``.
+
+    Notes
+    -----
+    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual is left
+    out of both, they compare the named suppliers with each other; NaN where more than half has no named supplier. ``shannon.interval`` is exact.
 
     References
     ----------
@@ -334,7 +378,18 @@ def theil(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In [0, ln n].
+        In nats, in [0, ln n]: 0 where all are equal; NaN without supply.
+
+    Raises
+    ------
+    SchemaError
+        Quantities that are negative, or missing without ``low=`` and ``high=``.
+
+    Notes
+    -----
+    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual is left
+    out of both, they compare the named suppliers with each other; NaN where more than half has no named supplier. ``theil.interval`` is exact; n counts
+    suppliers above 0, so one that may be nothing may count or not.
 
     References
     ----------
@@ -368,7 +423,17 @@ def evenness(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In [0, 1].
+        Dimensionless, in [0, 1]; NaN without supply, and for one supplier.
+
+    Raises
+    ------
+    SchemaError
+        Quantities that are negative, or missing without ``low=`` and ``high=``.
+
+    Notes
+    -----
+    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual is left
+    out of both, they compare the named suppliers with each other; NaN where more than half has no named supplier. ``evenness.interval`` is exact.
 
     References
     ----------
@@ -407,7 +472,9 @@ def _effective_interval(mix: Mix, order: float = 2) -> tuple[FloatArray, FloatAr
     worse="low",
 )
 def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
-    r"""Number of equal suppliers that would be as concentrated: :math:`N_2 = 1/H`, :math:`N_1 = e^S`, :math:`N_\infty`.
+    r"""Number of equal suppliers that would be as concentrated.
+
+    :math:`N_2 = 1/H`, :math:`N_1 = e^S`, :math:`N_\infty = 1/\max s`.
 
     Parameters
     ----------
@@ -419,7 +486,20 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        1 or more; never rises with the order.
+        In suppliers, 1 or more; never rises with the order. NaN without supply.
+
+    Raises
+    ------
+    SchemaError
+        Quantities that are negative, or missing without ``low=`` and ``high=``.
+    UnknownNameError
+        Another order.
+
+    Notes
+    -----
+    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual (``residual=``,
+    ``total=``) is never one supplier; where more than half has no named supplier the value is NaN. Order 1 is of
+    the named suppliers among themselves, as the entropy it is made of.
 
     References
     ----------
@@ -482,8 +562,21 @@ def n_minus_1(mix: Mix, form: str = "gross") -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        May exceed 1; NaN where demand is unknown, 0, or all the largest supplier's own. The two forms differ
+        Dimensionless, 0 or more, may exceed 1; NaN where demand is unknown, 0, or all the largest supplier's own. The two forms differ
         widely where the top refiner is the top user: report both.
+
+    Raises
+    ------
+    SchemaError
+        Quantities that are negative, or missing without ``low=`` and ``high=``.
+    UnknownNameError
+        Another form.
+
+    Notes
+    -----
+    Missing policy: what is not listed stays when the largest named supplier goes; NaN where more than half has no named
+    supplier, and without demand: it is never taken from supply. The bounds of the net form are NaN where another
+    supplier may be the largest.
 
     References
     ----------
@@ -530,7 +623,17 @@ def hirschman_index(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In (0, 100].
+        In percent, in (0, 100]; NaN without supply.
+
+    Raises
+    ------
+    SchemaError
+        Quantities that are negative, or missing without ``low=`` and ``high=``.
+
+    Notes
+    -----
+    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual (``residual=``,
+    ``total=``) is never one supplier; where more than half has no named supplier the value is NaN. ``hirschman_index.interval`` is exact.
 
     References
     ----------
@@ -564,7 +667,18 @@ def unctad_concentration(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In [0, 1]; 1 for one supplier.
+        Dimensionless, in [0, 1]; 1 for one supplier, NaN without supply.
+
+    Raises
+    ------
+    SchemaError
+        Quantities that are negative, or missing without ``low=`` and ``high=``.
+
+    Notes
+    -----
+    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual is left
+    out of both, they compare the named suppliers with each other; NaN where more than half has no named supplier. ``unctad_concentration.interval`` is
+    exact.
 
     References
     ----------

@@ -40,14 +40,7 @@ SAYS = {
     "source": r"[Ss]ource|\((1[89]|20)\d\d|[Dd]efinition of this library|[Tt]extbook|[Dd]efined here",
     "example": r">>> ",
 }
-# Owed by modules whose prose is shared by the whole module rather than repeated in each docstring.
-SHARED = {
-    "supplyrisk.metrics.concentration": {"missing data"},
-    "supplyrisk.metrics.bounds": {"missing data", "source"},
-    "supplyrisk.control": {"formula"},  # of each rule: focal_share
-    "supplyrisk.lookthrough": {"missing data", "source"},
-    "supplyrisk.paths": {"missing data", "source"},
-}
+SECTIONS = ("Parameters", "Returns", "Raises", "Examples")
 
 
 def reached(room, name):
@@ -66,7 +59,7 @@ def test_each_measure_says_what_it_is(room, name):
         assert entry.reference
         assert entry.bounds[0] <= entry.bounds[1]
         lacking -= {"unit", "range", "source"}
-    lacking -= SHARED.get(f.__module__, set())
+    lacking |= {title for title in SECTIONS if f"{title}\n{'-' * len(title)}\n" not in doc}
     assert not lacking, f"sr.{room}.{name}: {sorted(lacking)}"
 
 
