@@ -29,7 +29,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,8 @@ import pandas as pd
 from .errors import Problem, SchemaError, close_matches
 from .flows import Build, pool_id, worst
 from .graph import SupplyGraph
+from .ledger import Mode
+from .reconcile import balance_flows
 from .schema import TABLES, coerce, parse_node_id
 
 __all__ = ["INPUTS", "assemble"]
@@ -65,6 +67,54 @@ _DIMENSIONS = ("product", "country", "site", "firm", "what", "hs6", "origin", "d
 _TEXT = frozenset((*_DIMENSIONS, "missing", "unit", "published_on", "source", "grade", "note", "coverage"))
 
 
+@overload
+def assemble(
+    *,
+    products: pd.DataFrame,
+    production: pd.DataFrame,
+    trade: pd.DataFrame | None = ...,
+    concordance: pd.DataFrame | None = ...,
+    recipes: pd.DataFrame | None = ...,
+    demand: pd.DataFrame | None = ...,
+    sourcing: pd.DataFrame | None = ...,
+    costs: pd.DataFrame | None = ...,
+    nominal: float = ...,
+    reexport_tolerance: float = ...,
+    name: str = ...,
+    as_of: str | None = ...,
+    history: Sequence[str] = ...,
+    tables: Mapping[str, pd.DataFrame] | None = ...,
+    balanced: bool = ...,
+    conflicts: Mode = ...,
+    ensemble: None = ...,
+    seed: int = ...,
+) -> SupplyGraph: ...
+
+
+@overload
+def assemble(
+    *,
+    products: pd.DataFrame,
+    production: pd.DataFrame,
+    trade: pd.DataFrame | None = ...,
+    concordance: pd.DataFrame | None = ...,
+    recipes: pd.DataFrame | None = ...,
+    demand: pd.DataFrame | None = ...,
+    sourcing: pd.DataFrame | None = ...,
+    costs: pd.DataFrame | None = ...,
+    nominal: float = ...,
+    reexport_tolerance: float = ...,
+    name: str = ...,
+    as_of: str | None = ...,
+    history: Sequence[str] = ...,
+    tables: Mapping[str, pd.DataFrame] | None = ...,
+    balanced: bool = ...,
+    conflicts: Mode = ...,
+    ensemble: int,
+    seed: int = ...,
+) -> list[SupplyGraph]: ...
+
+
 def assemble(
     *,
     products: pd.DataFrame,
@@ -81,7 +131,11 @@ def assemble(
     as_of: str | None = None,
     history: Sequence[str] = (),
     tables: Mapping[str, pd.DataFrame] | None = None,
-) -> SupplyGraph:
+    balanced: bool = False,
+    conflicts: Mode = "report",
+    ensemble: int | None = None,
+    seed: int = 0,
+) -> SupplyGraph | list[SupplyGraph]:
     """Build a graph from tables of production, trade, recipes, use and import sources.
 
     Parameters
@@ -119,11 +173,16 @@ def assemble(
         Passed to :meth:`SupplyGraph.from_tables`.
     tables : mapping of str to DataFrame, optional
         Further tables of the data model (``sources``, ``holdings``, ``measures`` ...), taken as they are.
+    balanced : bool
+        Whether :func:`supplyrisk.reconcile.balance_flows` then estimates the unknown flows of all products.
+    conflicts, ensemble, seed
+        As in :func:`supplyrisk.reconcile.balance_flows`; an ensemble is always balanced.
 
     Returns
     -------
-    SupplyGraph
-        Validated. Estimated links carry a note and are graded B at best.
+    SupplyGraph, or list of SupplyGraph for an ensemble
+        Validated. Estimated links carry a note and are graded B at best. A by-product of which more is made than the
+        throughput of its host allows says so in its note.
 
     Raises
     ------
@@ -132,8 +191,8 @@ def assemble(
 
     Notes
     -----
-    Balancing to marginals (iterative proportional fitting) is another step; here nothing observed is altered. If
-    attributed exports exceed output, trade is kept and :meth:`SupplyGraph.balance` shows the gap.
+    Unless ``balanced``, nothing is fitted to totals and nothing observed is altered. If attributed exports exceed
+    output, trade is kept and :meth:`SupplyGraph.balance` shows the gap.
 
     Examples
     --------
@@ -181,7 +240,12 @@ def assemble(
     if "stocks" in further:
         nodes = _with_stocks(nodes, further["stocks"])
     out = {"products": products, "recipes": needs, "nodes": nodes, "links": build.links, "demand": use}
-    return SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
+    graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
+    if ensemble is not None:
+        return balance_flows(graph, conflicts=conflicts, ensemble=ensemble, seed=seed)
+    if balanced:
+        return balance_flows(graph, conflicts=conflicts)
+    return graph
 
 
 def _with_stocks(nodes: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
@@ -303,6 +367,9 @@ def _nodes(b: Build, demand: pd.DataFrame) -> pd.DataFrame:
             "site": p["site"],
             "kind": "producer",
             "firm": p["firm"],
+            "inside": p["inside"],
+            "rest_low": p["rest_low"],
+            "rest_high": p["rest_high"],
             "year": p["year"],
             "output": p["quantity"],
             "output_low": p["low"],
@@ -328,7 +395,7 @@ def _nodes(b: Build, demand: pd.DataFrame) -> pd.DataFrame:
         }
     )
     cap = cap.assign(capacity_year=cap["year"])
-    keys = {c: "object" for c in ("node", "product", "country")}  # an empty column of text has no type to merge on
+    keys = dict.fromkeys(("node", "product", "country"), "object")  # an empty column of text has no type to merge on
     nodes = nodes.astype(keys).merge(cap.astype(keys), on=["node", "product", "country", "year"], how="outer")
     nodes["kind"] = "producer"
     nodes["source"] = nodes["source"].fillna(nodes["capacity_source"])
@@ -370,7 +437,7 @@ class _Room(ModuleType):
     Importing a submodule binds its name in the package, over the function that ``sr.assemble`` resolves to.
     """
 
-    def __call__(self, *args: Any, **kwargs: Any) -> SupplyGraph:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return assemble(*args, **kwargs)
 
 

@@ -1,0 +1,596 @@
+"""The books of a graph as arrays: open the accounts, and close them. Written back by :mod:`supplyrisk.posting`.
+
+Per product the graph is a network of accounts: producers send, pools receive and pass on, industries draw by recipe.
+Output and stated use are flows from and to the outside. :mod:`supplyrisk.reconcile` is the door,
+:mod:`supplyrisk.equilibrate` the arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .accounts import latest
+from .equilibrate import Edges, minimal_conflict, shortfall, solve
+from .errors import Problem
+from .graph import SupplyGraph
+
+__all__ = ["ESTIMATED", "INFERRED", "LINK", "OUTPUT", "USE", "Books", "Closed", "Mode", "close", "priors", "residuals"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Mode = Literal["report", "relax", "raise"]
+
+ESTIMATED = frozenset(("balanced", "world_pool", "assumed"))
+INFERRED = "stands for its output|at least net exports"  # notes of assemble() on outputs made from exports
+_DERIVED = "what is left of the inflow"  # the note of assemble() on use that it derived: no total to meet
+LINK, OUTPUT, USE, _DRAW = range(4)  # what an edge is
+_LAST = 40.0  # price of the unknown supplier and of the world pool: used only where nothing else can close an account
+_FAINT = 1e-6  # weight of estimates where figures clash: they give way to figures altogether
+_MOVED = 1e-4  # a figure that moves by less than this part is left as it is
+_SPREAD = 1.2  # standard deviation of ln(flow / prior) where too few known flows tell it
+_SHRINK = 1.5  # flows that a giver or taker must show before its habit counts by half
+_FEW = 40  # residuals below which a product borrows those of the others
+
+
+@dataclass
+class Books:
+    """The accounts of all chosen products; a node's own product is account ``node code``, inputs follow."""
+
+    graph: SupplyGraph
+    products: list[str]
+    edges: Edges
+    kind: IntArray
+    row: IntArray  # link: position in index.links; otherwise node code; -1: added here
+    value: FloatArray  # NaN where unknown
+    known: BoolArray
+    span_low: FloatArray
+    span_high: FloatArray
+    stiff: FloatArray  # how far a figure may be off, in product units; NaN for estimates
+    price: FloatArray
+    aim: FloatArray  # an equal part of what alternatives are needed for; NaN elsewhere
+    new: dict[int, str] = field(default_factory=dict)  # accounts that the graph has no node for
+
+    @cached_property
+    def inferred(self) -> BoolArray:
+        """Outputs that were made from what is sent: no knowledge of their own."""
+        note = self.graph.index.nodes["note"].fillna("").str.contains(INFERRED).to_numpy(dtype=bool)
+        made = (self.kind == OUTPUT) & (self.row >= 0)
+        return np.asarray(made & note[np.where(made, self.row, 0)])
+
+    @property
+    def unsure(self) -> BoolArray:
+        """Flows that are estimated."""
+        return np.asarray((self.kind == LINK) & ~self.known)
+
+    @cached_property
+    def home(self) -> BoolArray:
+        """Flows that take what is left: inside a country, and to and from the world pool."""
+        ix = self.graph.index
+        of = np.concatenate([np.arange(ix.n), ix.segment_buyer, np.zeros(self.edges.n, dtype=np.int64)])[: self.edges.n]
+        place = ix.nodes["country"].to_numpy(dtype=object)[of]
+        for account, node in self.new.items():
+            if account >= ix.n + len(ix.segment_buyer):
+                place[account] = node.partition("@")[2].partition(":")[0]
+        a, b = place[np.maximum(self.edges.tail, 0)], place[np.maximum(self.edges.head, 0)]
+        inside = (self.kind == LINK) & (self.edges.tail >= 0) & (self.edges.head >= 0)
+        return np.asarray(inside & ((a == b) | (a == "WLD") | (b == "WLD")), dtype=bool)
+
+    def name(self, account: int) -> str:
+        """Node of an account, and the input if it is of one."""
+        ix = self.graph.index
+        if account in self.new:
+            return self.new[account]
+        if account < ix.n:
+            return str(ix.position[account])
+        s = account - ix.n
+        return f"{ix.position[ix.segment_buyer[s]]} (input {ix.segment_product[s]})"
+
+    def label(self, edge: int) -> tuple[str, str, str]:
+        """Table, row and figure of an edge, in words."""
+        ix, kind, row = self.graph.index, int(self.kind[edge]), int(self.row[edge])
+        low, high = float(self.edges.low[edge]), float(self.edges.high[edge])
+        figure = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        if kind == LINK:
+            ends = f"link {self.name(int(self.edges.tail[edge]))} -> {self.name(int(self.edges.head[edge]))}"
+            if row < 0:
+                return "links", ends, figure
+            r = ix.links.iloc[row]
+            source = r["source"] if pd.notna(r["source"]) else "no source"
+            return "links", ends, f"{figure} ({r['method']}, {source})"
+        node = str(ix.position[row]) if row >= 0 else self.name(int(max(self.edges.head[edge], self.edges.tail[edge])))
+        if kind == OUTPUT:
+            source = ix.nodes["output_source"].iloc[row] if row >= 0 else None
+            return "nodes", f"output of {node}", f"{figure} ({source if pd.notna(source) else 'no source'})"
+        if kind == USE:
+            return "demand", f"use at {node}", figure
+        product = self.products[int(self.edges.block[edge])]
+        return "recipes", f"draw of {product} by {node} (recipe times output)", figure
+
+
+# ---------------------------------------------------------------------- opening the books
+
+
+def _open(graph: SupplyGraph, products: Sequence[str]) -> Books:
+    ix = graph.index
+    n = ix.n
+    of_link = ix.links["product"].to_numpy(dtype=object)
+    block_of = {p: k for k, p in enumerate(products)}
+    block_link = np.array([block_of.get(str(p), -1) for p in of_link], dtype=np.int64)
+    alive = (ix.links["missing"].fillna("") != "not_applicable").to_numpy(dtype=bool)
+    at = np.flatnonzero((block_link >= 0) & alive)
+    made = ix.nodes["product"].to_numpy(dtype=object)
+    node_kind = ix.nodes["kind"].to_numpy(dtype=object)
+    own_head, own_tail = made[ix.dst[at]] == of_link[at], made[ix.src[at]] == of_link[at]
+    tail = np.where(own_tail, ix.src[at], -1)
+    head = np.where(own_head, ix.dst[at], n + ix.segment[at])
+    quantity = ix.quantity[at]
+    method = ix.links["method"].to_numpy(dtype=object)[at]
+    estimated = np.isin(method, list(ESTIMATED))
+    known = ~np.isnan(quantity) & ~estimated
+    raw = [ix.links[c].to_numpy(dtype=float)[at] for c in ("low", "high")]
+    # A stated bound of an estimate that has a figure came with that figure; of one that has none it is all there is.
+    blank = np.isnan(quantity)
+    low = np.where(known, quantity, np.where(blank, np.nan_to_num(raw[0]), 0.0))
+    high = np.where(known, quantity, np.where(blank & ~np.isnan(raw[1]), raw[1], np.inf))
+    parts: list[dict[str, object]] = [
+        {
+            "tail": tail, "head": head, "block": block_link[at], "kind": np.full(len(at), LINK), "row": at,
+            "value": quantity, "known": known, "low": low, "high": high,
+            "span_low": np.where(known, ix.low[at], low), "span_high": np.where(known, ix.high[at], high),
+            "aim": np.full(len(at), np.nan),
+        }
+    ]  # fmt: skip
+    own = np.unique(np.concatenate([tail, np.where(own_head, head, -1)]))
+    own = own[own >= 0]
+    block_own = np.array([block_of[str(p)] for p in made[own]], dtype=np.int64)
+    output, out_low, out_high = graph.interval("nodes", "output", ix.nodes)
+    maker = node_kind[own] == "producer"
+    c = own[maker]
+    sure = ~np.isnan(output[c])
+    parts.append(
+        {
+            "tail": np.full(len(c), -1), "head": c, "block": block_own[maker], "kind": np.full(len(c), OUTPUT),
+            "row": c, "value": output[c], "known": sure,
+            "low": np.where(sure, output[c], out_low[c]), "high": np.where(sure, output[c], out_high[c]),
+            "span_low": out_low[c], "span_high": out_high[c], "aim": np.full(len(c), np.nan),
+        }
+    )  # fmt: skip
+    u = own[~maker]
+    use, use_low, use_high = _use(graph, u)
+    sure = ~np.isnan(use)
+    parts.append(
+        {
+            "tail": u, "head": np.full(len(u), -1), "block": block_own[~maker], "kind": np.full(len(u), USE),
+            "row": u, "value": use, "known": sure,
+            "low": np.where(sure, use, 0.0), "high": np.where(sure, use, np.inf),
+            "span_low": np.where(sure, use_low, 0.0), "span_high": np.where(sure, use_high, np.inf),
+            "aim": np.full(len(u), np.nan),
+        }
+    )  # fmt: skip
+    held = u[node_kind[u] == "stock"]  # a stock gives what it held
+    parts.append(_loose(np.full(len(held), -1), held, block_own[~maker][node_kind[u] == "stock"], OUTPUT, held))
+    parts.append(_draws(graph, np.unique(head[~own_head]) - n, block_of, (output, out_low, out_high)))
+    cols = {k: np.concatenate([np.asarray(p[k]) for p in parts]) for k in parts[0]}
+    number = n + len(ix.segment_start)
+    edges = Edges(
+        number,
+        cols["tail"].astype(np.int64),
+        cols["head"].astype(np.int64),
+        cols["low"].astype(float),
+        cols["high"].astype(float),
+        cols["block"].astype(np.int64),
+    )
+    span_low, span_high = cols["span_low"].astype(float), cols["span_high"].astype(float)
+    value, sure = cols["value"].astype(float), cols["known"].astype(bool)
+    kind = cols["kind"].astype(np.int64)
+    fixed = sure | ((kind == _DRAW) & (edges.low > 0))
+    middle = np.where(sure, value, 0.5 * (edges.low + np.where(fixed, edges.high, 0.0)))
+    half = 0.5 * (span_high - span_low)
+    stiff = np.where(fixed & (middle > 0), np.maximum(np.where(fixed, half, 0.0), 0.01 * middle), np.nan)
+    price = np.zeros(len(value))
+    return Books(graph, list(products), edges, kind, cols["row"].astype(np.int64), value, sure, span_low, span_high,
+                  stiff, price, cols["aim"].astype(float))  # fmt: skip
+
+
+def _loose(tail: IntArray, head: IntArray, block: IntArray, kind: int, row: IntArray) -> dict[str, object]:
+    """Edges of which nothing is known."""
+    m = len(tail)
+    zero, top = np.zeros(m), np.full(m, np.inf)
+    return {
+        "tail": tail, "head": head, "block": block, "kind": np.full(m, kind), "row": row,
+        "value": np.full(m, np.nan), "known": np.zeros(m, dtype=bool), "low": zero, "high": top,
+        "span_low": zero, "span_high": top, "aim": np.full(m, np.nan),
+    }  # fmt: skip
+
+
+def _use(graph: SupplyGraph, codes: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Stated use of pools with its interval; use that was derived from inflow is no total."""
+    nothing = np.full(len(codes), np.nan)
+    d = latest(graph.tables["demand"], ["node", "use"])
+    if not len(d):
+        return nothing, nothing, nothing
+    value, low, high = graph.interval("demand", "quantity", d)
+    derived = (d["note"].fillna("").str.startswith((_DERIVED, "balanced: ")) | np.isnan(value)).to_numpy(dtype=bool)
+    frame = pd.DataFrame({"node": d["node"].astype("object"), "v": value, "a": low, "b": high, "no": derived})
+    g = frame.groupby("node").agg(v=("v", "sum"), a=("a", "sum"), b=("b", "sum"), no=("no", "any"))
+    g = g[~g["no"]].reindex(graph.index.position[codes])
+    return g["v"].to_numpy(dtype=float), g["a"].to_numpy(dtype=float), g["b"].to_numpy(dtype=float)
+
+
+def _draws(
+    graph: SupplyGraph, segments: IntArray, block_of: dict[str, int], output: tuple[FloatArray, FloatArray, FloatArray]
+) -> dict[str, object]:
+    """What each industry takes of each input: recipe times output, in the range of the recipe's processes."""
+    ix = graph.index
+    buyer = ix.segment_buyer[segments]
+    product = ix.segment_product[segments]
+    block = np.array([block_of[str(p)] for p in product], dtype=np.int64)
+    account = ix.n + segments
+    out = _loose(account, np.full(len(account), -1), block, _DRAW, buyer)
+    r = graph.tables["recipes"]
+    r = r[~r["host"].fillna(False).astype(bool)]
+    if not len(r) or not len(segments):
+        return out
+    pairs = [r["product"].astype("object"), r["input"].astype("object")]
+    choice = (r["substitute_group"].fillna("") != "").groupby(pairs).any()
+    span = r["coefficient"].groupby(pairs).agg(["min", "max"])
+    key = pd.MultiIndex.from_arrays([ix.nodes["product"].to_numpy(dtype=object)[buyer], product])
+    least, most = (span[c].reindex(key).to_numpy(dtype=float) for c in ("min", "max"))
+    free = choice.reindex(key).fillna(False).to_numpy(dtype=bool)
+    q, a, b = (x[buyer] for x in output)
+    told = ~np.isnan(q) & ~np.isnan(least)
+    out["low"] = np.where(told & ~free, least * q, 0.0)
+    out["high"] = np.where(told, most * q, np.inf)
+    out["span_low"] = np.where(told & ~free, least * a, 0.0)
+    out["span_high"] = np.where(told, most * b, np.inf)
+    asked = free & told
+    label = r["substitute_group"].fillna("").groupby(pairs).max().reindex(key).fillna("").to_numpy(dtype=object)
+    among = pd.Series(1, index=range(len(buyer))).groupby([buyer, np.where(asked, label, product)]).transform("size")
+    out["aim"] = np.where(asked, most * q / among.to_numpy(dtype=float), np.nan)
+    out["known"] = told & ~free & (least == most)
+    out["value"] = np.where(told & ~free & (least == most), least * q, np.nan)
+    return out
+
+
+def _with_last_resorts(books: Books, blocks: Iterable[int]) -> Books:
+    """Let an unlisted supplier send to every pool, and every known producer to the world pool, at a high price."""
+    ix = books.graph.index
+    kind = ix.nodes["kind"].to_numpy(dtype=object)
+    added: list[dict[str, object]] = []
+    new = dict(books.new)
+    following = books.edges.n
+    e = books.edges
+
+    def account(node: str) -> int:
+        nonlocal following
+        code = int(ix.position.get_indexer(pd.Index([node], dtype=object))[0])
+        if code >= 0:
+            return code
+        new[following] = node
+        following += 1
+        return following - 1
+
+    for k in blocks:
+        mine = e.block == k
+        product = books.products[k]
+        rest, world = account(f"{product}@ROW"), account(f"{product}@WLD:demand")
+        ends = np.unique(np.concatenate([e.tail[mine], e.head[mine]]))
+        ends = ends[(ends >= 0) & (ends < ix.n)]
+        pools = np.union1d(ends[kind[ends] == "demand"], [world])
+        fed = e.head[mine & (e.tail == rest)]
+        to = np.setdiff1d(pools, fed)
+        makers = ends[kind[ends] == "producer"]
+        sends = e.tail[mine & (e.head == world)]
+        out = np.setdiff1d(makers, np.append(sends, rest))
+        out = np.intersect1d(out, e.head[mine & (books.kind == OUTPUT) & books.known])
+        pairs = [(rest, int(j)) for j in to] + [(int(i), world) for i in out]
+        t, h = (np.array(x, dtype=np.int64) for x in zip(*pairs, strict=True))
+        added.append(_loose(t, h, np.full(len(t), k), LINK, np.full(len(t), -1)))
+        if rest not in ends:
+            one = _loose(np.array([-1]), np.array([rest]), np.array([k]), OUTPUT, np.array([-1]))
+            if rest < ix.n and not np.isnan(v := float(ix.nodes["output"].iloc[rest])):
+                one.update({c: np.array([v]) for c in ("value", "low", "high", "span_low", "span_high")})
+                one.update(known=np.array([True]), row=np.array([rest]))
+            added.append(one)
+        if world not in ends:
+            added.append(_loose(np.array([world]), np.array([-1]), np.array([k]), USE, np.array([-1])))
+    if not added:
+        return books
+
+    def grow(old: npt.NDArray[np.generic], key: str) -> npt.NDArray[np.generic]:
+        return np.concatenate([old, *(np.asarray(a[key], dtype=old.dtype) for a in added)])
+
+    more = sum(len(np.asarray(a["tail"])) for a in added)
+    arrays = {k: grow(getattr(e, k), k) for k in ("tail", "head", "low", "high", "block")}
+    edges = Edges(following, **arrays)  # type: ignore[arg-type]
+    rest_of = {k: grow(getattr(books, k), k) for k in ("kind", "row", "value", "known", "span_low", "span_high", "aim")}
+    sure = np.concatenate([np.asarray(a["known"]) for a in added])
+    new_value = np.concatenate([np.asarray(a["value"]) for a in added])
+    kinds = np.concatenate([np.asarray(a["kind"]) for a in added])
+    stiff = np.append(books.stiff, np.where(sure & (new_value > 0), 0.1 * new_value, np.nan))
+    price = np.append(books.price, np.where(kinds == LINK, _LAST, 0.0))
+    return Books(books.graph, books.products, edges, stiff=stiff, price=price[: len(books.price) + more], new=new,
+                  **rest_of)  # type: ignore[arg-type]  # fmt: skip
+
+
+# ---------------------------------------------------------------------- priors and their spread
+
+
+def _two_way(books: Books, seen: BoolArray, value: FloatArray, fallback: FloatArray) -> FloatArray:
+    """What each link would carry by the habits of its ends: ln(flow) = product + giver + taker, the ends shrunk.
+
+    A flow that nobody has seen is so as large as those that are seen, of its giver and of its taker. Sums are left to
+    the balancing.
+    """
+    e, count = books.edges, len(books.products)
+    m = np.flatnonzero(seen & (value > 0))
+    i, j = e.tail[m], e.head[m]
+    many = np.bincount(e.block[m], minlength=count)
+    level = np.bincount(e.block[m], np.log(value[m]), count) / np.maximum(many, 1)
+    y = np.log(value[m]) - level[e.block[m]]
+    give, take = np.zeros(e.n + 1), np.zeros(e.n + 1)  # the last one is the outside, which has no habits
+    n_i, n_j = np.bincount(i[i >= 0], minlength=e.n), np.bincount(j[j >= 0], minlength=e.n)
+    for _ in range(15):
+        give[:-1] = np.bincount(i[i >= 0], (y - take[j])[i >= 0], e.n) / (n_i + _SHRINK)
+        take[:-1] = np.bincount(j[j >= 0], (y - give[i])[j >= 0], e.n) / (n_j + _SHRINK)
+    level = np.where(many > 1, level, np.log(fallback))
+    return np.asarray(np.exp(level[e.block] + give[e.tail] + take[e.head]))
+
+
+def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
+    """Prior of every edge: its figure; else, for a flow, what its ends' seen flows suggest; else what flows by.
+
+    Flows inside a country and to and from the world pool take what the others leave. ``hidden`` edges count as
+    unknown.
+    """
+    e, n = books.edges, books.edges.n
+    link = books.kind == LINK
+    known = books.known if hidden is None else books.known & ~hidden
+    value = books.value if hidden is None else np.where(hidden, np.nan, books.value)
+    seen, blank = link & ~np.isnan(value), link & np.isnan(value)
+    i, j = np.maximum(e.tail, 0), np.maximum(e.head, 0)
+    count = len(books.products)
+
+    def total(mask: BoolArray, ends: IntArray, x: FloatArray) -> FloatArray:
+        mask = mask & (ends >= 0)
+        return np.asarray(np.bincount(ends[mask], x[mask], n), dtype=float)
+
+    given = np.where(np.isnan(books.aim), np.nan_to_num(value), books.aim)
+    one = np.ones(len(given))
+    source = known & ~link & (e.tail < 0)
+    sink = (known | ~np.isnan(books.aim)) & ~link & (e.head < 0)
+    made, need = total(source, e.head, given), total(sink, e.tail, given)
+    has_made, has_need = total(source, e.head, one) > 0, total(sink, e.tail, one) > 0
+    # Where nothing of a product is seen, a flow is as large as the totals over the flows that share them.
+    sums = np.bincount(e.block, np.where(source | sink, given, 0.0), count)
+    blanks = np.maximum(np.bincount(e.block[blank], minlength=count), 1)
+    fallback = np.where(sums > 0, sums / blanks, 1.0)
+    guess = _two_way(books, seen, given, fallback)
+    inflow, outflow = total(seen, e.head, given), total(seen, e.tail, given)
+    home = blank & books.home
+    away = blank & ~home
+    left_i = np.maximum(made + inflow - outflow - need - total(away, e.tail, guess), 0.05 * made)
+    left_j = np.maximum(need + outflow - inflow - made - total(away, e.head, guess), 0.05 * need)
+    by_i = left_i / np.maximum(total(home, e.tail, one), 1.0)
+    by_j = left_j / np.maximum(total(home, e.head, one), 1.0)
+    rest = np.where(has_made[i], by_i[i], np.where(has_need[j], by_j[j], guess))
+    least = 1e-6 * fallback[e.block]
+    prior = np.where(home, rest, np.where(blank, guess, np.nan_to_num(value)))
+    prior = np.where(link & ~known, np.maximum(prior, 1e-3 * least), prior)
+    prior = np.where(books.price > 0, fallback[e.block], prior)
+    calm = link & (books.price == 0)
+    inflow, outflow = total(calm, e.head, prior), total(calm, e.tail, prior)
+    by = np.where(e.tail < 0, (outflow - inflow)[j], (inflow - outflow)[i])
+    through = np.where(e.tail < 0, outflow[j], inflow[i])
+    prior = np.where(np.isnan(value) & ~link, np.maximum(by, np.maximum(0.01 * through, least)), prior)
+    prior = np.where(np.isnan(books.aim), prior, books.aim)
+    return np.where(link & ~known, prior, np.clip(prior, e.low, e.high))
+
+
+def residuals(books: Books, folds: int = 5) -> list[FloatArray]:
+    """ln(flow / prior) of the known flows of each product, each hidden in turn with others like it."""
+    link = books.known & (books.kind == LINK) & (books.value > 0)
+    at = np.flatnonzero(link)
+    r = np.full(len(books.value), np.nan)
+    turn = np.random.default_rng(0).permutation(len(at)) % folds
+    for f in range(folds):
+        hidden = np.zeros(len(r), dtype=bool)
+        hidden[at[turn == f]] = True
+        if hidden.any():
+            guess = priors(books, hidden)
+            r[hidden] = np.log(books.value[hidden] / guess[hidden])
+    everyone = r[at]
+    if len(everyone) < _FEW:
+        bell = _SPREAD * np.array([-2.0, -1.3, -0.9, -0.6, -0.35, -0.1, 0.1, 0.35, 0.6, 0.9, 1.3, 2.0])
+        everyone = np.concatenate([everyone, bell])
+    out = []
+    for k in range(len(books.products)):
+        mine = r[at[books.edges.block[at] == k]]
+        out.append(mine if len(mine) >= _FEW else everyone)
+    return out
+
+
+# ---------------------------------------------------------------------- closing them
+
+
+@dataclass
+class Closed:
+    """Flows of every edge (NaN where a product was left alone), which figures moved, and what clashed."""
+
+    books: Books
+    prior: FloatArray
+    x: FloatArray
+    moved: BoolArray
+    clash: dict[int, Problem]
+    relaxed: set[int]
+
+
+def _block_edges(books: Books, k: int) -> tuple[Edges, IntArray]:
+    mine = books.edges.block == k
+    return books.edges.part(mine)[0], np.flatnonzero(mine)
+
+
+def _clash(books: Books, k: int, off: tuple[IntArray, FloatArray]) -> Problem:
+    """The rows of a smallest set that cannot hold together."""
+    part, at = _block_edges(books, k)
+    miss, rows = minimal_conflict(part)
+    rows = at[rows] if len(rows) else off[0]
+    amount = miss if miss > 0 else float(off[1].max(initial=0.0))
+    named = [" = ".join(books.label(int(r))[1:]) for r in rows]
+    table = books.label(int(rows[0]))[0] if len(rows) else "links"
+    return Problem(
+        table,
+        books.products[k],
+        "quantity",
+        f"the accounts of {books.products[k]} cannot close, they are off by {amount:.4g}: these figures cannot all hold",
+        "; ".join(named[:12]) + ("; ..." if len(named) > 12 else ""),
+        "Correct one of them, or let the least change be made with conflicts='relax'.",
+    )
+
+
+def close(graph: SupplyGraph, products: Sequence[str], tolerance: float, mode: Mode) -> Closed:
+    """Test, let last resorts in where they are needed, relax where figures clash, and balance."""
+    books = _open(graph, products)
+    every = range(len(products))
+    short = [k for k in every if shortfall(_block_edges(books, k)[0])[0] > 0]
+    books = _with_last_resorts(books, short)
+    clashing = {k for k in short if shortfall(_block_edges(books, k)[0])[0] > 0}
+    e = books.edges
+    origin = e.low.copy(), e.high.copy(), books.value.copy()
+    prior = priors(books)
+    x = np.full(len(prior), np.nan)
+    changed = np.zeros(len(prior), dtype=bool)
+    clash: dict[int, Problem] = {}
+    relaxed: set[int] = set()
+    todo = np.isin(e.block, [k for k in every if k not in clashing])
+    good = _solve_part(books, todo, prior, x, price=books.price)
+    clashing |= {int(k) for k in np.unique(e.block[todo]) if not good[k]}
+    for _ in range(8):
+        if not clashing:
+            break
+        _relax(books, clashing, prior, x, changed, tolerance, mode, clash, relaxed)
+        # What a maker is found to make decides what it draws.
+        clashing = _draws_follow(books, x, changed, origin) if mode == "relax" else set()
+        prior = np.where(books.kind == _DRAW, np.clip(prior, e.low, e.high), prior)
+    return Closed(books, prior, x, changed, clash, relaxed)
+
+
+def _solve_part(
+    books: Books,
+    chosen: BoolArray,
+    prior: FloatArray,
+    x: FloatArray,
+    *,
+    price: FloatArray,
+    stiff: FloatArray | None = None,
+    weight: float | FloatArray = 1.0,
+    low: FloatArray | None = None,
+    high: FloatArray | None = None,
+) -> BoolArray:
+    """Solve chosen edges into ``x``; which blocks converged (True for those not asked)."""
+    good = np.ones(len(books.products), dtype=bool)
+    if not chosen.any():
+        return good
+    e = books.edges
+    aims = ~np.isnan(books.aim) & (books.aim > 0)
+    own = np.full(len(aims), np.nan) if stiff is None else stiff
+    # Alternatives are drawn on alike as far as may be; against figures that clash they count for little.
+    own = np.where(aims & np.isnan(own), books.aim * (20.0 if weight is _FAINT else 0.05), own)
+    held = Edges(e.n, e.tail, e.head, e.low if low is None else low, e.high if high is None else high, e.block)
+    part, _ = held.part(chosen)
+    blocks = np.unique(e.block[chosen])
+    x[chosen], fine = solve(
+        part,
+        prior[chosen],
+        stiff=own[chosen],
+        price=price[chosen],
+        weight=weight if isinstance(weight, float) else weight[chosen],
+    )
+    good[blocks] = fine
+    return good
+
+
+def _relax(
+    books: Books,
+    blocks: set[int],
+    prior: FloatArray,
+    x: FloatArray,
+    changed: BoolArray,
+    tolerance: float,
+    mode: Mode,
+    clash: dict[int, Problem],
+    relaxed: set[int],
+) -> None:
+    """Close products whose figures clash by moving them least, in units of each figure's own half-width."""
+    e = books.edges
+    changed &= ~np.isin(e.block, list(blocks))
+    held = ~np.isnan(books.stiff)
+    anchor = np.where(held & ~books.known, np.clip(prior, e.low, e.high), prior)
+    anchor = np.where(books.known, books.value, anchor)
+    low, high = np.where(held, 0.0, e.low), np.where(held, np.inf, e.high)
+    cheap = np.where(books.price > 0, 100.0, 0.0)
+    rest = set(blocks)
+    for floor in (low, np.zeros(len(low))):  # the second time lower bounds of unknown figures give way too
+        if not rest:
+            break
+        todo = np.isin(e.block, list(rest))
+        good = _solve_part(books, todo, anchor, x, price=cheap, stiff=books.stiff, weight=_FAINT, low=floor, high=high)
+        rest = {k for k in rest if not good[k]}
+    for k in rest:
+        x[e.block == k] = np.nan
+        clash[k] = _clash(books, k, (np.zeros(0, dtype=np.int64), np.zeros(0)))
+    with np.errstate(invalid="ignore"):
+        off = np.maximum(e.low - x, x - e.high) / np.maximum(np.abs(anchor), 1e-300)
+    for k in sorted(blocks - rest):
+        mine = e.block == k
+        rows = np.flatnonzero(mine & held & (off > _MOVED))
+        worst_of = float(off[rows].max(initial=0.0))
+        if worst_of > tolerance:
+            clash[k] = _clash(books, k, (rows, off[rows] * np.abs(anchor[rows])))
+            if mode != "relax":
+                x[mine] = np.nan
+                continue
+        relaxed.add(k)
+        # Which figures give way is found; how far is weighed against the estimates, which would else be squeezed to
+        # nothing: each counts by its own uncertainty, a figure by its half-width, an estimate by that of its prior.
+        for least in (_MOVED, 1e-2 * _MOVED, 0.0):
+            shifted = mine & held & (off > least)
+            firm = np.where(shifted, books.stiff, np.nan)
+            lo = np.where(shifted, 0.0, np.minimum(e.low, np.where(held, np.inf, x)))
+            hi = np.where(shifted, np.inf, e.high)
+            found = x.copy()
+            light = 1.0 / (_SPREAD**2 * np.maximum(anchor, 1e-9 * anchor[mine].sum()))
+            if _solve_part(books, mine, anchor, found, price=books.price, stiff=firm, low=lo, high=hi, weight=light)[k]:
+                x[mine] = found[mine]
+                break
+        changed |= shifted
+
+
+def _draws_follow(
+    books: Books, x: FloatArray, changed: BoolArray, origin: tuple[FloatArray, FloatArray, FloatArray]
+) -> set[int]:
+    """Set draws to the outputs that moved; the products that must be closed anew."""
+    made = np.flatnonzero(changed & (books.kind == OUTPUT) & (books.row >= 0))
+    ratio = pd.Series(x[made] / books.value[made], index=books.row[made])
+    draws = np.flatnonzero((books.kind == _DRAW) & np.isin(books.row, ratio.index) & np.isfinite(books.edges.high))
+    if not len(draws):
+        return set()
+    part = ratio.reindex(books.row[draws]).to_numpy(dtype=float)
+    scaled = {k: getattr(books.edges, k)[draws] for k in ("low", "high")}
+    whole = [o[draws] for o in origin]
+    again = np.abs(scaled["high"] - part * whole[1]) > 1e-9 * np.maximum(whole[1], 1e-300)
+    draws, part = draws[again], part[again]
+    books.edges.low[draws], books.edges.high[draws] = part * whole[0][again], part * whole[1][again]
+    books.value[draws] = part * whole[2][again]
+    books.stiff[draws] = np.where(
+        np.isnan(books.stiff[draws]), np.nan, np.maximum(0.05 * part * whole[1][again], 1e-300)
+    )
+    return {int(k) for k in np.unique(books.edges.block[draws])}

@@ -1,0 +1,664 @@
+"""Unknown flows of a graph, estimated by entropy balancing within what is known, and how sure that is.
+
+What comes into an account goes out of it: producers send what they make, pools use or pass on what they get,
+industries draw by recipe. Figures that are known stay; the others move as little as they can (relative entropy) until
+all accounts close. Whether they can close at all is tested first, by a maximum flow. What is missing of supply is an
+unknown supplier, ``p@ROW``; what nobody is known to take goes to the world pool.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .equilibrate import Edges, solve
+from .errors import Problem, SchemaError, unknown_name
+from .graph import SupplyGraph
+from .ledger import ESTIMATED, INFERRED, LINK, Books, Closed, Mode, close, priors, residuals
+from .ordering import segments
+from .posting import Written, rows_of, write
+from .schema import TABLES
+
+__all__ = ["balance_flows", "byproduct_limits", "conflicts", "holdout", "moved", "spread"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+_WIDTHS = (1.0, 1.4, 1.8, 2.3, 3.0)
+_ENOUGH = 40  # known flows below which the width of an ensemble is not measured
+_CHUNK = 150_000  # edges solved together
+
+
+@overload
+def balance_flows(
+    graph: SupplyGraph,
+    products: Iterable[str] | str | None = ...,
+    *,
+    conflicts: Mode = ...,
+    tolerance: float = ...,
+    ensemble: None = ...,
+    seed: int = ...,
+) -> SupplyGraph: ...
+
+
+@overload
+def balance_flows(
+    graph: SupplyGraph,
+    products: Iterable[str] | str | None = ...,
+    *,
+    conflicts: Mode = ...,
+    tolerance: float = ...,
+    ensemble: int,
+    seed: int = ...,
+) -> list[SupplyGraph]: ...
+
+
+def balance_flows(
+    graph: SupplyGraph,
+    products: Iterable[str] | str | None = None,
+    *,
+    conflicts: Mode = "report",
+    tolerance: float = 0.02,
+    ensemble: int | None = None,
+    seed: int = 0,
+) -> SupplyGraph | list[SupplyGraph]:
+    """Estimate unknown flows by entropy balancing within their bounds; one graph, or an ensemble.
+
+    ``min sum_e x_e ln(x_e / p_e) - x_e`` subject to inflow = outflow at every account and ``low <= x <= high``.
+    Unknown are links without a quantity and links of method ``balanced``, ``world_pool`` or ``assumed``; every other
+    flow is fixed. Producers send what they make, pools use what is stated, industries draw recipe times output.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph; the latest vintage of its links is balanced.
+    products : str or iterable of str, optional
+        Which products; default all that have links.
+    conflicts : {"report", "relax", "raise"}
+        Where known figures of a product clash by more than ``tolerance``: leave the product as it is and say so
+        (``report``); move the figures that clash by the least sum of squares, each in units of its own half-width
+        (``relax``); or raise. In every mode the rows of a smallest clashing set are named: in the error, or in the
+        table ``gaps`` under ``balanced flows``.
+    tolerance : float
+        Relative part by which any one known figure may be moved without calling it a conflict (rounding of sources).
+    ensemble : int, optional
+        Return so many graphs instead, all of which meet all known figures; unknown flows are spread as the known
+        ones are about what would be guessed of them if they were hidden.
+    seed : int
+        Seed of the ensemble; the same seed gives the same bits.
+
+    Returns
+    -------
+    SupplyGraph or list of SupplyGraph
+        Estimated links are ``balanced`` (or ``world_pool``), graded B at best, with ``low`` and ``high`` from the
+        bounds of all accounts (outer bounds). Withheld and unknown outputs stay so. Supply that no listed producer
+        can give is a residual ``p@ROW``; output that nobody is known to take goes to the world pool. A figure that
+        was moved says so in its note, with what it was, and its interval holds both; :func:`moved` lists them.
+
+    Raises
+    ------
+    SchemaError
+        Figures clash and ``conflicts="raise"`` (all products at once, rows named), an output exceeds what the
+        throughput of its host allows (same), or an argument is out of range.
+    UnknownNameError
+        No such product or mode.
+
+    Notes
+    -----
+    Links of a by-product's host carry no quantity (throughput, not use) and are left alone. Alternatives (a
+    substitute group) may each be drawn on anywhere from 0 to what the recipe asks. A flow without any finite bound
+    is bounded by all known supply of the product: an assumption. Source: Stone (1961); Bacharach (1970); Lenzen et
+    al. (2009). Evidence T for the balancing, assumption for every single estimate.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> p = "x.refined"
+    >>> nodes = pd.DataFrame([dict(node=f"{p}@{c}", product=p, country=c, kind="producer", year=2024, output=q,
+    ...     output_grade="assumption") for c, q in (("CHN", 30.0), ("CHL", 10.0))] +
+    ...     [dict(node=f"{p}@{c}:demand", product=p, country=c, kind="demand", year=2024) for c in ("JPN", "DEU")])
+    >>> use = pd.DataFrame([dict(node=f"{p}@{c}:demand", use="total", year=2024, quantity=20.0, grade="assumption")
+    ...     for c in ("JPN", "DEU")])
+    >>> links = pd.DataFrame([dict(supplier=f"{p}@{a}", buyer=f"{p}@{b}:demand", product=p, year=2024,
+    ...     method="assumed", missing="unknown") for a in ("CHN", "CHL") for b in ("JPN", "DEU")])
+    >>> goods = pd.DataFrame([dict(product=p, name="X", commodity="x", chain="x", stage="refine", unit="t",
+    ...     basis="gross", period="year")])
+    >>> g = balance_flows(SupplyGraph.from_tables(products=goods, nodes=nodes, demand=use, links=links))
+    >>> g.links[["supplier", "buyer", "quantity"]].round(6).values.tolist()[0]
+    ['x.refined@CHN', 'x.refined@JPN:demand', 15.0]
+    """
+    if conflicts not in ("report", "relax", "raise"):
+        raise unknown_name("conflicts", conflicts, ("report", "relax", "raise"), "balance_flows")
+    if not 0.0 <= tolerance < 1.0:
+        _refuse("tolerance", tolerance, "Give e.g. 0.02.")
+    if ensemble is not None and ensemble < 1:
+        _refuse("ensemble", ensemble, "Give how many graphs, 1 or more.")
+    wanted = _wanted(graph, products, "balance_flows")
+    closed = close(graph, wanted, tolerance, conflicts)
+    over = _exceeding(graph, wanted)
+    if conflicts == "raise" and (closed.clash or over):
+        raise SchemaError([*closed.clash.values(), *over], "the flows to balance")
+    left = len(closed.clash) if conflicts == "report" else 0
+    note = f"balance_flows: {len(wanted) - left} products balanced"
+    if closed.clash:
+        names = ", ".join(wanted[k] for k in sorted(closed.clash))
+        note += f"; figures clash in {names}: " + ("left as they were" if left else f"{closed.moved.sum()} moved")
+    base = write(closed, note)
+    capped = _cap_byproducts(base.graph, wanted, over)
+    if ensemble is None:
+        return capped
+    return _members(closed, dataclasses.replace(base, graph=capped), ensemble, seed)
+
+
+def _refuse(what: str, value: object, remedy: str, where: str = "balance_flows") -> None:
+    raise SchemaError([Problem(where, "-", what, "out of range", str(value), remedy)], where)
+
+
+def _wanted(graph: SupplyGraph, products: Iterable[str] | str | None, where: str) -> list[str]:
+    if products is None:
+        return sorted(set(graph.index.links["product"].astype(str)))
+    given = [products] if isinstance(products, str) else list(dict.fromkeys(products))
+    return sorted(graph.check_product(p, where) for p in given)
+
+
+def conflicts(graph: SupplyGraph, products: Iterable[str] | str | None = None, tolerance: float = 0.02) -> pd.DataFrame:
+    """Products whose known figures cannot all hold, and the rows of a smallest set that clashes.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    products : str or iterable of str, optional
+        Which products; default all that have links.
+    tolerance : float
+        As in :func:`balance_flows`.
+
+    Returns
+    -------
+    DataFrame
+        ``product, rule, rows``: what is off by how much (product units), and the figures, ``"; "`` between.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> list(conflicts(sr.load_atlas(), "gallium.refined"))
+    ['product', 'rule', 'rows']
+    """
+    wanted = _wanted(graph, products, "conflicts")
+    clash = close(graph, wanted, tolerance, "report").clash
+    rows = [{"product": wanted[k], "rule": p.rule, "rows": p.value} for k, p in sorted(clash.items())]
+    return pd.DataFrame(rows, columns=["product", "rule", "rows"])
+
+
+def moved(before: SupplyGraph, after: SupplyGraph) -> pd.DataFrame:
+    """Known figures that balancing has moved, beside what they were.
+
+    Parameters
+    ----------
+    before, after : SupplyGraph
+        A graph, and what :func:`balance_flows` made of it.
+
+    Returns
+    -------
+    DataFrame
+        ``table, row, before, after, relative`` (change over what it was), greatest change first.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> g = sr.load_atlas()
+    >>> moved(g, g).empty
+    True
+    """
+    parts = []
+    for name, column in (("links", "quantity"), ("nodes", "output"), ("demand", "quantity")):
+        key = list(TABLES[name].key)
+        old, new = before.tables[name], after.tables[name]
+        if name == "links":
+            old = old[~old["method"].isin(ESTIMATED)]
+        if name == "demand":
+            old = old[~old["note"].fillna("").str.startswith(("what is left of the inflow", "balanced: "))]
+        both = old[old[column].notna()][[*key, column]].merge(new[[*key, column]], on=key, suffixes=("", "_after"))
+        both = both[both[column] != both[f"{column}_after"]]
+        label = both[key].astype("object").astype(str).agg(" | ".join, axis=1) if len(both) else pd.Series(dtype=object)
+        parts.append(
+            pd.DataFrame(
+                {"table": name, "row": label, "before": both[column], "after": both[f"{column}_after"]}
+            ).reset_index(drop=True)
+        )
+    out = pd.concat(parts, ignore_index=True)
+    out["relative"] = (out["after"] - out["before"]) / out["before"].where(out["before"] != 0)
+    order = out["relative"].abs().sort_values(ascending=False, kind="stable").index
+    return out.loc[order].reset_index(drop=True)
+
+
+# ---------------------------------------------------------------------- an ensemble
+
+
+@dataclass
+class _Loom:
+    """What is drawn anew for each member of an ensemble."""
+
+    books: Books
+    live: BoolArray  # edges of balanced products
+    part: Edges
+    prior: FloatArray
+    low: FloatArray
+    high: FloatArray
+    fallback: FloatArray  # flows that close the accounts, taken where a draw does not converge
+    unsure: BoolArray
+    pools: list[FloatArray]  # ln(flow / prior) of known flows, by product
+
+    def draw(self, members: Sequence[int], seed: int, wider: float) -> tuple[FloatArray, int]:
+        """Flows of some members, one row each, and how many networks did not converge."""
+        books, part = self.books, self.part
+        block = books.edges.block[self.live]
+        blocks = np.unique(block)
+        where = [np.flatnonzero(self.unsure & (block == k)) for k in blocks]
+        marks = [zlib.crc32(books.products[k].encode()) for k in blocks]
+        many, m = len(members), len(block)
+        p = np.tile(self.prior, (many, 1))
+        for row, i in zip(p, members, strict=True):
+            for k, at, mark in zip(blocks, where, marks, strict=True):
+                if len(at):
+                    rng = np.random.default_rng([seed, i, mark])
+                    row[at] *= np.exp(wider * rng.choice(self.pools[k], len(at)))
+        shift = np.repeat(np.arange(many) * part.n, m)
+        tail, head = np.tile(part.tail, many), np.tile(part.head, many)
+        whole = Edges(
+            part.n * many,
+            np.where(tail < 0, -1, tail + shift),
+            np.where(head < 0, -1, head + shift),
+            np.tile(self.low, many),
+            np.tile(self.high, many),
+            np.tile(part.block, many) + np.repeat(np.arange(many) * len(blocks), m),
+        )
+        aim = books.aim[self.live]
+        stiff = np.tile(np.where(aim > 0, 0.05 * aim, np.nan), many)
+        found, good = solve(whole, p.ravel(), price=np.tile(books.price[self.live], many), stiff=stiff)
+        fine = good[whole.block].reshape(many, m)
+        return np.where(fine, found.reshape(many, m), self.fallback), int((~good).sum())
+
+
+def _loom(c: Closed, books: Books, live: BoolArray, prior: FloatArray, pools: list[FloatArray]) -> _Loom:
+    e, x = books.edges, c.x[live]
+    stays = (books.known | c.moved)[live]
+    low = np.where(stays, x, np.fmin(e.low[live], x))
+    high = np.where(stays, x, np.fmax(e.high[live], x))
+    unsure = (books.unsure & ~books.home)[live]
+    return _Loom(books, live, e.part(live)[0], prior[live], low, high, x, unsure, pools)
+
+
+def _widening(c: Closed, live: BoolArray, pools: list[FloatArray], seed: int) -> float:
+    """How much wider than the residuals the priors must be drawn for nine tenths of hidden flows to be covered.
+
+    Balancing pulls draws together, by as much as the accounts are tight and their figures wrong. So a fifth of the
+    known flows is hidden, with all that was made from them, and drawn with one width after another.
+    """
+    books, e = c.books, c.books.edges
+    at = np.flatnonzero(live & books.known & (books.kind == LINK) & (books.value > 0) & ~c.moved)
+    if len(at) < _ENOUGH:
+        return _WIDTHS[2]
+    hide = np.zeros(len(live), dtype=bool)
+    hide[np.random.default_rng([seed, 11]).permutation(at)[: len(at) // 5]] = True
+    ends = np.zeros(e.n, dtype=bool)
+    ends[np.concatenate([e.tail[hide], e.head[hide]])] = True
+    made = books.unsure & (ends[np.maximum(e.tail, 0)] | ends[np.maximum(e.head, 0)])
+    blind = hide | made | (books.inferred & ends[np.maximum(e.head, 0)])
+    low, high = np.where(blind, 0.0, e.low), np.where(blind, np.inf, e.high)
+    dark = dataclasses.replace(
+        books,
+        edges=dataclasses.replace(e, low=low, high=high),
+        value=np.where(blind, np.nan, books.value),
+        known=books.known & ~blind,
+    )
+    some = live & np.isin(e.block, np.unique(e.block[hide]))
+    loom = _loom(c, dark, some, priors(dark), pools)
+    spots = np.flatnonzero(hide[some])
+    true = books.value[some][spots]
+    for width in _WIDTHS:
+        drawn = loom.draw(range(16), seed, width)[0][:, spots]
+        low_q, high_q = np.quantile(drawn, [0.05, 0.95], axis=0)
+        room = 1e-6 * true
+        if ((true >= low_q - room) & (true <= high_q + room)).mean() >= 0.9:
+            return width
+    return _WIDTHS[-1]
+
+
+def _members(c: Closed, base: Written, count: int, seed: int) -> list[SupplyGraph]:
+    """Draws of the unknown flows: priors with the spread that known flows show about theirs, balanced anew."""
+    books, e = c.books, c.books.edges
+    size = np.bincount(e.block, np.nan_to_num(c.x), len(books.products))[e.block]
+    live = ~np.isnan(c.x) & ~((books.row < 0) & books.unsure & ~(c.x > 1e-12 * size))
+    if not live.any():
+        return [base.graph] * count
+    pools = residuals(books)
+    width = _widening(c, live, pools, seed)
+    loom = _loom(c, books, live, c.prior, pools)
+    per = max(1, _CHUNK // max(int(live.sum()), 1))
+    parts = [loom.draw(range(k, min(k + per, count)), seed, width) for k in range(0, count, per)]
+    flows = np.concatenate([p for p, _ in parts])
+    lost = sum(n for _, n in parts)
+    here = np.full(len(c.x), -1, dtype=np.int64)
+    here[np.flatnonzero(live)] = np.arange(int(live.sum()))
+    out = []
+    for i in range(count):
+        tables = dict(base.graph.tables)
+        for name, column, (edge, row) in (
+            ("links", "quantity", base.links),
+            ("demand", "quantity", base.demand),
+            ("nodes", "output", base.nodes),
+        ):
+            if len(edge):
+                tables[name] = _with_draw(tables[name], column, row, flows[i][here[edge]])
+        note = f"draw {i} of {count}, seed {seed}, spread times {width:g}"
+        note += f"; {lost} networks of the ensemble did not converge and stand at the estimate" if lost else ""
+        out.append(dataclasses.replace(base.graph, tables=tables, history=(*base.graph.history, note)))
+    return out
+
+
+def _with_draw(frame: pd.DataFrame, column: str, rows: IntArray, values: FloatArray) -> pd.DataFrame:
+    """The frame with one column exchanged, its bounds never narrower than what was drawn."""
+    low, high = ("output_low", "output_high") if column == "output" else ("low", "high")
+    fresh = {c: frame[c].to_numpy(dtype=float, copy=True) for c in (column, low, high)}
+    fresh[column][rows] = values
+    fresh[low][rows] = np.minimum(fresh[low][rows], values)
+    fresh[high][rows] = np.maximum(fresh[high][rows], values)
+    return frame.assign(**fresh)
+
+
+def spread(graphs: Sequence[SupplyGraph], level: float = 0.9) -> pd.DataFrame:
+    """Where the flows and shares of an ensemble lie.
+
+    Parameters
+    ----------
+    graphs : sequence of SupplyGraph
+        Draws of one graph, as from ``balance_flows(..., ensemble=N)``.
+    level : float
+        Part of the draws inside the interval, between 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        A row per link: ``supplier, buyer, product, quantity, low, high, share, share_low, share_high`` (median and
+        central interval over the draws; a share is of its buyer's known inflow of the product).
+
+    Raises
+    ------
+    SchemaError
+        No graph, graphs that are not draws of one graph, or a level out of range.
+
+    Examples
+    --------
+    >>> spread([])
+    Traceback (most recent call last):
+    supplyrisk.errors.SchemaError: spread has 1 problem:
+      - spread.graphs: empty. Give an ensemble.
+    """
+    if not 0.0 < level < 1.0:
+        _refuse("level", level, "Give 0.9.", "spread")
+    if not len(graphs):
+        raise SchemaError([Problem("spread", "-", "graphs", "empty", "", "Give an ensemble.")], "spread")
+    first = graphs[0].tables["links"]
+    key = list(TABLES["links"].key)
+    for i, g in enumerate(graphs):
+        theirs = g.tables["links"]
+        if not all(theirs[c] is first[c] or theirs[c].equals(first[c]) for c in key):
+            raise SchemaError(
+                [Problem("spread", f"graph {i}", "graphs", "has other links than the first", "", "Give one ensemble.")],
+                "spread",
+            )
+    ix = graphs[0].index
+    order = rows_of(first, ix.links, key)
+    product = pd.factorize(ix.links["product"])[0].astype(np.int64)
+    flows = np.stack([g.tables["links"]["quantity"].to_numpy(dtype=float)[order] for g in graphs])
+    shares = np.stack([segments(ix.dst, product, q)[2] for q in flows])
+    edge = 0.5 * (1.0 - level)
+    out = ix.links[["supplier", "buyer", "product"]].astype("object")
+    for names, values in ((("quantity", "low", "high"), flows), (("share", "share_low", "share_high"), shares)):
+        gone = np.isnan(values).any(axis=0)
+        q = np.full((3, values.shape[1]), np.nan)
+        q[:, ~gone] = np.quantile(values[:, ~gone], [0.5, edge, 1.0 - edge], axis=0)
+        out[list(names)] = q.T
+    return out
+
+
+def holdout(
+    graph: SupplyGraph,
+    products: Iterable[str] | str | None = None,
+    *,
+    part: float = 0.2,
+    ensemble: int = 50,
+    level: float = 0.9,
+    seed: int = 0,
+    hidden: Literal["observed", "all"] = "observed",
+) -> pd.DataFrame:
+    """Hide known flows, estimate them, and see how often the truth lies in the interval that is reported.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        A graph with known flows. Estimates at the ends of a hidden flow, and outputs that were inferred from exports,
+        are hidden too: they were made from it. Conflicts are relaxed.
+    products : str or iterable of str, optional
+        Which products; default all.
+    part : float
+        Part of the known flows of each product to hide, between 0 and 1; at least one.
+    ensemble, seed
+        As in :func:`balance_flows`.
+    level : float
+        Part of the draws inside the interval.
+    hidden : {"observed", "all"}
+        Hide observed and mirrored flows only, or any flow with a quantity.
+
+    Returns
+    -------
+    DataFrame
+        A row per hidden flow: ``supplier, buyer, product, true, quantity, low, high, true_share, share, share_low,
+        share_high, bound_low, bound_high, inside, share_inside``. ``bound_*`` is what the accounts allow (the interval of
+        the balanced graph).
+
+    Raises
+    ------
+    SchemaError
+        Nothing to hide, or an argument out of range.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> seen = holdout(sr.load_atlas(), "silicon.metal", ensemble=5)
+    >>> list(seen.columns)[-2:], bool(seen["inside"].mean() <= 1)
+    (['inside', 'share_inside'], True)
+    """
+    if not 0.0 < part < 1.0:
+        _refuse("part", part, "Give e.g. 0.2.", "holdout")
+    if hidden not in ("observed", "all"):
+        raise unknown_name("hidden", hidden, ("observed", "all"), "holdout")
+    ix = graph.index
+    good = ~np.isnan(ix.quantity) & (ix.quantity > 0)
+    if hidden == "observed":
+        good &= ~ix.links["method"].isin(ESTIMATED).to_numpy(dtype=bool)
+    of = ix.links["product"].to_numpy(dtype=object)
+    if products is not None:
+        good &= np.isin(of, _wanted(graph, products, "holdout"))
+    rng = np.random.default_rng([seed, 7])
+    picked: list[int] = []
+    for product in sorted({str(p) for p in of[good]}):
+        mine = np.flatnonzero(good & (of == product))
+        picked += rng.choice(mine, max(1, round(part * len(mine))), replace=False).tolist()
+    if not picked:
+        _refuse("graph", "no known flow", "Give a graph with observed flows.", "holdout")
+    hide = np.sort(np.array(picked, dtype=np.int64))
+    blind = _blinded(graph, hide)
+    about = sorted({str(p) for p in of[hide]})
+    drawn = balance_flows(blind, about, ensemble=ensemble, seed=seed, conflicts="relax")
+    truth = ix.links.iloc[hide][["supplier", "buyer", "product"]].astype("object")
+    truth = truth.assign(true=ix.quantity[hide], true_share=ix.share[hide])
+    key = ["supplier", "buyer", "product"]
+    last = drawn[0].index.links
+    bounds = last[[*key, "low", "high"]].astype(dict.fromkeys(key, "object"))
+    bounds = bounds.rename(columns={"low": "bound_low", "high": "bound_high"})
+    out = truth.merge(spread(drawn, level), on=key, how="left").merge(bounds, on=key, how="left")
+    for name, true, low, high in (
+        ("inside", "true", "low", "high"),
+        ("share_inside", "true_share", "share_low", "share_high"),
+    ):
+        room = 1e-6 * out[true].abs()
+        out[name] = (out[true] >= out[low] - room) & (out[true] <= out[high] + room)
+    columns = ["true", "quantity", "low", "high", "true_share", "share", "share_low", "share_high", "bound_low",
+               "bound_high", "inside", "share_inside"]  # fmt: skip
+    return out[[*key, *columns]]
+
+
+def _blinded(graph: SupplyGraph, hide: IntArray) -> SupplyGraph:
+    """The graph without the chosen flows and without what was made from them."""
+    ix = graph.index
+    links, nodes = graph.table("links"), graph.table("nodes")
+    of = ix.links["product"].to_numpy(dtype=object)
+    gone = np.zeros(len(of), dtype=bool)
+    gone[hide] = True
+    ends = np.zeros(ix.n, dtype=bool)
+    ends[ix.src[hide]] = ends[ix.dst[hide]] = True
+    made = ix.links["method"].isin(ESTIMATED).to_numpy(dtype=bool) & (ends[ix.src] | ends[ix.dst])
+    made &= ~np.isnan(ix.quantity) & np.isin(of, np.unique(of[hide].astype(str)))
+    spots = rows_of(links, ix.links.iloc[np.flatnonzero(gone | made)], TABLES["links"].key)
+    for column in ("quantity", "low", "high", "value"):
+        links.loc[spots, column] = np.nan
+    links.loc[spots, "missing"] = "unknown"
+    note = nodes["note"].fillna("")
+    names = set(ix.position[np.unique(np.concatenate([ix.src[hide], ix.dst[hide]]))])
+    inferred = note.str.contains(INFERRED) & nodes["node"].isin(names)
+    for column in ("output", "output_low", "output_high"):
+        nodes.loc[inferred, column] = np.nan
+    nodes.loc[inferred, "output_missing"] = "unknown"
+    return graph.replace("holdout: known flows hidden", links=links, nodes=nodes)
+
+
+# ---------------------------------------------------------------------- by-products
+
+
+def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) -> pd.DataFrame:
+    """What the throughput of its host allows of each by-product, and where that binds.
+
+    ``limit = throughput x grade x recovery = throughput / coefficient``: the coefficient of a host recipe is host
+    units per unit of by-product. Throughput is the known inflow of the pools that the producer is linked to.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    products : iterable of str, optional
+        By-products; default all with a host recipe.
+
+    Returns
+    -------
+    DataFrame
+        ``node, product, host, throughput, coefficient, limit, output, output_high, status`` in product units, a row
+        per producer and host. Limit uses the recipe's lower coefficient and the upper end of the throughput.
+        Status: ``exceeded`` (output above the sum of its hosts' limits), ``binds`` (output_high above it or
+        unbounded), ``slack``, or ``unknown`` (throughput or coefficient is not known: no limit, never zero).
+
+    Notes
+    -----
+    A producer with several hosts has the sum of their limits; one unknown host makes the sum unknown. The world pool
+    and the pool of another country tell nothing of a producer's own host: unknown.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> byproduct_limits(sr.load_atlas())["status"].isin(["exceeded", "binds", "slack", "unknown"]).all().item()
+    True
+    """
+    columns = ["node", "product", "host", "throughput", "coefficient", "limit", "output", "output_high", "status"]
+    ix = graph.index
+    r = graph.tables["recipes"]
+    r = r[r["host"].fillna(False).astype(bool)]
+    if products is not None:
+        chosen = [graph.check_product(p, "byproduct_limits") for p in products]
+        r = r[r["product"].isin(chosen)]
+    if not len(r) or not len(ix.links):
+        return pd.DataFrame(columns=columns)
+    least = pd.DataFrame(
+        {
+            "product": r["product"].astype("object"),
+            "host": r["input"].astype("object"),
+            "coefficient": r["low"].fillna(r["coefficient"]).astype(float),
+        }
+    )
+    least = least.groupby(["product", "host"])["coefficient"].agg(lambda v: v.min(skipna=False)).reset_index()
+    nodes = ix.nodes[ix.nodes["kind"] == "producer"]
+    _, _, top = graph.interval("nodes", "output", nodes)
+    makers = pd.DataFrame(
+        {
+            "node": nodes["node"].astype("object"),
+            "product": nodes["product"].astype("object"),
+            "country": nodes["country"].astype("object"),
+            "output": nodes["output"].astype(float),
+            "output_high": top,
+        }
+    ).merge(least, on="product")
+    made = ix.links["product"].to_numpy(dtype=object)
+    pool = ix.nodes["product"].to_numpy(dtype=object)[ix.dst] == made
+    inflow = pd.DataFrame({"pool": ix.links["buyer"].astype("object")[pool], "high": ix.high[pool]})
+    value = pd.Series(ix.quantity[pool]).isna().to_numpy()
+    inflow.loc[value, "high"] = np.nan
+    through = inflow.groupby("pool")["high"].agg(lambda v: v.sum(skipna=False))
+    use = makers["host"] + "@" + makers["country"] + ":demand"
+    linked = set(zip(ix.links["supplier"].astype("object"), ix.links["buyer"].astype("object"), strict=True))
+    own = [k in linked for k in zip(use, makers["node"], strict=True)]
+    makers["throughput"] = use.map(through).astype(float).where(pd.Series(own, index=makers.index))
+    makers["limit"] = makers["throughput"] / makers["coefficient"].where(makers["coefficient"] > 0)
+    total = makers.groupby("node")["limit"].transform(lambda v: v.sum(skipna=False))
+    slackness = 1 + 1e-9
+    makers["status"] = np.select(
+        [total.isna(), makers["output"] > total * slackness, makers["output_high"] > total * slackness],
+        ["unknown", "exceeded", "binds"],
+        "slack",
+    )
+    return makers[columns].sort_values(["product", "node", "host"]).reset_index(drop=True)
+
+
+def _exceeding(graph: SupplyGraph, products: Sequence[str]) -> list[Problem]:
+    """Outputs above what their hosts allow."""
+    limits = byproduct_limits(graph)
+    over = limits[limits["product"].isin(products) & (limits["status"] == "exceeded")]
+    return [
+        Problem(
+            "nodes",
+            str(row.node),
+            "output",
+            f"above what the throughput of {row.host} allows ({row.throughput:g} / {row.coefficient:g} = {row.limit:g})",
+            f"{row.output:g}",
+            "Correct the output, the throughput or the recipe's coefficient.",
+        )
+        for row in over.itertuples()
+    ]
+
+
+def _cap_byproducts(graph: SupplyGraph, products: Sequence[str], over: Sequence[Problem]) -> SupplyGraph:
+    """Bring upper ends of by-products down to what their hosts allow; an output above that is flagged."""
+    limits = byproduct_limits(graph)
+    limits = limits[limits["product"].isin(products)]
+    binds = limits[limits["status"] == "binds"].groupby("node")["limit"].sum()
+    if not len(binds) and not over:
+        return graph
+    nodes = graph.table("nodes")
+    newest = (nodes.groupby("node")["year"].transform("max") == nodes["year"]).astype(bool)
+    cap = nodes["node"].astype("object").map(binds).astype(float).where(newest)
+    hit = cap.notna() & (cap >= nodes["output"].fillna(0.0))
+    nodes["output_high"] = nodes["output_high"].mask(hit, cap)
+    nodes["output_low"] = nodes["output_low"].mask(hit, np.fmin(nodes["output_low"], nodes["output_high"]))
+    for p in over:
+        rows = newest & (nodes["node"] == p.row)
+        nodes["note"] = nodes["note"].mask(rows, nodes["note"].fillna("") + f"; output {p.rule}")
+    text = ", ".join([*(f"{n} <= {v:g}" for n, v in binds.items()), *(f"{p.row} exceeds it" for p in over)])
+    note = f"balance_flows: throughput of the host binds: {text}"
+    # Bounds are brought nearer and notes added: what was valid stays so.
+    return dataclasses.replace(graph, tables={**graph.tables, "nodes": nodes}, history=(*graph.history, note))
