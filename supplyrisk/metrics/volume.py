@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from .boxes import part_bounds
@@ -9,6 +11,10 @@ from .mix import FloatArray, Mix, metric
 from .unknown import unfigured
 
 __all__ = ["bottleneck", "coverage", "focal_share", "headline", "n_suppliers", "quantity"]
+
+
+# What is a part of the volume: by line where rows are links, whatever the volume's size and order.
+_part = functools.partial(metric, grain="line", unit="1", bounds=(0.0, 1.0), laws=("scale", "permutation"))
 
 
 @metric(
@@ -34,10 +40,6 @@ def quantity(mix: Mix) -> FloatArray:
     -------
     float, Series or ndarray
         NaN where no quantity is known.
-
-    References
-    ----------
-    Accounting.
 
     Examples
     --------
@@ -68,10 +70,6 @@ def n_suppliers(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-
-    References
-    ----------
-    Count.
 
     Examples
     --------
@@ -134,16 +132,7 @@ def _focal_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
     return _part_interval(mix, fine.focal_low, fine.focal_high, rest)
 
 
-@metric(
-    grain="line",
-    unit="1",
-    bounds=(0.0, 1.0),
-    reference="textbook identity",
-    laws=("scale", "permutation"),
-    interval=_focal_interval,
-    worse="high",
-    needs=("focal",),
-)
+@_part(reference="textbook identity", interval=_focal_interval, worse="high", needs=("focal",))
 def focal_share(mix: Mix) -> FloatArray:
     r"""Part of the market that is the focal's under the view, :math:`\sum q_l f_l / Q`.
 
@@ -158,10 +147,6 @@ def focal_share(mix: Mix) -> FloatArray:
         In [0, 1], over the whole volume: what is unknown counts as not the focal's in the value and as the focal's
         in the upper bound. A residual cannot be a focal that is listed. NaN where no part of any supplier with a
         figure is known, and where the focal's own supply has no figure: missing is not zero.
-
-    References
-    ----------
-    Textbook identity.
 
     Examples
     --------
@@ -186,12 +171,8 @@ def _bottleneck_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
     return _part_interval(mix, fine.bottleneck_low, fine.bottleneck_high, np.ones(mix.n))
 
 
-@metric(
-    grain="line",
-    unit="1",
-    bounds=(0.0, 1.0),
+@_part(
     reference="definition of this package: exposure.trace, mode bottleneck",
-    laws=("scale", "permutation"),
     interval=_bottleneck_interval,
     worse="high",
     needs=("bottleneck",),
@@ -209,10 +190,6 @@ def bottleneck(mix: Mix) -> FloatArray:
     float, Series or ndarray
         In [0, 1]; NaN as for :func:`focal_share`.
 
-    References
-    ----------
-    Definition of this package.
-
     Examples
     --------
     >>> bottleneck([50, 50], bottleneck=[1, 0.2])
@@ -225,14 +202,7 @@ def bottleneck(mix: Mix) -> FloatArray:
     return np.where(unfigured(fine, fine.bottleneck), np.nan, out)
 
 
-@metric(
-    grain="line",
-    unit="1",
-    bounds=(0.0, 1.0),
-    reference="definition of this package",
-    laws=("scale", "permutation"),
-    worse="low",
-)
+@_part(reference="definition of this package", worse="low")
 def coverage(mix: Mix) -> FloatArray:
     """Part of the volume whose quantity and supplier (under the view) are known.
 
@@ -247,10 +217,6 @@ def coverage(mix: Mix) -> FloatArray:
         In [0, 1]: known volume over all volume, times the part of the rows that have a quantity (a row without one
         has no volume to weigh it by).
 
-    References
-    ----------
-    Definition of this package.
-
     Examples
     --------
     >>> coverage([60, 20], residual=20)
@@ -261,15 +227,7 @@ def coverage(mix: Mix) -> FloatArray:
     return np.where(np.isnan(part) & (rows > 0) & (counted == 0), 0.0, np.minimum(part * counted, 1.0))
 
 
-@metric(
-    grain="line",
-    unit="1",
-    bounds=(0.0, 1.0),
-    reference="definition of this package",
-    laws=("scale", "permutation"),
-    worse="low",
-    needs=("headline",),
-)
+@_part(reference="definition of this package", worse="low", needs=("headline",))
 def headline(mix: Mix) -> FloatArray:
     """Part of the volume whose figures are graded A or B: only such may carry a headline.
 
@@ -282,10 +240,6 @@ def headline(mix: Mix) -> FloatArray:
     -------
     float, Series or ndarray
         In [0, 1]: of the volume that has a figure, times the part of the rows that have one, as in :func:`coverage`.
-
-    References
-    ----------
-    Definition of this package.
 
     Examples
     --------
