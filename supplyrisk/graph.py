@@ -24,7 +24,7 @@ from .accounts import balance, explain, latest
 from .entry import bundle_problems, convert_units
 from .errors import Problem, SchemaError, UnitError, unknown_name
 from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
-from .jurisdictions import members
+from .jurisdictions import dated, ended, members
 from .ordering import latest_links, segments
 from .schema import TABLES, coerce, date_ceil, date_floor, is_date, table
 from .storage import read_parquet, write_parquet
@@ -204,6 +204,7 @@ class SupplyGraph:
             problems += found
             out[key], found = coerce(frame, spec)
             problems += found
+        out["nodes"] = dated(out["nodes"])
         graph = cls(out, name, as_of, tuple(history), policy)
         problems += bundle_problems(out, as_of)
         if problems:
@@ -267,9 +268,14 @@ class SupplyGraph:
     @cached_property
     def index(self) -> GraphIndex:
         """Latest vintage as integer arrays, built once."""
-        nodes = latest(self.tables["nodes"], ["node"])
+        nodes, link = latest(self.tables["nodes"], ["node"]), self.tables["links"]
+        gone = ended(nodes["country"], self.reference_year)
+        if gone.any():  # a state that is no more makes nothing: its last figures stay in the tables
+            lost = set(nodes.loc[gone, "node"])
+            nodes = nodes[~gone].reset_index(drop=True)
+            link = link[~(link["supplier"].isin(lost) | link["buyer"].isin(lost))]
         position = pd.Index(nodes["node"].astype("object"))
-        links, src, dst, made, products = latest_links(self.tables["links"], position)
+        links, src, dst, made, products = latest_links(link, position)
         quantity, low, high = self.interval("links", "quantity", links)
         start, segment, share = segments(dst, made, quantity)
         product = products[made]

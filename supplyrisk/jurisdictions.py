@@ -2,19 +2,35 @@
 
 CHN, HKG, MAC and TWN are four places and are stored apart, always. Which of them a question means is a *scope*
 that the user picks and that every result prints; how they are called in a figure is a display setting.
+
+Former states (ISO 3166-3) keep their own codes to the day on which they ended: Soviet output of 1985 is nobody else's, and
+is never shared out among successors. After that day they are in no graph's newest state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import NamedTuple
 
 import pandas as pd
 
 from .errors import unknown_name
 from .schema import PSEUDO_COUNTRIES, date_ceil, date_floor
 
-__all__ = ["SCOPES", "check_country", "country_codes", "display_name", "is_country", "members", "scope"]
+__all__ = [
+    "FORMER",
+    "SCOPES",
+    "Former",
+    "check_country",
+    "country_codes",
+    "dated",
+    "display_name",
+    "ended",
+    "is_country",
+    "members",
+    "scope",
+]
 
 # Focal scopes by name. A scope is a tuple of ISO3 codes; the default focal is mainland China alone.
 SCOPES: dict[str, tuple[str, ...]] = {
@@ -22,6 +38,29 @@ SCOPES: dict[str, tuple[str, ...]] = {
     "CHN+HKG+MAC": ("CHN", "HKG", "MAC"),
     "greater_customs_area": ("CHN", "HKG", "MAC"),
 }
+
+
+class Former(NamedTuple):
+    """A state that ended: name, last day, and who succeeded it (for information: nothing is ever merged into them)."""
+
+    name: str
+    until: str
+    successors: tuple[str, ...]
+
+
+# ISO 3166-3 codes that statistics of production and trade since 1970 use, with the day on which the state ended.
+FORMER: dict[str, Former] = {
+    "ANT": Former("Netherlands Antilles (to 2010)", "2010-10-10", ("BES", "CUW", "SXM")),
+    "CSK": Former("Czechoslovakia (to 1992)", "1992-12-31", ("CZE", "SVK")),
+    "DDR": Former("German Democratic Republic (to 1990)", "1990-10-02", ("DEU",)),
+    "PCI": Former("Pacific Islands, trust territory (to 1986)", "1986-11-03", ("FSM", "MHL", "MNP", "PLW")),
+    "SCG": Former("Serbia and Montenegro (2003 to 2006)", "2006-06-05", ("MNE", "SRB")),
+    "SUN": Former("Soviet Union (to 1991)", "1991-12-31", ("ARM", "AZE", "BLR", "EST", "GEO", "KAZ", "KGZ", "LTU", "LVA",
+                  "MDA", "RUS", "TJK", "TKM", "UKR", "UZB")),
+    "VDR": Former("North Vietnam (to 1976)", "1976-07-01", ("VNM",)),
+    "YMD": Former("South Yemen (to 1990)", "1990-05-21", ("YEM",)),
+    "YUG": Former("Yugoslavia (to 2003)", "2003-02-03", ("BIH", "HRV", "MKD", "MNE", "SRB", "SVN")),
+}  # fmt: skip
 
 _SHORT = {
     "CHN": "China",
@@ -51,7 +90,7 @@ _SHORT = {
 
 @cache
 def country_codes() -> frozenset[str]:
-    """All ISO 3166-1 alpha-3 codes, and the declared extras (XKX, EUE, ROW, WLD, UNK, ALL).
+    """All ISO 3166-1 alpha-3 codes, former states, and the declared extras (XKX, EUE, ROW, WLD, UNK, ALL).
 
     Returns
     -------
@@ -64,7 +103,48 @@ def country_codes() -> frozenset[str]:
     """
     import pycountry
 
-    return frozenset({c.alpha_3 for c in pycountry.countries} | set(PSEUDO_COUNTRIES))
+    return frozenset({c.alpha_3 for c in pycountry.countries} | set(PSEUDO_COUNTRIES) | set(FORMER))
+
+
+def ended(countries: pd.Series, year: int) -> pd.Series:
+    """Whether a place is a state that ended before a year.
+
+    Parameters
+    ----------
+    countries : Series of str
+        Codes.
+    year : int
+        Year.
+
+    Returns
+    -------
+    Series of bool
+
+    Examples
+    --------
+    >>> ended(pd.Series(["SUN", "RUS"]), 2024).tolist(), ended(pd.Series(["SUN"]), 1991).tolist()
+    ([True, False], [False])
+    """
+    return countries.isin([code for code, state in FORMER.items() if int(state.until[:4]) < year])
+
+
+def dated(nodes: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the ``nodes`` table, those of former states with the day of their end where they give none.
+
+    Parameters
+    ----------
+    nodes : DataFrame
+        Coerced table.
+
+    Returns
+    -------
+    DataFrame
+    """
+    gone = nodes["country"].isin(list(FORMER)) & nodes["valid_to"].isna()
+    if not gone.any():
+        return nodes
+    until = nodes["country"].map({code: state.until for code, state in FORMER.items()})
+    return nodes.assign(valid_to=nodes["valid_to"].mask(gone, until.astype(nodes["valid_to"].dtype)))
 
 
 def is_country(code: str) -> bool:
@@ -159,6 +239,8 @@ def display_name(code: str, names: Mapping[str, str] | None = None) -> str:
         return _SHORT[code]
     if code in PSEUDO_COUNTRIES:
         return PSEUDO_COUNTRIES[code]
+    if code in FORMER:
+        return FORMER[code].name
     import pycountry
 
     hit = pycountry.countries.get(alpha_3=code)

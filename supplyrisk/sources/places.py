@@ -38,7 +38,13 @@ _ALIASES = {
     "hong kong sar, china": "HKG", "china, hong kong special administrative region": "HKG", "macao": "MAC", "macau": "MAC",
     "china, macao sar": "MAC", "macao sar, china": "MAC", "china, mainland": "CHN", "china (mainland)": "CHN",
     "mainland china": "CHN", "china": "CHN", "people's republic of china": "CHN", "pr china": "CHN", "china, people's republic": "CHN",
-    "russia": "RUS", "russian federation": "RUS", "russia, asia": "RUS", "russia, europe": "RUS", "ussr": "SUN", "soviet union": "SUN", "rhodesia": "ZWE", "yugoslavia": "YUG", "czechoslovakia": "CSK", "german d.r.": "DDR", "the bahamas": "BHS",
+    "russia": "RUS", "russian federation": "RUS", "russia, asia": "RUS", "russia, europe": "RUS", "ussr": "SUN", "soviet union": "SUN", "rhodesia": "ZWE", "yugoslavia": "YUG", "czechoslovakia": "CSK", "german d.r.": "DDR",
+    "german democratic republic": "DDR", "east germany": "DDR", "germany, democratic republic": "DDR", "fmr dem. rep. of germany": "DDR",
+    "fmr ussr": "SUN", "ussr (former)": "SUN", "former ussr": "SUN", "u.s.s.r.": "SUN", "union of soviet socialist republics": "SUN", "soviet union (former)": "SUN",
+    "fmr yugoslavia": "YUG", "yugoslavia (former)": "YUG", "yugoslavia, sfr": "YUG", "yugoslavia, federal republic of": "YUG",
+    "czechoslovakia (former)": "CSK", "fmr czechoslovakia": "CSK", "neth. antilles": "ANT", "fmr serbia and montenegro": "SCG",
+    "south yemen": "YMD", "yemen, democratic": "YMD", "fmr dem. yemen": "YMD", "democratic yemen": "YMD", "north vietnam": "VDR",
+    "trust territory of the pacific islands": "PCI", "the bahamas": "BHS",
     "the former yugoslav republic of macedonia": "MKD", "china, macao special administrative region": "MAC",
     "saint maarten (dutch part)": "SXM", "cocos islands": "CCK", "saint helena": "SHN", "christmas islands": "CXR",
     "british indian ocean territories": "IOT", "norfolk islands": "NFK", "french south antarctic territories": "ATF",
@@ -78,11 +84,11 @@ _ALIASES = {
 _CODES = {
     "ADO": "AND", "ZAR": "COD", "ROM": "ROU", "TMP": "TLS", "KSV": "XKX", "WBG": "PSE", "S19": "TWN", "E19": "ROW",
     "R20": "XKX", "SCG": "SCG", "YUG": "YUG", "SUN": "SUN", "ANT": "ANT", "DDR": "DDR", "CSK": "CSK", "KOS": "XKX", "ROW": "ROW", "RoW": "ROW",
-    "UVK": "XKX", "XK": "XKX",
+    "UVK": "XKX", "XK": "XKX", "PCI": "PCI", "VDR": "VDR", "YMD": "YMD", "BUR": "MMR", "DAH": "BEN", "RHO": "ZWE",
 }  # fmt: skip
 
 _NUMERIC = {490: "TWN", 251: "FRA", 381: "ITA", 579: "NOR", 699: "IND", 757: "CHE", 842: "USA", 841: "USA", 58: "BEL",
-            280: "DEU", 278: "DEU", 711: "ZAF", 736: "SDN", 412: "XKX", 568: "ROW", 577: "ROW", 637: "ROW", 899: "ROW",
+            280: "DEU", 278: "DDR", 720: "YMD", 886: "YEM", 582: "PCI", 866: "VDR", 230: "ETH", 717: "ZWE", 711: "ZAF", 736: "SDN", 412: "XKX", 568: "ROW", 577: "ROW", 637: "ROW", 899: "ROW",
             839: "ROW", 838: "ROW", 837: "ROW", 527: "ROW", 290: "ROW", 530: "ANT", 532: "ANT", 891: "SCG", 890: "YUG",
             810: "SUN", 200: "CSK", 97: AGGREGATE, 0: AGGREGATE, 156: "CHN", 344: "HKG", 446: "MAC", 158: "TWN", 656: "ROW",
             849: "ROW", 129: "ROW", 221: "ROW", 472: "ROW", 473: "ROW", 471: "ROW", 492: "ROW", 536: "ROW", 636: "ROW"}  # fmt: skip
