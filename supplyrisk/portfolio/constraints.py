@@ -10,12 +10,18 @@ from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import constraint
 from ..schema import VIEWS
-from .kept import hosted
 from .levers import NOBODY
 from .lookthrough import book_origin, follow_mixes, protect
 from .model import GROUP, Build, money, number
+from .readings import Coordinates, Reading, arrived, summed
+from .senders import by_place, relayed
 
 __all__ = ["budget", "max_share", "max_supplier_share", "min_suppliers"]
+
+
+def _part(amount: Any, whole: Any) -> Any:
+    """A part of what arrives; NaN where nothing does."""
+    return np.divide(amount, whole, out=np.full(len(whole), np.nan), where=whole > 0)
 
 
 @constraint(
@@ -42,9 +48,14 @@ def max_share(
 
     with :math:`s_u` the focal share of supplier :math:`u` in the view (1 in ``location`` if it stands in the focal; the
     looked-through equity, the part the focal can stop, or the traced exposure in the others) and :math:`D_b` the need.
-    Where need stays unmet or is substituted, the cap is on the share of what arrives. Deliveries count as their
-    maker's; by location, what is kept of a re-exporter that stands outside the focal is measured in the plan's graph as
-    the re-exporter's, so the share there is never above what the cap counts, and can be below it.
+    Where need stays unmet or is substituted, the cap is on the share of what arrives.
+
+    Whose a delivery is, is what the score says of the plan's graph. By location it is the sender's, a re-exporter
+    included, so that a cap by location can be met by goods that the focal made and a third country passes on: cap
+    control, equity or origin to see through it. By control a re-exporter counts as its makers do, unless it
+    stands in the focal, which can then stop it. Goods count where they enter the group, whichever members they pass
+    through; re-exports whose mix the plan can change are replaced by deliveries from where they come
+    (:mod:`supplyrisk.portfolio.senders`). :attr:`Portfolio.readings` shows both numbers.
 
     Robust to share intervals with a budget of uncertainty (Bertsimas and Sim, 2004): at most :math:`\Gamma` suppliers
     are as far from their value as their upper bound :math:`s_u + \delta_u` (a fraction counts in part),
@@ -97,6 +108,7 @@ def max_share(
         return
     s = shares.high if worst else np.where(np.isnan(shares.value), shares.high, shares.value)
     s = np.where(np.isnan(s), 1.0, s)
+    plain = s
     hazard = number("hazard", hazard, 0.0, 1.0)
     if hazard and m.candidates is not None and view in ("equity", "control"):
         plants = np.unique(m.supplier[m.project >= 0])
@@ -105,9 +117,13 @@ def max_share(
     markets = m.pick(product, buyer)
     need = np.array([m.case.need[pools].sum() for *_, pools in markets])
     weight = s[m.supplier]
-    if view in ("location", "control"):
-        weight = weight + hosted(m, s)
+    own = relayed(m, markets, s, places if view == "control" else None) if view in ("location", "control") else None
     row, col, value = m.share_rows(markets, cap, weight)
+    if own is not None:
+        row, col, value = (np.concatenate([a, b]) for a, b in zip((row, col, value), own, strict=True))
+    on: Coordinates = m.share_rows(markets, 1.0, plain[m.supplier])  # the bare share: no need that is missed, no hazard
+    if own is not None:
+        on = tuple(np.concatenate([a, b]) for a, b in zip(on, own, strict=True))  # type: ignore[assignment]
     kind = f"{view}, worst case" if worst else view if rule == "majority" else f"{view}, {rule}"
 
     def where(i: int) -> str:
@@ -120,7 +136,8 @@ def max_share(
 
     m_spec = m.spec
     if gamma is not None:
-        more = protect(m, markets, s, np.fmax(np.nan_to_num(shares.high, nan=1.0), s), number("gamma", gamma, 0.0))
+        high = np.fmax(np.nan_to_num(shares.high, nan=1.0), s)
+        more = protect(m, markets, s, high, number("gamma", gamma, 0.0), own)
         row, col, value = (np.concatenate([a, b]) for a, b in zip((row, col, value), more, strict=True))
     block = m.add_rows(
         "max_share",
@@ -137,6 +154,17 @@ def max_share(
         ),
         say_relax=relax,
         pools=lambda i: markets[i][3],
+        reading=Reading(
+            "focal_share",
+            "<=",
+            cap,
+            markets,
+            lambda x: _part(summed(len(markets), on, x), arrived(m, markets, x)),
+            view,
+            places,
+            rule,
+            worst,
+        ),
     )
     if mixing == "proportional":
         follow_mixes(m, block, places, markets)
@@ -144,9 +172,12 @@ def max_share(
 
 @constraint(reference="linear form of CR1 <= theta for every supplier country", metric="cr1", score={"cr1": "<="})
 def max_supplier_share(m: Build, cap: float = 0.65, product: Any = None, buyer: str | None = None) -> None:
-    r"""Cap the share of every single country of production, whichever it is.
+    r"""Cap the share of every single supplier country, whichever it is.
 
     .. math:: \sum_{u \in c,\, b} x_{ub} \le \theta \sum_b D_b \quad \forall c
+
+    A country supplies what its makers and its re-exporters send, as in the score by location. The unlisted rest of
+    the world is no supplier and has no cap.
 
     Parameters
     ----------
@@ -159,17 +190,22 @@ def max_supplier_share(m: Build, cap: float = 0.65, product: Any = None, buyer: 
     """
     cap = number("cap", cap, 0.0, 1.0)
     markets = m.pick(product, buyer)
-    row: list[Any] = []
-    col: list[Any] = []
-    names: list[tuple[int, str]] = []
-    for i, (_, _, _, pools) in enumerate(markets):
-        lanes = m.lanes_of(pools)
-        places, code = np.unique(m.country[m.supplier[lanes]].astype(str), return_inverse=True)
-        row.append(code + len(names))
-        col.append(lanes)
-        names += [(i, str(c)) for c in places]
+    names, row, col, value = by_place(m, markets)
+    of = np.array([i for i, _ in names], dtype=np.int64)
     need = np.array([m.case.need[markets[i][3]].sum() for i, _ in names])
-    spec = m.spec
+    spec, plain, named = m.spec, (row, col, value), len(names)
+
+    def largest(x: Any) -> Any:
+        top = np.zeros(len(markets))
+        np.maximum.at(top, of, summed(named, plain, x))
+        return _part(top, arrived(m, markets, x))
+
+    lost = [m.missed(x[3])[0] for x in markets]
+    if any(len(c) for c in lost):  # what stays unmet lessens the whole
+        for r, i in enumerate(of.tolist()):
+            row = np.concatenate([row, np.full(len(lost[i]), r)])
+            col = np.concatenate([col, lost[i]])
+            value = np.concatenate([value, np.full(len(lost[i]), cap)])
 
     def where(r: int) -> str:
         p, _, b, _ = markets[names[r][0]]
@@ -178,9 +214,9 @@ def max_supplier_share(m: Build, cap: float = 0.65, product: Any = None, buyer: 
     m.add_rows(
         "max_supplier_share",
         len(names),
-        np.concatenate(row),
-        np.concatenate(col),
-        np.ones(sum(len(x) for x in col)),
+        row,
+        col,
+        value,
         upper=cap * need,
         scale=np.where(need > 0, need, 1.0),
         keys=lambda: [(markets[i][0], markets[i][2], c) for i, c in names],
@@ -193,7 +229,24 @@ def max_supplier_share(m: Build, cap: float = 0.65, product: Any = None, buyer: 
             f"{min((cap * need[r] + a) / need[r], 1.0) if need[r] > 0 else 1.0:.2%} in {where(r)}"
         ),
         pools=lambda r: markets[names[r][0]][3],
+        reading=Reading("cr1", "<=", cap, markets, largest),
     )
+
+
+def _by_maker(m: Build, markets: Any) -> tuple[list[tuple[int, str]], Any, Any, Any]:
+    """What each market gets by maker; the unlisted rest and pools whose own supply is unknown are none."""
+    kind = m.graph.index.nodes["kind"].to_numpy(dtype=object)
+    row, col = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    pair: list[tuple[int, str]] = []
+    for i, (_, _, _, pools) in enumerate(markets):
+        lanes = m.lanes_of(pools)
+        lanes = lanes[(kind[m.supplier[lanes]] == "producer") & ~np.isin(m.country[m.supplier[lanes]], NOBODY)]
+        names, code = np.unique(m.node[m.supplier[lanes]].astype(str), return_inverse=True)
+        row.append(code + len(pair))
+        col.append(lanes)
+        pair += [(i, str(c)) for c in names]
+    at = np.concatenate(col)
+    return pair, np.concatenate(row), at, np.ones(len(at))
 
 
 @constraint(
@@ -208,7 +261,8 @@ def min_suppliers(
 
     .. math:: \sum_{u \in c,\, b} x_{ub} \ge \mu D\, z_c, \qquad \sum_c z_c \ge n, \qquad z_c \in \{0, 1\}
 
-    The unlisted rest of the world and pools whose own supply is unknown are nobody's supplier and do not count.
+    A country supplies what its makers and its re-exporters send, as in the score by location; the unlisted rest of
+    the world does not count. By ``producer`` only makers count.
 
     Parameters
     ----------
@@ -243,19 +297,7 @@ def min_suppliers(
         )
     markets = [x for x in m.pick(product, buyer) if m.case.need[x[3]].sum() > 0]
     spec = m.spec
-    kind = m.graph.index.nodes["kind"].to_numpy(dtype=object)
-    label = m.country if of == "country" else m.node
-    row: list[Any] = []
-    col: list[Any] = []
-    pair: list[tuple[int, str]] = []
-    for i, (_, _, _, pools) in enumerate(markets):
-        lanes = m.lanes_of(pools)
-        real = (kind[m.supplier[lanes]] == "producer") & ~np.isin(m.country[m.supplier[lanes]], NOBODY)
-        lanes = lanes[real]
-        names, code = np.unique(label[m.supplier[lanes]].astype(str), return_inverse=True)
-        row.append(code + len(pair))
-        col.append(lanes)
-        pair += [(i, str(c)) for c in names]
+    pair, row, col, value = by_place(m, markets) if of == "country" else _by_maker(m, markets)
     need = np.array([m.case.need[x[3]].sum() for x in markets])
     market = np.array([i for i, _ in pair], dtype=np.int64)
     keys = [(markets[i][0], markets[i][2], c) for i, c in pair]
@@ -264,6 +306,10 @@ def min_suppliers(
     )
     k = len(pair)
 
+    def number_of(x: Any) -> Any:
+        enough = summed(k, (row, col, value), x) >= min_part * arrived(m, markets, x)[market] * (1.0 - 1e-7)
+        return np.bincount(market, enough, len(markets)).astype(np.float64)
+
     def where(i: int) -> str:
         p, _, b, _ = markets[i]
         return f"{p} for {'the group' if b == GROUP else b}"
@@ -271,9 +317,9 @@ def min_suppliers(
     m.add_rows(
         "min_part",
         k,
-        np.concatenate([*row, np.arange(k)]) if k else [],
-        np.concatenate([*col, counts.at]) if k else [],
-        np.concatenate([np.ones(sum(map(len, col))), -min_part * need[market]]) if k else [],
+        np.concatenate([row, np.arange(k)]),
+        np.concatenate([col, counts.at]),
+        np.concatenate([value, -min_part * need[market]]),
         lower=0.0,
         scale=need[market],
         keys=lambda: keys,
@@ -287,6 +333,7 @@ def min_suppliers(
         counts.at,
         np.ones(k),
         lower=float(n),
+        reading=Reading("n_suppliers", ">=", float(n), markets, number_of, least=min_part) if of == "country" else None,
         keys=lambda: [(p, b) for p, _, b, _ in markets],
         say=lambda i: f"{spec!r}: at least {n} suppliers ({of}) of {min_part:.1%} or more in {where(i)}",
         say_relax=lambda i, a: f"{spec!r} would have to ask for at most {int(np.floor(n - a + 1e-6))} in {where(i)}",

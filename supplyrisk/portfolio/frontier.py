@@ -21,10 +21,10 @@ from ..registry import Objective, Spec, Term, objective
 from ..schema import VIEWS
 from .cone import add_squares
 from .explain import stopped
-from .limits import by_place
 from .model import Build, money, number
 from .plan import Portfolio
 from .run import optimize
+from .senders import by_place, relayed
 from .solve import Persistent, Solution
 
 __all__ = ["Frontier", "concentration", "frontier", "share", "shortfall"]
@@ -111,11 +111,15 @@ def share(
     if view not in VIEWS:
         raise unknown_name("view", view, VIEWS, f"{m.spec!r}")
     _, pools, need = _market(m, product, buyer)
-    s = m.shares(scope(focal), view)
+    places = scope(focal)
+    s = m.shares(places, view)
     part = s.high if worst else np.where(np.isnan(s.value), s.high, s.value)
     part = np.where(np.isnan(part), 1.0, part)  # nothing known of a supplier: it may be the focal's
     lanes = m.lanes_of(pools)
-    return lanes, part[m.supplier[lanes]] / need
+    if view not in ("location", "control"):
+        return lanes, part[m.supplier[lanes]] / need
+    _, col, extra = relayed(m, m.pick(product, buyer), part, places if view == "control" else None)
+    return np.concatenate([lanes, col]), np.concatenate([part[m.supplier[lanes]], extra]) / need
 
 
 @objective(unit="1", metric="unmet")
@@ -142,7 +146,7 @@ def shortfall(m: Build, product: str | None = None, buyer: str | None = None) ->
 
 @objective(unit="1", metric="hhi")
 def concentration(m: Build, product: str | None = None, buyer: str | None = None) -> tuple[object, object]:
-    r"""Herfindahl-Hirschman index of what the buyers get, by country of production, in [0, 1].
+    r"""Herfindahl-Hirschman index of what the buyers get, by supplier country, in [0, 1].
 
     .. math:: \sum_c s_c^2, \qquad s_c = \frac{1}{D} \sum_{u \in c,\, b} x_{ub}
 
@@ -155,8 +159,8 @@ def concentration(m: Build, product: str | None = None, buyer: str | None = None
     product, buyer
         As in :func:`share`.
     """
-    p, pools, need = _market(m, product, buyer)
-    pair, row, lane = by_place(m, [(p, m.case.products.index(p), str(buyer), pools)])
+    _, _, need = _market(m, product, buyer)
+    pair, row, lane, amount = by_place(m, m.pick(product, buyer))
     k = len(pair)
     names = [c for _, c in pair]
     part = m.matrix.add_columns("hhi_part", k, upper=1.0, keys=lambda: names, meaning="share of a country in the need")
@@ -166,7 +170,7 @@ def concentration(m: Build, product: str | None = None, buyer: str | None = None
         k,
         np.concatenate([row, np.arange(k)]),
         np.concatenate([lane, part.at]),
-        np.concatenate([np.full(len(lane), 1.0 / need), -np.ones(k)]),
+        np.concatenate([amount / need, -np.ones(k)]),
         lower=0.0,
         upper=0.0,
         keys=lambda: names,

@@ -10,11 +10,14 @@ import numpy.typing as npt
 
 from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
+from ..metrics.markets import Places
 from ..registry import constraint
 from ..schema import VIEWS
 from .cone import add_squares
 from .levers import NOBODY
 from .model import GROUP, Build, money, number
+from .readings import Coordinates, Reading, arrived, summed
+from .senders import by_place, relayed
 
 __all__ = ["equal_burden", "governance_floor", "max_hhi", "n_minus_1", "no_decoupling"]
 
@@ -39,22 +42,13 @@ def needs(m: Build, markets: list[Market]) -> FloatArray:
     return np.array([m.case.need[pools].sum() for *_, pools in markets], dtype=np.float64)
 
 
-def by_place(m: Build, markets: list[Market]) -> tuple[list[tuple[int, str]], IntArray, IntArray]:
-    """Countries of named makers by market: ``(market, country)`` pairs, and for each of their lanes pair and column."""
-    kind = m.graph.index.nodes["kind"].to_numpy(dtype=object)
-    pair: list[tuple[int, str]] = []
-    row: list[IntArray] = []
-    col: list[IntArray] = []
-    for i, (_, _, _, pools) in enumerate(markets):
-        lanes = m.lanes_of(pools)
-        who = m.supplier[lanes]
-        lanes = lanes[(kind[who] == "producer") & ~np.isin(m.country[who], NOBODY)]
-        places, code = np.unique(m.country[m.supplier[lanes]].astype(str), return_inverse=True)
-        row.append(code + len(pair))
-        col.append(lanes)
-        pair += [(i, str(c)) for c in places]
-    none = np.zeros(0, dtype=np.int64)
-    return pair, np.concatenate([none, *row]), np.concatenate([none, *col])
+def _use(m: Build) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """What each pool uses, as the score counts it, and whether that is inferred from what arrives."""
+    found = Places(m.graph).use[0][m.pool_code]
+    used = m.graph.tables["demand"]
+    stated = set(used.loc[used["quantity"].notna(), "node"].astype(str))
+    inferred = np.array([str(x) not in stated for x in m.node[m.pool_code]], dtype=bool)
+    return np.where(np.isnan(found), m.case.need, found), inferred
 
 
 @constraint(
@@ -63,7 +57,7 @@ def by_place(m: Build, markets: list[Market]) -> tuple[list[tuple[int, str]], In
     score={"hhi": "<="},
 )
 def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None = None) -> None:
-    r"""Cap the Herfindahl-Hirschman index of what the buyers get, by country of production.
+    r"""Cap the Herfindahl-Hirschman index of what the buyers get, by supplier country.
 
     .. math:: \sum_c s_c^2 \le \theta, \qquad s_c = \frac{1}{D} \sum_{u \in c,\, b} x_{ub}
 
@@ -71,7 +65,8 @@ def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None 
     below by tangents that are added until the index is met to within 1e-6 of its scale; the plan's ``.gap`` and
     bound stay valid, since tangents only ever allow too much. Where need may stay unmet by :math:`w` (a part of
     :math:`D`), :math:`\sum_c s_c^2 \le \theta (1 - 2 w)` is asked for, which is on the safe side of
-    :math:`\theta (1 - w)^2`. The unlisted rest of the world adds to the need and is no supplier.
+    :math:`\theta (1 - w)^2`. A country supplies what its makers and its re-exporters send, as in the score by
+    location; the unlisted rest of the world adds to the need and is no supplier.
 
     Parameters
     ----------
@@ -85,7 +80,7 @@ def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None 
     cap = number("cap", cap, 0.0, 1.0, open_low=True)
     markets = [x for x in m.pick(product, buyer) if m.case.need[x[3]].sum() > 0]
     need = needs(m, markets)
-    pair, row, lane = by_place(m, markets)
+    pair, row, lane, amount = by_place(m, markets)
     k, spec = len(pair), m.spec
     market = np.array([i for i, _ in pair], dtype=np.int64)
     keys = [(markets[i][0], markets[i][2], c) for i, c in pair]
@@ -98,13 +93,19 @@ def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None 
         k,
         np.concatenate([row, np.arange(k)]),
         np.concatenate([lane, part.at]),
-        np.concatenate([1.0 / need[market[row]], -np.ones(k)]),
+        np.concatenate([amount / need[market[row]], -np.ones(k)]),
         lower=0.0,
         upper=0.0,
         keys=lambda: keys,
         say=lambda r: f"share of {pair[r][1]} in {where(markets[pair[r][0]])}",
     )
     missed = [m.missed(x[3])[0] for x in markets]
+
+    def index(x: FloatArray) -> FloatArray:
+        got = arrived(m, markets, x)
+        squares = np.bincount(market, summed(k, (row, lane, amount), x) ** 2, len(markets))
+        return np.asarray(np.divide(squares, got**2, out=np.full(len(got), np.nan), where=got > 0))
+
     m.add_rows(
         "max_hhi",
         len(markets),
@@ -117,6 +118,7 @@ def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None 
         say_dual=lambda i, d: f"0.01 less HHI in {where(markets[i])} costs {money(-d * 0.01)} a year",
         say_relax=lambda i, a: f"{spec!r} would have to allow about {min(cap + a, 1.0):.4f} in {where(markets[i])}",
         pools=lambda i: markets[i][3],
+        reading=Reading("hhi", "<=", cap, markets, index),
     )
 
 
@@ -128,12 +130,13 @@ def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None 
 def n_minus_1(
     m: Build, kappa: float = 0.5, product: Any = None, buyer: str | None = None, of: str = "deliveries"
 ) -> None:
-    r"""Without any one country of production, enough must be left.
+    r"""Without any one supplier country, enough must be left.
 
     .. math:: Q - q_c \ge \kappa D \quad \forall c
 
-    with :math:`q_c` what the plan takes from country :math:`c` (``deliveries``), or what it could take, spare capacity,
-    plants that are built and stocks included (``supply``).
+    with :math:`q_c` what the plan takes from country :math:`c` (``deliveries``: makers and re-exporters there, as in the
+    score by location), or what makers there could deliver, spare capacity, plants that are built and stocks included
+    (``supply``). :math:`D` is what the buyers use: their need without what they pass on to others.
 
     Parameters
     ----------
@@ -152,27 +155,37 @@ def n_minus_1(
     if of == "supply":
         buyer = None
     markets = m.pick(product, buyer)
-    need = needs(m, markets)
+    use, inferred = _use(m)
+    need = np.array([use[pools].sum() for *_, pools in markets], dtype=np.float64)
     spec = m.spec
     row: list[Any] = []
     col: list[Any] = []
     value: list[Any] = []
     lower: list[float] = []
     names: list[tuple[int, str]] = []
-    for i, (_, k, _, pools) in enumerate(markets):
+    none = np.zeros(0, dtype=np.int64)
+    by: Coordinates = (none, none, np.zeros(0))
+    if of == "deliveries":
+        names, own, lane, amount = by_place(m, markets)
+        by = (own, lane, amount)
+        row.append(own)
+        col.append(lane)
+        value.append(-amount)
+        for r, (i, _) in enumerate(names):
+            lanes = m.lanes_of(markets[i][3])
+            lost = m.missed(markets[i][3])
+            gone = lost[0][inferred[markets[i][3][lost[1]]]]  # use that is what arrives is less by what does not
+            row.append(np.full(len(lanes) + len(gone), r))
+            col += [lanes, gone]
+            value += [np.ones(len(lanes)), np.full(len(gone), kappa)]
+            lower.append(kappa * need[i])
+    for i, (_, k, _, pools) in enumerate(markets if of == "supply" else []):
         lanes = m.lanes_of(pools)
         places = m.country[m.supplier[lanes]].astype(str)
         known = m.rationed[m.rationed_product == k]
         for c in sorted(set(places.tolist()) - set(NOBODY)):
             r = len(names)
             names.append((i, c))
-            if of == "deliveries":
-                left = lanes[places != c]
-                row.append(np.full(len(left), r))
-                col.append(left)
-                value.append(np.ones(len(left)))
-                lower.append(kappa * need[i])
-                continue
             limit = m.availability[known]
             lower.append(kappa * need[i] - float(limit[m.country[known] != c].sum()))
             if m.projects is not None and m.candidates is not None:
@@ -185,6 +198,18 @@ def n_minus_1(
                 row.append(np.full(len(pools), r))
                 col.append(m.stock.at[pools])
                 value.append(np.ones(len(pools)))
+
+    def left(x: FloatArray) -> FloatArray:
+        top = np.zeros(len(markets))
+        np.maximum.at(top, at, summed(len(names), by, x))
+        below = need.copy()
+        for i, (*_, pools) in enumerate(markets):
+            lost = m.missed(pools)
+            below[i] -= float(x[lost[0]] @ inferred[pools[lost[1]]])
+        return np.asarray(
+            np.divide(arrived(m, markets, x) - top, below, out=np.full(len(below), np.nan), where=below > 0)
+        )
+
     at = np.array([i for i, _ in names], dtype=np.int64)
     m.add_rows(
         "n_minus_1",
@@ -206,6 +231,7 @@ def n_minus_1(
             f"in {where(markets[names[r][0]])}"
         ),
         pools=lambda r: markets[names[r][0]][3],
+        reading=Reading("n_minus_1_gross", ">=", kappa, markets, left) if of == "deliveries" else None,
     )
 
 
@@ -248,6 +274,17 @@ def no_decoupling(
     markets = m.pick(product, buyer)
     need = needs(m, markets)
     row, col, value = m.share_rows(markets, floor, s[m.supplier])
+    on = m.share_rows(markets, 1.0, s[m.supplier])
+    if view in ("location", "control"):
+        own = relayed(m, markets, s, places if view == "control" else None)
+        row, col, value = (np.concatenate([a, b]) for a, b in zip((row, col, value), own, strict=True))
+        on = tuple(np.concatenate([a, b]) for a, b in zip(on, own, strict=True))  # type: ignore[assignment]
+
+    def part(x: FloatArray) -> FloatArray:
+        got = arrived(m, markets, x)
+        amount = summed(len(markets), on, x)
+        return np.asarray(np.divide(amount, got, out=np.full(len(got), np.nan), where=got > 0))
+
     spec = m.spec
     m.add_rows(
         "no_decoupling",
@@ -268,6 +305,7 @@ def no_decoupling(
             f"in {where(markets[i])}"
         ),
         pools=lambda i: markets[i][3],
+        reading=Reading("focal_share", ">=", floor, markets, part, view, places),
     )
 
 

@@ -30,17 +30,35 @@ _ROUNDS = 30
 
 
 def protect(
-    m: Build, markets: list[Market], value: FloatArray, high: FloatArray, gamma: float
+    m: Build,
+    markets: list[Market],
+    value: FloatArray,
+    high: FloatArray,
+    gamma: float,
+    own: tuple[IntArray, IntArray, FloatArray] | None = None,
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    """Columns and rows of the budget of uncertainty (Bertsimas and Sim, 2004); what they add to each market's row."""
+    """Columns and rows of the budget of uncertainty (Bertsimas and Sim, 2004); what they add to each market's row.
+
+    ``own`` are the coordinates of kept re-exports in the row (:func:`supplyrisk.portfolio.senders.relayed`): what a
+    re-exporter sends that counts as its own is as uncertain as the re-exporter, not as the makers behind it.
+    """
     row: list[int] = []
     col: list[int] = []
     coefficient: list[float] = []
     spread, spec = high - value, m.spec
     for i, (p, k, b, pools) in enumerate(markets):
         lanes = m.lanes_of(pools)
-        lanes = lanes[spread[m.supplier[lanes]] > 0]
-        who, at = np.unique(m.supplier[lanes], return_inverse=True)
+        key, at_col, part = [m.supplier[lanes]], [lanes], [np.ones(len(lanes))]
+        if own is not None and k in m.sent:
+            s = m.sent[k]
+            mine = np.flatnonzero(np.isin(s.keep.at, own[1][own[0] == i]))
+            mix = s.mix[mine].tocoo()
+            key += [s.relay[mine], mix.col.astype(np.int64)]
+            at_col += [s.keep.at[mine], s.keep.at[mine][mix.row]]
+            part += [np.ones(len(mine)), -mix.data]
+        who_of, cols, parts = np.concatenate(key), np.concatenate(at_col), np.concatenate(part)
+        open_ = spread[who_of] > 0
+        who, at = np.unique(who_of[open_], return_inverse=True)
         n = len(who)
         names = [(p, b, str(v)) for v in m.node[who]]
         size = float(m.size[k])
@@ -62,8 +80,8 @@ def protect(
             "protection",
             n,
             np.concatenate([at, np.arange(n), np.arange(n)]),
-            np.concatenate([lanes, q.at, np.full(n, z.start)]),
-            np.concatenate([-spread[m.supplier[lanes]], np.ones(n), np.ones(n)]),
+            np.concatenate([cols[open_], q.at, np.full(n, z.start)]),
+            np.concatenate([-(spread[who_of] * parts)[open_], np.ones(n), np.ones(n)]),
             lower=0.0,
             scale=size,
             keys=lambda names=names: names,

@@ -73,6 +73,8 @@ class Rows:
     say_relax: Callable[[int, float], str] | None = None
     say: Callable[[int], str] | None = None
     pools: Callable[[int], IntArray] | None = None
+    # How the block reads in units of a metric (readings.py), where it bounds one of the score.
+    reading: Any = None
     _keys: list[Any] | None = None
 
     @property
@@ -233,7 +235,7 @@ class Matrix:
         spec : Spec, optional
             The user's own words, where the block comes from them.
         **words
-            ``say``, ``say_dual``, ``say_relax``, ``pools``: see :class:`Rows`.
+            ``say``, ``say_dual``, ``say_relax``, ``pools``, ``reading``: see :class:`Rows`.
 
         Returns
         -------

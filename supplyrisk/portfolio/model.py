@@ -118,6 +118,12 @@ class Build:
     years: tuple[int, ...] | None = None
     stock: Columns | None = None
     stock_known: FloatArray | None = None
+    # Kept re-exports (senders.py): by product, their nodes, products of which buyers are looked at one by one.
+    sent: dict[int, Any] = field(default_factory=dict)
+    still: set[int] = field(default_factory=set)
+    apart: set[int] = field(default_factory=set)
+    settling: bool = False
+    places: Any = None
     spec: Any = None
     _shares: dict[tuple[Any, str], NodeShares] = field(default_factory=dict)
     _model: Any = None

@@ -15,10 +15,11 @@ from ..graph import SupplyGraph
 from ..jurisdictions import scope
 from . import tables
 from .explain import binding_rows, dual_table
-from .kept import carried, hosted
+from .kept import carried, uses
 from .matrix import Compiled
 from .model import GROUP, Build, money
 from .options import RECYCLER
+from .readings import counted, entering
 from .reserves import stock_table
 from .solve import Solution
 from .tables import NOISE
@@ -101,7 +102,22 @@ class Portfolio:
         """Every delivery the plan could choose from, and the focal part of it in each view of the plan's shares."""
         out = tables.offers(self._build, self._solution.x)
         for focal, view in self.focal:
-            out[f"share {'+'.join(focal)} ({view})"] = _lane_shares(self._build, focal, view)
+            out[f"share {'+'.join(focal)} ({view})"] = _flag(self._build, focal, view)[self._build.supplier]
+        return out
+
+    @cached_property
+    def re_exports(self) -> pd.DataFrame:
+        """Kept re-exports that a constraint by location counts by themselves: how much at most, and what the plan keeps.
+
+        ``share <focal> (<view>)`` is what a unit adds to the focal part over that of its makers.
+        """
+        out = tables.re_exports(self._build, self._solution.x)
+        for focal, view in self.focal:
+            extra = [np.zeros(0)]
+            for s in self._build.sent.values():
+                flag = _flag(self._build, focal, view)
+                extra.append(flag[s.relay] - s.mix @ flag)
+            out[f"share {'+'.join(focal)} ({view})"] = np.concatenate(extra)
         return out
 
     @cached_property
@@ -185,6 +201,13 @@ class Portfolio:
         return stock_table(self._build, self._solution.x)
 
     @cached_property
+    def readings(self) -> pd.DataFrame:
+        """Every bound on a metric: ``model``, the constraint's own expression, beside ``score``, that of :attr:`graph`."""
+        from .readings import readings
+
+        return readings(self)
+
+    @cached_property
     def graph(self) -> SupplyGraph:
         """The graph with the plan carried out: its links, its plants, and what it takes from others."""
         return plan_graph(self._build, self._solution.x)
@@ -227,10 +250,9 @@ class Portfolio:
         A row per product, buyer (the group and every pool), focal and view: ``before`` and ``after`` with their
         bounds, and ``model``, the share as the optimiser counted it. ``before`` is measured on the input graph and
         ``after`` on :attr:`graph`, both as the score does: by location, a pool that passes goods on is where it
-        stands. ``before_made`` attributes today's deliveries to who makes them. ``model`` counts makers; it differs from
-        ``after`` by location where kept deliveries pass through re-exporters, in the views of ownership where a
-        re-exporter stands in the focal and is kept in part (``model`` is then the higher), and by origin where the plan
-        changes the upstream mixes that the cap was linearised at.
+        stands, and goods count where they enter the group; in the other views the group is the mean of its buyers.
+        ``before_made`` attributes today's deliveries to who makes them. ``model`` counts the plan's deliveries with the
+        shares of the input graph; it differs from ``after`` by origin only, where the plan changes the upstream mixes.
         """
         return _share_table(self)
 
@@ -335,20 +357,21 @@ def market_shares(graph: SupplyGraph, pools: list[str], focal: Any, view: str) -
     return pd.DataFrame(out, index=pd.Index(pools, name="pool"))
 
 
-def _lane_shares(m: Build, focal: Any, view: str) -> FloatArray:
-    """Focal part of each delivery as a cap counts it."""
+def _flag(m: Build, focal: Any, view: str) -> FloatArray:
+    """Focal part of each node as a cap counts it."""
     s = m.shares(focal, view)
     flag = np.where(np.isnan(s.value), s.high, s.value)
-    flag = np.where(np.isnan(flag), 1.0, flag)
-    part = flag[m.supplier]
-    return part + hosted(m, flag) if view in ("location", "control") else part
+    return np.where(np.isnan(flag), 1.0, flag)
 
 
 def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None) -> pd.DataFrame:
     m = p._build
     case = m.case
     pools = case.graph.index.nodes["node"].to_numpy(dtype=object)[case.pool].tolist()
-    x = p._solution.x[: m.n_lanes]
+    whole = p._solution.x
+    x = whole[: m.n_lanes]
+    taken = uses(m, whole)
+    fed = carried(m, taken.flow, taken.outbid, whole)[0]
     rows: list[dict[str, Any]] = []
     for focal, view in which if which is not None else p.focal:
         direct = market_shares(case.graph, pools, focal, view)
@@ -360,8 +383,7 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
             part = np.where(np.isnan(part), 0.0 if name == "low" else s.high[m.base_supplier], part)
             base[name] = np.bincount(case.base_pool, case.base * part, len(pools))
         made = pd.DataFrame(base, index=direct.index)
-        coefficient = _lane_shares(m, focal, view)
-        model = np.bincount(m.pool, x * coefficient, len(pools))
+        flag = _flag(m, focal, view)
         got = np.bincount(m.pool, x, len(pools))
         for k, product in enumerate(case.products):
             mine = np.flatnonzero(case.pool_product == k)
@@ -380,8 +402,14 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
                     total = float(w.sum())
                     for name, tag in (("value", ""), ("low", "_low"), ("high", "_high")):
                         row[label + tag] = float(w @ part[name].to_numpy(dtype=float)) / total if total > 0 else np.nan
-                total = float(got[sel].sum())
-                row["model"] = float(model[sel].sum() / total) if total > 0 else np.nan
+                    if buyer == GROUP and view == "location" and label != "before_made":
+                        where = case.graph if label == "before" else p.graph
+                        row |= _entering(where, [pools[i] for i in sel], focal, label)
+                whole_group = buyer == GROUP and view != "location"
+                parts = [np.array([i]) for i in sel.tolist()] if whole_group else [sel]
+                each = np.array([counted(m, fed, flag, i) for i in parts])
+                weight = np.array([float(got[i].sum()) for i in parts]) * ~np.isnan(each)
+                row["model"] = float(np.nan_to_num(each) @ weight / weight.sum()) if weight.sum() > 0 else np.nan
                 rows.append(row)
     return pd.DataFrame(
         rows,
@@ -400,6 +428,14 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
             "model",
         ],
     )
+
+
+def _entering(graph: SupplyGraph, pools: list[str], focal: Any, label: str) -> dict[str, float]:
+    """Focal share by location of what enters several pools, value and bounds."""
+    s = node_shares(graph, focal, "location")
+    value = np.where(np.isnan(s.value), s.high, s.value)
+    parts = (("", value), ("_low", np.nan_to_num(s.low)), ("_high", s.high))
+    return {label + tag: entering(graph, pools, part) for tag, part in parts}
 
 
 def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
@@ -424,21 +460,11 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     SupplyGraph
     """
     case, base = m.case, m.graph
-    flow = x[: m.n_lanes]
-    flow = np.where(flow > NOISE * m.size[m.lane_product], flow, 0.0)
+    taken = uses(m, x)
+    flow, used, from_spare, outbid = taken.flow, taken.used, taken.spare, taken.outbid
     ids = m.node
     ix = base.index
     nodes, links, holdings = (base.tables[t].copy() for t in ("nodes", "links", "holdings"))
-    used = np.bincount(m.supplier[m.project < 0], flow[m.project < 0], ix.n)
-    today = m.availability_parts["today"]
-    extra = np.maximum(used - today, 0.0)
-    spare = m.availability_parts.get("spare", np.zeros(ix.n))
-    spare = spare + m.availability_parts.get("recycled", 0.0)
-    for node_at, new_at in m.raised:  # where a constraint says how much of it is new output
-        spare[node_at] = x[new_at]
-    from_spare = np.minimum(extra, spare)
-    outbid = extra - from_spare
-
     # Links of older vintages go with the newest: the plan replaces the relation.
     supplier = links["supplier"].astype("object").to_numpy()
     buyer = links["buyer"].astype("object").to_numpy()
@@ -455,7 +481,7 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     own = product == node_product[dst]
     in_scope = np.isin(product, case.products)
     into = group[dst] & own & in_scope
-    fed, left, relaying = carried(m, flow, outbid)
+    fed, left, relaying, outbid = carried(m, flow, outbid, x)
     quantity = links["quantity"].astype(float).to_numpy()
     current = pd.DataFrame({"s": supplier, "b": buyer, "p": product, "y": links["year"].astype(float).fillna(-1)})
     newest = ~current.sort_values("y", kind="stable").duplicated(["s", "b", "p"], keep="last").reindex(current.index)

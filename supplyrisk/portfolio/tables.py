@@ -10,7 +10,7 @@ import pandas as pd
 
 from .model import Build
 
-__all__ = ["availability", "costs", "decisions", "needs", "offers", "plants"]
+__all__ = ["availability", "costs", "decisions", "needs", "offers", "plants", "re_exports"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -57,6 +57,27 @@ def offers(m: Build, x: FloatArray, taken: BoolArray | None = None) -> pd.DataFr
             "grade": m.lane_grade[at],
         }
     )
+
+
+def re_exports(m: Build, x: FloatArray) -> pd.DataFrame:
+    """Kept re-exports that the model counts by themselves."""
+    names, units = _names(m)
+    frames = [
+        pd.DataFrame(
+            {
+                "product": names[k],
+                "re_exporter": m.node[s.relay],
+                "country": m.country[s.relay],
+                "buyer": m.pool_country[s.pool],
+                "most": s.most,
+                "quantity": x[s.keep.at],
+                "unit": units[k],
+            }
+        )
+        for k, s in m.sent.items()
+    ]
+    columns = ["product", "re_exporter", "country", "buyer", "most", "quantity", "unit"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
 def decisions(m: Build, x: FloatArray) -> pd.DataFrame:

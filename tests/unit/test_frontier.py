@@ -28,6 +28,7 @@ from supplyrisk.portfolio import (
 from supplyrisk.portfolio.arrays import complete, live_model
 from supplyrisk.portfolio.cone import add_squares
 from supplyrisk.portfolio.matrix import Columns, Matrix
+from supplyrisk.portfolio.readings import AS_ONE, as_one
 from supplyrisk.portfolio.solve import Persistent, solve
 
 P, BUYERS = "gallium.refined", ("JPN", "USA")
@@ -94,9 +95,9 @@ def test_two_aims_leave_no_point_that_another_betters(g: SupplyGraph) -> None:
     for a, b in itertools.permutations(table, 2):
         assert not ((a <= b).all() and (a < b - 1e-6 * np.abs(b)).any())
     plan = both.plan(len(both) - 1)
-    part = plan.decisions.groupby("country")["quantity"].sum() / plan.needs["need"].sum()
-    named = part.drop(index=[c for c in part.index if c == "ROW"])
-    assert (named**2).sum() <= table[-1, 2] + 1e-5
+    ruler = as_one(plan.graph, plan.written["buyers"])
+    found = sr.score(ruler, by=["product", "coalition"], coalition=AS_ONE, metrics=["hhi"])["hhi"]
+    assert found.xs(P, level="product").iloc[0] == pytest.approx(table[-1, 2], abs=1e-5)
 
 
 def test_unmet_need_against_dependence(g: SupplyGraph) -> None:

@@ -1,0 +1,240 @@
+"""What a constraint reads on the plan, and what the score reads on the plan's graph: they are the same number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .. import control, exposure
+from ..graph import SupplyGraph
+from ..metrics import concentration_ratio, score
+from ..metrics.mix import Mix
+from .model import GROUP, Build
+
+if TYPE_CHECKING:
+    from .plan import Portfolio
+
+__all__ = ["AS_ONE", "Reading", "as_one", "counted", "readings"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Market = tuple[str, int, str, IntArray]
+Coordinates = tuple[IntArray, IntArray, FloatArray]
+# Coalition under which the score looks at the buyers as one.
+AS_ONE = "(the buyers of the plan)"
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """How a constraint's block reads on a solution, and which metric of the score it bounds.
+
+    Attributes
+    ----------
+    metric : str
+        Column of the score, or ``cr1`` and ``n_suppliers`` with their parameters.
+    sense : {"<=", ">="}
+        Which way it is bounded.
+    limit : float
+        The bound.
+    markets : list of tuple
+        Where it holds.
+    value : callable
+        From a solution to the expression of each market, in the metric's unit.
+    view : str
+        View of the score.
+    focal : tuple of str, optional
+        Where the metric has a focal.
+    rule : str
+        What counts as control.
+    worst : bool
+        Whether the upper bound of each supplier's part is counted.
+    least : float
+        Part of the market from which a supplier counts.
+    """
+
+    metric: str
+    sense: str
+    limit: float
+    markets: list[Market]
+    value: Callable[[FloatArray], FloatArray]
+    view: str = "location"
+    focal: tuple[str, ...] | None = None
+    rule: str = "majority"
+    worst: bool = False
+    least: float = 0.0
+
+
+def arrived(m: Build, markets: list[Market], x: FloatArray) -> FloatArray:
+    """What each market gets."""
+    return np.array([float(x[m.lanes_of(pools)].sum()) for *_, pools in markets], dtype=np.float64)
+
+
+def summed(n: int, at: Coordinates, x: FloatArray) -> FloatArray:
+    """Coordinates (row, column, value) times a solution, by row."""
+    row, col, value = at
+    return np.asarray(np.bincount(row, value * x[col], n), dtype=np.float64)
+
+
+def _suppliers(least: float) -> Callable[[Mix], FloatArray]:
+    def n_suppliers(mix: Mix) -> FloatArray:
+        """Named suppliers that deliver at least a part of the market."""
+        return mix.count(mix.known >= least * mix.total[mix.market] * (1.0 - 1e-7))
+
+    return n_suppliers
+
+
+def _largest(mix: Mix) -> FloatArray:
+    """Share of the largest named supplier."""
+    return np.asarray(concentration_ratio(mix, 1), dtype=np.float64)
+
+
+def as_one(graph: SupplyGraph, buyers: tuple[str, ...]) -> SupplyGraph:
+    """The graph with the buyers as a coalition, so that the score can look at them as one."""
+    roll = pd.DataFrame({"coalition": AS_ONE, "country": list(buyers), "role": "member", "grade": "assumption"})
+    roll["valid_from"] = "1900"
+    both = pd.concat([graph.tables["memberships"], roll], ignore_index=True)
+    return graph.replace(note="the buyers as one", memberships=both)
+
+
+def _lines(graph: SupplyGraph, pools: BoolArray, product: str) -> IntArray:
+    """Links that bring a product to some pools from outside them."""
+    ix = graph.index
+    traded = ix.links["product"].to_numpy(dtype=object)
+    return np.flatnonzero(pools[ix.dst] & ~pools[ix.src] & (traded == product))
+
+
+def entering(graph: SupplyGraph, pools: list[str], part: FloatArray) -> float:
+    """Mean of a part over what enters some pools of one product, weighed by quantity; NaN where nothing does."""
+    ix = graph.index
+    code = ix.position.get_indexer(pd.Index(pools, dtype=object))
+    inside = np.zeros(ix.n, dtype=bool)
+    inside[code[code >= 0]] = True
+    product = str(ix.nodes["product"].to_numpy(dtype=object)[code[0]])
+    at = _lines(graph, inside, product)
+    q = np.nan_to_num(ix.quantity[at])
+    return float(q @ part[ix.src[at]] / q.sum()) if q.sum() > 0 else np.nan
+
+
+def _scored(plan: Portfolio, graph: SupplyGraph, r: Reading) -> FloatArray:
+    """The metric of each market on a graph with the buyers as a coalition."""
+    m = plan._build
+    if r.metric == "focal_share" and (r.rule != "majority" or r.worst):
+        return _by_lines(m, graph, r)
+    if r.metric == "cr1":
+        column: Any = _largest
+    elif r.metric == "n_suppliers":
+        column = _suppliers(r.least)
+    else:
+        column = r.metric
+    focal = r.focal if r.focal is not None else "CHN"
+    out = np.full(len(r.markets), np.nan)
+    for group in (True, False):
+        at = [i for i, (_, _, b, _) in enumerate(r.markets) if (b == GROUP) == group]
+        if not at:
+            continue
+        if group and r.metric == "focal_share" and r.view != "location":
+            out[at] = _mean_of_buyers(plan, graph, r, [r.markets[i] for i in at])
+            continue
+        who: dict[str, Any] = {"by": ["product", "buyer"]}
+        if group:
+            who = {"by": ["product", "coalition"], "coalition": AS_ONE}
+        frame = score(graph, focal, view=r.view, metrics=[column], **who)
+        found = frame.droplevel(["focal", "view"]).iloc[:, 0]
+        for i in at:
+            p, _, b, _ = r.markets[i]
+            key = (p, AS_ONE if group else b)
+            out[i] = float(found.loc[key]) if key in found.index else np.nan
+    return out
+
+
+def _mean_of_buyers(plan: Portfolio, graph: SupplyGraph, r: Reading, markets: list[Market]) -> FloatArray:
+    """The score of each buyer, weighed by what the plan brings it: goods that leave the group and return count once."""
+    assert r.focal is not None
+    m, x = plan._build, plan._solution.x
+    frame = score(graph, r.focal, view=r.view, by=["product", "buyer"])
+    found = frame.droplevel(["focal", "view"])["focal_share"]
+    out = np.full(len(markets), np.nan)
+    for i, (p, _, _, pools) in enumerate(markets):
+        got = np.array([float(x[m.lanes_of(np.array([b]))].sum()) for b in pools.tolist()])
+        keys = [(p, str(m.pool_country[b])) for b in pools.tolist()]
+        each = np.array([float(found.loc[k]) if k in found.index else np.nan for k in keys])
+        if np.isnan(each[got > 0]).any() and not np.isnan(each[got > 0]).all():
+            # Of a buyer of whom no supplier's owner is on record the score says nothing; in the group's value it counts.
+            one = [_by_lines(m, graph, replace(r, markets=[(p, 0, "", np.array([b]))]))[0] for b in pools.tolist()]
+            each = np.where(np.isnan(each), one, each)
+        if got.sum() > 0:
+            out[i] = float(got[got > 0] @ each[got > 0] / got.sum())
+    return out
+
+
+def _by_lines(m: Build, graph: SupplyGraph, r: Reading) -> FloatArray:
+    """Focal share over the supply lines, where the score has no such column: another rule of control, upper bounds."""
+    assert r.focal is not None
+    if r.view == "origin":
+        frame = exposure.exposure(graph, r.focal, "location")
+        value, high = (frame[c].to_numpy(dtype=float) for c in ("linear", "linear_high"))
+    else:
+        value, _, high = control.focal_share(graph, r.focal, r.view, rule=r.rule)  # type: ignore[arg-type]
+    part = high if r.worst else np.where(np.isnan(value), high, value)
+    part = np.where(np.isnan(part), 1.0, part)
+    names = m.node[m.pool_code]
+    return np.array([entering(graph, names[pools].tolist(), part) for *_, pools in r.markets], dtype=np.float64)
+
+
+def readings(plan: Portfolio) -> pd.DataFrame:
+    """Every bound on a metric of the score, as the model counts it and as the score measures it on the plan's graph.
+
+    Parameters
+    ----------
+    plan : Portfolio
+        A plan.
+
+    Returns
+    -------
+    DataFrame
+        A row per constraint and market: ``constraint, product, buyer, view, metric, sense, limit, model, score``.
+        ``model`` is the constraint's own expression at the solution; ``score`` what :func:`supplyrisk.score` finds on
+        :attr:`Portfolio.graph` for the buyer, or for the group as one buyer (goods count where they enter it). The two
+        are equal up to the solver's tolerance; by ``origin`` only at the mixes that the constraint assumes. NaN where
+        the score is undefined, e.g. of a market that gets nothing.
+    """
+    columns = ["constraint", "product", "buyer", "view", "metric", "sense", "limit", "model", "score"]
+    m, x = plan._build, plan._solution.x
+    blocks = [b for b in m.matrix.rows if b.reading is not None]
+    if not blocks:
+        return pd.DataFrame(columns=columns)
+    graph = as_one(plan.graph, m.case.buyers)
+    rows: list[dict[str, Any]] = []
+    for block in blocks:
+        r: Reading = block.reading
+        mine, theirs = r.value(x), _scored(plan, graph, r)
+        for i, (p, _, b, _) in enumerate(r.markets):
+            rows.append(
+                {
+                    "constraint": repr(block.spec),
+                    "product": p,
+                    "buyer": b,
+                    "view": r.view,
+                    "metric": r.metric,
+                    "sense": r.sense,
+                    "limit": r.limit,
+                    "model": float(mine[i]),
+                    "score": float(theirs[i]),
+                }
+            )
+    return pd.DataFrame(rows, columns=columns)
+
+
+def counted(m: Build, fed: pd.DataFrame, part: FloatArray, pools: IntArray) -> float:
+    """A part of senders over what a plan brings to some pools from outside them; NaN where nothing comes."""
+    inside = np.zeros(m.graph.index.n, dtype=bool)
+    inside[m.pool_code[pools]] = True
+    at = inside[fed["dst"].to_numpy()] & ~inside[fed["src"].to_numpy()]
+    q = fed["quantity"].to_numpy(dtype=float)[at]
+    return float(q @ part[fed["src"].to_numpy()[at]] / q.sum()) if q.sum() > 0 else np.nan
