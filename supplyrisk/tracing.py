@@ -7,6 +7,7 @@ its inputs, weighted by value (``linear``) or by the worst of those it cannot do
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ import pandas as pd
 from .errors import Problem, SchemaError, unknown_name
 from .graph import GraphIndex, SupplyGraph
 from .kernels import solve_absorbing
+from .ordering import look_up
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -29,6 +31,8 @@ BoolArray = npt.NDArray[np.bool_]
 Mode = Literal["linear", "bottleneck"]
 _TOLERANCE = 1e-13
 _SWEEPS = 60
+# A mix of so small a part of a segment's flow is none.
+_MASS = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -420,6 +424,54 @@ def _held(plan: Plan, mine: FloatArray, floor: FloatArray, x: FloatArray, inputs
     return np.asarray(solve_absorbing(w.tocsr(), b.reshape(-1, 1), (1 - mine).reshape(-1, 1))[:, 0])
 
 
+def _best_mixes(
+    ix: GraphIndex, lo: FloatArray, more: FloatArray, free: BoolArray, sign: float, unknown: float
+) -> Callable[[FloatArray], FloatArray]:
+    """Largest (smallest) mean of each segment when each share's amount may be anything from ``lo`` to ``lo + more``.
+
+    The best mean t takes all of the suppliers above it and the least of the others (Dinkelbach 1967): guess t, mix so,
+    and the mean found is the next guess. It rises, and ends after a few steps; no sort. The last sweep's is the guess.
+    """
+    k = len(ix.segment_start)
+
+    def add(y: FloatArray) -> FloatArray:
+        return np.bincount(ix.segment, y, k).astype(np.float64, copy=False)
+
+    least = add(lo)
+    most = least + add(more)
+    told = most > _MASS
+    loose = np.flatnonzero(free)  # a supplier without a limit can be as good as all
+    owner, head = np.unique(ix.segment[loose], return_index=True)
+    guess = np.full(k, -np.inf)
+
+    def mixed(x: FloatArray) -> FloatArray:
+        nonlocal guess
+        e = sign * look_up(x, ix.src)
+        base = add(lo * e)
+        t = guess
+        for step in range(100):
+            w = more * (e >= look_up(t, ix.segment))
+            mass = least + add(w)
+            w *= e
+            part = base + add(w)
+            new = np.divide(part, mass, out=np.full(k, -np.inf), where=mass > _MASS)
+            if step:
+                rise = float(np.max(np.subtract(new, t, out=np.zeros(k), where=np.isfinite(t)), initial=0.0))
+                t = np.maximum(new, t)
+                if rise <= 1e-15:
+                    break
+            else:  # a guess of an earlier sweep may be too high to be reached: begin at the mix of all
+                lost = told & ~(mass > _MASS)
+                t = np.where(lost, np.divide(base + add(more * e), most, out=new.copy(), where=lost), new)
+        guess = t
+        if len(loose):
+            t = t.copy()
+            t[owner] = np.maximum(t[owner], np.maximum.reduceat(e[loose], head))
+        return np.clip(np.where(np.isfinite(t), sign * t, unknown), 0.0, 1.0)
+
+    return mixed
+
+
 def flow_bounds(
     graph: SupplyGraph, own: FloatArray, mode: Mode, *, high: bool, weights: FloatArray | None = None, sweeps: int = 60
 ) -> FloatArray:
@@ -461,25 +513,7 @@ def flow_bounds(
         size = np.add.reduceat(hi, ix.segment_start)[ix.segment]
         lo, hi = (np.divide(x, size, out=np.zeros_like(x), where=size > 0) for x in (lo, hi))
     order = plan.order
-    sign = 1.0 if high else -1.0
-
-    def mixed(x: FloatArray) -> FloatArray:
-        """Largest (smallest) share-weighted mean of each segment: the most exposed at one end, the rest at the other."""
-        e = sign * x[ix.src]
-        by = np.lexsort((-e, ix.segment))
-        e, base = e[by], lo[by]
-        more = (hi - lo)[by]
-
-        def running(y: FloatArray) -> FloatArray:
-            c = np.cumsum(y)
-            return np.asarray(c - (c - y)[ix.segment_start][ix.segment])
-
-        mass = np.add.reduceat(base, ix.segment_start)[ix.segment] + running(more)
-        part = np.add.reduceat(base * e, ix.segment_start)[ix.segment] + running(more * e)
-        ratio = np.divide(part, mass, out=np.full_like(part, -np.inf), where=mass > 1e-9)
-        ratio = np.where(free[by], np.maximum(ratio, e), ratio)
-        best = np.maximum.reduceat(ratio, ix.segment_start)
-        return np.clip(np.where(np.isfinite(best), sign * best, unknown), 0.0, 1.0)
+    mixed = _best_mixes(ix, lo, hi - lo, free, 1.0 if high else -1.0, unknown)
 
     x = np.full(plan.n, unknown)
     for _ in range(sweeps):
