@@ -290,10 +290,13 @@ def convert_units(frame: pd.DataFrame, spec: Table, products: pd.DataFrame) -> t
                 continue
         scale[np.asarray(rows)] = k
     frame = frame.drop(columns=extra)
-    for q in spec.quantities:
-        power = 1.0 if q.unit in ("product", "product_total") else -1.0 if q.unit == "USD/product" else 0.0
+    powers = {"product": 1.0, "product_total": 1.0, "USD/product": -1.0}
+    own_columns = {c for q in spec.quantities for c in (q.name, q.low, q.high)}
+    plain = [(c.unit, (c.name,)) for c in spec.columns if c.name not in own_columns and c.unit == "product"]
+    for unit, names in [*((q.unit, (q.name, q.low, q.high)) for q in spec.quantities), *plain]:
+        power = powers.get(unit, 0.0)
         if power:
-            for c in (q.name, q.low, q.high):
+            for c in names:
                 if c in frame.columns:
                     numeric = pd.to_numeric(frame[c], errors="coerce")
                     unread = numeric.isna() & frame[c].notna()

@@ -104,6 +104,10 @@ class Build:
                 positive.add(row["product"])
                 rest.append(found)
         self.production = pd.concat([listed, pd.DataFrame(rest)], ignore_index=True)
+        self.production = self.production.reindex(
+            columns=list(dict.fromkeys([*self.production.columns, "inside", "rest_low", "rest_high"]))
+        )
+        self.production["inside"] = self.production["inside"].astype("object")
         self._bound_by_rest()
         latest = self.production.sort_values("year", kind="stable").drop_duplicates("node", keep="last")
         self.made = latest.set_index("node")
@@ -129,6 +133,8 @@ class Build:
             "quantity": value,
             "low": np.nan if np.isnan(low) else max(0.0, min(low, value)),
             "high": np.nan if np.isnan(high) else max(high, value),
+            "rest_low": np.nan if np.isnan(low) else max(0.0, min(low, value)),
+            "rest_high": np.nan if np.isnan(high) else max(high, value),
             "grade": max(total["grade"] or GRADES[-1], "B", key=_rank),
             "note": "world total less the listed producers",
         }
@@ -141,6 +147,7 @@ class Build:
         inside = p["quantity"].isna() & p["high"].isna() & p["missing"].isin(["not_available", "unknown"])
         inside &= p["country"] != "ROW"
         p["high"] = p["high"].where(~inside, p["product"].map(top).astype(float))
+        p["inside"] = p["inside"].mask(inside & p["high"].notna(), p["product"].astype(str) + "@ROW")
 
     # ------------------------------------------------------------------ links
 
@@ -284,6 +291,7 @@ class Build:
         frame = frame.assign(what="output", quantity=np.nan, missing="unknown", grade="assumption")
         rest = (frame["product"] + "@ROW").map(self.made["high"].fillna(self.made["quantity"])).astype(float)
         frame["high"] = rest.where(~(rest < frame["low"]))
+        frame["inside"] = (frame["product"] + "@ROW").astype("object").where(frame["high"].notna(), None)
         self.production = pd.concat([self.production, frame], ignore_index=True)
         self.made = pd.concat([self.made, frame.set_index("node")])
 

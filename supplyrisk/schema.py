@@ -193,6 +193,24 @@ TABLES: dict[str, Table] = {
                 _c("site", "plant or firm, where the node is finer than the country"),
                 _c("kind", "what the node does", nullable=False, choices=NODE_KINDS),
                 _c("firm", "operating firm"),
+                _c(
+                    "inside",
+                    "residual product@ROW that the node lies inside: what those inside it and it make adds up to one total",
+                ),
+                _c(
+                    "rest_low",
+                    "of a residual: lower bound of all it stands for, those inside it included",
+                    dtype="float",
+                    unit="product",
+                    minimum=0.0,
+                ),
+                _c(
+                    "rest_high",
+                    "of a residual: upper bound of all it stands for, those inside it included",
+                    dtype="float",
+                    unit="product",
+                    minimum=0.0,
+                ),
                 _PANEL_YEAR,
             ),
             (

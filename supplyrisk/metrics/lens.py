@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from ..graph import SupplyGraph
+    from .joint import Rest
 
 __all__ = ["HEADLINE_GRADES", "Lens", "Lines", "Recipe", "lens", "line_mix", "recipe", "scope_label"]
 
@@ -187,6 +188,8 @@ class Lines:
         Use by (market, country), for the net form of N-1; None where each market has one user.
     outsiders : float
         Use within the market of a country that is not among the users: 0, or NaN where unknown.
+    rest : Rest, optional
+        Which lines share a residual.
     """
 
     keys: pd.DataFrame
@@ -204,6 +207,7 @@ class Lines:
     demand_high: FloatArray
     users: pd.Series | None = None
     outsiders: float = np.nan
+    rest: Rest | None = None
 
     @property
     def n(self) -> int:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..accounts import latest
 from ..errors import Problem, SchemaError, unknown_name
+from .joint import rest_of
 from .lens import HEADLINE_GRADES, Lines
 from .mix import FloatArray, IntArray
 
@@ -288,18 +289,20 @@ def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
     column = "capacity" if market == "capacity" else "output"
     rows = ix.nodes.iloc[pick]
     q, lo, hi = graph.interval("nodes", column, rows)
+    q = _stand_in(q, lo, hi, rows, f"{column}_")
     lines = Lines(
         keys=keys,
         market=codes.astype(np.int64),
         node=pick.astype(np.int64),
         row=pick.astype(np.int64),
         links=False,
-        quantity=_stand_in(q, lo, hi, rows, f"{column}_"),
+        quantity=q,
         low=lo,
         high=hi,
         graded=_grade(rows, f"{column}_grade"),
         source=_source(rows, f"{column}_source"),
         users=users,
+        rest=rest_of(graph, rows, codes.astype(np.int64), len(keys), q, lo) if column == "output" else None,
         **demand,
     )
     return Market(lines, keys)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
+from .joint import split_rest
 from .lens import Lens, Lines, Recipe, recipe
 from .mix import FloatArray, IntArray, Mix
 
@@ -85,7 +86,14 @@ def _block(lines: Lines, first: int, last: int) -> tuple[Lines, slice]:
         k: getattr(lines, k)[first:last] for k in ("demand", "demand_low", "demand_high")
     }
     return (
-        replace(lines, keys=lines.keys.iloc[first:last], market=lines.market[rows] - first, users=users, **cut),
+        replace(
+            lines,
+            keys=lines.keys.iloc[first:last],
+            market=lines.market[rows] - first,
+            users=users,
+            rest=None if lines.rest is None else lines.rest.part(rows, first, last),
+            **cut,
+        ),
         rows,
     )
 
@@ -133,8 +141,8 @@ def draws(
             [Problem("score", "-", "reliability", "not above 0", str(reliability), "Give a pseudo-sample size.")],
             "score()",
         )
-    streams = np.random.SeedSequence(seed).spawn(4)
-    amounts, parts, together, shapes = (np.random.Generator(np.random.PCG64(s)) for s in streams)
+    streams = np.random.SeedSequence(seed).spawn(6)
+    amounts, parts, together, shapes, rests, splits = (np.random.Generator(np.random.PCG64(s)) for s in streams)
     names, source = np.unique(lines.source.astype(str), return_inverse=True)
     shared = together.random((len(names), samples)) if correlate == "source" else None
     count = np.bincount(lines.market, minlength=lines.n)
@@ -151,6 +159,11 @@ def draws(
             u = np.where(own, u, shared[source[rows]].T)
         if reliability is None:
             q = _triangular(u, block.quantity, block.low, block.high)
+            if block.rest is not None:
+                total = _triangular(
+                    rests.random((block.n, samples)).T, block.rest.value, block.rest.low, block.rest.high
+                )
+                q = split_rest(block, q, total, splits, samples)
         else:
             q = _dirichlet(shapes, block, samples, reliability)
         v = parts.random((m, 2, samples))

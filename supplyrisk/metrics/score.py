@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from ..registry import Entry, registries
+from .joint import Worlds, bounds_of, worlds_of
 from .lens import Lens, Lines, lens, line_mix, scope_label
 from .markets import KEYS, Market, lines_of
 from .mix import FloatArray, Mix, reasons
@@ -255,6 +256,11 @@ class Origin:
         """Every line as a market, where rows are lines."""
         return None if self.market.single is None else line_mix(self.market.single, self.lens)
 
+    @cached_property
+    def worlds(self) -> Worlds | None:
+        """Copies of the markets in which suppliers share a residual."""
+        return worlds_of(self.market.lines, self.lens)
+
     @property
     def names(self) -> list[str]:
         """Columns with a metric behind them."""
@@ -276,7 +282,11 @@ class Origin:
     def fine(self, c: Asked, what: str = "value") -> list[FloatArray]:
         """Value, or low and high, for each market (or link)."""
         mix, at = self._at(c)
-        found = [c.value(mix)] if what == "value" else list(c.bounds(mix))
+        if what == "value":
+            found = [c.value(mix)]
+        else:
+            name = c.entry.name if c.entry is not None else None
+            found = list(bounds_of(name, c.bounds, mix, self.worlds if mix is self.mix else None))
         return found if at is None else [x[at] for x in found]
 
     @cached_property
