@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,7 @@ __all__ = [
     "Bounds",
     "below_limit",
     "close_shares",
+    "corner_bounds",
     "dirichlet_moments",
     "dirichlet_shares",
     "focal_bounds",
@@ -391,6 +394,60 @@ def focal_bounds(
     unlisted = len(codes - set(series.index))
     cap = rest if largest is None else min(rest, unlisted * float(largest))
     return Bounds(known, known + cap)
+
+
+def corner_bounds(measure: Callable[..., Any], **figures: float | tuple[float, float]) -> Bounds:
+    r"""Bounds of a measure of a few figures, each of which lies in an interval.
+
+    :math:`[\min_c f(c), \max_c f(c)]` over the corners c of the box of the figures.
+
+    Parameters
+    ----------
+    measure : callable
+        Function of the figures that returns a number, such as :func:`asymmetry`.
+    **figures : float or (float, float)
+        Its arguments by name: a number, or low and high.
+
+    Returns
+    -------
+    Bounds
+        In the unit of the measure. Both NaN where it is undefined at a corner.
+
+    Raises
+    ------
+    SchemaError
+        An interval whose ends are missing or cross, more than 16 intervals; whatever the measure refuses at a corner
+        (a flow whose upper bound exceeds the lower bound of what it is a part of).
+
+    Notes
+    -----
+    Exact for a measure that rises or falls in each figure whatever the others are, as ``asymmetry``,
+    ``indispensability``, ``net_import_reliance``, ``eu_import_reliance``, ``eu_supply_risk``, ``nassar_type`` and, with
+    something left outside the focal, ``resourcing_ratio`` do; of others it is the range over the corners and no bound.
+    Missing policy: a missing figure is an interval from the least to the most it can be; say which. Definition of this
+    package; textbook interval arithmetic.
+
+    Examples
+    --------
+    >>> from supplyrisk.metrics import asymmetry
+    >>> b = corner_bounds(asymmetry, flow=(30, 40), base=200, reverse_flow=40, reverse_base=(800, 900))
+    >>> round(b.low, 6), round(b.high, 6)
+    (0.1, 0.155556)
+    """
+    ends = {k: tuple(v) if isinstance(v, tuple | list) else (v,) for k, v in figures.items()}
+    problems = [
+        Problem("corner_bounds", k, "-", "not a number, or low and high in this order", str(figures[k]), "Correct it.")
+        for k, v in ends.items()
+        if len(v) > 2 or not v[0] <= v[-1]
+    ]
+    if problems:
+        raise SchemaError(problems, "corner_bounds()")
+    if sum(len(v) == 2 for v in ends.values()) > 16:
+        raise _fail("corner_bounds", "more than 16 intervals", len(ends), "Fix those that matter least.")
+    found = [float(measure(**dict(zip(ends, c, strict=True)))) for c in itertools.product(*ends.values())]
+    if np.isnan(found).any():
+        return Bounds(np.nan, np.nan)
+    return Bounds(min(found), max(found))
 
 
 def dirichlet_shares(

@@ -28,6 +28,7 @@ _FUNCTIONS: tuple[tuple[str, str, str, float, float, str, str], ...] = (
     ("metrics.contribution", "Part of the HHI that each supplier makes", "1", 0, 1, _OWN, "D"),
     ("metrics.delta_hhi", "Rise of the HHI if two suppliers join", "1", 0, 1, "textbook identity", "T"),
     ("metrics.hhi_bounds", "Bounds of the HHI with an unknown rest", "1", 0, 1, "after Kvalseth (2018); " + _OWN, "D"),
+    ("metrics.corner_bounds", "Bounds of a measure of a few figures", "as given", -_INF, _INF, _OWN, "D"),
     ("metrics.share_bounds", "Bounds of shares under intervals", "1", 0, 1, _OWN, "D"),
     ("metrics.dirichlet_shares", "Draws of shares around an estimate", "1", 0, 1, "textbook identity", "T"),
     ("metrics.governance_weight", "Risk weight of bad governance", "1", 0, 10, "World Bank, WGI; " + _EC17, "V"),

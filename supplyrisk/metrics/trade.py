@@ -388,7 +388,7 @@ def eu_supply_risk(
     ir = math.nan
     if use == "GS+EU" and import_reliance is not None:
         raw = float(import_reliance)
-        flags += list(getattr(import_reliance, "flags", ()))
+        flags += list(import_reliance.flags) if isinstance(import_reliance, Value) else []
         if raw < 0 or raw > 1:
             flags.append("import reliance clamped")
         ir = min(max(raw, 0.0), 1.0) if not math.isnan(raw) else math.nan

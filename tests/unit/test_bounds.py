@@ -316,3 +316,36 @@ def test_h3_worked_example():
     assert np.array_equal(draws, m.dirichlet_shares(s, 50, samples=20_000, seed=3))
     assert (m.dirichlet_shares([1.0, 0.0], 50, samples=5)[:, 1] == 0).all()
     assert not math.isnan(draws.sum())
+
+
+MEASURES = {
+    "asymmetry": {"flow": (0, 1), "base": (1, 3), "reverse_flow": (0, 1), "reverse_base": (1, 3)},
+    "indispensability": {"world_share": (0, 1), "partner_dependence": (0, 1)},
+    "net_import_reliance": {"production": (1, 3), "imports": (0, 4), "exports": (0, 0.9), "stock_increase": (-1, 0)},
+    "eu_import_reliance": {"imports": (0, 4), "exports": (0, 2), "production": (2, 5)},
+    "resourcing_ratio": {
+        "focal_imports": (0, 1), "imports": (1, 2), "world_exports": (5, 9), "focal_exports": (0, 2),
+    },
+    "eu_supply_risk": {"hhi_gs": (0, 5), "hhi_eu": (0, 5), "import_reliance": (0, 1), "eol_rir": (0, 1), "si_sr": (0.5, 1)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_corners_bound_measures_that_rise_or_fall_in_every_figure(rng, name):
+    f = getattr(m, name)
+    for _ in range(10):
+        box = {k: tuple(sorted(rng.uniform(a, b, 2))) for k, (a, b) in MEASURES[name].items()}
+        got = m.corner_bounds(f, **box)
+        inside = [float(f(**{k: rng.uniform(a, b) for k, (a, b) in box.items()})) for _ in range(60)]
+        assert got.low - 1e-9 <= min(inside)
+        assert max(inside) <= got.high + 1e-9
+
+
+def test_corner_bounds_refuse_what_cannot_be():
+    with pytest.raises(SchemaError, match="in this order"):
+        m.corner_bounds(m.indispensability, world_share=(0.4, 0.2), partner_dependence=0.5)
+    with pytest.raises(SchemaError, match="in this order"):
+        m.corner_bounds(m.indispensability, world_share=np.nan, partner_dependence=0.5)
+    got = m.corner_bounds(m.asymmetry, flow=0, base=(0, 2), reverse_flow=1, reverse_base=2)
+    assert np.isnan(got).all()  # a base that may be 0
+    assert m.corner_bounds(m.indispensability, world_share=0.5, partner_dependence=0.5) == (0.25, 0.25)
