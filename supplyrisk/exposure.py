@@ -74,7 +74,8 @@ def exposure(
     DataFrame
         ``node, product, country, kind``; ``own``, ``linear`` and ``bottleneck`` with their ``_low`` and ``_high``;
         ``assumed_weights`` where inputs count alike for want of prices, ``gap`` where an essential input has no link.
-        Fractions in [0, 1], ``own <= linear <= bottleneck`` at producers.
+        Fractions in [0, 1], ``own <= linear <= bottleneck`` at producers. At a pool ``linear`` and ``bottleneck`` are of
+        what it takes in; what a pool in the focal territory hands on counts as the focal's, wherever it was made.
 
     Raises
     ------

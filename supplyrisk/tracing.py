@@ -2,6 +2,8 @@
 
 A pool of demand is as exposed as the mix of what flows in; a producer is exposed by itself, and for the rest through
 its inputs, weighted by value (``linear``) or by the worst of those it cannot do without (``bottleneck``).
+What a pool in the focal territory hands on is the focal's to withhold, wherever it was made: a re-export can be stopped
+too. What is used there is as exposed as what flows in.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from .ordering import look_up
 if TYPE_CHECKING:
     from scipy import sparse
 
-__all__ = ["Plan", "flow_bounds", "input_weights", "plan_of", "solve_trace", "trace", "tracing_matrix"]
+__all__ = ["Plan", "flow_bounds", "hands", "input_weights", "plan_of", "solve_trace", "trace", "tracing_matrix"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -125,12 +127,12 @@ def _make_plan(graph: SupplyGraph) -> Plan:
 
     ix = graph.index
     n, m, k = ix.n, len(ix.src), len(ix.segment_start)
-    segments = sparse.csr_matrix(
-        (np.nan_to_num(ix.share), ix.src, np.append(ix.segment_start, m)), shape=(k, n), copy=False
-    )
     kind = ix.nodes["kind"].astype("object").to_numpy()
     fed = np.bincount(ix.segment_buyer, minlength=n) > 0
     maker = (kind == "producer") | ((kind == "stock") & ~fed)
+    segments = sparse.csr_matrix(
+        (_shares(ix, maker), ix.src, np.append(ix.segment_start, m)), shape=(k, n), copy=False
+    )
     blind = np.isnan(np.maximum.reduceat(ix.share, ix.segment_start)) if m else np.zeros(0, dtype=bool)
 
     # Class and alternatives of each segment, by recipe; an input without a recipe counts as essential.
@@ -177,6 +179,38 @@ def _make_plan(graph: SupplyGraph) -> Plan:
         stop_start=stop_start,
         stop_buyer=gb[stop_start],
     )
+
+
+def _shares(ix: GraphIndex, maker: BoolArray) -> FloatArray:
+    """Share of each link in its segment, 0 where not known; what a pool returns to itself is as the rest of it."""
+    share = np.nan_to_num(ix.share)
+    own = np.flatnonzero((ix.src == ix.dst) & ~maker[ix.dst])
+    if len(own):
+        rest = np.ones(len(ix.segment_start))
+        rest[ix.segment[own]] -= share[own]
+        share[own] = 0.0
+        rest = rest[ix.segment]
+        share = np.divide(share, rest, out=np.zeros_like(share), where=rest > 0)
+    return np.asarray(share)
+
+
+def hands(plan: Plan, own: FloatArray) -> FloatArray:
+    """What is the focal's of each node as a supplier, before its inputs: of a pool only one that is wholly the focal's.
+
+    Parameters
+    ----------
+    plan : Plan
+        The graph.
+    own : ndarray
+        Share of the focal at each node itself, ``(n,)`` or ``(n, k)``.
+
+    Returns
+    -------
+    ndarray
+        Same shape.
+    """
+    maker = plan.maker if own.ndim == 1 else plan.maker.reshape(-1, 1)
+    return np.where(maker, own, np.where(own >= 1.0, 1.0, 0.0))
 
 
 def _lacking(graph: SupplyGraph, r: pd.DataFrame, maker: BoolArray) -> BoolArray:
@@ -229,7 +263,8 @@ def trace(
 ) -> FloatArray:
     r"""Exposure of every node through all its tiers, for one or several focal sets at once.
 
-    A pool: :math:`e_v = \sum_u s_{uv} e_u`. A producer: :math:`e_v = a_v + (1 - a_v) G_v`, where
+    A pool: :math:`e_v = \sum_u s_{uv} e_u`, where a supplier that is itself a pool in the focal territory (``own`` is 1)
+    counts as the focal's: its re-exports can be stopped too. A producer: :math:`e_v = a_v + (1 - a_v) G_v`, where
     :math:`E_k = \sum_u s_{uv} e_u` over the suppliers of input k, and :math:`G_v = \sum_k w_k E_k` (linear) or
     :math:`G_v = \max_k E_k` over essential inputs, alternatives counting as their minimum (bottleneck).
 
@@ -335,23 +370,29 @@ def _linear(plan: Plan, a: FloatArray, weight: FloatArray, pessimist: bool) -> F
     """Linear trace with unknown 0, or with unknown 1 as one minus the trace of what is surely free."""
     w = _matrix(plan, weight)
     maker = plan.maker.reshape(-1, 1)
-    mine = np.where(maker, a, 0.0)
+    mine = hands(plan, a)
+    gate = np.flatnonzero(~plan.maker & mine.any(axis=1))
     if not pessimist:
-        return solve_absorbing(w, mine, 1 - mine)
+        out = solve_absorbing(w, mine, 1 - mine)
+        if len(gate):  # what a pool hands on is the focal's; what it takes in is as its suppliers
+            out[gate] = w[gate] @ out
+        return out
     # Free: not the focal's own, and every input free. Inputs nobody recorded are free, those unknown are not.
     fed = (np.bincount(plan.buyer, minlength=plan.n) > 0).reshape(-1, 1)
     lacking = plan.lacking.reshape(-1, 1)
     free = np.where(maker & ~fed & ~lacking, 1 - mine, 0.0)
     scale = np.where(lacking, 0.0, 1 - mine)
-    return 1 - solve_absorbing(w, free, scale)
+    sure = solve_absorbing(w, free, scale)
+    if len(gate):
+        sure[gate] = w[gate] @ sure
+    return 1 - sure
 
 
 def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float) -> FloatArray:
     """Fixed point of the max-min rule, from below (unknown < 1) or from above (unknown = 1)."""
     n = plan.n
     k = a.shape[1]
-    maker = plan.maker.reshape(-1, 1)
-    mine = np.where(maker, a, 0.0)
+    mine = hands(plan, a)
     mixed = ~plan.maker[plan.buyer]
     pool = plan.buyer[mixed]
     blind = plan.blind
@@ -376,6 +417,15 @@ def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float) -
         agg[pool] = e[mixed]
         return np.asarray(mine + (1 - mine) * agg)
 
+    def taken(x: FloatArray) -> FloatArray:
+        """What pools take in, where what they hand on is the focal's."""
+        if (mine[~plan.maker] > 0).any():
+            e = inputs(x)[mixed]
+            x = x.copy()
+            x[plan.empty] = unknown
+            x[pool] = e
+        return x
+
     x = step(np.full((n, k), 1.0 if unknown == 1.0 else 0.0))
     for round_ in range(200):
         for _ in range(_SWEEPS):
@@ -383,11 +433,11 @@ def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float) -
             gap = float(np.max(np.abs(new - x)))
             x = new
             if gap <= _TOLERANCE:
-                return x
+                return taken(x)
         if round_ < 8:
             # Slow loops: hold each node's choice of input, solve exactly, and go on from there.
             x = np.column_stack([_held(plan, mine[:, j], floor[:, 0], x[:, j], inputs, unknown) for j in range(k)])
-    return x
+    return taken(x)
 
 
 def _held(plan: Plan, mine: FloatArray, floor: FloatArray, x: FloatArray, inputs: Any, unknown: float) -> FloatArray:
@@ -503,12 +553,14 @@ def flow_bounds(
     (0,)
     """
     plan, ix = plan_of(graph), graph.index
-    a = np.where(plan.maker, own, 0.0)
+    a = hands(plan, own)
     unknown = 1.0 if high else 0.0
     w = plan.weight if weights is None else weights / np.bincount(plan.buyer, weights, plan.n)[plan.buyer]
     lo = np.nan_to_num(ix.low)
     free = ~np.isfinite(ix.high)
     hi = np.where(free, lo, np.maximum(ix.high, lo))
+    back = np.flatnonzero((ix.src == ix.dst) & ~plan.maker[ix.dst])  # a pool's returns are as the rest of it
+    lo[back], hi[back], free[back] = 0.0, 0.0, False
     if len(lo):  # shares do not depend on the unit: one per segment keeps the running sums short
         size = np.add.reduceat(hi, ix.segment_start)[ix.segment]
         lo, hi = (np.divide(x, size, out=np.zeros_like(x), where=size > 0) for x in (lo, hi))
@@ -516,6 +568,7 @@ def flow_bounds(
     mixed = _best_mixes(ix, lo, hi - lo, free, 1.0 if high else -1.0, unknown)
 
     x = np.full(plan.n, unknown)
+    taken = x
     for _ in range(sweeps):
         e = mixed(x) if len(lo) else np.zeros(0)
         agg = np.zeros(plan.n)
@@ -529,8 +582,9 @@ def flow_bounds(
         agg[plan.buyer[pools]] = e[pools]
         agg[plan.empty] = unknown
         new = np.clip(a + (1 - a) * agg, 0.0, 1.0)
+        taken = np.where(plan.maker, new, np.clip(agg, 0.0, 1.0))
         gap = float(np.max(np.abs(new - x), initial=0.0))
         x = new
         if gap <= 1e-12:
             break
-    return x
+    return taken

@@ -32,6 +32,7 @@ __all__ = ["HEADLINE_GRADES", "Lens", "Lines", "Recipe", "lens", "line_mix", "re
 # Columns of a composition that are nobody: the unlisted rest is other suppliers, the others may be anyone.
 _UNLISTED = ("ROW",)
 _ANYONE = ("UNK", "WLD", "ALL")
+_OWN = ("own", "own_low", "own_high")
 
 
 def scope_label(focal: str | Iterable[str]) -> str:
@@ -122,8 +123,12 @@ def lens(
         base: Any = "control" if view in ("equity", "control") else "location"
         e = exposure.exposure(graph, focal, base, unlisted=presume)
         neck = tuple(e[c].to_numpy(dtype=np.float64) for c in ("bottleneck", "bottleneck_low", "bottleneck_high"))
+        # What a pool in the focal territory hands on is the focal's; the exposure of the pool is what it takes in.
+        hands = tuple(np.where(held >= 1.0, held, 0.0) for held in (e[c].to_numpy(dtype=float) for c in _OWN))
+        neck = tuple(np.maximum(x, hand) for x, hand in zip(neck, hands, strict=True))
     if view == "origin":
         own = tuple(e[c].to_numpy(dtype=np.float64) for c in ("linear", "linear_low", "linear_high"))
+        own = tuple(np.maximum(x, hand) for x, hand in zip(own, hands, strict=True))
     else:
         own = control.focal_share(graph, focal, plain, unlisted=presume)
     return Lens(

@@ -229,13 +229,14 @@ def _brute(g, own, mode, unknown):
     x = np.full(len(ids), float(unknown))
     for _ in range(3000):
         new = x.copy()
+        handed = np.where([k == "demand" and a >= 1 for k, a in zip(kind, own, strict=True)], 1.0, x)
         for v in range(len(ids)):
             segs = [s for s in range(len(ix.segment_buyer)) if ix.segment_buyer[s] == v]
             e = {}
             for s in segs:
                 hit = np.flatnonzero(ix.segment == s)
                 share = ix.share[hit]
-                e[s] = unknown if np.isnan(share).any() else float(share @ x[ix.src[hit]])
+                e[s] = unknown if np.isnan(share).any() else float(share @ handed[ix.src[hit]])
             if kind[v] == "demand":
                 new[v] = e[segs[0]] if segs else unknown
                 continue
@@ -281,6 +282,30 @@ def test_trace_against_brute_force(spec, seed):
         assert (f[f"{c}_low"] <= f[c] + 1e-12).all()
         assert (f[c] <= f[f"{c}_high"] + 1e-12).all()
     assert (f["linear"] <= f["bottleneck"] + 1e-12).all()
+
+
+@settings(max_examples=12, deadline=None)
+@given(supply(), st.sampled_from(["product", ("product", "buyer"), "link"]))
+def test_location_is_never_above_origin_nor_bottleneck(spec, by):
+    """What a pool in the focal territory hands on is the focal's, wherever it was made: re-exports do not hide it."""
+    from supplyrisk.metrics import score
+
+    g = graph(*spec)
+    by = [by] if isinstance(by, str) else list(by)
+    here, traced = (score(g, view=v, by=by).droplevel(["focal", "view"]) for v in ("location", "origin"))
+    for column, frame in (("focal_share", traced), ("bottleneck", traced), ("bottleneck", here)):
+        both = here["focal_share"].notna() & frame[column].notna()
+        assert (here["focal_share"][both] <= frame[column][both] + 1e-9).all()
+
+
+def test_a_re_export_through_the_focal_counts_and_home_use_does_not():
+    g = graph(
+        ["a@AUS", ("a@CHN:demand", None), ("a@JPN:demand", None), "b@CHN"],
+        [("a@AUS", "a@CHN:demand", 8.0), ("a@CHN:demand", "a@JPN:demand", 3.0), ("a@CHN:demand", "b@CHN", 5.0)],
+    )
+    f = exposure.exposure(g).set_index("node")
+    assert f.loc["a@CHN:demand", ["linear", "bottleneck", "linear_high"]].tolist() == [0, 0, 0]
+    assert f.loc["a@JPN:demand", ["linear_low", "linear", "bottleneck", "bottleneck_high"]].tolist() == [1, 1, 1, 1]
 
 
 # ---------------------------------------------------------------- inter-country tables (F2, F3)
