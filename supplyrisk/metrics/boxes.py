@@ -22,6 +22,7 @@ __all__ = [
     "SQUARES",
     "Shape",
     "largest_of_boxes",
+    "largest_own",
     "largest_with",
     "least_hhi",
     "least_top",
@@ -363,6 +364,15 @@ def remainder_bounds(mix: Mix) -> tuple[FloatArray, FloatArray]:
     gone = mix.count(~finite)
     high = mix.sum(capped) + _outside(mix) - np.where(gone > 0, 0.0, mix.max(capped))
     return low, np.where(gone > 1, np.inf, high)
+
+
+def largest_own(mix: Mix) -> tuple[FloatArray, FloatArray]:
+    """Least and most own demand of whoever may be the largest supplier; NaN where that of one of them is unknown."""
+    mix = ordered(mix)
+    able = mix.high + mix.unknown_high[mix.market] >= mix.max(mix.low)[mix.market]
+    low = mix._reduce(np.minimum, np.where(able, mix.own_demand, np.inf), np.nan)
+    high = mix._reduce(np.maximum, np.where(able, mix.own_demand, -np.inf), np.nan)
+    return low, high
 
 
 def part_bounds(

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from .among import entropy_interval, evenness_interval, normalized_interval, theil_interval, unctad_interval
-from .boxes import least_hhi, least_top, most_hhi, most_top, remainder_bounds
+from .boxes import largest_own, least_hhi, least_top, most_hhi, most_top, remainder_bounds
 from .mix import FloatArray, Mix, _mix, metric
 
 __all__ = [
@@ -528,11 +528,8 @@ def _n_minus_1_interval(mix: Mix, form: str = "gross") -> tuple[FloatArray, Floa
     low, high = remainder_bounds(mix)
     below_low, below_high = mix.demand_low, mix.demand_high
     if form == "net":
-        own = mix.of_largest(mix.own_demand)
-        # Who is largest may change within the bounds; then the net form has no bounds of its own.
-        sure = mix.count(mix.high >= mix.max(mix.low)[mix.market]) <= 1
-        own = np.where(sure, own, np.nan)
-        below_low, below_high = below_low - own, below_high - own
+        own_low, own_high = largest_own(mix)
+        below_low, below_high = below_low - own_high, below_high - own_low
     good = below_low > 0
     low = np.divide(low, below_high, out=np.full(mix.n, np.nan), where=good)
     return low, np.divide(high, below_low, out=np.full(mix.n, np.nan), where=good)
@@ -575,8 +572,8 @@ def n_minus_1(mix: Mix, form: str = "gross") -> FloatArray:
     Notes
     -----
     Missing policy: what is not listed stays when the largest named supplier goes; NaN where more than half has no named
-    supplier, and without demand: it is never taken from supply. The bounds of the net form are NaN where another
-    supplier may be the largest.
+    supplier, and without demand: it is never taken from supply. The bounds of the net form are outer ones
+    where another supplier may be the largest, NaN where the own demand of one who may be is unknown.
 
     References
     ----------

@@ -44,6 +44,7 @@ _QUANTILES = (0.05, 0.95)
 _OF_FOCAL = ("focal_share", "bottleneck")
 # Columns that speak of the figures, not of the world.
 _KNOWLEDGE = ("coverage", "headline")
+_OUTER = {"n_minus_1_net": "exact where one supplier is the largest in every completion, else outer"}
 # Stands for any column of which high is worse.
 _HIGH = Entry("metric", "any", max, {"worse": "high"})
 
@@ -129,7 +130,7 @@ class Asked:
             "params": dict(self.params),
             "reference": self._meta("reference", "given by the caller"),
             "worse": self.worse or "",
-            "bounds": "exact" if self._meta("interval", False) else "none",
+            "bounds": _OUTER.get(self.name, "exact") if self._meta("interval", False) else "none",
         }
 
 

@@ -265,6 +265,37 @@ def test_n_minus_1_of_a_box_against_brute_force(rng):
         assert got == pytest.approx((min(corners), max(corners)), abs=1e-12)
 
 
+def test_net_n_minus_1_holds_whoever_is_the_largest(rng):
+    for _ in range(100):
+        n = int(rng.integers(1, 6))
+        low, high = _box(rng, n)
+        own = rng.random(n) * 0.5
+        frame = {
+            "market": np.zeros(n, dtype=np.int64),
+            "n": 1,
+            "low": low,
+            "high": high,
+            "own_demand": own,
+            "demand": np.array([2.0]),
+        }
+        got = m.n_minus_1.interval(m.Mix.build(quantity=(low + high) / 2, **frame), form="net")
+        for _ in range(60):
+            q = rng.uniform(low, high)
+            value = (q.sum() - q.max()) / (2 - own[q.argmax()])
+            assert got[0][0] - 1e-12 <= value <= got[1][0] + 1e-12
+    sure = m.Mix.build(
+        quantity=np.array([5.0, 1]),
+        **{
+            **frame,
+            "market": np.zeros(2, dtype=np.int64),
+            "low": np.array([4.0, 1]),
+            "high": np.array([6.0, 2]),
+            "own_demand": np.array([1.0, np.nan]),
+        },
+    )
+    assert [float(x[0]) for x in m.n_minus_1.interval(sure, form="net")] == [1.0, 2.0]
+
+
 def test_a_missing_quantity_widens_to_all_it_can_be():
     q, low, high = [3.0, np.nan], [3.0, 0.0], [3.0, np.inf]
     assert m.hhi(q, low=low, high=high) == 1.0  # of what is known; coverage says the rest
