@@ -140,13 +140,21 @@ def _contributions(made: Origin, c: Asked, m: int, own: int | None, value: float
         each = np.divide(of_unit[group], known[group], out=np.zeros(len(group)), where=known[group] > 0)
         return np.asarray(np.bincount(place, amount * each, len(rows)), dtype=np.float64)
 
-    if name in ("hhi", "hirschman_index") and not c.params:
+    if name in ("hhi", "hirschman_index", "hhi_normalized", "unctad_concentration") and not c.params:
         square = np.where(mix.market == m, known**2, 0.0)
         return (
             by_unit(square) * (value / square.sum()),
             "Square of the country's share, by what the line adds to it.",
             rows,
         )
+    if name in ("shannon", "evenness", "theil"):
+        share = np.where(mix.market == m, known, 0.0) / float(mix.named[m])
+        log = np.log(share, out=np.zeros(len(share)), where=share > 0)
+        number = float((share > 0).sum())
+        if name == "theil":
+            return by_unit(share * (log + np.log(number))), "Share of the country times how far it is from even.", rows
+        scale = np.log(number) if name == "evenness" else 1.0
+        return by_unit(-share * log / scale), "Entropy of the country's share, by what the line adds to it.", rows
     if name == "n_suppliers":
         return by_unit(np.where((mix.market == m) & (known > 0), 1.0, 0.0)), "One per country, by line.", rows
     if name in ("coverage", "effective_suppliers"):

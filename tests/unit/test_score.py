@@ -333,6 +333,20 @@ def test_samples_are_seeded_and_ranks_are_given_with_their_stability(g):
         m.score(g, samples=10, correlate="sauce")
 
 
+def test_entropies_are_taken_apart_exactly(g):
+    names = ["shannon", "theil", "evenness", "hhi_normalized", "unctad_concentration"]
+    s = m.score(g, by=["product", "buyer"], metrics=names)
+    seen = 0
+    for index in s.index:
+        for name in names:
+            e = m.explain(s, index, column=name)
+            if not np.isnan(e.value):
+                seen += 1
+                assert e.contributions["contribution"].sum() == pytest.approx(e.value, abs=1e-12)
+                assert "no rule" not in e.rule
+    assert seen > 10
+
+
 def test_compare_names_what_changed_and_the_rule():
     key = pd.MultiIndex.from_product([["CHN"], ["location"], list("abcdefghi")], names=["focal", "view", "product"])
     before = pd.DataFrame({"focal_share": [0.4, 0.6, 0.7, 0.9, 0.1, np.nan, 0.1, 0.49]}, index=key[:8])
