@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "InfeasibleError",
+    "PrivateDataWarning",
     "Problem",
     "SchemaError",
     "SolverError",
@@ -133,6 +134,10 @@ class InfeasibleError(SupplyRiskError):
     def __init__(self, message: str, conflict: Sequence[str] = ()) -> None:
         self.conflict: tuple[str, ...] = tuple(conflict)
         super().__init__(message)
+
+
+class PrivateDataWarning(UserWarning):
+    """A file is written that holds rows of overlays or of private sources."""
 
 
 class SolverError(SupplyRiskError):

@@ -9,6 +9,7 @@ format cannot hold as ``_x0007_``; reading takes both back.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -29,6 +30,7 @@ from .accounts import latest
 from .errors import Problem, SourceError, SupplyRiskError, unknown_name
 from .graph import SupplyGraph
 from .intervals import IntervalPolicy
+from .overlays import beneath_from_json, beneath_to_json, warn_of_private_rows
 from .schema import TABLES, Table, data_dictionary
 from .sharing import PUBLIC_LICENCES, public_part
 from .storage import SCHEMA_VERSION, atomic_directory
@@ -53,7 +55,7 @@ _ABOUT = (
 )
 
 
-def write(graph: SupplyGraph, path: PathLike, format: str | None = None) -> Path:
+def write(graph: SupplyGraph, path: PathLike, format: str | None = None, *, private: bool = False) -> Path:
     """Write a graph as a file or folder that :func:`read` turns into the same graph.
 
     Parameters
@@ -65,10 +67,17 @@ def write(graph: SupplyGraph, path: PathLike, format: str | None = None) -> Path
         folder that was not written by this package is refused.
     format : {"parquet", "csv", "xlsx", "sqlite", "graphml", "json"}, optional
         Default: by the ending (``.xlsx``, ``.sqlite``, ``.db``, ``.graphml``, ``.json``); without one, ``parquet``.
+    private : bool
+        Rows of overlays and of private sources are meant to be in the file; else there is a warning.
 
     Returns
     -------
     Path
+
+    Warns
+    -----
+    PrivateDataWarning
+        The graph holds such rows. :func:`export` writes the graph without them.
 
     Raises
     ------
@@ -92,8 +101,10 @@ def write(graph: SupplyGraph, path: PathLike, format: str | None = None) -> Path
     """
     target = Path(path)
     name = _format_of(target, format)
+    if not private:
+        warn_of_private_rows(graph.tables, target.name)
     if name == "parquet":
-        return graph.to_parquet(target)
+        return graph.to_parquet(target, private=True)
     meta = _meta(graph)
     frames = {k: graph.tables[k] for k in TABLES}
     if name == "csv":
@@ -151,16 +162,16 @@ def read(path: PathLike, format: str | None = None) -> SupplyGraph:
         )
     try:
         as_of, history, policy = meta.get("as_of"), [str(h) for h in meta["history"]], _policy(meta["policy"])
+        beneath = beneath_from_json(meta.get("beneath", {}))
     except (KeyError, TypeError, ValueError, AttributeError) as err:
         raise _refuse(file, "its own description is damaged", "Write the graph again.", str(err)[:200]) from err
     label = str(meta.get("name", "graph"))
     as_of = None if as_of is None else str(as_of)
     graph = SupplyGraph.from_tables(frames, name=label, as_of=as_of, history=history, policy=policy)
     written = meta.get("fingerprint")
-    if written and written != graph.fingerprint:
-        note = f"read from {file.name}, which was edited after it was written"
-        return SupplyGraph(graph.tables, graph.name, graph.as_of, (*graph.history, note), graph.policy)
-    return graph
+    edited = written and written != graph.fingerprint
+    note = (f"read from {file.name}, which was edited after it was written",) if edited else ()
+    return dataclasses.replace(graph, history=(*graph.history, *note), beneath=beneath)
 
 
 def export(
@@ -176,18 +187,20 @@ def export(
         As for :func:`write`.
     share : {"public", "all"}
         ``public`` leaves out what comes from sources that are private, restricted or non-commercial, and all rows of
-        overlays (``origin_tag`` other than ``public``). ``all`` is :func:`write` with a report.
+        overlays, whatever source they cite; the public rows that overlays cover come back. ``all`` is :func:`write` with
+        a report.
     format : str, optional
         As for :func:`write`.
     minimum : int
-        Producers of one product whose rows are left out are added up to one anonymous producer if there are at least
-        this many with a figure and none makes more than 80 percent of the sum; fewer are dropped. Figures of
-        non-commercial sources are never added up: a sum of them is bound by the same terms.
+        Producers of one product whose rows are restricted are added up to one anonymous producer if at least this many
+        owners (three at the least; a row without a firm is an owner) have a figure and none makes more than 80 percent of
+        the sum; fewer are dropped. The sum stays ``restricted`` in its source's class. Figures of private and
+        non-commercial sources and of overlays are never added up.
 
     Returns
     -------
     DataFrame
-        ``table, what, reason, rows``: rows dropped, figures blanked, rows added up. The same table stands beside the
+        ``table, what, reason, rows``: rows dropped, figures blanked, rows added up or restored. The same table stands beside the
         export as ``<name>.left_out.csv``. It counts; it names neither sources nor overlays.
 
     Raises
@@ -208,7 +221,7 @@ def export(
     name = _format_of(target, format)
     out, report = public_part(graph, minimum) if share == "public" else (graph, [])
     table = pd.DataFrame(report, columns=["table", "what", "reason", "rows"])
-    write(out, target, name)
+    write(out, target, name, private=True)
     with _replaced(target.with_name(f"{target.name}.left_out.csv")) as work:
         table.to_csv(work, index=False, lineterminator="\n")
     return table
@@ -277,7 +290,7 @@ def _replaced(target: Path) -> Iterator[Path]:
 
 def _meta(graph: SupplyGraph) -> Meta:
     policy = graph.policy
-    return {
+    meta = {
         "schema": SCHEMA_VERSION,
         "name": graph.name,
         "as_of": graph.as_of,
@@ -289,6 +302,7 @@ def _meta(graph: SupplyGraph) -> Meta:
             "per_dark_year": policy.per_dark_year,
         },
     }
+    return {**meta, "beneath": beneath_to_json(graph.beneath)} if graph.beneath else meta
 
 
 def _policy(given: Any) -> IntervalPolicy:
@@ -455,13 +469,18 @@ def _write_xlsx(frames: Frames, meta: Meta, work: Path) -> None:
         for row in rows:
             page.append([_sheet_cell(page, v, WriteOnlyCell) for v in row])
 
-    facts = [("what", _ABOUT), *((k, json.dumps(v)) for k, v in meta.items())]
+    facts = [("what", _ABOUT), *((k, part) for k, v in meta.items() for part in _parts(json.dumps(v)))]
     facts += [("sheet", f"{k}: {len(v)} rows; a row is {TABLES[k].meaning}") for k, v in frames.items()]
     sheet("README", ["key", "value"], [[k, v] for k, v in facts])
     for name, frame in frames.items():
         sheet(name, list(frame.columns), _records(frame))
     sheet("data_dictionary", *_dictionary())
     book.save(work)
+
+
+def _parts(text: str, size: int = _EXCEL_CELL // 8) -> list[str]:
+    """A long text in pieces that each fit into a cell, whatever is escaped in them."""
+    return [text[i : i + size] for i in range(0, len(text), size)]
 
 
 def _check_sheets(frames: Frames) -> None:
@@ -521,11 +540,12 @@ def _sheets(file: Path, book: Any) -> tuple[Frames, Meta]:
     frames: Frames = {}
     if "README" not in book.sheetnames:
         raise _refuse(file, "not a workbook written by write()", "Readers of other workbooks: sr.sources.tidy().")
-    meta: Meta = {}
-    known = ("schema", "name", "as_of", "history", "fingerprint", "policy")
+    known = ("schema", "name", "as_of", "history", "fingerprint", "policy", "beneath")
+    said: dict[str, str] = {}
     for row in book["README"].iter_rows(min_row=2, max_col=2, values_only=True):
         if row and row[0] in known:
-            meta[str(row[0])] = json.loads(_untame(str(row[1])))
+            said[str(row[0])] = said.get(str(row[0]), "") + _untame(str(row[1]))
+    meta: Meta = {key: json.loads(text) for key, text in said.items()}
     for name, spec in TABLES.items():
         if name not in book.sheetnames:
             raise _refuse(file, "a sheet is absent", "Write the graph again.", name)

@@ -21,12 +21,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from .accounts import balance, explain, latest
+from .dating import reference_date, tables_at
 from .entry import bundle_problems, convert_units
 from .errors import Problem, SchemaError, UnitError, unknown_name
 from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
 from .jurisdictions import dated, ended, members
 from .ordering import latest_links, segments
-from .schema import TABLES, coerce, date_ceil, date_floor, is_date, table
+from .overlays import beneath_from_json, beneath_to_json, laid_over, still_covered, warn_of_private_rows
+from .schema import TABLES, coerce, date_ceil, is_date, table
 from .storage import read_parquet, write_parquet
 
 if TYPE_CHECKING:
@@ -108,11 +110,14 @@ class SupplyGraph:
     name : str
         What the graph is called in results.
     as_of : str, optional
-        Reference date; intervals of older figures are wider. Default: the end of the newest data year.
+        Reference date; intervals of older figures are wider. Default: the last day on which something in it was
+        published, or the end of its newest data year; age is then counted from that year.
     history : tuple of str
         What was done to it, oldest first.
     policy : IntervalPolicy
         Width of figures whose source states no interval.
+    beneath : mapping
+        Public rows that overlays cover, see :mod:`supplyrisk.overlays`.
 
     Examples
     --------
@@ -135,6 +140,7 @@ class SupplyGraph:
     as_of: str | None = None
     history: tuple[str, ...] = ()
     policy: IntervalPolicy = DEFAULT_POLICY
+    beneath: Mapping[str, pd.DataFrame] = dataclasses.field(default_factory=dict)
 
     # ------------------------------------------------------------------ making one
 
@@ -260,6 +266,11 @@ class SupplyGraph:
         return max(years) if years else 2000
 
     @cached_property
+    def reference_date(self) -> str:
+        """Day of which the graph speaks: ``as_of``, or the first day on which all that is in it is known."""
+        return date_ceil(self.as_of) if self.as_of else reference_date(self.tables, self.reference_year)
+
+    @cached_property
     def dark_from(self) -> dict[str, int]:
         """Source id to the year in which it stopped publishing."""
         s = self.tables["sources"].dropna(subset=["dark_from"])
@@ -320,7 +331,7 @@ class SupplyGraph:
         def n(count: int, word: str) -> str:
             return f"{count:,} {word}{'' if count == 1 else 's'}"
 
-        at = self.as_of or f"{self.reference_year}-12-31"
+        at = self.as_of or self.reference_date
         products, nodes, links = (self.tables[t] for t in ("products", "nodes", "links"))
         return (
             f"<SupplyGraph {self.name!r}: {n(len(products), 'product')}, {n(nodes['node'].nunique(), 'node')}, "
@@ -336,7 +347,7 @@ class SupplyGraph:
         )
         grades = self.grades()
         mix = ", ".join(f"{g}: {s:.0%}" for g, s in grades.items() if s > 0)
-        at = self.as_of or f"{self.reference_year}-12-31"
+        at = self.as_of or self.reference_date
         return (
             f"<div><b>SupplyGraph {html.escape(self.name)}</b> as of {html.escape(at)}"
             f"<table><tr><th>table</th><th>rows</th><th>a row is</th></tr>{rows}</table>"
@@ -421,22 +432,19 @@ class SupplyGraph:
         -------
         SupplyGraph
         """
-        return SupplyGraph.from_tables(
+        graph = SupplyGraph.from_tables(
             {**self.tables, **frames},
             name=self.name,
             as_of=self.as_of,
             history=(*self.history, note or f"replaced {', '.join(frames)}"),
             policy=self.policy,
         )
+        return dataclasses.replace(graph, beneath=still_covered(self.beneath, graph.tables))
 
     def _with(self, tables: Mapping[str, pd.DataFrame], note: str, as_of: str | None = None) -> SupplyGraph:
-        return SupplyGraph(
-            {k: v.reset_index(drop=True) for k, v in tables.items()},
-            self.name,
-            as_of or self.as_of,
-            (*self.history, note),
-            self.policy,
-        )
+        frames = {k: v.reset_index(drop=True) for k, v in tables.items()}
+        beneath = still_covered(self.beneath, frames)
+        return SupplyGraph(frames, self.name, as_of or self.as_of, (*self.history, note), self.policy, beneath)
 
     def at(self, date: str, known_on: str | None = None) -> SupplyGraph:
         """The graph on a day, as known then.
@@ -453,6 +461,15 @@ class SupplyGraph:
         Returns
         -------
         SupplyGraph
+            On its own :attr:`reference_date` the graph itself.
+
+        Notes
+        -----
+        Missing policy: a statistic without a day of publication, in a graph whose other figures have one, is known
+        from the end of the year after its data year. A producer whose figures were all published later stays as a
+        node with missing figures (``unknown``) as long as another producer of the product is known: the market is
+        then known to be larger, and the shares in it are missing or wide, never 0. A product of which nothing was
+        known is absent.
         """
         for given, optional in ((date, False), (known_on, True)):
             if not (optional and given in (None, "latest")) and not is_date(str(given)):
@@ -461,32 +478,9 @@ class SupplyGraph:
                 )
         day = date_ceil(date)
         known = None if known_on == "latest" else date_ceil(known_on or date)
-        out: dict[str, pd.DataFrame] = {}
-        for name, spec in TABLES.items():
-            frame = self.tables[name]
-            if spec.fact and len(frame):
-                keep = frame["year"].astype("float64").fillna(-1).to_numpy() <= int(day[:4])
-                keep &= (
-                    frame["valid_from"]
-                    .map(lambda d: pd.isna(d) or d == "" or date_floor(str(d)) <= day)
-                    .to_numpy(dtype=bool)
-                )
-                keep &= frame["valid_to"].map(lambda d: pd.isna(d) or date_ceil(str(d)) >= day).to_numpy(dtype=bool)
-                if known is not None:
-                    keep &= (
-                        frame["published_on"]
-                        .map(lambda d: pd.isna(d) or date_floor(str(d)) <= known)
-                        .to_numpy(dtype=bool)
-                    )
-                frame = frame[keep]
-            out[name] = frame
-        # A link whose end has left has left too.
-        alive = set(out["nodes"]["node"])
-        for name, columns in (("links", ("supplier", "buyer")), ("demand", ("node",)), ("stocks", ("node",))):
-            frame = out[name]
-            for c in columns:
-                frame = frame[frame[c].isin(alive)]
-            out[name] = frame
+        if day == self.reference_date and known in (day, None):
+            return self
+        out = tables_at(self.tables, day, known)
         note = f"at {day}" + ("" if known is None else f", as known on {known}")
         return self._with(out, note, as_of=day)
 
@@ -559,49 +553,36 @@ class SupplyGraph:
         Parameters
         ----------
         other : SupplyGraph, mapping of frames, or anything with ``.tables``
-            E.g. what a reader of :mod:`supplyrisk.sources` returns.
+            E.g. what a reader of :mod:`supplyrisk.sources` returns; it brings products that are new here.
         name : str
-            Written to ``origin_tag`` of the overlaid rows; rows that are not ``public`` stay out of exports.
+            Written to ``origin_tag`` of the overlaid rows; rows that are not ``public`` stay out of exports, whatever
+            source they cite. The public rows that they cover are kept in ``beneath`` and come back in exports.
 
         Returns
         -------
         SupplyGraph
+
+        Raises
+        ------
+        SchemaError
+            A reserved name such as ``public``, or rows that break the rules of the data model.
         """
-        given: Mapping[str, pd.DataFrame] = getattr(other, "tables", other)
-        out = dict(self.tables)
-        problems: list[Problem] = []
-        products = out["products"]
-        if "products" in given and len(given["products"]):
-            frame, found = coerce(given["products"], TABLES["products"])
-            problems += found
-            products = pd.concat([products[~products["product"].isin(frame["product"])], frame], ignore_index=True)
-        for key, frame in given.items():
-            spec = table(key)
-            frame, found = convert_units(frame.reset_index(drop=True), spec, products)
-            problems += found
-            frame, found = coerce(frame, spec)
-            problems += found
-            if not len(frame):
-                continue
-            if spec.fact:
-                tag = frame["origin_tag"]
-                frame["origin_tag"] = tag.mask(tag == "public", name)
-            old = out[key]
-            if key == "nodes":  # a row that only says that a node exists takes nothing from one that says more
-                silent = frame[[q.name for q in spec.quantities] + [q.high for q in spec.quantities]].isna().all(axis=1)
-                for q in spec.quantities:
-                    silent &= frame[q.missing].fillna("unknown") == "unknown"
-                frame = frame[~(silent & frame["node"].isin(old["node"]))]
-            keys = list(spec.key)
-            hit = pd.MultiIndex.from_frame(old[keys].astype("object")).isin(
-                pd.MultiIndex.from_frame(frame[keys].astype("object"))
-            )
-            out[key] = pd.concat([old[~hit], frame], ignore_index=True) if len(old) else frame
-        if problems:
-            raise SchemaError(problems, f"overlay {name!r}")
-        return SupplyGraph.from_tables(
-            out, name=self.name, as_of=self.as_of, history=(*self.history, f"overlay {name}"), policy=self.policy
-        )
+        given: dict[str, pd.DataFrame] = dict(getattr(other, "tables", other))
+        inputs: Mapping[str, pd.DataFrame] = getattr(other, "inputs", {})
+        for register in (
+            "products",
+            "recipes",
+        ):  # a reading brings the products that its rows speak of, if they are new
+            if register in inputs and register not in given:
+                key = list(TABLES[register].key)
+                have = pd.MultiIndex.from_frame(self.tables[register][key].astype("object"))
+                frame = inputs[register]
+                known = pd.MultiIndex.from_frame(frame[[c for c in key if c in frame]].astype("object"))
+                given[register] = frame[~known.isin(have)] if len(frame) else frame
+        tables, beneath = laid_over(self.tables, self.beneath, given, name)
+        history = (*self.history, f"overlay {name}")
+        graph = SupplyGraph.from_tables(tables, name=self.name, as_of=self.as_of, history=history, policy=self.policy)
+        return dataclasses.replace(graph, beneath=beneath)
 
     # ------------------------------------------------------------------ accounts
 
@@ -709,20 +690,30 @@ class SupplyGraph:
         )
 
     def _meta(self) -> dict[str, Any]:
-        return {"name": self.name, "as_of": self.as_of, "history": list(self.history), "fingerprint": self.fingerprint}
+        out = {"name": self.name, "as_of": self.as_of, "history": list(self.history), "fingerprint": self.fingerprint}
+        return {**out, "beneath": beneath_to_json(self.beneath)} if self.beneath else out
 
-    def to_parquet(self, path: str | os.PathLike[str]) -> Path:
+    def to_parquet(self, path: str | os.PathLike[str], private: bool = False) -> Path:
         """Write a folder of parquet files, one per table, units in the field metadata; replaced as a whole.
 
         Parameters
         ----------
         path : path-like
             Folder. An existing one is replaced only if it is such a folder, and only once all files are written.
+        private : bool
+            Rows of overlays and of private sources are meant to be in it; else there is a warning.
 
         Returns
         -------
         Path
+
+        Warns
+        -----
+        PrivateDataWarning
+            The graph holds such rows; :func:`supplyrisk.export` leaves them out.
         """
+        if not private:
+            warn_of_private_rows(self.tables, Path(path).name)
         return write_parquet(self.tables, self._meta(), path)
 
     @classmethod
@@ -744,4 +735,5 @@ class SupplyGraph:
             Not such a folder, or a file in it is absent, truncated or of another row count; all are listed.
         """
         tables, meta = read_parquet(path)
-        return cls.from_tables(tables, name=meta["name"], as_of=meta["as_of"], history=meta["history"])
+        graph = cls.from_tables(tables, name=meta["name"], as_of=meta["as_of"], history=meta["history"])
+        return dataclasses.replace(graph, beneath=beneath_from_json(meta.get("beneath", {})))

@@ -1,4 +1,8 @@
-"""The part of a graph that may be passed on: by licence class of the sources, and without overlays."""
+"""The part of a graph that may be passed on: by licence class of the sources, and without overlays.
+
+What an overlay covers comes back: the public row beneath an overlaid one, in facts and in registers. Figures of private
+sources and of overlays are in no sum. Restricted published figures may be in one if enough owners stand behind it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import pandas as pd
 
 from .accounts import latest
 from .graph import SupplyGraph
+from .overlays import OVERLAID
 from .schema import TABLES, Table
 
 __all__ = ["PUBLIC_LICENCES", "public_part"]
@@ -16,6 +21,8 @@ __all__ = ["PUBLIC_LICENCES", "public_part"]
 # Terms under which a row may be passed on; what is private, restricted or non-commercial stays with its owner.
 PUBLIC_LICENCES = ("public_domain", "cc0", "cc_by", "attribution", "facts")
 _SUM = "aggregate_of_restricted"
+_FEWEST = 3  # owners behind a sum: with two, each knows the other's figure
+_OWN = ("(private)", "(restricted)")  # lines of the history about files that are not for others
 _NODES_OF = {"links": ("supplier", "buyer"), "demand": ("node",), "stocks": ("node",), "holdings": ("asset",)}
 
 
@@ -40,23 +47,27 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
     []
     """
     out = {k: v.copy() for k, v in graph.tables.items()}
-    terms = dict(zip(out["sources"]["source"].astype(str), out["sources"]["licence_class"].astype(str), strict=True))
-    barred = {s: t for s, t in terms.items() if t not in PUBLIC_LICENCES}
     report: list[dict[str, Any]] = []
-
-    def why(column: pd.Series) -> pd.Series:
-        return column.astype("object").map(barred)
 
     def say(table: str, what: str, reasons: pd.Series) -> None:
         for reason, rows in reasons.dropna().value_counts(sort=False).items():
             report.append({"table": table, "what": what, "reason": str(reason), "rows": int(rows)})
 
-    products = out["products"]
+    before = set(out["products"]["product"]) & _used(out)
+    _uncover(out, graph.beneath, report)
+    terms = dict(zip(out["sources"]["source"].astype(str), out["sources"]["licence_class"].astype(str), strict=True))
+    barred = {s: t for s, t in terms.items() if t not in PUBLIC_LICENCES}
+    if OVERLAID + "sources" in graph.beneath:  # a source that only an overlay names is the overlay's own
+        barred |= {str(s): "overlay" for s in graph.beneath[OVERLAID + "sources"]["source"] if str(s) not in terms}
+
+    def why(column: pd.Series) -> pd.Series:
+        return column.astype("object").map(barred)
+
+    products = out["products"] = out["products"].copy()
     hit = why(products["price_source"])
     say("products", "price blanked", hit)
     for c in ("price", "price_low", "price_high", "price_year", "price_source", "price_grade"):
         products[c] = products[c].mask(hit.notna())
-    before = set(products["product"]) & _used(out)
     held: list[pd.DataFrame] = []
     lost: dict[str, pd.DataFrame] = {}
     for name, spec in TABLES.items():
@@ -76,7 +87,8 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
         lost[name] = frame[reason.notna()]
         out[name] = frame[reason.isna()]
     out["nodes"] = _skeleton(out, lost.get("nodes", out["nodes"].iloc[:0]), report)
-    gone = set(graph.tables["nodes"]["node"]) - set(out["nodes"]["node"])
+    gone = {str(n) for t in (graph.tables, graph.beneath) if "nodes" in t for n in t["nodes"]["node"]}
+    gone -= set(out["nodes"]["node"])
     for name, columns in _NODES_OF.items():
         for c in columns:
             out[name] = out[name][~out[name][c].isin(gone)]
@@ -87,13 +99,30 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
     if silent:
         report.append({"table": "products", "what": "dropped", "reason": "no row left", "rows": len(silent)})
     out["sources"] = out["sources"][~out["sources"]["source"].isin(set(barred))]
-    say("sources", "dropped", pd.Series(list(barred.values()), dtype="object"))
-    history = [h for h in graph.history if not h.startswith(("overlay ", "replaced "))]
+    say("sources", "dropped", pd.Series([t for t in barred.values() if t != "overlay"], dtype="object"))
+    history = [h for h in graph.history if not h.startswith(("overlay ", "replaced ")) and not h.endswith(_OWN)]
     frames = {k: v.reset_index(drop=True) for k, v in out.items()}
     shared = SupplyGraph.from_tables(
         frames, name=graph.name, as_of=graph.as_of, history=(*history, "public part"), policy=graph.policy
     )
     return shared, report
+
+
+def _uncover(out: dict[str, pd.DataFrame], beneath: Mapping[str, pd.DataFrame], report: list[dict[str, Any]]) -> None:
+    """Take overlaid registers out, and put what lies beneath overlays back; overlaid facts go later, by their tag."""
+    for name, spec in TABLES.items():
+        marked = beneath.get(OVERLAID + name)
+        if marked is not None:
+            keys = list(spec.key)
+            mine = pd.MultiIndex.from_frame(marked.astype("object"))
+            hit = pd.MultiIndex.from_frame(out[name][keys].astype("object")).isin(mine)
+            out[name] = out[name][~hit].copy()
+            report.append({"table": name, "what": "dropped", "reason": "overlay", "rows": int(hit.sum())})
+        if name in beneath and len(beneath[name]):
+            covered = beneath[name]
+            parts = [f for f in (out[name], covered) if len(f)]
+            out[name] = pd.concat(parts, ignore_index=True)
+            report.append({"table": name, "what": "restored", "reason": "lay beneath an overlay", "rows": len(covered)})
 
 
 def _used(tables: Mapping[str, pd.DataFrame]) -> set[str]:
@@ -127,18 +156,20 @@ def _skeleton(out: Mapping[str, pd.DataFrame], lost: pd.DataFrame, report: list[
 def _add_sums(
     out: dict[str, pd.DataFrame], held: list[pd.DataFrame], minimum: int, report: list[dict[str, Any]]
 ) -> None:
-    """One anonymous producer for the producers of a product that may not be shown one by one."""
+    """One anonymous producer for restricted producers of a product; nothing private and no overlay is ever in it."""
     if not held:
         return
     rows = held[0][(held[0]["kind"] == "producer") & held[0]["output"].notna()]
-    rows = rows[rows["_why"] != "non_commercial"]
+    rows = rows[rows["_why"] == "restricted"]
+    owner = rows["firm"].astype("object").where(rows["firm"].notna(), rows["node"].astype("object"))
     made = []
     for (product, year), part in rows.groupby(["product", "year"], dropna=False):
-        total = float(part["output"].sum())
-        if len(part) < minimum or total <= 0 or float(part["output"].max()) > 0.8 * total:
+        parts = part["output"].groupby(owner[part.index]).sum()
+        total = float(parts.sum())
+        if len(parts) < max(minimum, _FEWEST) or total <= 0 or float(parts.max()) > 0.8 * total:
             continue
         low, high = part["output_low"].fillna(part["output"]).sum(), part["output_high"].fillna(part["output"]).sum()
-        text = f"sum of {len(part)} producers whose rows may not be passed on"
+        text = f"sum of {len(part)} producers of {len(parts)} owners whose rows may not be passed on"
         made.append({"node": f"{product}@ROW#aggregate", "product": product, "country": "ROW", "site": "aggregate",
                      "kind": "producer", "year": year, "output": total, "output_low": min(float(low), total),
                      "output_high": max(float(high), total), "output_source": _SUM, "output_grade": "C", "source": _SUM,
@@ -146,6 +177,6 @@ def _add_sums(
         report.append({"table": "nodes", "what": "added up", "reason": "anonymous producer", "rows": len(part)})
     if made:
         out["nodes"] = pd.concat([out["nodes"].astype("object"), pd.DataFrame(made)], ignore_index=True)
-        source = {"source": _SUM, "title": "Sums of figures that may not be passed on singly", "licence": "as exported",
-                  "licence_class": "attribution"}  # fmt: skip
+        source = {"source": _SUM, "title": "Sums of restricted figures that may not be passed on singly",
+                  "licence": "the terms of the restricted sources hold for the sum too", "licence_class": "restricted"}  # fmt: skip
         out["sources"] = pd.concat([out["sources"].astype("object"), pd.DataFrame([source])], ignore_index=True)

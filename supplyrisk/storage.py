@@ -79,7 +79,7 @@ def read_parquet(path: str | os.PathLike[str]) -> tuple[dict[str, pd.DataFrame],
         raise SourceError(
             [
                 Problem(
-                    str(folder),
+                    folder.name,
                     "-",
                     "-",
                     "not a folder written by to_parquet()",
@@ -87,13 +87,13 @@ def read_parquet(path: str | os.PathLike[str]) -> tuple[dict[str, pd.DataFrame],
                     "Give the folder that to_parquet() returned.",
                 )
             ],
-            str(folder),
+            folder.name,
         ) from err
     problems: list[Problem] = []
     if meta.get("schema") != SCHEMA_VERSION:
         problems.append(
             Problem(
-                str(folder),
+                folder.name,
                 "-",
                 "schema",
                 "written with another data model",
@@ -130,7 +130,7 @@ def read_parquet(path: str | os.PathLike[str]) -> tuple[dict[str, pd.DataFrame],
                 )
             )
     if problems:
-        raise SourceError(problems, str(folder))
+        raise SourceError(problems, folder.name)
     return tables, meta
 
 
@@ -154,7 +154,7 @@ class atomic_directory:
             raise SourceError(
                 [
                     Problem(
-                        str(t),
+                        t.name,
                         "-",
                         "-",
                         "exists and was not written by this package",
@@ -162,7 +162,7 @@ class atomic_directory:
                         "Give another folder, or remove it.",
                     )
                 ],
-                str(t),
+                t.name,
             )
         try:
             t.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +171,7 @@ class atomic_directory:
             raise SourceError(
                 [
                     Problem(
-                        str(t.parent),
+                        t.parent.name,
                         "-",
                         "-",
                         "cannot be written to",
@@ -179,7 +179,7 @@ class atomic_directory:
                         "Give a folder that you may write to.",
                     )
                 ],
-                str(t),
+                t.name,
             ) from err
         return self.work
 
