@@ -290,6 +290,7 @@ def network_power(
     votes: Sequence[float],
     *,
     quota: float = 0.5,
+    by: Sequence[Any] | None = None,
     draws: int = 10_000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -309,6 +310,9 @@ def network_power(
         Direct votes, fraction 0 to 1.
     quota : float
         Strictly more than this wins; at least 0, below 1.
+    by : sequence, optional
+        Label of each row's holder (e.g. its country) by which outside owners are added up, each voting for itself.
+        Default: the holder. With many owners, labels keep the answer small.
     draws : int
         Draws, for a loop that has too many paths to count (some twenty firms that all tip each other).
     seed : int
@@ -317,7 +321,7 @@ def network_power(
     Returns
     -------
     DataFrame
-        Outside owners x assets, probabilities in [0, 1]; the last row ``unidentified`` takes the unnamed rest and
+        Outside owners (or labels) x assets, probabilities in [0, 1]; the last row ``unidentified`` takes the unnamed rest and
         draws in which a loop decides itself. Columns add to 1. ``.attrs["method"]`` is ``"exact"`` or ``"sampled"``;
         ``"sampled"`` then lists the firms whose figure rests on draws, ``"standard_error"`` is the most that it can be
         (to first order, were every drawn loop above the firm), ``"draws"`` and ``"seed"`` say how it was drawn.
@@ -327,7 +331,7 @@ def network_power(
     Raises
     ------
     SchemaError
-        Votes outside 0 to 1, or above 1 in sum; a quota outside 0 to 1.
+        Votes outside 0 to 1, or above 1 in sum; a quota outside 0 to 1; an owner with two labels.
 
     Notes
     -----
@@ -348,6 +352,7 @@ def network_power(
         )
     r = _rows(holder, asset, votes, what)
     n, m = r.n_assets, r.n
+    column, names = _columns(r, by, what)
     # The unnamed rest of an asset votes as one unidentified holder with code m.
     total = np.bincount(r.asset, r.share, n)
     rest = np.flatnonzero(total < 1 - _TOLERANCE)
@@ -363,13 +368,13 @@ def network_power(
     tip, rounded = _tips(a, s, n, quota)
     w, exits, loops = _loops(h, a, tip, n, draws, np.random.default_rng(seed))
     outside = h >= n
-    b = np.zeros((n, m - n + 1))
-    np.add.at(b, (a[outside], h[outside] - n), tip[outside])
+    b = np.zeros((n, len(names)))
+    np.add.at(b, (a[outside], column[h[outside] - n]), tip[outside])
     if exits is not None:  # out of a loop by any of its firms, as often as the chain gets there
         b = exits @ b
     power = solve_absorbing(w, b)
     power[:, -1] += np.clip(1 - power.sum(axis=1), 0.0, 1.0)  # what goes round in a loop for ever
-    out = pd.DataFrame(power.T, index=[*r.entity[n:], UNIDENTIFIED], columns=r.entity[:n])
+    out = pd.DataFrame(power.T, index=names, columns=r.entity[:n])
     reached = _fed_by(w, loops.sampled)
     out.attrs.update(method="sampled" if reached.any() else "exact", loops=loops.count, rounded=rounded)
     if reached.any():
@@ -380,6 +385,27 @@ def network_power(
             seed=seed,
         )
     return out
+
+
+def _columns(r: _Rows, by: Sequence[Any] | None, what: str) -> tuple[IntArray, list[Any]]:
+    """Column of each outside owner, the unidentified last, and the names of the columns."""
+    n = r.n_assets
+    if by is None:
+        return np.arange(r.n - n + 1, dtype=np.int64), [*r.entity[n:], UNIDENTIFIED]
+    labels = np.asarray(pd.Series(list(by), dtype=object))
+    outside = r.holder >= n
+    code, names = pd.factorize(labels[outside])
+    who = r.holder[outside] - n
+    first, last = np.full(r.n - n, len(code), dtype=np.int64), np.full(r.n - n, -1, dtype=np.int64)
+    np.minimum.at(first, who, code)
+    np.maximum.at(last, who, code)
+    torn = np.flatnonzero(first != last)
+    if len(torn) or len(labels) != len(r.holder):
+        shown = ", ".join(str(x) for x in r.entity[n:][torn[:5]])
+        raise SchemaError(
+            [Problem(what, shown, "by", "not one label for each owner", str(len(labels)), "Give one per row.")], what
+        )
+    return np.append(first, len(names)), [*names, UNIDENTIFIED]
 
 
 def _tips(a: IntArray, s: FloatArray, n: int, quota: float) -> tuple[FloatArray, float]:

@@ -138,6 +138,14 @@ def test_network_power():
     assert p.attrs == {"method": "exact", "loops": 0, "rounded": 0.0}
     assert p.loc["P", "F1"] == 1.0
     assert p.loc["P", "F2"] == pytest.approx(0.833333, abs=5e-7)
+    home = {"P": "x", "Q": "y", "F1": "z", "F2": "z"}
+    by = control.network_power(HOLDER, ASSET, SHARE, by=[home[h] for h in HOLDER])
+    assert by.index.tolist() == ["x", "y", "unidentified"]
+    np.testing.assert_allclose(by.to_numpy(), p.to_numpy())
+    one = control.network_power(HOLDER, ASSET, SHARE, by=["all"] * 6)
+    np.testing.assert_allclose(one.loc["all"], 1)
+    with pytest.raises(SchemaError, match="one label"):
+        control.network_power(HOLDER, ASSET, SHARE, by=list("xyzzyy"))
     with pytest.raises(SchemaError, match="quota"):
         control.network_power(HOLDER, ASSET, SHARE, quota=1.0)
 
