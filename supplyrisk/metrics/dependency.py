@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem, unknown_name
+from .elementwise import elementwise
 from .governance import NUMBERS, RESIDUALS, FloatArray, Value, amounts, check_choice, number, refuse
 
 __all__ = [
@@ -91,18 +92,18 @@ def net_import_reliance(production: Any, imports: Any, exports: Any, stock_incre
 
     Parameters
     ----------
-    production : float or Series
+    production : float, Series or array
         Primary production and recovery from old scrap; not from new scrap, which circulates.
-    imports, exports : float or Series
+    imports, exports : float, Series or array
         In the unit of production. Re-exports stand in both and cancel.
-    stock_increase : float or Series
+    stock_increase : float, Series or array
         Rise of stocks; a fall is negative. Say 0 only where it is known to be 0.
 
     Returns
     -------
     Value or DataFrame
         Percent, (-inf, 100]. ``parts["apparent_consumption"]``; ``flags`` holds ``"net exporter"`` where NIR < 0,
-        which is no sign of low risk by itself. NaN with a reason where AC <= 0. For Series a frame with ``value``,
+        which is no sign of low risk by itself. NaN with a reason where AC <= 0. For Series and arrays a frame with ``value``,
         ``apparent_consumption``, ``label`` and ``reason``; a missing cell gives NaN.
 
     Raises
@@ -129,10 +130,9 @@ def net_import_reliance(production: Any, imports: Any, exports: Any, stock_incre
         value = np.where(ac > 0, 100.0 * net / ac, np.nan)
     reason = np.where(np.isnan(ac), "missing input", np.where(ac <= 0, "apparent consumption is not positive", ""))
     label = np.where(np.isnan(value), "undefined", np.where(value < 0, "net exporter", "net importer"))
-    if index is not None:
+    several = any(np.ndim(v) for v in (production, imports, exports, stock_increase))
+    if index is not None or several:
         return pd.DataFrame({"value": value, "apparent_consumption": ac, "label": label, "reason": reason}, index=index)
-    if ac.size != 1:
-        refuse([Problem("net_import_reliance", "-", "-", "several values", "", "Give Series.")], "net_import_reliance")
     flags = ("net exporter",) if net[0] < 0 else ()
     return Value(
         float(value[0]),
@@ -319,6 +319,18 @@ def dependency_screen(
         problems += [
             Problem("table", str(k), c, "negative", repr(float(v)), "Check sign.") for k, v in s[s < 0].items()
         ]
+    if "hhi_origins" in n:
+        problems += [
+            Problem("table", str(k), "hhi_origins", "above 1", repr(float(v)), "An HHI of 0 to 10,000? Divide by 1e4.")
+            for k, v in n["hhi_origins"][n["hhi_origins"] > 1 + 1e-9].items()
+        ]
+    for part, whole in (("focal_imports", "outside_imports"), ("focal_exports", "world_exports")):
+        if part in n and whole in n:
+            over = n[part] > n[whole] * (1 + 1e-9)
+            problems += [
+                Problem("table", str(k), part, f"above {whole}, of which it is a part", repr(float(v)), "Correct one.")
+                for k, v in n[part][over].items()
+            ]
     refuse(problems, "dependency_screen")
     if rule in ("EC2021", "CEPII"):
         out = _ec(n, limits)
@@ -435,6 +447,7 @@ def persistence(flags: pd.Series, product: pd.Series, year: pd.Series, *, k: int
     return out
 
 
+@elementwise("focal_imports", "imports", "world_exports", "focal_exports")
 def resourcing_ratio(focal_imports: float, imports: float, world_exports: float, focal_exports: float) -> Value:
     """Share of the not-yet-used market outside the focal that would be needed to replace it.
 
@@ -442,15 +455,15 @@ def resourcing_ratio(focal_imports: float, imports: float, world_exports: float,
 
     Parameters
     ----------
-    focal_imports, imports : float
+    focal_imports, imports : float, Series or array
         Imports of the buyer from the focal, and from all.
-    world_exports, focal_exports : float
+    world_exports, focal_exports : float, Series or array
         Exports of all countries, and of the focal, of the same product.
 
     Returns
     -------
-    Value
-        Dimensionless, [0, inf]; ``flags`` holds ``"not replaceable from trade"`` at 1 or more. Infinite, with a reason, where
+    Value or DataFrame
+        (A frame ``value, low, high, reason, flags`` by key where columns are given.) Dimensionless, [0, inf]; ``flags`` holds ``"not replaceable from trade"`` at 1 or more. Infinite, with a reason, where
         nothing is left outside; NaN, with a reason, without imports.
 
     Raises
@@ -546,6 +559,7 @@ def vulnerability_profile(weights: Any) -> pd.Series:
     )
 
 
+@elementwise("flow", "base", "reverse_flow", "reverse_base")
 def asymmetry(flow: float, base: float, reverse_flow: float, reverse_base: float) -> Value:
     """Hirschman-type asymmetry of two dependences.
 
@@ -553,15 +567,15 @@ def asymmetry(flow: float, base: float, reverse_flow: float, reverse_base: float
 
     Parameters
     ----------
-    flow, base : float
+    flow, base : float, Series or array
         What i gets from j, and all that i gets (or its consumption, or GDP: the same for both).
-    reverse_flow, reverse_base : float
+    reverse_flow, reverse_base : float, Series or array
         What j gets from i, and all that j gets.
 
     Returns
     -------
-    Value
-        Dimensionless, in [-1, 1]; positive: i depends more. ``parts`` keeps both dependences: a difference of 0 may be two strong
+    Value or DataFrame
+        (A frame ``value, low, high, reason, flags`` by key where columns are given.) Dimensionless, in [-1, 1]; positive: i depends more. ``parts`` keeps both dependences: a difference of 0 may be two strong
         or two weak ones. NaN with a reason where a base is 0.
 
     Raises
@@ -589,6 +603,7 @@ def asymmetry(flow: float, base: float, reverse_flow: float, reverse_base: float
     return Value(value, method="Hirschman-type", reason=reason, parts={"d_ij": out[0], "d_ji": out[1]})
 
 
+@elementwise("world_share", also=("partner_dependence",))
 def indispensability(world_share: float, partner_dependence: float | Iterable[float]) -> Value:
     """Strategic indispensability: share of the world market times the partner's dependence.
 
@@ -596,15 +611,15 @@ def indispensability(world_share: float, partner_dependence: float | Iterable[fl
 
     Parameters
     ----------
-    world_share : float
+    world_share : float, Series or array
         Share of the country or coalition in world exports or in a process, [0, 1].
     partner_dependence : float or iterable of float
-        Dependence of the key partner (or partners) on it, [0, 1].
+        Dependence of the key partner (or partners) on it, [0, 1]; beside a column of ``world_share`` one figure per case.
 
     Returns
     -------
-    Value
-        Dimensionless, in [0, 1]. Not the opposite of dependence: report both. NaN with a reason without a partner.
+    Value or DataFrame
+        (A frame ``value, low, high, reason, flags`` by key where columns are given.) Dimensionless, in [0, 1]. Not the opposite of dependence: report both. NaN with a reason without a partner.
 
     Raises
     ------

@@ -361,6 +361,26 @@ def weights_interval(
     return g, g, g
 
 
+def _in_range(
+    keys: pd.Index, what: str, columns: Iterable[FloatArray], needed: npt.NDArray[np.bool_], low: float, high: float,
+    remedy: str,
+) -> None:  # fmt: skip
+    """Refuse weights that no scale of theirs holds."""
+    off = np.zeros(len(keys), dtype=bool)
+    shown = np.full(len(keys), np.nan)
+    for x in columns:
+        bad = needed & ((x < low - 1e-9) | (x > high + 1e-9))
+        shown = np.where(bad & ~off, x, shown)
+        off |= bad
+    refuse(
+        [
+            Problem(what, str(keys[int(i)]), "-", f"outside [{low:g}, {high:g}]", f"{shown[i]:g}", remedy)
+            for i in np.flatnonzero(off)
+        ],
+        what,
+    )
+
+
 def hhi_governance(
     supply: Values,
     governance: Values | pd.DataFrame,
@@ -370,7 +390,8 @@ def hhi_governance(
     residual: Iterable[Any] = RESIDUALS,
     worst: float = 10.0,
     tolerance: float = SHARE_TOLERANCE,
-) -> Value:
+    by: str | list[str] | None = None,
+) -> Any:
     """Concentration of supply weighted by bad governance, and by trade restrictions where ``trade`` is given.
 
     ``HHI_WGI = sum s_c^2 g_c``; ``HHI_WGI,t = sum s_c^2 g_c t_c``.
@@ -392,17 +413,21 @@ def hhi_governance(
         Worst weight there is: 10 for ``g10``, 1 for ``g01``. Used for ``high`` alone.
     tolerance : float
         How far shares may sum to more than 1 (rounding of the print).
+    by : str or list of str, optional
+        Index levels of ``supply`` that name markets (a Series by product and country, say): a row for each. Weights by
+        country hold for all markets, weights by market and country for theirs.
 
     Returns
     -------
-    Value
-        In [0, 10] with ``g10`` before t, [0, 1] with ``g01``; always of fraction shares. ``high`` counts the
+    Value or DataFrame
+        (With ``by`` a frame ``value, low, high, reason, flags``, a row per market.) In [0, 10] with ``g10`` before t, [0, 1] with ``g01``; always of fraction shares. ``high`` counts the
         residual as one supplier with the worst weight there is. NaN with a reason where there is no supply.
 
     Raises
     ------
     SchemaError
-        Negative or missing supply, shares above 1, a supplier without a weight.
+        Negative or missing supply, shares above 1, a supplier without a weight, a weight g outside [0, ``worst``] or t
+        outside [0.8, 2].
 
     Notes
     -----
@@ -416,6 +441,11 @@ def hhi_governance(
     >>> round(hhi_governance(q, g), 6), round(hhi_governance(q, g, t), 6)
     (2.31128, 2.529808)
     """
+    if by is not None:
+        from .elementwise import by_group
+
+        given = {"supply": supply, "governance": governance, "trade": trade, "kind": kind, "residual": tuple(residual)}
+        return by_group(hhi_governance, by, "supply", given | {"worst": worst, "tolerance": tolerance})
     check_choice("kind", kind, _KINDS, "hhi_governance")
     method = "HHI_WGI" if trade is None else "HHI_WGI,t"
     q = amounts(supply, "supply")
@@ -436,6 +466,8 @@ def hhi_governance(
     g, g_lo, g_hi = weights_interval(governance, s, "governance", needed)
     one = np.ones(len(s))
     t, t_lo, t_hi = (one, one, one) if trade is None else weights_interval(trade, s, "trade", needed)
+    _in_range(s.index, "governance", (g, g_lo, g_hi), needed, 0.0, worst, "Another scale? Say worst=.")
+    _in_range(s.index, "trade", (t, t_lo, t_hi), needed, 0.8, 2.0, "t is 0.8 inside the Union, 1 to 2 outside.")
     sq = sa**2
 
     def summed(a: FloatArray, b: FloatArray) -> float:

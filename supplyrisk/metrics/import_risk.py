@@ -40,7 +40,8 @@ def geopolrisk(
     region: Iterable[Any] = (),
     missing: Literal["raise", "neutral"] = "raise",
     copper_midpoint: float | None = None,
-) -> Value:
+    by: str | list[str] | None = None,
+) -> Any:
     """GeoPolRisk score of one raw material for one importer, with price, mid-point and copper equivalent.
 
     ``score = HHI_A sum_i g_i f_i / (p + F)``; ``mid-point = score * price``; ``price = value / quantity of imports``;
@@ -67,11 +68,14 @@ def geopolrisk(
     copper_midpoint : float, optional
         Mid-point of copper of the same unit and year; ``parts["gsp_constant"]`` always uses the constant of the
         public code, :data:`GSP_COPPER`.
+    by : str or list of str, optional
+        Index levels of ``imports`` that name importers, products or years: a row for each. Other Series that have these
+        levels are cut alike; ``production`` is then one figure per market.
 
     Returns
     -------
-    Value
-        Score, dimensionless, in [0, 1]. ``parts``: ``hhi``, ``import_risk``, ``price``, ``midpoint`` (value per unit of quantity),
+    Value or DataFrame
+        (With ``by`` a frame ``value, low, high, reason, flags``, a row per market.) Score, dimensionless, in [0, 1]. ``parts``: ``hhi``, ``import_risk``, ``price``, ``midpoint`` (value per unit of quantity),
         ``gsp`` (with ``copper_midpoint``, else NaN), ``gsp_constant``. NaN with a reason where neither imports nor
         production exist (the public code returns 0). Imports of 0 with production: score 0, price NaN.
 
@@ -92,6 +96,13 @@ def geopolrisk(
     >>> round(r, 6), round(r.parts["import_risk"], 6), round(r.parts["midpoint"], 6), round(r.parts["gsp_constant"], 6)
     (0.165625, 0.353333, 1.573438, 3.843155)
     """
+    if by is not None:
+        from .elementwise import by_group
+
+        given: dict[str, Any] = {"world_production": world_production, "imports": imports, "governance": governance}
+        given |= {"values": values}
+        given |= {"production": production, "region": tuple(region), "missing": missing}
+        return by_group(geopolrisk, by, "imports", given | {"copper_midpoint": copper_midpoint})
     check_choice("missing policy", missing, ("raise", "neutral"), "geopolrisk")
     method = "GeoPolRisk"
     w = amounts(world_production, "world_production")

@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import Problem
 from ..lifecycle import standing
 from ..schema import date_ceil, is_date
+from .elementwise import elementwise
 from .governance import Value, Values, aligned, amounts, check_choice, keyed, number, refuse
 from .import_risk import GSP_COPPER, geopolrisk
 
@@ -37,6 +38,7 @@ EU27: tuple[str, ...] = (
 _EU_MEMBER, _PROHIBITED = 0.8, 1.5
 
 
+@elementwise("eu_member", "fta", "tax", "quota", "production", "prohibition", "tax_cancelled")
 def trade_parameter(
     *,
     eu_member: bool = False,
@@ -70,8 +72,9 @@ def trade_parameter(
 
     Returns
     -------
-    Value
-        t, dimensionless, 0.8 to 2.
+    Value or DataFrame
+        t, dimensionless, 0.8 to 2; a frame ``value, low, high, reason, flags`` by key where any argument is a Series or an
+        array. A quota that leaves nothing gives 2, more than a prohibition's 1.5: the quota formula is inferred.
 
     Raises
     ------
@@ -264,6 +267,7 @@ def _on_day(rows: list[dict[str, Any]], day: str, licence: float | None) -> tupl
     return low, high, ids, reasons
 
 
+@elementwise("imports", "exports", "production")
 def eu_import_reliance(imports: float, exports: float, production: float) -> Value:
     """Import reliance as it enters the EU supply risk.
 
@@ -271,13 +275,13 @@ def eu_import_reliance(imports: float, exports: float, production: float) -> Val
 
     Parameters
     ----------
-    imports, exports, production : float
+    imports, exports, production : float, Series or array
         In one physical unit and period; at least 0.
 
     Returns
     -------
-    Value
-        In [0, 1]; ``parts["raw"]`` is the figure before clamping and ``flags`` says what was clamped: ``"net
+    Value or DataFrame
+        (A frame ``value, low, high, reason, flags`` by key where columns are given.) In [0, 1]; ``parts["raw"]`` is the figure before clamping and ``flags`` says what was clamped: ``"net
         exporter"``, ``"above 1"``, ``"no domestic use"`` (the denominator is not positive: never divided, since
         two negatives would give a false positive).
 
@@ -318,6 +322,7 @@ def _hhi(value: float | None, name: str) -> float:
     return number(value, name, 0.0, 20.0, "HHI_WGI,t of fraction shares and g10 is 0 to 10 times t; divide by 1e4.")
 
 
+@elementwise("hhi_gs", "hhi_eu", "import_reliance", "eol_rir", "si_sr")
 def eu_supply_risk(
     hhi_gs: float | None = None,
     hhi_eu: float | None = None,
@@ -333,13 +338,13 @@ def eu_supply_risk(
 
     Parameters
     ----------
-    hhi_gs, hhi_eu : float, optional
+    hhi_gs, hhi_eu : float, Series or array, optional
         HHI_WGI,t over global supply, and over actual EU sourcing (:func:`hhi_governance`).
-    import_reliance : float, optional
+    import_reliance : float, Series or array, optional
         IR; values outside [0, 1] are clamped and flagged. Needed for ``GS+EU``.
-    eol_rir : float
+    eol_rir : float, Series or array
         End-of-life recycling input rate, [0, 1].
-    si_sr : float
+    si_sr : float, Series or array
         Substitution index, [0, 1]; 1 = no substitutes.
     scope : {"GS+EU", "GS only", "EU only", "available"}
         Which concentrations to use. ``available`` falls back to the one that is there and says so in ``flags``;
@@ -347,8 +352,8 @@ def eu_supply_risk(
 
     Returns
     -------
-    Value
-        Dimensionless, about [0, 10 max t], not rounded: round once, at the end, to 0.1. ``parts`` holds ``gs_only``, ``eu_only``,
+    Value or DataFrame
+        (A frame ``value, low, high, reason, flags`` by key where columns are given.) Dimensionless, about [0, 10 max t], not rounded: round once, at the end, to 0.1. ``parts`` holds ``gs_only``, ``eu_only``,
         ``without_recycling_and_substitution`` and the IR used. NaN with a reason if a needed concentration is NaN;
         bounds of the concentrations become bounds of the score.
 
