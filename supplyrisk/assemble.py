@@ -240,6 +240,7 @@ def assemble(
     if "stocks" in further:
         nodes = _with_stocks(nodes, further["stocks"])
     out = {"products": products, "recipes": needs, "nodes": nodes, "links": build.links, "demand": use}
+    out |= _published(build, frames, nodes, build.links, use)
     graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
     if ensemble is not None:
         return balance_flows(graph, conflicts=conflicts, ensemble=ensemble, seed=seed)
@@ -255,6 +256,8 @@ def _with_stocks(nodes: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
         return nodes
     parsed = [parse_node_id(i) for i in ids]
     year = stocks.dropna(subset=["year"]).groupby("node")["year"].max()
+    told = stocks.dropna(subset=["published_on"]) if "published_on" in stocks.columns else stocks.iloc[:0]
+    published: Any = told.astype({"node": "str"}).groupby("node")["published_on"].max() if len(told) else {}
     new = pd.DataFrame(
         {
             "node": ids,
@@ -263,6 +266,7 @@ def _with_stocks(nodes: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
             "site": [p[2] for p in parsed],
             "kind": [p[3] for p in parsed],
             "year": ids.map(year),
+            "published_on": ids.map(published).astype("object"),
         }
     )
     return pd.concat([nodes, new], ignore_index=True)
@@ -429,6 +433,42 @@ def _attach(b: Build, nodes: pd.DataFrame, what: str) -> pd.DataFrame:
     grade = f"{what}_grade"
     out[grade] = out[grade].where(~lend, pd.Series(worst(out[grade], ["C"] * len(out)), index=out.index))
     return out
+
+
+def _published(
+    b: Build, frames: Mapping[str, pd.DataFrame], nodes: pd.DataFrame, links: pd.DataFrame, use: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """When what is derived was known: with the last publication of the figures of the product that it rests on."""
+    seen = [frames[k][["product", "published_on"]] for k in ("production", "demand", "sourcing")]
+    if len(frames["trade"]):
+        pairs = frames["trade"][["hs6", "published_on"]].drop_duplicates()
+        seen.append(pairs.merge(frames["concordance"][["hs6", "product"]], on="hs6")[["product", "published_on"]])
+    dates = pd.concat(seen, ignore_index=True).dropna().astype(str)
+    last = dates.groupby("product")["published_on"].max()
+    if not len(last):
+        return {}
+
+    def latest(*products: pd.Series) -> pd.Series:
+        found = pd.DataFrame({i: p.astype(str).map(last).fillna("") for i, p in enumerate(products)})
+        day = found.max(axis=1).astype("object")
+        return day.where(day != "", None)
+
+    links, nodes, use = links.copy(), nodes.copy(), use.copy()
+    made = links["buyer"].astype(str).str.partition("@")[0] if len(links) else links["buyer"]
+    links["published_on"] = links["published_on"].astype("object").fillna(latest(links["product"], made))
+    use["published_on"] = (
+        use["published_on"].astype("object").fillna(latest(use["node"].astype(str).str.partition("@")[0]))
+    )
+    # A producer of whom only the name is known has no figure that was published.
+    figure = nodes[["output", "output_low", "capacity"]].notna().any(axis=1) & (nodes["kind"] == "producer")
+    dated = latest(nodes["product"]).where(figure, None)
+    ends = pd.concat(
+        [links[[c, "published_on"]].set_axis(["node", "day"], axis=1) for c in ("supplier", "buyer")], ignore_index=True
+    ).dropna()
+    first = ends.groupby("node")["day"].min()
+    dated = dated.mask(nodes["kind"] != "producer", nodes["node"].map(first).astype("object"))
+    nodes["published_on"] = nodes["published_on"].astype("object").fillna(dated)
+    return {"nodes": nodes, "links": links, "demand": use}
 
 
 class _Room(ModuleType):

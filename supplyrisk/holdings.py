@@ -67,7 +67,7 @@ _BOOKS: weakref.WeakKeyDictionary[SupplyGraph, Book] = weakref.WeakKeyDictionary
 
 
 def _day(graph: SupplyGraph) -> str:
-    return date_ceil(graph.as_of) if graph.as_of else f"{graph.reference_year}-12-31"
+    return graph.reference_date
 
 
 def holders(graph: SupplyGraph) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def holders(graph: SupplyGraph) -> pd.DataFrame:
     Parameters
     ----------
     graph : SupplyGraph
-        The graph; its date is ``as_of``, or the end of its newest data year.
+        The graph; its date is its ``reference_date``.
 
     Returns
     -------

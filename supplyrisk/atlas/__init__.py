@@ -20,6 +20,9 @@ __all__ = ["contents", "figures", "load_atlas"]
 
 _FIGURES = ("products", "production", "trade", "concordance", "recipes", "demand", "sourcing", "costs", "gaps")
 
+# Releases whose month is known.
+_RELEASED = {"baci_hs17_202601": "2026-01"}
+
 # Codes and dates that would read as numbers.
 _TEXT = {"hs6": "str", "published_on": "str", "retrieved": "str", "dark_from": "str", "note": "str", "missing": "str"}
 
@@ -51,6 +54,13 @@ def figures() -> dict[str, pd.DataFrame]:
 def _tables() -> dict[str, pd.DataFrame]:
     out = {name: _csv(name) for name in _FIGURES}
     out["sources"] = _csv("sources_figures")
+    # A figure without a date of its own was published with its source.
+    sources = out["sources"].dropna(subset=["year"])
+    released = dict(zip(sources["source"], sources["year"].astype(int).astype(str), strict=True)) | _RELEASED
+    for name in ("production", "trade", "demand", "sourcing"):
+        frame = out[name]
+        own = frame["published_on"] if "published_on" in frame.columns else pd.Series(pd.NA, index=frame.index)
+        frame["published_on"] = own.astype("object").fillna(frame["source"].map(released))
     return out
 
 

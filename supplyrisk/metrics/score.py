@@ -687,7 +687,7 @@ def score(
         "by": list(made.levels),
         "market": market,
         "graph": graph.name,
-        "as_of": here.as_of or f"{here.reference_year}-12-31",
+        "as_of": here.as_of or here.reference_date,
         "seed": seed if samples is not None else None,
         "columns": _Kept(listing),
         "reasons": Reasons(made, columns),

@@ -31,7 +31,7 @@ def day_of(graph: SupplyGraph, at: str | None = None) -> str:
             raise SchemaError([wrong], "the brief's arguments")
         return date_ceil(at)
     seen = [date_floor(str(d)) for d in graph.tables["sources"]["retrieved"].dropna()]
-    own = date_ceil(graph.as_of) if graph.as_of else f"{graph.reference_year}-12-31"
+    own = graph.reference_date
     return max([own, *seen])
 
 

@@ -1,0 +1,170 @@
+"""When a figure became known, and what a graph looked like on a day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .accounts import latest
+from .schema import TABLES, date_ceil, date_floor
+
+__all__ = ["known_from", "reference_date", "tables_at"]
+
+# Statistics by data year. A row of any other table speaks of a dated act and is known from then on.
+_STATISTICS = ("nodes", "links", "demand", "stocks", "countries")
+_LATER = "published later: existence known now, quantity not known on the day"
+
+
+def _days(dates: pd.Series, day: Callable[[str], str], blank: str) -> npt.NDArray[np.object_]:
+    """First or last day of each date, each distinct one read once."""
+    text = dates.astype("object")
+    found = {d: day(str(d)) for d in text.dropna().unique() if d != ""}
+    return np.array([found.get(d, blank) for d in text], dtype=object)
+
+
+def _keeps_dates(tables: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether the graph records when its figures were published."""
+    return any(bool(tables[name]["published_on"].notna().any()) for name in ("nodes", "links"))
+
+
+def known_from(tables: Mapping[str, pd.DataFrame], name: str) -> npt.NDArray[np.object_]:
+    """First day on which each row of a table was known.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables of a graph.
+    name : str
+        The table.
+
+    Returns
+    -------
+    ndarray of str
+        ISO days: that of publication; of a statistic without one, in a graph whose other figures have one, the end of
+        the year after its data year; ``""`` where nothing is said.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame(dict(year=[2024, 2024], valid_from=None, published_on=["2025-03", None]))
+    >>> known_from({"nodes": rows, "links": rows}, "nodes").tolist()
+    ['2025-03-01', '2025-12-31']
+    """
+    frame = tables[name]
+    day = _days(frame["published_on"], date_floor, "")
+    if name in _STATISTICS and _keeps_dates(tables):
+        year = frame["year"].astype("float64").to_numpy()
+        dated = frame["valid_from"].fillna("").ne("").to_numpy(dtype=bool)
+        bare = (day == "") & ~np.isnan(year) & ~dated
+        day[bare] = [f"{int(y) + 1:04d}-12-31" for y in year[bare]]
+    return day
+
+
+def reference_date(tables: Mapping[str, pd.DataFrame], year: int) -> str:
+    """First day on which everything in a graph is known: its last publication, or the end of its newest data year.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables of a graph.
+    year : int
+        Newest data year.
+
+    Returns
+    -------
+    str
+    """
+    days = [f"{year:04d}-12-31"]
+    for name, spec in TABLES.items():
+        if spec.fact and len(tables[name]):
+            days.append(max(known_from(tables, name)))
+    return max(days)
+
+
+def tables_at(tables: Mapping[str, pd.DataFrame], day: str, known: str | None) -> dict[str, pd.DataFrame]:
+    """Tables of a graph on a day.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables.
+    day : str
+        ISO day. Facts of later years and facts that are not valid on it are left out.
+    known : str or None
+        ISO day; what was published later is left out. None: all is known.
+
+    Returns
+    -------
+    dict of DataFrame
+        A producer whose figures were all published later stays, its quantities missing (``unknown``), where another
+        producer of the product is known: that it makes the product is known now, and a market without it would read
+        as the whole.
+    """
+    out: dict[str, pd.DataFrame] = {}
+    for name, spec in TABLES.items():
+        frame = tables[name]
+        if spec.fact and len(frame):
+            keep = frame["year"].astype("float64").fillna(-1).to_numpy() <= int(day[:4])
+            keep &= _valid(frame, day)
+            if known is not None:
+                keep &= known_from(tables, name) <= known
+            frame = frame[keep]
+        out[name] = frame
+    if known is not None:
+        out["nodes"] = _with_unheard(tables["nodes"], out["nodes"], day)
+    # A link whose end has left has left too.
+    alive = set(out["nodes"]["node"])
+    for name, columns in (("links", ("supplier", "buyer")), ("demand", ("node",)), ("stocks", ("node",))):
+        for c in columns:
+            out[name] = out[name][out[name][c].isin(alive)]
+    return out
+
+
+def _valid(frame: pd.DataFrame, day: str) -> npt.NDArray[np.bool_]:
+    start, end = _days(frame["valid_from"], date_floor, ""), _days(frame["valid_to"], date_ceil, "9999-12-31")
+    return np.asarray((start <= day) & (end >= day), dtype=bool)
+
+
+def _with_unheard(nodes: pd.DataFrame, kept: pd.DataFrame, day: str) -> pd.DataFrame:
+    """Producers of products of which something was known, whose own figures were not."""
+    there = kept[kept["kind"] == "producer"]
+    lost = nodes[(nodes["kind"] == "producer") & ~nodes["node"].isin(kept["node"])]
+    lost = lost[lost["product"].isin(there["product"])]
+    if not len(lost):
+        return kept
+    lost = latest(lost[_valid(lost, day)], ["node"])
+    if not len(lost):
+        return kept
+    kept = _given_back(lost, kept)
+    stub = lost.copy()
+    for q in TABLES["nodes"].quantities:
+        blank = [c for c in (q.name, q.low, q.high, q.missing, q.year, q.source, q.grade) if c in stub.columns]
+        stub[blank] = stub[blank].mask(stub[blank].notna())
+    blank = ["rest_low", "rest_high", "source", "grade", "published_on"]
+    stub[blank] = stub[blank].mask(stub[blank].notna())
+    stub["output_missing"], stub["note"] = "unknown", _LATER
+    stub["year"] = stub["year"].clip(upper=int(day[:4]))
+    # Who was not listed yet was inside the rest of that day.
+    rest = stub["product"].astype(str) + "@ROW"
+    inside = rest.isin(set(there["node"])) & (stub["node"] != rest)
+    stub["inside"] = stub["inside"].mask(inside, rest)
+    return pd.concat([kept, stub.astype(kept.dtypes.to_dict())], ignore_index=True)
+
+
+def _given_back(lost: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+    """What was taken out of a residual for producers inside it who were not known yet is in it again."""
+    back = lost.dropna(subset=["inside"]).groupby("inside")["output"].sum()
+    back = back[back > 0]
+    hit = kept["node"].isin(back.index)
+    if not hit.any():
+        return kept
+    kept = kept.copy()
+    more = kept["node"].map(back).astype("float64")[hit]
+    kept.loc[hit, "output"] += more
+    kept.loc[hit, "output_low"] = kept.loc[hit, "rest_low"].fillna(kept.loc[hit, "output_low"] + more)
+    top = kept.loc[hit, ["output_high", "output"]].max(axis=1)
+    kept.loc[hit, "output_high"] = top.where(kept.loc[hit, "output_high"].notna())
+    return kept
