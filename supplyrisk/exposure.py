@@ -20,7 +20,7 @@ from .jurisdictions import scope
 from .kernels import solve_absorbing
 from .lookthrough import bottleneck, face_value, io_lookthrough, mix_origin, mix_touch
 from .paths import FreeFlow, dominators, free_flow, paths
-from .tracing import flow_bounds, input_weights, plan_of, trace, tracing_matrix
+from .tracing import Mode, flow_bounds, input_weights, plan_of, trace, tracing_matrix
 
 __all__ = [
     "FreeFlow",
@@ -49,6 +49,7 @@ def exposure(
     unlisted: Literal["unknown", "host"] = "unknown",
     weights: FloatArray | None = None,
     flows: bool = True,
+    rules: bool = False,
 ) -> pd.DataFrame:
     """Exposure of every node to the focal, by itself and through all tiers, linear and bottleneck side by side.
 
@@ -68,13 +69,16 @@ def exposure(
     flows : bool
         Let the bounds carry the intervals of the flows too, each flow moving freely within its own (slower on graphs
         of a million links); otherwise only unknown owners, flows and inputs make their width.
+    rules : bool
+        Add ``partial`` and ``strict``: what binds under stricter rules than ``bottleneck``, see below.
 
     Returns
     -------
     DataFrame
         ``node, product, country, kind``; ``own``, ``linear`` and ``bottleneck`` with their ``_low`` and ``_high``;
         ``assumed_weights`` where inputs count alike for want of prices, ``gap`` where an essential input has no link.
-        Fractions in [0, 1], ``own <= linear <= bottleneck`` at producers. At a pool ``linear`` and ``bottleneck`` are of
+        Fractions in [0, 1], ``own <= linear`` and ``own <= bottleneck <= partial <= strict`` at producers,
+        ``linear <= strict``. At a pool ``linear`` and ``bottleneck`` are of
         what it takes in; what a pool in the focal territory hands on counts as the focal's, wherever it was made.
 
     Raises
@@ -84,8 +88,10 @@ def exposure(
 
     Notes
     -----
-    Missing policy: the value takes what is not known as free, the high bound as the focal's. ``bottleneck`` is never
-    reported below ``linear``, although alternatives and minor inputs could make it so.
+    Missing policy: the value takes what is not known as free, the high bound as the focal's. Three rules of what binds:
+    ``strict``, every recorded input stops its producer; ``partial``, essential inputs do, important ones hold it back by
+    their weight, minor ones do not; ``bottleneck`` allows substitution besides: of alternatives the least exposed counts.
+    ``linear`` is content, not loss: where inputs are minor or have alternatives it may be above ``bottleneck``.
 
     Examples
     --------
@@ -107,19 +113,18 @@ def exposure(
     lin = np.column_stack(
         [trace(graph, floor, "linear", weights=weights), trace(graph, high, "linear", unknown=1.0, weights=weights)]
     )
-    worst = np.column_stack([trace(graph, floor, "bottleneck"), trace(graph, high, "bottleneck", unknown=1.0)])
-    worst = np.maximum(worst, lin)
-    for name, x in (("linear", lin), ("bottleneck", worst)):
-        out[name] = x[:, 0]
+    found: list[tuple[Mode, FloatArray]] = [("linear", lin)]
+    for mode in ("bottleneck", *(("partial", "strict") if rules else ())):
+        each = (trace(graph, x, mode, unknown=u, weights=weights) for x, u in ((floor, 0.0), (high, 1.0)))
+        found.append((mode, np.column_stack(list(each))))
+    for mode, x in found:
+        out[mode] = x[:, 0]
         below, above = x[:, 1], x[:, 2]
         if flows:
-            mode: Literal["linear", "bottleneck"] = "linear" if name == "linear" else "bottleneck"
             below = np.minimum(below, flow_bounds(graph, low, mode, high=False, weights=weights))
             above = np.maximum(above, flow_bounds(graph, high, mode, high=True, weights=weights))
-        out[f"{name}_low"] = np.minimum(below, x[:, 0])
-        out[f"{name}_high"] = np.maximum(above, x[:, 0])
-    out["bottleneck_low"] = np.maximum(out["bottleneck_low"], out["linear_low"])
-    out["bottleneck_high"] = np.maximum(out["bottleneck_high"], out["linear_high"])
+        out[f"{mode}_low"] = np.minimum(below, x[:, 0])
+        out[f"{mode}_high"] = np.maximum(above, x[:, 0])
     assumed = np.zeros(ix.n, dtype=bool)
     if weights is None:
         assumed[ix.segment_buyer[input_weights(graph)[1]]] = True

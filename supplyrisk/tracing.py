@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .binding import RULES, Rule, Stops, stops
 from .errors import Problem, SchemaError, unknown_name
 from .graph import GraphIndex, SupplyGraph
 from .kernels import solve_absorbing
@@ -25,14 +26,25 @@ from .ordering import look_up
 if TYPE_CHECKING:
     from scipy import sparse
 
-__all__ = ["Plan", "flow_bounds", "hands", "input_weights", "plan_of", "solve_trace", "trace", "tracing_matrix"]
+__all__ = [
+    "Plan",
+    "chosen",
+    "flow_bounds",
+    "hands",
+    "input_weights",
+    "plan_of",
+    "solve_trace",
+    "trace",
+    "tracing_matrix",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-Mode = Literal["linear", "bottleneck"]
+Mode = Literal["linear", "bottleneck", "partial", "strict"]
 _TOLERANCE = 1e-13
 _SWEEPS = 60
+_PATIENCE = 6
 # A mix of so small a part of a segment's flow is none.
 _MASS = 1e-9
 
@@ -49,11 +61,16 @@ class Plan:
     empty: BoolArray  # pools without any recorded inflow
     lacking: BoolArray  # nodes without a link for an input they cannot do without
     weight: FloatArray  # of each segment in its buyer, adding to 1
-    # Segments that can stop their buyer, alternatives side by side: order, first of each group, first group of each buyer
-    order: IntArray
-    group_start: IntArray
-    stop_start: IntArray
-    stop_buyer: IntArray
+    rank: FloatArray  # of each segment: 2 essential, 1 important, 0 minor
+    group: npt.NDArray[np.object_]  # of alternatives, '' for none
+    product: npt.NDArray[np.object_]  # of each segment
+    kept: dict[str, Stops]
+
+    def stops(self, rule: Rule = "bottleneck") -> Stops:
+        """Segments that bind under a rule."""
+        if rule not in self.kept:
+            self.kept[rule] = stops(rule, self.buyer, self.product, self.rank, self.group, self.maker)
+        return self.kept[rule]
 
 
 _PLANS: weakref.WeakKeyDictionary[SupplyGraph, Plan] = weakref.WeakKeyDictionary()
@@ -130,9 +147,7 @@ def _make_plan(graph: SupplyGraph) -> Plan:
     kind = ix.nodes["kind"].astype("object").to_numpy()
     fed = np.bincount(ix.segment_buyer, minlength=n) > 0
     maker = (kind == "producer") | ((kind == "stock") & ~fed)
-    segments = sparse.csr_matrix(
-        (_shares(ix, maker), ix.src, np.append(ix.segment_start, m)), shape=(k, n), copy=False
-    )
+    segments = sparse.csr_matrix((_shares(ix, maker), ix.src, np.append(ix.segment_start, m)), shape=(k, n), copy=False)
     blind = np.isnan(np.maximum.reduceat(ix.share, ix.segment_start)) if m else np.zeros(0, dtype=bool)
 
     # Class and alternatives of each segment, by recipe; an input without a recipe counts as essential.
@@ -150,21 +165,9 @@ def _make_plan(graph: SupplyGraph) -> Plan:
     product = ix.nodes["product"].astype("object").to_numpy()
     seg_key = pd.MultiIndex.from_arrays([product[ix.segment_buyer], ix.segment_product])
     at = pd.MultiIndex.from_frame(r[["product", "input"]]).get_indexer(seg_key) if k and len(r) else np.full(k, -1)
-    essential = np.where(at >= 0, r["rank"].to_numpy()[at] == 2, True) if len(r) else np.ones(k, dtype=bool)
-    group = np.where(at >= 0, r["group"].to_numpy(dtype=object)[at], "") if len(r) else np.full(k, "", dtype=object)
-    stops = np.flatnonzero(essential & maker[ix.segment_buyer])
-    code = np.where(group[stops] == "", ix.segment_product[stops], "\x1f" + group[stops])
-    code = pd.factorize(code)[0]
-    order = stops[np.lexsort((code, ix.segment_buyer[stops]))]
-    code = code[np.lexsort((code, ix.segment_buyer[stops]))]
-    b = ix.segment_buyer[order]
-    fresh = np.ones(len(order), dtype=bool)
-    fresh[1:] = (b[1:] != b[:-1]) | (code[1:] != code[:-1])
-    group_start = np.flatnonzero(fresh).astype(np.int64)
-    gb = b[group_start]
-    first = np.ones(len(gb), dtype=bool)
-    first[1:] = gb[1:] != gb[:-1]
-    stop_start = np.flatnonzero(first).astype(np.int64)
+    known = at >= 0
+    grade = np.where(known, r["rank"].to_numpy()[at], 2.0) if len(r) else np.full(k, 2.0)
+    group = np.where(known, r["group"].to_numpy(dtype=object)[at], "") if len(r) else np.full(k, "", dtype=object)
     return Plan(
         n=n,
         segments=segments,
@@ -174,10 +177,10 @@ def _make_plan(graph: SupplyGraph) -> Plan:
         empty=~maker & ~fed,
         lacking=_lacking(graph, r, maker),
         weight=input_weights(graph)[0],
-        order=order,
-        group_start=group_start,
-        stop_start=stop_start,
-        stop_buyer=gb[stop_start],
+        rank=grade,
+        group=group,
+        product=ix.segment_product,
+        kept={},
     )
 
 
@@ -266,7 +269,8 @@ def trace(
     A pool: :math:`e_v = \sum_u s_{uv} e_u`, where a supplier that is itself a pool in the focal territory (``own`` is 1)
     counts as the focal's: its re-exports can be stopped too. A producer: :math:`e_v = a_v + (1 - a_v) G_v`, where
     :math:`E_k = \sum_u s_{uv} e_u` over the suppliers of input k, and :math:`G_v = \sum_k w_k E_k` (linear) or
-    :math:`G_v = \max_k E_k` over essential inputs, alternatives counting as their minimum (bottleneck).
+    :math:`G_v = \max(\max_k E_k, \sum_j w_j E_j)` over essential inputs k and important inputs j, alternatives
+    counting as their minimum (bottleneck); minor inputs do not count.
 
     Parameters
     ----------
@@ -274,13 +278,13 @@ def trace(
         The graph.
     own : ndarray
         Share of the focal at each node itself, ``(n,)`` or ``(n, k)`` in the order of ``graph.index.nodes``.
-    mode : {"linear", "bottleneck"}
-        How inputs are combined.
+    mode : {"linear", "bottleneck", "partial", "strict"}
+        How inputs are combined; the last two are stricter than ``bottleneck``, see :mod:`supplyrisk.binding`.
     unknown : float
         Exposure of what nobody knows: pools and inputs without a known flow, essential inputs without a link, loops
         without a source. 0 gives the value, 1 the high bound.
     weights : ndarray, optional
-        Weight of each segment (linear); default :func:`input_weights`.
+        Weight of each segment in its buyer; default :func:`input_weights`.
 
     Returns
     -------
@@ -304,8 +308,8 @@ def trace(
     >>> trace(SupplyGraph.from_tables(), np.zeros(0)).shape
     (0,)
     """
-    if mode not in ("linear", "bottleneck"):
-        raise unknown_name("mode", mode, ("linear", "bottleneck"), "trace()")
+    if mode not in ("linear", *RULES):
+        raise unknown_name("mode", mode, ("linear", *RULES), "trace()")
     plan = plan_of(graph)
     a, flat = _columns(own, plan.n)
     if not 0.0 <= unknown <= 1.0:
@@ -340,7 +344,7 @@ def trace(
         else:
             out = (1 - unknown) * _linear(plan, a, w, False) + unknown * _linear(plan, a, w, True)
     else:
-        out = _bottleneck(plan, a, w, unknown)
+        out = _bottleneck(plan, a, w, unknown, mode)
     out = np.clip(out, 0.0, 1.0)
     return np.asarray(out[:, 0] if flat else out)
 
@@ -388,14 +392,16 @@ def _linear(plan: Plan, a: FloatArray, weight: FloatArray, pessimist: bool) -> F
     return 1 - sure
 
 
-def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float) -> FloatArray:
-    """Fixed point of the max-min rule, from below (unknown < 1) or from above (unknown = 1)."""
+def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float, rule: Rule) -> FloatArray:
+    """Fixed point of a rule of what binds, from below (unknown < 1) or from above (unknown = 1)."""
     n = plan.n
     k = a.shape[1]
     mine = hands(plan, a)
     mixed = ~plan.maker[plan.buyer]
     pool = plan.buyer[mixed]
     blind = plan.blind
+    stop = plan.stops(rule)
+    part = stop.soft_weight(weight)
     floor = np.zeros((n, 1))
     floor[plan.lacking] = unknown
     floor[plan.empty] = unknown
@@ -408,12 +414,7 @@ def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float) -
     def step(x: FloatArray) -> FloatArray:
         e = inputs(x)
         agg = np.broadcast_to(floor, (n, k)).copy()
-        if len(plan.order):
-            worst = e[plan.order]
-            if len(plan.group_start) < len(plan.order):
-                worst = np.minimum.reduceat(worst, plan.group_start, axis=0)
-            worst = np.maximum.reduceat(worst, plan.stop_start, axis=0)
-            agg[plan.stop_buyer] = np.maximum(agg[plan.stop_buyer], worst)
+        stop.bind(e, agg, part)
         agg[pool] = e[mixed]
         return np.asarray(mine + (1 - mine) * agg)
 
@@ -428,50 +429,46 @@ def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float) -
 
     x = step(np.full((n, k), 1.0 if unknown == 1.0 else 0.0))
     for round_ in range(200):
-        for _ in range(_SWEEPS):
+        gap = np.inf
+        for i in range(_SWEEPS):
             new = step(x)
-            gap = float(np.max(np.abs(new - x)))
+            last, gap = gap, float(np.max(np.abs(new - x)))
             x = new
             if gap <= _TOLERANCE:
                 return taken(x)
+            if round_ < 8 and i >= _PATIENCE and np.log(_TOLERANCE / gap) < _SWEEPS * np.log(min(gap / last, 0.999)):
+                break  # at this pace the sweeps would not end in time
         if round_ < 8:
             # Slow loops: hold each node's choice of input, solve exactly, and go on from there.
-            x = np.column_stack([_held(plan, mine[:, j], floor[:, 0], x[:, j], inputs, unknown) for j in range(k)])
+            e = inputs(x)
+            x = np.column_stack(
+                [_held(plan, stop, weight, mine[:, j], floor[:, 0], e[:, j], unknown) for j in range(k)]
+            )
     return taken(x)
 
 
-def _held(plan: Plan, mine: FloatArray, floor: FloatArray, x: FloatArray, inputs: Any, unknown: float) -> FloatArray:
-    """Exact exposure of one column when every maker's decisive input stays what it is at ``x``."""
+def chosen(plan: Plan, stop: Stops, weight: FloatArray, floor: FloatArray, e: FloatArray) -> sparse.csr_matrix:
+    """What decides each node when inputs are exposed by ``e``: nodes x segments; of a pool all that it takes in."""
     from scipy import sparse
 
-    n = plan.n
-    e = inputs(x.reshape(-1, 1))[:, 0]
-    pick = np.full(n, -1, dtype=np.int64)
     mixed = np.flatnonzero(~plan.maker[plan.buyer])
-    pick[plan.buyer[mixed]] = mixed
-    if len(plan.order):
-        eo = e[plan.order]
-        size = np.diff(np.append(plan.group_start, len(eo)))
-        group = np.repeat(np.arange(len(size)), size)
-        by = np.lexsort((eo, group))
-        least = plan.order[by[plan.group_start]]
-        size = np.diff(np.append(plan.stop_start, len(least)))
-        owner = np.repeat(np.arange(len(size)), size)
-        by = np.lexsort((-e[least], owner))
-        most = least[by[plan.stop_start]]
-        pick[plan.stop_buyer] = np.where(e[most] >= floor[plan.stop_buyer], most, -1)
-    has = np.flatnonzero(pick >= 0)
-    chosen = pick[has]
-    rows = plan.segments[chosen]
-    w = sparse.csr_matrix((np.ones(len(has)), (has, np.arange(len(has)))), shape=(n, len(has))) @ rows
-    base = floor.copy()
-    base[has] = np.where(plan.blind[chosen], unknown, 0.0)
+    pools = sparse.csr_matrix((np.ones(len(mixed)), (plan.buyer[mixed], mixed)), shape=(plan.n, len(plan.buyer)))
+    return (stop.chosen(e, floor, weight) + pools).tocsr()
+
+
+def _held(
+    plan: Plan, stop: Stops, weight: FloatArray, mine: FloatArray, floor: FloatArray, e: FloatArray, unknown: float
+) -> FloatArray:
+    """Exact exposure of one column when what decides every node stays what it is when inputs are exposed by ``e``."""
+    pick = chosen(plan, stop, weight, floor, e)
+    w = (pick @ plan.segments).tocsr()
+    total = np.asarray(w.sum(axis=1)).ravel()
+    base = np.where(np.diff(pick.indptr) > 0, unknown * np.asarray(pick @ plan.blind.astype(np.float64)), floor)
     if unknown == 1.0:  # from above: one minus what is surely free
-        total = np.asarray(w.sum(axis=1)).ravel()
         free = (1 - mine) * np.maximum(1 - base - total, 0.0)
-        return np.asarray(1 - solve_absorbing(w.tocsr(), free.reshape(-1, 1), (1 - mine).reshape(-1, 1))[:, 0])
+        return np.asarray(1 - solve_absorbing(w, free.reshape(-1, 1), (1 - mine).reshape(-1, 1))[:, 0])
     b = mine + (1 - mine) * base
-    return np.asarray(solve_absorbing(w.tocsr(), b.reshape(-1, 1), (1 - mine).reshape(-1, 1))[:, 0])
+    return np.asarray(solve_absorbing(w, b.reshape(-1, 1), (1 - mine).reshape(-1, 1))[:, 0])
 
 
 def _best_mixes(
@@ -533,7 +530,7 @@ def flow_bounds(
         The graph.
     own : ndarray
         Low (or high) share of the focal at each node itself, ``(n,)``.
-    mode : {"linear", "bottleneck"}
+    mode : {"linear", "bottleneck", "partial", "strict"}
         As in :func:`trace`; value weights of inputs stay as they are.
     high : bool
         Upper bound, or lower.
@@ -564,7 +561,8 @@ def flow_bounds(
     if len(lo):  # shares do not depend on the unit: one per segment keeps the running sums short
         size = np.add.reduceat(hi, ix.segment_start)[ix.segment]
         lo, hi = (np.divide(x, size, out=np.zeros_like(x), where=size > 0) for x in (lo, hi))
-    order = plan.order
+    stop = None if mode == "linear" else plan.stops(mode)
+    part = np.zeros(0) if stop is None else stop.soft_weight(w)
     mixed = _best_mixes(ix, lo, hi - lo, free, 1.0 if high else -1.0, unknown)
 
     x = np.full(plan.n, unknown)
@@ -572,11 +570,10 @@ def flow_bounds(
     for _ in range(sweeps):
         e = mixed(x) if len(lo) else np.zeros(0)
         agg = np.zeros(plan.n)
-        if mode == "linear":
+        if stop is None:
             agg += np.bincount(plan.buyer, w * e, plan.n)
-        elif len(order):
-            worst = np.minimum.reduceat(e[order], plan.group_start)
-            agg[plan.stop_buyer] = np.maximum.reduceat(worst, plan.stop_start)
+        else:
+            stop.bind(e, agg, part)
         agg[plan.lacking] = np.maximum(agg[plan.lacking], unknown)
         pools = ~plan.maker[plan.buyer]
         agg[plan.buyer[pools]] = e[pools]

@@ -250,13 +250,17 @@ def _brute(g, own, mode, unknown):
                 agg = sum(weights[s] * e[s] for s in segs)
                 agg = agg if not (lacking and unknown) else 1.0
             else:
-                by = {}
+                hard, soft = {}, {}
                 for s in segs:
                     k = ix.segment_product[s]
                     cls, grp = rec.get((product[v], k), ("essential", None))
-                    if cls == "essential":
-                        by.setdefault(k if pd.isna(grp) else ("g", grp), []).append(e[s])
-                agg = max([min(z) for z in by.values()] + ([unknown] if lacking else []) + [0.0])
+                    key = k if pd.isna(grp) or mode != "bottleneck" else ("g", grp)
+                    if cls == "essential" or mode == "strict":
+                        hard.setdefault(key, []).append(e[s])
+                    elif cls == "important":
+                        soft.setdefault(key, []).append((e[s], weights[s]))
+                held = sum(min(a for a, _ in z) * sum(b for _, b in z) for z in soft.values())
+                agg = max([min(z) for z in hard.values()] + ([unknown] if lacking else []) + [held])
             new[v] = own[v] + (1 - own[v]) * agg
         if np.abs(new - x).max() < 1e-14:
             break
@@ -271,17 +275,19 @@ def test_trace_against_brute_force(spec, seed):
     g = graph(nodes, links, recipes)
     rng = np.random.default_rng(seed)
     own = rng.choice([0.0, 0.0, 0.4, 1.0], size=(g.index.n, 3))
-    for mode in ("linear", "bottleneck"):
+    for mode in ("linear", "bottleneck", "partial", "strict"):
         for unknown in (0.0, 1.0):
             got = exposure.trace(g, own, mode, unknown=unknown)
             for j in range(2):
                 np.testing.assert_allclose(got[:, j], _brute(g, own[:, j], mode, unknown), atol=1e-7)
             np.testing.assert_allclose(got[:, 1], exposure.trace(g, own[:, 1], mode, unknown=unknown), atol=1e-9)
-    f = exposure.exposure(g)
-    for c in ("own", "linear", "bottleneck"):
+    f = exposure.exposure(g, rules=True)
+    for c in ("own", "linear", "bottleneck", "partial", "strict"):
         assert (f[f"{c}_low"] <= f[c] + 1e-12).all()
         assert (f[c] <= f[f"{c}_high"] + 1e-12).all()
-    assert (f["linear"] <= f["bottleneck"] + 1e-12).all()
+    for end in ("", "_low", "_high"):
+        for a, b in (("linear", "strict"), ("bottleneck", "partial"), ("partial", "strict")):
+            assert (f[a + end] <= f[b + end] + 1e-9).all()
 
 
 @settings(max_examples=12, deadline=None)
@@ -673,7 +679,7 @@ def test_flow_intervals_are_carried_exactly_one_tier_and_safely_through_all(spec
         s["quantity"] = s["quantity"].fillna(pd.Series(rng.uniform(0.1, 5.0, len(s))))
         drawn = g.replace(links=s.assign(low=s["quantity"], high=s["quantity"], missing=None))
         linear = exposure.trace(drawn, own, weights=weights)
-        worst = np.maximum(linear, exposure.trace(drawn, own, "bottleneck"))
+        worst = exposure.trace(drawn, own, "bottleneck", weights=weights)
         for name, x in (("linear", linear), ("bottleneck", worst)):
             assert (x >= f[f"{name}_low"] - 1e-9).all()
             assert (x <= f[f"{name}_high"] + 1e-9).all()
