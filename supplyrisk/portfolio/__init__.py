@@ -19,6 +19,7 @@ from .answers import (
     stand_alone,
     value_of_information,
 )
+from .calendar import During, during
 from .constraints import budget, max_share, max_supplier_share, min_suppliers
 from .economics import capital_recovery
 from .frontier import Frontier, concentration, frontier, share, shortfall
@@ -26,12 +27,14 @@ from .levers import build, resource, unmet
 from .limits import equal_burden, governance_floor, max_hhi, n_minus_1, no_decoupling
 from .model import Build
 from .options import contract, qualify, recycle, substitute
-from .periods import During, HorizonPlan, during
+from .periods import HorizonPlan
 from .physical import byproduct_ceiling, focal_free, lead_time
 from .plan import Portfolio
+from .recourse import reroute
 from .reserves import min_stock_days, stockpile
-from .risk import cost, cvar, expected_loss
+from .risk import cost, cvar, expected_loss, worst_loss, worst_unmet
 from .run import optimize
+from .stages import expand, ramp_up
 
 __all__ = [
     "Alternatives",
@@ -54,6 +57,7 @@ __all__ = [
     "cvar",
     "during",
     "equal_burden",
+    "expand",
     "expected_loss",
     "focal_free",
     "frontier",
@@ -68,7 +72,9 @@ __all__ = [
     "no_decoupling",
     "optimize",
     "qualify",
+    "ramp_up",
     "recycle",
+    "reroute",
     "resource",
     "rolling",
     "share",
@@ -79,4 +85,6 @@ __all__ = [
     "substitute",
     "unmet",
     "value_of_information",
+    "worst_loss",
+    "worst_unmet",
 ]

@@ -15,7 +15,7 @@ from ..graph import SupplyGraph
 from ..schema import node_id
 from .supply import Gap
 
-__all__ = ["BUILDABLE", "Candidates", "read_candidates"]
+__all__ = ["BUILDABLE", "Candidates", "read_candidates", "with_nodes"]
 
 FloatArray = npt.NDArray[np.float64]
 # What runs already is in the nodes' output; what was given up is not on offer. All else can be built.
@@ -141,10 +141,11 @@ def _read(
     )
     if not len(out):
         return Candidates(graph, out, tuple(gaps))
-    return Candidates(_with_nodes(graph, out, utilisation), out, tuple(gaps))
+    return Candidates(with_nodes(graph, out, utilisation), out, tuple(gaps))
 
 
-def _with_nodes(graph: SupplyGraph, candidates: pd.DataFrame, utilisation: float) -> SupplyGraph:
+def with_nodes(graph: SupplyGraph, candidates: pd.DataFrame, utilisation: float) -> SupplyGraph:
+    """The graph with a node, inputs and an owner for each candidate."""
     year = graph.reference_year
     output = candidates["capacity"] * utilisation
     nodes = pd.DataFrame(

@@ -10,6 +10,7 @@ import pandas as pd
 from ..registry import lever
 from .economics import LIFE, RATE, capital_recovery
 from .model import Build, number, require_any
+from .stages import read_stages
 
 __all__ = ["NOBODY", "build", "keep", "resource", "unmet"]
 
@@ -130,6 +131,7 @@ def build(
     revealed: bool = True,
     estimate: bool = True,
     only: tuple[str, ...] | None = None,
+    stages: Any = None,
 ) -> None:
     r"""Build plants from the projects table: whole or not at all, at their annualised capital cost.
 
@@ -160,6 +162,10 @@ def build(
         other projects (an assumption); otherwise it is left out, as a gap.
     only : tuple of str, optional
         Project ids; default every project that can be built.
+    stages : mapping, optional
+        Project id to its stages, ``((years, usd), ...)``: over several periods the plant delivers once all are over, and
+        each is paid evenly over its own time. They replace the lead and the capital cost on record. Default: one stage
+        from the decision to the start on record.
     """
     utilisation = number("utilisation", utilisation, 0.0, 1.0, open_low=True)
     running = number("running", running, 0.0)
@@ -179,6 +185,7 @@ def build(
     node = m.graph.index.position.get_indexer(pd.Index(frame["node"], dtype=object)).astype(np.int64)
     product = np.array([case.products.index(p) for p in frame["product"]], dtype=np.int64)
     cap = frame["capacity"].to_numpy(dtype=float) * utilisation
+    m.stages |= read_stages(stages, frame["project"].astype(str).tolist(), f"{m.spec!r}")
     label = [f"{p} ({q})" for p, q in zip(frame["project"], frame["product"], strict=True)]
     m.offer_projects(label, product, cap, frame["capex"].to_numpy(dtype=float) * crf, offered)
     pools = [np.flatnonzero(case.pool_product == k) for k in product]

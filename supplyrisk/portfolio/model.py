@@ -13,10 +13,11 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, UnknownNameError, unknown_name
 from ..graph import SupplyGraph
+from .calendar import Period
 from .candidates import Candidates
 from .economics import supply_costs
 from .matrix import Columns, Matrix, Rows
-from .scenarios import Scenarios, lane_factors
+from .scenarios import LaneCut, Scenarios, lane_cuts, lane_factors
 from .supply import Case, Gap
 from .views import NodeShares, node_shares
 
@@ -52,6 +53,8 @@ class Relief:
     upper: FloatArray
     cost: FloatArray
     columns: list[Columns] = field(default_factory=list)
+    # What the plan takes out of its stock; below 0 where it puts by. Scenarios have a stock of their own.
+    stock: bool = False
 
     @property
     def at(self) -> IntArray:
@@ -115,7 +118,24 @@ class Build:
     # Called with each solution; True where it moved the model, which is then solved again.
     refine: list[Callable[[FloatArray], bool]] = field(default_factory=list)
     raised: list[tuple[IntArray, IntArray]] = field(default_factory=list)
-    years: tuple[int, ...] | None = None
+    # Over several periods (periods.py): all of them, the one that is being stated, and what ties them together.
+    periods: tuple[Period, ...] | None = None
+    here: Period | None = None
+    # Set by whoever asks what time it is: the next period is then stated anew.
+    dated: bool = False
+    across: list[Callable[[Any], None]] = field(default_factory=list)
+    # Columns and rows that stand once for all periods; columns of which the cost is not discounted.
+    once: set[str] = field(default_factory=set)
+    undiscounted: set[str] = field(default_factory=set)
+    # Expansions: candidate number and that of the plant it stands on.
+    expands: list[tuple[int, int]] = field(default_factory=list)
+    # Years and USD of each stage, by candidate number.
+    stages: dict[int, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    reroute: float | None = None
+    # Lanes that can be used once a scenario has come, and the scenario of each (recourse.py).
+    rerouted: tuple[IntArray, IntArray] = field(
+        default_factory=lambda: (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    )
     stock: Columns | None = None
     stock_known: FloatArray | None = None
     # Kept re-exports (senders.py): by product, their nodes, products of which buyers are looked at one by one.
@@ -126,6 +146,7 @@ class Build:
     places: Any = None
     spec: Any = None
     _shares: dict[tuple[Any, str], NodeShares] = field(default_factory=dict)
+    _cuts: dict[tuple[bytes, bytes], list[list[LaneCut]]] = field(default_factory=dict)
     _model: Any = None
 
     # ------------------------------------------------------------------ what is known
@@ -181,12 +202,23 @@ class Build:
         names = self.case.graph.index.nodes["node"].astype("object").to_numpy()[self.case.pool]
         return self.graph.index.position.get_indexer(pd.Index(names, dtype=object)).astype(np.int64)
 
+    @property
+    def now(self) -> Period | None:
+        """The period that is being stated; None in a plan of one year."""
+        self.dated = self.dated or self.here is not None
+        return self.here
+
     @cached_property
     def factors(self) -> FloatArray:
-        """What is left of each lane in each scenario; shape (scenarios, lanes)."""
+        """What is left of each lane in each scenario in the period that is stated; shape (scenarios, lanes)."""
         assert self.scenarios is not None
-        names = [self.case.products[int(k)] for k in self.lane_product]
-        return lane_factors(self.graph, self.scenarios, self.supplier, self.pool_code[self.pool], names)
+        known = (self.supplier.tobytes(), self.pool.tobytes())
+        if known not in self._cuts:
+            names = [self.case.products[int(k)] for k in self.lane_product]
+            self._cuts[known] = lane_cuts(self.graph, self.scenarios, self.supplier, self.pool_code[self.pool], names)
+        cuts = self._cuts[known]
+        moving = any(c.start is not None or c.end is not None for bundle in cuts for c in bundle)
+        return lane_factors(cuts, self.n_lanes, self.now if moving else None)
 
     # ------------------------------------------------------------------ lanes
 
@@ -325,12 +357,15 @@ class Build:
                 self.matrix.add_columns(
                     relief.lever,
                     len(relief.pool),
+                    lower=-np.inf if relief.stock else 0.0,
                     upper=relief.upper,
                     scale=size[case.pool_product[relief.pool]],
                     keys=lambda r=relief: pool_name[r.pool].tolist(),  # type: ignore[misc]
                     meaning="need that the lever takes away, product units a period",
                 )
             )
+            if relief.stock:
+                continue  # what goes into stock is paid as a delivery
             product = case.pool_product[relief.pool]
             self.outlays.append(Outlay(relief.lever, relief.at, relief.cost * self.period[product], product))
         self._need_rows(pool_name, size)

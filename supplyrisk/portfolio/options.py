@@ -131,22 +131,29 @@ def substitute(m: Build, part: Any = None, price: float = 1.0, loss: float = 0.0
     loss : float
         Performance :math:`\lambda` that is lost, in [0, 1): so much more of the substitute is needed.
     ready : int, optional
-        First year in which it can be done; a plan whose horizon ends before goes without.
+        First year in which it can be done; over several periods it stays out of those before, and a plan whose horizon
+        ends before goes without. A plan without a year counts it as ready, and says so.
     """
     share = _by_product(m, part, "part", "substitution", 1.0)
     price = number("price", price, 0.0)
     loss = number("loss", loss, 0.0, 1.0 - 1e-9)
     last = m.horizon
-    if ready is not None and last is not None and ready > last:
-        m.gaps += [Gap(p, "substitution", "-", f"ready in {ready}, after {last}") for p in m.case.products]
-        return
+    if ready is not None:
+        ready = int(number("ready", ready, 1900.0, 2200.0))
+        if last is not None and ready > last:
+            m.gaps += [Gap(p, "substitution", "-", f"ready in {ready}, after {last}") for p in m.case.products]
+            return
+        if last is None:
+            m.notes.append(f"substitution: the plan has no year, so that it counts as ready (from {ready})")
+    # Over several periods it stays out of those before it is ready.
+    early = ready is not None and m.periods is not None and m.now is not None and m.now.begin < ready - 1e-9
     pool = np.flatnonzero(np.nan_to_num(share)[m.case.pool_product] > 0)
     if not len(pool):
         return
     listed = m.case.graph.tables["products"].drop_duplicates("product").set_index("product")["price"]
     value = listed.reindex(list(m.case.products)).to_numpy(dtype=float)[m.case.pool_product[pool]]
     value = np.where(np.isnan(value), m.dearest[pool], value)
-    upper = share[m.case.pool_product[pool]] * m.case.need[pool]
+    upper = share[m.case.pool_product[pool]] * m.case.need[pool] * (0.0 if early else 1.0)
     m.reliefs.append(Relief("substitute", pool, upper, value * price / (1.0 - loss)))
     m.notes.append(f"substitution: at {price:.0%} of the price, {loss:.0%} of the performance lost (assumptions)")
 
@@ -160,7 +167,10 @@ def _open_sources(
     price: float,
     least: float,
     usd: float,
+    term: float = 0.0,
+    years: float = 0.0,
 ) -> None:
+    several = m.periods is not None
     case, nodes, n = m.case, m.graph.index.nodes, m.graph.index.n
     ix = m.graph.index
     output = nodes["output"].to_numpy(dtype=float)
@@ -199,8 +209,22 @@ def _open_sources(
         keys = [str(v) for v in m.node[suppliers]]
         size = m.size[code[suppliers]]
         z = m.matrix.add_columns(
-            f"{name}_with", k, upper=1.0, integer=True, keys=lambda: keys, meaning="1 = agree with this supplier"
+            f"{name}_with",
+            k,
+            upper=1.0,
+            integer=not (several and name == "qualify"),
+            keys=lambda: keys,
+            meaning="1 = agree with this supplier",
         )
+        if several:  # the year in which it is signed or paid for
+            decide = m.matrix.add_columns(
+                f"{name}_signed",
+                k,
+                upper=1.0,
+                integer=name == "qualify",
+                keys=lambda: keys,
+                meaning="1 = decide on it in this period",
+            )
         at = place[m.supplier[mine]]
         rows = np.concatenate([at, np.arange(k)])
         cols = np.concatenate([mine, z.at])
@@ -241,9 +265,93 @@ def _open_sources(
                 say=lambda i: f"{keys[i]} delivers more only under a {name}",
             )
         if usd > 0:
-            m.outlays.append(Outlay(name, z.at, np.full(k, usd), code[suppliers]))
+            # A year's money: what is paid in a shorter period weighs that much more.
+            paid = usd / (m.here.length if m.here is not None else 1.0)
+            m.outlays.append(Outlay(name, decide.at if several else z.at, np.full(k, paid), code[suppliers]))
 
     m.later.append(state)
+    if several:
+        m.across.append(lambda wide: _lasts(wide, name, term) if name == "contract" else _once(wide, name, years))
+
+
+def _steps(wide: Any, years: float) -> int:
+    """Periods that a number of years takes, part of one counted whole."""
+    return int(np.ceil(years / wide.periods[0].length - 1e-9))
+
+
+def _lasts(wide: Any, name: str, term: float) -> None:
+    r"""A contract that is signed holds for its term: :math:`g_t \ge z_t - z_{t-1}`, :math:`\sum_{t-L<s\le t} g_s \le z_t`."""
+    t, length = len(wide.periods), max(_steps(wide, term), 1)
+    z, g = ([wide.cols(f"{name}_{part}", s) for s in range(t)] for part in ("with", "signed"))
+    k = len(z[0])
+    who = wide.keys(f"{name}_with")
+    one, at = np.ones(k), np.arange(k)
+    row, col, value = [], [], []
+    for s in range(t):
+        row += [s * k + at, s * k + at] + ([s * k + at] if s else [])
+        col += [g[s], z[s]] + ([z[s - 1]] if s else [])
+        value += [one, -one] + ([one] if s else [])
+    wide.build.matrix.add_rows(
+        f"{name}_begins",
+        k * t,
+        np.concatenate(row),
+        np.concatenate(col),
+        np.concatenate(value),
+        lower=0.0,
+        keys=lambda: [(p.label, w) for p in wide.periods for w in who],
+        say=lambda i: f"{wide.periods[i // k].label}: a {name} with {who[i % k]} begins when it is signed",
+    )
+    row, col, value = [], [], []
+    for s in range(t):
+        window = range(max(s - length + 1, 0), s + 1)
+        row += [s * k + at for _ in window] + [s * k + at]
+        col += [g[u] for u in window] + [z[s]]
+        value += [one for _ in window] + [-one]
+    wide.build.matrix.add_rows(
+        f"{name}_term",
+        k * t,
+        np.concatenate(row),
+        np.concatenate(col),
+        np.concatenate(value),
+        upper=0.0,
+        keys=lambda: [(p.label, w) for p in wide.periods for w in who],
+        say=lambda i: f"{wide.periods[i // k].label}: a {name} with {who[i % k]} holds {term:g} years once signed",
+    )
+
+
+def _once(wide: Any, name: str, years: float) -> None:
+    r"""A source is qualified once, and open from then on: :math:`z_t \le \sum_{s \le t-L} q_s`, :math:`\sum_s q_s \le 1`."""
+    t, lead = len(wide.periods), _steps(wide, years)
+    z, q = ([wide.cols(f"{name}_{part}", s) for s in range(t)] for part in ("with", "signed"))
+    k = len(z[0])
+    who = wide.keys(f"{name}_with")
+    one, at = np.ones(k), np.arange(k)
+    row, col, value = [], [], []
+    for s in range(t):
+        before = range(max(s - lead + 1, 0))
+        row += [s * k + at] + [s * k + at for _ in before]
+        col += [z[s]] + [q[u] for u in before]
+        value += [one] + [-one for _ in before]
+    wide.build.matrix.add_rows(
+        f"{name}_ready",
+        k * t,
+        np.concatenate(row),
+        np.concatenate(col),
+        np.concatenate(value),
+        upper=0.0,
+        keys=lambda: [(p.label, w) for p in wide.periods for w in who],
+        say=lambda i: f"{wide.periods[i // k].label}: {who[i % k]} is open {years:g} years after it is paid for",
+    )
+    wide.build.matrix.add_rows(
+        f"{name}_once",
+        k,
+        np.tile(at, t),
+        np.concatenate(q),
+        np.ones(k * t),
+        upper=1.0,
+        keys=lambda: who,
+        say=lambda i: f"{who[i]} is qualified once",
+    )
 
 
 @lever()
@@ -254,6 +362,7 @@ def contract(
     price: float = 1.0,
     premium: float | None = None,
     switching: float = 0.02,
+    term: float = 3.0,
 ) -> None:
     r"""Contract for long with producers that sell to others now: more than can be outbid, but take or pay.
 
@@ -274,7 +383,10 @@ def contract(
         Price of a contracted unit over that of a spot delivery.
     premium, switching
         As in :func:`supplyrisk.portfolio.resource`.
+    term : float
+        Years that a contract holds once signed, over several periods (or to the plan's end); 3 is an assumption.
     """
+    term = number("term", term, 0.0, open_low=True)
     _open_sources(
         m,
         "contract",
@@ -284,8 +396,12 @@ def contract(
         number("price", price, 0.0),
         number("min_take", min_take, 0.0, 1.0),
         0.0,
+        term=term,
     )
-    m.notes.append(f"contracts secure {redirect:.0%} of what a producer sells to others (assumption)")
+    m.notes.append(
+        f"contracts secure {redirect:.0%} of what a producer sells to others"
+        + (f" and hold {term:g} years once signed (assumptions)" if m.periods is not None else " (assumption)")
+    )
 
 
 @lever()
@@ -313,21 +429,31 @@ def qualify(
     redirect : float
         Part of a producer's sales to others that opens up, in [0, 1]; an assumption.
     years : float
-        Years it takes; a plan whose horizon ends before goes without.
+        Years it takes; over several periods a source is open so long after it was paid for, and a plan whose horizon ends
+        before goes without. A plan without a year counts it as done, and says so.
     life, rate
-        Years and discount rate over which the outlay is spread.
+        Years and discount rate over which the outlay is spread in a plan of one year. Over several periods it is paid
+        once, in the period that decides on it, and nothing is counted for what it is worth after the plan.
     premium, switching
         As in :func:`supplyrisk.portfolio.resource`.
     """
     if usd is None:
         m.gaps += [Gap(p, "qualification", "-", "no outlay is on record or given") for p in m.case.products]
         return
-    usd = number("usd", usd, 0.0) * capital_recovery(
-        number("rate", rate, 0.0), number("life", life, 0.0, open_low=True)
-    )
+    crf = capital_recovery(number("rate", rate, 0.0), number("life", life, 0.0, open_low=True))
+    years = number("years", years, 0.0)
     last = m.horizon
-    if last is not None and m.graph.reference_year + number("years", years, 0.0) > last:
-        m.gaps += [Gap(p, "qualification", "-", f"takes {years:g} years, after {last}") for p in m.case.products]
+    if m.periods is not None:
+        crf, late = 1.0, m.periods[0].begin + years >= m.periods[-1].end - 1e-9
+        why = f"takes {years:g} years, longer than the plan"
+    else:
+        late = last is not None and m.graph.reference_year + years > last
+        why = f"takes {years:g} years, after {last}"
+        if last is None and years > 0:
+            m.notes.append(f"qualification: the plan has no year, so that it counts as done (takes {years:g} years)")
+    usd = number("usd", usd, 0.0) * crf
+    if late:
+        m.gaps += [Gap(p, "qualification", "-", why) for p in m.case.products]
         return
     _open_sources(
         m,
@@ -338,5 +464,6 @@ def qualify(
         1.0,
         0.0,
         usd,
+        years=years,
     )
     m.notes.append(f"qualified sources give {redirect:.0%} of what they sell to others (assumption)")

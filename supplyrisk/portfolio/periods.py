@@ -1,8 +1,7 @@
-"""Plans over several years: the same model a year, plants that are decided early and arrive late, stocks carried over."""
+"""Plans over several periods: years or quarters, plants that are decided early and arrive late, stocks carried over."""
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,344 +12,171 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..errors import Problem, SchemaError
+from ..errors import Problem, SchemaError, unknown_name
 from ..graph import SupplyGraph
-from ..registry import Spec
+from .calendar import Period
 from .explain import binding_rows, dual_table, infeasible, stopped
-from .matrix import Columns, Compiled, Matrix, Rows
+from .matrix import Compiled
 from .model import Build, money, number
 from .plan import Portfolio
 from .solve import Solution, solve
+from .widen import Wide, read_ramp, spending, widen
 
-__all__ = ["During", "HorizonPlan", "during", "read_years", "solve_years"]
+__all__ = ["HorizonPlan", "PeriodPlan", "settle", "solve_periods"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+Label = int | str
+# Columns of tables that say when a plant is decided and when it first delivers.
+WHEN = ["decided", "delivers"]
 
 
-@dataclass(frozen=True)
-class During:
-    """A constraint that holds in some years of a plan only; made by :func:`during`."""
-
-    spec: Spec
-    start: int
-    end: int | None = None
-
-    def __repr__(self) -> str:
-        return f"during({self.spec!r}, {self.start}{'' if self.end is None else f', {self.end}'})"
-
-
-def during(spec: Spec, start: int, end: int | None = None) -> During:
-    """A constraint that holds from a year on, to another if one is given; for plans over several years.
-
-    Parameters
-    ----------
-    spec : Spec
-        A constraint.
-    start, end : int
-        First and last year.
-
-    Returns
-    -------
-    During
-
-    Examples
-    --------
-    >>> from supplyrisk.portfolio import during, max_share
-    >>> during(max_share("CHN", 0.5), 2030)
-    during(max_share('CHN', 0.5), 2030)
-    """
-    return During(spec, int(start), None if end is None else int(end))
-
-
-def read_years(horizon: Any) -> tuple[int, ...] | None:
-    """Years of a horizon of two years; None for one year or none.
-
-    Raises
-    ------
-    SchemaError
-        Not a pair of years in order.
-    """
-    if not isinstance(horizon, (tuple, list)):
-        return None
-    good = len(horizon) == 2 and all(isinstance(y, (int, np.integer)) and not isinstance(y, bool) for y in horizon)
-    if not good or not 1900 <= horizon[0] <= horizon[1] <= 2200:
-        raise SchemaError(
-            [
-                Problem(
-                    "optimize",
-                    "-",
-                    "horizon",
-                    "not a first and a last year",
-                    repr(horizon),
-                    "Write horizon=(2026, 2032).",
-                )
-            ],
-            "the plan",
-        )
-    return tuple(range(int(horizon[0]), int(horizon[1]) + 1))
-
-
-@dataclass(eq=False)
-class Wide:
-    """The model of all years: one copy of every column and row a year, and what ties the years together."""
-
-    base: Build
-    build: Build
-    years: tuple[int, ...]
-    discount: FloatArray
-    lead: IntArray
-    ramp: tuple[float, ...]
-    groups: list[Columns]
-    decide: Columns | None
-
-    def year(self, x: FloatArray, s: int) -> FloatArray:
-        """The solution of one year, as the one-year model numbers it."""
-        n = [g.n for g in self.base.matrix.columns]
-        parts = [x[w.start + s * k : w.start + (s + 1) * k] for w, k in zip(self.groups, n, strict=True)]
-        return np.concatenate(parts) if parts else np.zeros(0)
-
-
-def _copy_columns(m: Build, years: tuple[int, ...], wide: Matrix) -> list[Columns]:
-    t = len(years)
-    out: list[Columns] = []
-    for g in m.matrix.columns:
-        plants = m.projects is not None and g is m.projects
-
-        def keys(g: Columns = g) -> list[Any]:
-            return [(y, *(k if isinstance(k, tuple) else (k,))) for y in years for k in g.keys]
-
-        out.append(
-            wide.add_columns(
-                g.name,
-                g.n * t,
-                lower=np.tile(g.lower, t),
-                upper=np.tile(g.upper, t),
-                scale=np.tile(g.scale, t),
-                integer=g.integer and not plants,  # whole because the decisions are
-                keys=keys,
-                meaning=f"{g.meaning}, by year",
+def refuse_period(what: str, label: Label) -> SchemaError:
+    """The error for a question that one period of a plan cannot answer by itself."""
+    return SchemaError(
+        [
+            Problem(
+                what,
+                str(label),
+                "plan",
+                "is one period of a plan over several, and is for reading only",
+                "",
+                f"Ask the whole plan: plan.{what}() or {what}(plan); or plan the year by itself with optimize(...).",
             )
-        )
-    return out
-
-
-def widen(
-    m: Build, years: tuple[int, ...], discount: float, ramp: tuple[float, ...], active: dict[int, During]
-) -> Wide:
-    r"""State the model of all years.
-
-    .. math:: \min \sum_s (1+r)^{-(s - s_0)}\, c^\top x_s, \quad A x_s \le b, \quad
-        p_{js} = \sum_{t + L_j \le s} y_{jt}, \quad \sum_b x_{jbs} \le K_j \sum_t \rho_{s - t - L_j}\, y_{jt}, \quad
-        \sum_u x_{ubs} = D_b + S_{bs} - S_{b,s-1}
-
-    with :math:`y_{jt}` the decision in year :math:`t` to build plant :math:`j`, which arrives :math:`L_j` years later
-    and then ramps up by :math:`\rho`.
-    """
-    t, wide = len(years), Matrix()
-    groups = _copy_columns(m, years, wide)
-    at = np.zeros(
-        m.matrix.n, dtype=np.int64
-    )  # where a column stands in the first year, and how far the years are apart
-    step = np.zeros(m.matrix.n, dtype=np.int64)
-    for g, w in zip(m.matrix.columns, groups, strict=True):
-        at[g.at], step[g.at] = w.at[: g.n], g.n
-    factor = (1.0 + discount) ** -np.arange(t, dtype=np.float64)
-    new = copy.copy(m)
-    new.matrix, new._model, new.user_blocks = wide, None, set()
-    lead = np.zeros(0, dtype=np.int64)
-    decide: Columns | None = None
-    if m.projects is not None and m.candidates is not None:
-        start = m.candidates.frame["start"].to_numpy(dtype=float)
-        lead = np.maximum(np.where(np.isnan(start), years[0], start) - years[0], 0.0).astype(np.int64)
-        n = m.projects.n
-        arrives = np.arange(t)[:, None] + lead[None, :]
-        offered = m.projects.upper[None, :] * (arrives < t)
-        decide = wide.add_columns(
-            "decide",
-            n * t,
-            upper=offered.ravel(),
-            integer=True,
-            keys=lambda: [(y, k) for y in years for k in m.project_label],
-            meaning="1 = decide in this year to build it",
-        )
-    for block in m.matrix.rows:
-        _copy_rows(m, new, wide, block, years, at, step, active.get(id(block)), decide, lead, ramp)
-    if decide is not None and m.projects is not None:
-        p = groups[m.matrix.columns.index(m.projects)]
-        n = m.projects.n
-        then, when, j = np.nonzero(np.arange(t)[:, None, None] >= np.arange(t)[None, :, None] + lead[None, None, :])
-        wide.add_rows(
-            "standing",
-            n * t,
-            np.concatenate([np.arange(n * t), then * n + j]),
-            np.concatenate([p.at, decide.at[when * n + j]]),
-            np.concatenate([np.ones(n * t), -np.ones(len(j))]),
-            lower=0.0,
-            upper=0.0,
-            keys=lambda: p.keys,
-            say=lambda i: f"{years[i // n]}: {m.project_label[i % n]} stands once decided {lead[i % n]} years before",
-        )
-        wide.add_rows(
-            "once",
-            n,
-            np.tile(np.arange(n), t),
-            decide.at,
-            np.ones(n * t),
-            upper=1.0,
-            keys=lambda: m.project_label,
-            say=lambda i: f"{m.project_label[i]} is built once",
-        )
-        new.projects = p
-    for col, value in m.matrix.costs:
-        for s in range(t):
-            wide.add_cost(at[col] + s * step[col], value * factor[s])
-    wide.offset = m.matrix.offset * float(factor.sum())
-    if m.stock is not None:
-        _end_value(m, wide, at[m.stock.at] + (t - 1) * m.stock.n, float(factor[-1]) / (1.0 + discount))
-    for q, square in m.matrix.squares:
-        i, k = m.matrix.columns.index(q), m.matrix.columns.index(square)
-        wide.squares.append((groups[i], groups[k]))
-    return Wide(m, new, years, factor, lead, ramp, groups, decide)
-
-
-def _end_value(m: Build, wide: Matrix, col: IntArray, factor: float) -> None:
-    """What is left in stock at the end is worth the cheapest delivery, so that buying to keep never pays by itself."""
-    cheapest = np.full(len(m.case.pool), np.inf)
-    np.minimum.at(cheapest, m.pool, m.lane_cost)
-    worth = np.where(np.isfinite(cheapest), cheapest, 0.0) * m.period[m.case.pool_product]
-    wide.add_cost(col, -worth * factor)
-
-
-def _copy_rows(
-    m: Build,
-    new: Build,
-    wide: Matrix,
-    block: Rows,
-    years: tuple[int, ...],
-    at: IntArray,
-    step: IntArray,
-    only: During | None,
-    decide: Columns | None,
-    lead: IntArray,
-    ramp: tuple[float, ...],
-) -> None:
-    t, n = len(years), block.n
-    row, col, value = block.row, block.col, block.value
-    extra: list[tuple[IntArray, IntArray, FloatArray]] = []
-    if block.name == "plant" and decide is not None and m.projects is not None:
-        mine = (col >= m.projects.start) & (col < m.projects.start + m.projects.n)
-        s, u, j = np.nonzero(np.arange(t)[:, None, None] >= np.arange(t)[None, :, None] + lead[None, None, :])
-        part = np.array(ramp)[np.minimum(s - u - lead[j], len(ramp) - 1)]
-        extra.append((s * n + j, decide.at[u * n + j], -m.project_capacity[j] * part))
-        row, col, value = row[~mine], col[~mine], value[~mine]
-    if block.name == "need" and m.stock is not None:  # what goes into stock is bought, what comes out is not
-        k = m.stock.n
-        first = at[m.stock.at]
-        s_now = (np.arange(t)[:, None] * k + first[None, :]).ravel()
-        extra.append((np.arange(k * t), s_now, -np.ones(k * t)))
-        extra.append((np.arange(k, k * t), s_now[: k * (t - 1)], np.ones(k * (t - 1))))
-    rows = np.concatenate([*(row + s * n for s in range(t)), *(e[0] for e in extra)])
-    cols = np.concatenate([*(at[col] + s * step[col] for s in range(t)), *(e[1] for e in extra)])
-    values = np.concatenate([*(value for _ in range(t)), *(e[2] for e in extra)])
-    lower, upper = np.tile(block.lower, t), np.tile(block.upper, t)
-    if only is not None:
-        off = np.array([not only.start <= y <= (only.end if only.end is not None else y) for y in years])
-        lower[np.repeat(off, n)], upper[np.repeat(off, n)] = -np.inf, np.inf
-
-    def words(f: Callable[..., str] | None) -> Callable[..., str] | None:
-        if f is None:
-            return None
-        return lambda i, *more: f"{years[i // n]}: {f(i % n, *more)}"
-
-    pools = block.pools
-    made = wide.add_rows(
-        block.name,
-        n * t,
-        rows,
-        cols,
-        values,
-        lower=lower,
-        upper=upper,
-        scale=np.tile(block.scale, t),
-        keys=lambda: [(y, *(k if isinstance(k, tuple) else (k,))) for y in years for k in block.keys],
-        spec=block.spec,
-        say=words(block.say),
-        say_dual=words(block.say_dual),
-        say_relax=words(block.say_relax),
-        pools=None if pools is None else lambda i: pools(i % n),
+        ],
+        f"{what}()",
     )
-    if block is m.need_rows:
-        new.need_rows = made
-    if block is m.availability_block:
-        new.availability_block = block  # spoken of by supplier, whatever the year
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PeriodPlan(Portfolio):
+    """One period of a plan over several, to be read: tables, graph, shares, duals.
+
+    What would solve it again is refused: the period's stocks, plants and contracts hang together with the others.
+    """
+
+    _when: pd.DataFrame = field(kw_only=True)
+    _label: Label = field(kw_only=True)
+
+    def _dated(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """With the period in which each plant is decided and that in which it first delivers."""
+        known = self._when.drop_duplicates(["project", "product"]).set_index(["project", "product"])
+        keys = pd.MultiIndex.from_frame(frame[["project", "product"]].astype(object))
+        out = frame.copy()
+        for c in WHEN:
+            out[c] = known[c].reindex(keys).to_numpy(dtype=object)
+        return out
+
+    @cached_property
+    def decisions(self) -> pd.DataFrame:
+        """A row per delivery of the period."""
+        return self._dated(Portfolio.decisions.func(self))  # type: ignore[attr-defined]
+
+    @cached_property
+    def projects(self) -> pd.DataFrame:
+        """Every project on offer, and whether it stands."""
+        return self._dated(Portfolio.projects.func(self))  # type: ignore[attr-defined]
+
+    @property
+    def unconstrained(self) -> Portfolio:
+        """The least-cost plan of one year for the same need with the same levers and no constraints."""
+        from .run import plan_case
+
+        w, m = self.written, self._build
+        need = {f"{m.case.products[int(k)]}@{c}": v for k, c, v in zip(
+            m.case.pool_product, m.pool_country, m.case.need, strict=True
+        )}  # fmt: skip
+        return plan_case(
+            m.case.graph,
+            w["buyers"],
+            product=w["products"],
+            levers=w["levers"],
+            scenarios=None,
+            objective=None,
+            constraints=(),
+            horizon=m.horizon,
+            discount=0.0,
+            ramp=(1.0,),
+            time_limit=None,
+            gap=None,
+            seed=self.seed,
+            exactly=need,
+        )
+
+    @property
+    def model(self) -> Any:
+        """Refused: the live model is that of the whole plan."""
+        raise refuse_period("model", self._label)
+
+    def resolve(self, time_limit: float | None = None) -> Portfolio:
+        """Refused: solve the whole plan again."""
+        raise refuse_period("resolve", self._label)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class HorizonPlan(Portfolio):
-    """A plan over several years. Tables have a ``year``; :meth:`year` gives one year as a plan of its own.
+    """A plan over several periods. Tables have a ``year``; :meth:`year` gives one period to read by itself.
 
-    ``objective_value`` is the present value of all years in USD of the first. ``graph`` and ``shares`` without a year
-    are those of the last. ``schedule`` says what is decided when and stands when.
+    ``objective_value`` is the present value of all periods in USD of the first. ``graph`` and ``shares`` without a year
+    are those of the last. ``schedule`` says what is decided when and delivers from when.
     """
 
     _wide: Wide = field(kw_only=True)
 
     @property
-    def years(self) -> tuple[int, ...]:
-        """Years of the plan."""
-        return self._wide.years
+    def years(self) -> tuple[Label, ...]:
+        """Periods of the plan: years, or quarters like ``2026Q1``."""
+        return self._wide.labels
 
     @property
     def _last(self) -> Portfolio:
         return self.year(self.years[-1])
 
     @cached_property
-    def _by_year(self) -> dict[int, Portfolio]:
+    def _by_year(self) -> dict[Label, Portfolio]:
         return {}
 
-    def year(self, year: int) -> Portfolio:
-        """One year of the plan, with its own tables and graph; costs are those of that year, not discounted.
+    def year(self, year: Label) -> Portfolio:
+        """One period of the plan, with its own tables and graph; costs are those of a year, not discounted.
 
         Parameters
         ----------
-        year : int
+        year : int or str
             One of :attr:`years`.
 
         Returns
         -------
         Portfolio
+            To be read. What would solve it again (``resolve``, ``model``, alternatives ...) is refused: ask the plan.
         """
-        from ..errors import unknown_name
-
         if year not in self.years:
             raise unknown_name("year", str(year), map(str, self.years))
         if year not in self._by_year:
-            m = self._build
+            w = self._wide
             s = self.years.index(year)
-            x = self._wide.year(self._solution.x, s)
+            m = w.bases[s]
+            x = w.part(self._solution.x, s)
             c = m.matrix.compile()
-            duals = self._solution.row_dual
-            mine = [duals[w.start + s * b.n : w.start + (s + 1) * b.n] for b, w in self._pairs]
-            row = np.concatenate([np.zeros(0), *mine]) / self._wide.discount[s]
             value = float(c.cost @ x) + c.offset
-            solution = replace(self._solution, x=x, objective=value, _duals=lambda: (row, np.full(c.n, np.nan)))
+
+            def duals() -> tuple[FloatArray, FloatArray]:
+                at = w.row[s]
+                row = np.where(at >= 0, self._solution.row_dual[at], 0.0) / w.weight[s]
+                return row, np.full(c.n, np.nan)
+
+            solution = replace(self._solution, x=x, objective=value, _duals=duals)
             keep = {k: getattr(self, k) for k in ("status", "solver", "version", "gap", "timing", "seed", "focal")}
-            self._by_year[year] = Portfolio(
+            self._by_year[year] = PeriodPlan(
                 objective_value=value,
                 bound=np.nan,
                 written=self.written,
                 _build=m,
                 _compiled=c,
                 _solution=solution,
+                _when=self.schedule,
+                _label=year,
                 **keep,
             )
         return self._by_year[year]
-
-    @property
-    def _pairs(self) -> list[tuple[Rows, Rows]]:
-        rows = self._wide.build.matrix.rows
-        return list(zip(self._build.matrix.rows, rows, strict=False))
 
     def _stack(self, what: Callable[[Portfolio], pd.DataFrame]) -> pd.DataFrame:
         frames = []
@@ -358,69 +184,189 @@ class HorizonPlan(Portfolio):
             frame = what(self.year(y)).copy()
             frame.insert(0, "year", y)
             frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
+        return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
 
     @cached_property
     def decisions(self) -> pd.DataFrame:
-        """A row per year and delivery."""
+        """A row per period and delivery; ``decided`` and ``delivers`` of plants are periods."""
         return self._stack(lambda p: p.decisions)
 
     @cached_property
     def needs(self) -> pd.DataFrame:
-        """What each pool needs, by year."""
+        """What each pool needs, by period."""
         return self._stack(lambda p: p.needs)
 
     @cached_property
+    def availability(self) -> pd.DataFrame:
+        """What each producer can deliver, by period."""
+        return self._stack(lambda p: p.availability)
+
+    @cached_property
+    def re_exports(self) -> pd.DataFrame:
+        """Kept re-exports, by period."""
+        return self._stack(lambda p: p.re_exports)
+
+    @cached_property
+    def readings(self) -> pd.DataFrame:
+        """Every bound on a metric, by period; see :attr:`Portfolio.readings`."""
+        return self._stack(lambda p: p.readings)
+
+    @cached_property
     def costs(self) -> pd.DataFrame:
-        """USD a year by year, product and item, not discounted."""
+        """USD a year by period, product and item, not discounted."""
         return self._stack(lambda p: p.costs)
 
     @cached_property
+    def unconstrained(self) -> Portfolio:
+        """The plan over the same periods with the same levers and no constraints, at the least cost."""
+        from .run import plan_case
+
+        w = self.written
+        return plan_case(
+            self._build.case.graph,
+            w["buyers"],
+            product=w["products"],
+            levers=w["levers"],
+            scenarios=None,
+            objective=None,
+            constraints=(),
+            horizon=w["horizon"],
+            discount=w["discount"],
+            ramp=w["ramp"],
+            needs=w["needs"],
+            supply=w["supply"],
+            time_limit=None,
+            gap=None,
+            seed=self.seed,
+        )
+
+    @property
+    def cost_increase(self) -> float:
+        """USD of present value that the plan costs over the least cost of the same needs without constraints."""
+        w = self._wide
+        mine = sum(
+            float(w.weight[s]) * float(b.yearly_cost()[1] @ w.part(self._solution.x, s)[b.yearly_cost()[0]])
+            for s, b in enumerate(w.bases)
+        )
+        return mine + self._stock_left - self.unconstrained.objective_value
+
+    @property
+    def _stock_left(self) -> float:
+        """What is left in stock at the end, as the objective counts it (below 0: an asset)."""
+        w = self._wide
+        if w.bases[0].stock is None:
+            return 0.0
+        x, cost = self._solution.x, self._compiled.cost
+        last = w.cols("stock", len(w.periods) - 1)
+        holding = next(o for o in w.bases[-1].outlays if o.item == "stockpile")
+        return float((cost[last] - holding.usd * w.weight[-1]) @ x[last])
+
+    @cached_property
     def stocks(self) -> pd.DataFrame:
-        """What is held at the end of each year."""
+        """What is held at the end of each period."""
         return self._stack(lambda p: p.stocks)
 
     @cached_property
     def shares(self) -> pd.DataFrame:
-        """Focal shares before and after, by year; see :attr:`Portfolio.shares`."""
+        """Focal shares before and after, by period; see :attr:`Portfolio.shares`."""
         return self._stack(lambda p: p.shares)
 
     @cached_property
     def plants(self) -> pd.DataFrame:
-        """The projects that are built, as they stand in the last year."""
+        """The projects that are built, as they stand in the last period."""
         return self._last.plants
 
     @cached_property
     def projects(self) -> pd.DataFrame:
-        """Every project on offer, as it stands in the last year."""
+        """Every project on offer, as it stands in the last period."""
         return self._last.projects
 
     @cached_property
     def offers(self) -> pd.DataFrame:
-        """Every delivery the plan could choose from, by year."""
+        """Every delivery the plan could choose from, by period."""
         return self._stack(lambda p: p.offers)
 
     @cached_property
     def graph(self) -> SupplyGraph:
-        """The graph of the last year."""
+        """The graph of the last period."""
         return self._last.graph
 
     @cached_property
     def schedule(self) -> pd.DataFrame:
-        """``project, product, country, decided, arrives, capex`` of what is built."""
-        w, columns = self._wide, ["project", "product", "country", "decided", "arrives", "capex"]
+        """``project, product, country, decided, delivers, capex`` of what is decided; None where it is after the plan."""
+        w, columns = self._wide, ["project", "product", "country", *WHEN, "capex"]
         if w.decide is None or self._build.candidates is None:
             return pd.DataFrame(columns=columns)
-        n = len(w.lead)
-        s, j = np.divmod(np.flatnonzero(self._solution.x[w.decide.at] > 0.5), n)
+        s, j = np.divmod(np.flatnonzero(self._solution.x[w.decide.at] > 0.5), len(w.lead))
         frame = self._build.candidates.frame.iloc[j][["project", "product", "country", "capex"]].reset_index(drop=True)
-        first = self.years[0]
-        return frame.assign(decided=first + s, arrives=first + s + w.lead[j])[columns]
+        label = np.array(w.labels, dtype=object)
+        out = frame.assign(decided=label[s], delivers=label[s + w.lead[j]])[columns]
+        return out.infer_objects()
+
+    @cached_property
+    def spending(self) -> pd.DataFrame:
+        """``year, project, product, usd``: capital that is spent in each period on what was decided."""
+        w, columns = self._wide, ["year", "project", "product", "usd"]
+        if w.decide is None or self._build.candidates is None:
+            return pd.DataFrame(columns=columns)
+        row, col, value = spending(w)
+        on = self._solution.x[col] > 0.5
+        j = (col[on] - w.decide.start) % len(w.lead)
+        frame = self._build.candidates.frame.iloc[j][["project", "product"]].reset_index(drop=True)
+        out = frame.assign(year=np.array(w.labels, dtype=object)[row[on]], usd=value[on])[columns]
+        return (
+            out[out["usd"] > 0].sort_values(["year", "project"], kind="stable").reset_index(drop=True).infer_objects()
+        )
+
+    @cached_property
+    def agreements(self) -> pd.DataFrame:
+        """``year, kind, with``: contracts in force and sources that are open, by period."""
+        rows = [
+            {"year": label, "kind": kind, "with": who}
+            for s, label in enumerate(self.years)
+            for g in self._wide.bases[s].matrix.columns
+            for kind in ("contract", "qualify")
+            if g.name == f"{kind}_with"
+            for who, on in zip(g.keys, self._solution.x[self._wide.at[s][g.at]] > 0.5, strict=True)
+            if on
+        ]
+        return pd.DataFrame(rows, columns=["year", "kind", "with"])
+
+    @cached_property
+    def releases(self) -> pd.DataFrame:
+        """``year, scenario, product, buyer, released, refilled, held, lost`` in product units, where there are scenarios."""
+        columns = ["year", "scenario", "product", "buyer", "released", "refilled", "held", "lost"]
+        m, w = self._build, self._wide
+        if m.losses is None or m.scenarios is None:
+            return pd.DataFrame(columns=columns)
+        n, k = len(m.case.pool), len(m.scenarios.names)
+        frames = []
+        for s, p in enumerate(w.periods):
+            dt = np.tile(m.period[m.case.pool_product] * p.length, k)
+            got = {c: np.full(n * k, np.nan) for c in ("release", "refill", "held")}
+            if m.stock is not None:
+                got = {c: self._solution.x[w.cols(c, s)] for c in got}
+            lost = self._solution.x[w.cols("lost", s)]
+            frames.append(
+                pd.DataFrame(
+                    {
+                        "year": p.label,
+                        "scenario": np.repeat(np.array(m.scenarios.names, dtype=object), n),
+                        "product": np.tile(np.array(m.case.products, dtype=object)[m.case.pool_product], k),
+                        "buyer": np.tile(m.pool_country, k),
+                        "released": got["release"] * dt,
+                        "refilled": got["refill"] * dt,
+                        "held": got["held"],
+                        "lost": lost * dt,
+                    }
+                )
+            )
+        return pd.concat(frames, ignore_index=True)[columns]
 
     def independent_from(
         self, cap: float, view: str = "control", focal: Any = "CHN", product: str | None = None
-    ) -> int | None:
-        """Time to independence: first year from which the group's focal share stays at or below a cap; None if never.
+    ) -> Label | None:
+        """Time to independence: first period from which the group's focal share stays at or below a cap; None if never.
 
         Parameters
         ----------
@@ -441,12 +387,12 @@ class HorizonPlan(Portfolio):
 
     @cached_property
     def binding(self) -> tuple[str, ...]:
-        """Constraints that hold with equality, by year."""
+        """Constraints that hold with equality, by period."""
         return binding_rows(self._wide.build, self._compiled, self._solution.x)
 
     @property
     def model(self) -> Any:
-        """The live Pyomo model of all years; its members have the year as the first index."""
+        """The live Pyomo model of all periods; its members have the period as the first index."""
         from .arrays import complete, load_values
 
         b = self._wide.build
@@ -460,8 +406,14 @@ class HorizonPlan(Portfolio):
         return finish(self._wide, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
 
     def share(self, view: str, focal: Any = "CHN", product: str | None = None, buyer: str = "group") -> pd.Series:
-        """A share in the last year; ``plan.year(2028).share(...)`` gives that of another."""
+        """A share in the last period; ``plan.year(2028).share(...)`` gives that of another."""
         return self._last.share(view, focal, product, buyer)
+
+    def __repr__(self) -> str:
+        return (
+            f"<HorizonPlan {self.years[0]} to {self.years[-1]}: {self.status}, present value "
+            f"{money(self.objective_value)}, {len(self.schedule)} plants decided, {self.solver} {self.version}>"
+        )
 
     def summary(self) -> str:
         """The plan in a few lines of text."""
@@ -472,9 +424,10 @@ class HorizonPlan(Portfolio):
             f"{self.version}, {self.seconds:.2f} s, seed {self.seed}, input {self.fingerprint})",
         ]
         for q in self.schedule.to_dict("records"):
-            lines.append(f"decide {q['project']} ({q['country']}) in {q['decided']}, output from {q['arrives']}")
+            lines.append(f"decide {q['project']} ({q['country']}) in {q['decided']}, output from {q['delivers']}")
         for r in self.shares[self.shares["buyer"] == "group"].itertuples():
             lines.append(f"{r.year} {r.product}: {r.focal} share ({r.view}) {r.before:.1%} -> {r.after:.1%}")
+        lines += [f"binds: {b}" for b in self.binding]
         return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
 
     def _repr_html_(self) -> str:
@@ -491,29 +444,29 @@ class HorizonPlan(Portfolio):
         )
 
 
-def solve_years(
-    m: Build,
-    years: tuple[int, ...],
+def _changes(name: str, given: Any) -> str:
+    return f"{name} of today in every period" if given is None else f"{name} change as given ({given!r})"
+
+
+def solve_periods(
+    bases: list[Build],
+    periods: tuple[Period, ...],
     discount: float,
     ramp: Any,
-    active: dict[int, During],
     written: dict[str, Any],
     focal: tuple[tuple[Any, str], ...],
     *,
-    fix: Callable[[Wide], None] | None = None,
+    fix: Callable[[Wide], Any] | None = None,
     time_limit: float | None,
     gap: float | None,
     seed: int,
     began: float,
 ) -> HorizonPlan:
-    """State and solve the model of all years; see :func:`supplyrisk.portfolio.optimize` for the arguments."""
+    """State and solve the model of all periods; see :func:`supplyrisk.portfolio.optimize` for the arguments."""
     discount = number("discount", discount, 0.0)
-    steps = tuple(number("ramp", r, 0.0, 1.0) for r in ((ramp,) if isinstance(ramp, (int, float)) else tuple(ramp)))
-    if not steps or steps[-1] <= 0.0:
-        raise SchemaError(
-            [Problem("optimize", "-", "ramp", "ends at nothing", repr(ramp), "Write e.g. (0.5, 0.8, 1.0).")], "the plan"
-        )
-    if m.refine:
+    m = bases[0]
+    steps = read_ramp(ramp, m)
+    if any(c.arguments.get("mixing") == "proportional" for c in written["constraints"]):
         raise SchemaError(
             [
                 Problem(
@@ -521,21 +474,35 @@ def solve_years(
                     "-",
                     "horizon",
                     "proportional mixing is solved for one year at a time",
-                    repr((years[0], years[-1])),
+                    repr((periods[0].label, periods[-1].label)),
                     "Use mixing='today' or 'mass_balance', or one year.",
                 )
             ],
             "the plan",
         )
-    m.absorb()
-    wide = widen(m, years, discount, steps, active)
-    if fix is not None:
-        fix(wide)
+    for b in {id(b): b for b in bases}.values():
+        b.absorb()
+    wide = widen(bases, periods, discount, steps)
+    then = fix(wide) if fix is not None else None
     m.notes.append(
-        f"{years[0]} to {years[-1]}: present value at {discount:.0%}; needs and supply of today in every year; plants "
-        "cost their annuity from their first year on; a plant decided a year later arrives a year later"
+        f"{periods[0].label} to {periods[-1].label}: present value at {discount:.0%}; "
+        f"{_changes('needs', written['needs'])}, {_changes('supply', written['supply'])}; plants cost their annuity from "
+        "their first period on; a plant decided later arrives as much later"
     )
-    return finish(wide, written, focal, time_limit=time_limit, gap=gap, seed=seed, began=began)
+    return finish(wide, written, focal, time_limit=time_limit, gap=gap, seed=seed, began=began, then=then)
+
+
+def settle(wide: Wide, s: Solution) -> Solution:
+    """Let what constraints settle after a solve (kept re-exports) settle in every period."""
+    if not any(b.refine for b in wide.bases):
+        return s
+    x = s.x.copy()
+    for i, b in enumerate(wide.bases):
+        part = wide.part(x, i)
+        for f in b.refine:
+            f(part)
+        x[wide.at[i]] = part
+    return replace(s, x=x)
 
 
 def finish(
@@ -547,8 +514,9 @@ def finish(
     gap: float | None,
     seed: int,
     began: float | None = None,
+    then: Callable[[Compiled, Solution], Solution] | None = None,
 ) -> HorizonPlan:
-    """Compile and solve all years."""
+    """Compile and solve all periods; ``then`` may choose among plans that cost the same."""
     began = time.perf_counter() if began is None else began
     wide.build.absorb()
     compiled: Compiled = wide.build.matrix.compile()
@@ -558,6 +526,9 @@ def finish(
         raise infeasible(wide.build, compiled, seed)
     if s.status != "optimal":
         raise stopped(s)
+    if then is not None:
+        s = then(compiled, s)
+    s = settle(wide, s)
     return HorizonPlan(
         objective_value=s.objective,
         status=s.status,
@@ -569,7 +540,7 @@ def finish(
         seed=seed,
         written=written,
         focal=focal,
-        _build=wide.base,
+        _build=wide.bases[0],
         _compiled=compiled,
         _solution=s,
         _wide=wide,

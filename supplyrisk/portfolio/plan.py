@@ -37,8 +37,9 @@ class Portfolio:
     Attributes
     ----------
     decisions : DataFrame
-        ``lever, product, supplier, country, project, buyer, quantity, unit, unit_cost, cost, when, grade``: a row per
-        delivery of the plan; quantities a period of the product, ``cost`` in USD a year without the plants' annuity.
+        ``lever, product, supplier, country, project, buyer, quantity, unit, unit_cost, cost, delivers, grade``: a
+        row per delivery of the plan; ``delivers`` is the first year of a plant's output on record; quantities
+        a period of the product, ``cost`` in USD a year without the plants' annuity.
     plants : DataFrame
         ``project, product, country, capacity, delivered, unit, capex, annuity, start, status``: what is built.
     costs : DataFrame

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from ..errors import Problem, SchemaError
 from ..graph import SupplyGraph
 from ..jurisdictions import scope
 from ..registry import Objective, Spec, Term
 from ..schema import VIEWS
-from .candidates import read_candidates
+from .calendar import During, Period, need_paths, read_periods, supply_paths
+from .candidates import Candidates, read_candidates
 from .economics import RATE
 from .explain import infeasible, stopped
 from .levers import build, keep, resource
 from .model import Build, missing_costs
 from .options import with_recyclers
-from .periods import During, read_years, solve_years
+from .periods import solve_periods
 from .plan import Portfolio
 from .risk import cost
 from .scenarios import read_scenarios
 from .solve import solve
+from .stages import with_expansion, with_stages
 from .supply import drop_products, read_case
 
 __all__ = ["optimize"]
@@ -83,9 +89,11 @@ def optimize(
     scenarios: Mapping[str, Any] | None = None,
     objective: Objective | Term | None = None,
     constraints: Spec | During | Iterable[Spec | During] = (),
-    horizon: int | tuple[int, int] | None = None,
+    horizon: int | tuple[int, int] | tuple[str, str] | None = None,
     discount: float = RATE,
-    ramp: tuple[float, ...] = (1.0,),
+    ramp: tuple[float, ...] | Mapping[str, tuple[float, ...]] = (1.0,),
+    needs: float | Mapping[str, Any] | None = None,
+    supply: float | Mapping[str, Any] | None = None,
     time_limit: float | None = None,
     gap: float | None = None,
     seed: int = 0,
@@ -114,13 +122,19 @@ def optimize(
         Default ``cost()``.
     constraints : Spec or iterable of Spec
         What the plan must respect.
-    horizon : int or tuple of int, optional
-        A year: projects with a later start are left out. A first and a last year: a plan by year, see Notes; its
-        constraints hold in every year, or in some with :func:`supplyrisk.portfolio.during`.
+    horizon : int or tuple, optional
+        A year: projects with a later start are left out. A first and a last year, ``(2026, 2032)``, or quarter,
+        ``("2026Q1", "2028Q4")``: a plan by period, see Notes; its constraints hold in every period, or in some with
+        :func:`supplyrisk.portfolio.during`.
     discount : float
-        Discount rate of a plan over several years.
-    ramp : tuple of float
-        Output of a plant over its full output in its first, second, ... year, over several years.
+        Discount rate of a plan over several periods.
+    ramp : tuple of float or mapping
+        Output of a plant over its full output in its first, second, ... year, over several periods; by project id, with
+        ``"*"`` for the others.
+    needs, supply : float or mapping, optional
+        How needs, and what existing producers can deliver, change over several periods: growth a year, for all or by
+        product (or pool ``product@ISO3``, or producer), or a mapping from year to the multiple of today's figure.
+        Default: today's, which the plan's notes say.
     time_limit : float, optional
         Seconds.
     gap : float, optional
@@ -149,10 +163,11 @@ def optimize(
     a product without a price is refused, or reported as a gap where all products are planned. Linear programme, or
     mixed-integer with projects; formulation of this library.
 
-    Over several years every year has its own deliveries, stocks and recourse, with needs and supply of today; a plant
-    decided in year :math:`t` delivers from :math:`t + L` on, with :math:`L` from the first year of the plan to the
-    start on record (0 where none is). Stocks are bought from real deliveries and carried over. The objective is the
-    present value; the answer is a :class:`supplyrisk.portfolio.HorizonPlan`.
+    Over several periods every one has its own deliveries and recourse; a plant decided in year :math:`t` delivers from
+    :math:`t + L` on, with :math:`L` from the first year of the plan to the start on record (0 where none is). Stocks are
+    bought from real deliveries and carried over. A scenario is a path through all periods: an act with dates holds for
+    the part of each period that it lasts, one without dates in all of them. The objective is the present value; the
+    answer is a :class:`supplyrisk.portfolio.HorizonPlan`.
     """
     return plan_case(
         graph,
@@ -165,6 +180,8 @@ def optimize(
         horizon=horizon,
         discount=discount,
         ramp=ramp,
+        needs=needs,
+        supply=supply,
         time_limit=time_limit,
         gap=gap,
         seed=seed,
@@ -183,29 +200,27 @@ def plan_case(
     horizon: Any,
     discount: float,
     ramp: Any,
+    needs: Any = None,
+    supply: Any = None,
     time_limit: float | None,
     gap: float | None,
     seed: int,
-    fix: Callable[[Any], None] | None = None,
+    fix: Callable[[Any], Any] | None = None,
+    exactly: Mapping[str, float] | None = None,
 ) -> Portfolio:
-    """:func:`optimize`, with what holds already: ``fix`` is given the stated model (of all years) before it is solved."""
+    """:func:`optimize`, with what holds already.
+
+    ``fix`` is given the stated model (of all periods) before it is solved; what it returns may choose among plans that
+    cost the same. ``exactly`` replaces the needs of pools, ``product@ISO3``.
+    """
     began = time.perf_counter()
-    years = read_years(horizon)
-    span, horizon = horizon, (years[-1] if years else horizon)
+    periods = read_periods(horizon)
+    span, horizon = horizon, (int(periods[-1].begin + 1e-9) if periods else horizon)
     lever_specs = _specs(levers, "lever", "levers")
     asked = (constraints,) if isinstance(constraints, (Spec, During)) else tuple(constraints)
-    if any(isinstance(c, During) for c in asked) and years is None:
-        raise SchemaError(
-            [
-                Problem("optimize", "-", "constraints", "needs a horizon of several years", repr(c), "horizon=(a, b).")
-                for c in asked
-                if isinstance(c, During)
-            ],
-            "the plan",
-        )
     when = [c if isinstance(c, During) else None for c in asked]
+    _dates(when, periods, span, needs, supply)
     constraint_specs = _specs([c.spec if isinstance(c, During) else c for c in asked], "constraint", "constraints")
-    active: dict[int, During] = {}
     goal = _objective(objective)
     case = read_case(graph, buyers, product)
     m = Build(case, horizon=horizon)
@@ -225,33 +240,130 @@ def plan_case(
             or [Problem("demand", "-", "node", "no product has a pool of these buyers", ", ".join(case.buyers), "")],
             "the plan has nothing to decide: the input",
         )
-    m = Build(case, horizon=horizon, years=years, gaps=list(case.gaps), notes=list(case.notes))
+    if exactly is not None:
+        country = case.graph.index.nodes["country"].to_numpy(dtype=object)[case.pool]
+        pools = [f"{case.products[int(k)]}@{c}" for k, c in zip(case.pool_product, country, strict=True)]
+        case = replace(case, need=np.array([exactly[p] for p in pools], dtype=np.float64))
+    candidates: Candidates | None = None
+    utilisation = 1.0
     for spec in lever_specs:
         if spec.name == "build":
-            m.utilisation = float(spec.arguments["utilisation"])
-            m.candidates = read_candidates(
-                case.graph, case.products, m.utilisation, horizon, bool(spec.arguments["estimate"])
-            )
-    if any(spec.name == "recycle" for spec in lever_specs):
-        m.candidates = with_recyclers(case, m.candidates)
-    m.scenarios = read_scenarios(scenarios)
-    keep(m)
+            utilisation = float(spec.arguments["utilisation"])
+            found = read_candidates(case.graph, case.products, utilisation, horizon, bool(spec.arguments["estimate"]))
+            candidates = with_stages(found, spec)
     for spec in lever_specs:
-        m.spec = spec
-        spec.build(m)
-    m.freeze()
-    for spec, limited in zip(constraint_specs, when, strict=True):
-        m.spec = spec
-        had = len(m.matrix.rows)
-        spec.build(m)
-        if limited is not None:
-            active |= {id(block): limited for block in m.matrix.rows[had:]}
-    for weight, term in goal.terms:
-        m.spec = term
-        col, value = term.build(m)
-        m.matrix.add_cost(col, weight * value)
-    m.spec = None
-    if m.scenarios is not None and m.losses is None:
+        if spec.name == "expand":
+            candidates = with_expansion(candidates, utilisation, spec)
+    if any(spec.name == "recycle" for spec in lever_specs):
+        candidates = with_recyclers(case, candidates)
+    known = read_scenarios(scenarios)
+    shares: dict[Any, Any] = {}
+    cuts: dict[Any, Any] = {}
+
+    def state(here: Period | None, holds: tuple[bool, ...], need: Any, more: Any) -> Build:
+        """The model of one period."""
+        own = case if need is None else replace(case, need=case.need * need)
+        m = Build(
+            own, horizon=horizon, periods=periods, here=here, gaps=list(case.gaps), notes=list(case.notes),
+            utilisation=utilisation, candidates=candidates, scenarios=known, _shares=shares, _cuts=cuts,
+        )  # fmt: skip
+        keep(m)
+        for spec in lever_specs:
+            m.spec = spec
+            spec.build(m)
+        if more is not None:
+            _grow_supply(m, more)
+        m.freeze()
+        for spec, on in zip(constraint_specs, holds, strict=True):
+            m.spec = spec
+            had = len(m.matrix.rows)
+            spec.build(m)
+            for block in m.matrix.rows[had:] if not on else []:
+                block.lower[:], block.upper[:] = -np.inf, np.inf
+        for weight, term in goal.terms:
+            m.spec = term
+            col, value = term.build(m)
+            m.matrix.add_cost(col, weight * value)
+        m.spec = None
+        return m
+
+    written = {
+        "buyers": case.buyers,
+        "products": case.products,
+        "levers": lever_specs,
+        "objective": goal,
+        "constraints": constraint_specs,
+        "scenarios": scenarios,
+        "horizon": span,
+        "asked": asked,
+        "discount": discount,
+        "ramp": ramp,
+        "needs": needs,
+        "supply": supply,
+    }
+    if periods is None:
+        m = state(None, (True,) * len(constraint_specs), None, None)
+        _read_scenarios(m)
+        then = fix(m) if fix is not None else None
+        return solve_build(
+            m, written, _asked(constraint_specs), time_limit=time_limit, gap=gap, seed=seed, began=began, then=then
+        )
+    need, more = need_paths(case, periods, needs), supply_paths(case.graph, case.products, periods, supply)
+    bases: list[Build] = []
+    stated: dict[Any, Build] = {}
+    for s, period in enumerate(periods):
+        holds = tuple(c is None or c.holds(period) for c in when)
+        row = None if need is None else need[s]
+        up = None if more is None else more[s]
+        key = (holds, None if row is None else row.tobytes(), None if up is None else up.tobytes())
+        if key not in stated or stated[key].dated:
+            stated[key] = state(period, holds, row, up)
+        bases.append(stated[key])
+    _read_scenarios(bases[0])
+    return solve_periods(
+        bases,
+        periods,
+        discount,
+        ramp,
+        written,
+        _asked(constraint_specs),
+        fix=fix,
+        time_limit=time_limit,
+        gap=gap,
+        seed=seed,
+        began=began,
+    )
+
+
+def _dates(when: Sequence[During | None], periods: Any, span: Any, needs: Any, supply: Any) -> None:
+    """What names a period needs a plan that has it."""
+    problems: list[Problem] = []
+    for c in when:
+        if c is None:
+            continue
+        if periods is None:
+            problems.append(
+                Problem("optimize", "-", "constraints", "needs a horizon of several years", repr(c), "horizon=(a, b).")
+            )
+        elif not any(c.holds(p) for p in periods):
+            problems.append(
+                Problem(
+                    "optimize", "-", "constraints", f"holds in no period of {span!r}", repr(c), "Correct the years."
+                )
+            )
+    for name, value in (("needs", needs), ("supply", supply)):
+        if value is not None and periods is None:
+            problems.append(
+                Problem("optimize", "-", name, "needs a horizon of several years", repr(value), "horizon=(a, b).")
+            )
+    if problems:
+        raise SchemaError(problems, "the plan")
+
+
+def _read_scenarios(m: Build) -> None:
+    if m.scenarios is None:
+        return
+    if m.losses is None:
         raise SchemaError(
             [
                 Problem(
@@ -265,38 +377,18 @@ def plan_case(
             ],
             "the plan",
         )
-    if m.scenarios is not None and m.scenarios.assumed:
-        m.notes.append("scenarios without probabilities count alike (assumption)")
-    written = {
-        "buyers": case.buyers,
-        "products": case.products,
-        "levers": lever_specs,
-        "objective": goal,
-        "constraints": constraint_specs,
-        "scenarios": scenarios,
-        "horizon": span,
-        "asked": asked,
-        "discount": discount,
-        "ramp": ramp,
-    }
-    if years is not None:
-        return solve_years(
-            m,
-            years,
-            discount,
-            ramp,
-            active,
-            written,
-            _asked(constraint_specs),
-            fix=fix,
-            time_limit=time_limit,
-            gap=gap,
-            seed=seed,
-            began=began,
-        )
-    if fix is not None:
-        fix(m)
-    return solve_build(m, written, _asked(constraint_specs), time_limit=time_limit, gap=gap, seed=seed, began=began)
+    if m.scenarios.assumed:
+        m.notes.append("scenarios without probabilities are an uncertainty set: the worst of them counts")
+
+
+def _grow_supply(m: Build, factor: Any) -> None:
+    """What existing producers can deliver, times its path."""
+    at = m.graph.index.position.get_indexer(pd.Index(m.case.graph.index.nodes["node"], dtype=object))
+    wide = np.ones(m.graph.index.n)
+    wide[at] = factor
+    own = {k: v * (wide - 1.0) for k, v in m.availability_parts.items() if k in ("today", "spare", "outbid")}
+    m.availability = m.availability + sum(own.values())
+    m.availability_parts = m.availability_parts | {k: m.availability_parts[k] + v for k, v in own.items()}
 
 
 def solve_build(
@@ -308,6 +400,7 @@ def solve_build(
     gap: float | None,
     seed: int,
     began: float | None = None,
+    then: Callable[[Any, Any], Any] | None = None,
 ) -> Portfolio:
     """Compile and solve a stated model, and put the answer into tables."""
     began = time.perf_counter() if began is None else began
@@ -324,6 +417,8 @@ def solve_build(
         raise infeasible(m, compiled, seed)
     if s.status != "optimal":
         raise stopped(s)
+    if then is not None:
+        s = then(compiled, s)
     timing = {"build": built - began, "solve": s.seconds}
     return Portfolio(
         objective_value=s.objective,

@@ -13,8 +13,9 @@ import pandas as pd
 from ..errors import Problem, SchemaError
 from ..graph import SupplyGraph
 from ..registry import Spec
+from .calendar import Period, overlap
 
-__all__ = ["Scenarios", "lane_factors", "read_scenarios"]
+__all__ = ["LaneCut", "Scenarios", "lane_cuts", "lane_factors", "read_scenarios"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -92,10 +93,19 @@ def read_scenarios(given: Mapping[str, Any] | None) -> Scenarios | None:
     return Scenarios(tuple(map(str, given)), filled, tuple(bundles), not said)
 
 
-def lane_factors(
+@dataclass(frozen=True, eq=False)
+class LaneCut:
+    """What a measure takes of each possible delivery, in [0, 1], and its first and last day (None: open)."""
+
+    part: FloatArray
+    start: str | None
+    end: str | None
+
+
+def lane_cuts(
     graph: SupplyGraph, scenarios: Scenarios, supplier: IntArray, buyer: IntArray, product: list[str]
-) -> FloatArray:
-    """What is left of each possible delivery in each scenario, in [0, 1].
+) -> list[list[LaneCut]]:
+    """What each measure of each scenario takes of every delivery that a plan could choose.
 
     Parameters
     ----------
@@ -110,12 +120,11 @@ def lane_factors(
 
     Returns
     -------
-    ndarray, shape (scenarios, deliveries)
-        Direct cuts only: what a measure does further up the chain is not in it.
+    list of list of LaneCut
+        By scenario. Direct cuts only: what a measure does further up the chain is not in it.
     """
-    out = np.ones((len(scenarios.names), len(supplier)))
     if not any(scenarios.measures):
-        return out
+        return [[] for _ in scenarios.names]
     names = graph.index.nodes["node"].to_numpy(dtype=object)
     lanes = pd.DataFrame(
         {
@@ -138,8 +147,27 @@ def lane_factors(
         ]
     )
     at = keys.get_indexer(pd.MultiIndex.from_arrays([names[supplier], names[buyer], np.array(product, dtype=object)]))
-    for k, bundle in enumerate(scenarios.measures):
-        for measure in bundle:
-            cut = measure.build(wide)
-            out[k] *= 1.0 - np.asarray(cut.value, dtype=float)[at]
+    out: list[list[LaneCut]] = []
+    for bundle in scenarios.measures:
+        cuts = [measure.build(wide) for measure in bundle]
+        out.append([LaneCut(np.asarray(c.value, dtype=np.float64)[at], c.start, c.end) for c in cuts])
+    return out
+
+
+def lane_factors(cuts: list[list[LaneCut]], n: int, period: Period | None) -> FloatArray:
+    """What is left of each possible delivery in each scenario, in [0, 1]; shape (scenarios, deliveries).
+
+    Parameters
+    ----------
+    cuts : list of list of LaneCut
+        From :func:`lane_cuts`.
+    n : int
+        Number of deliveries.
+    period : Period, optional
+        A dated measure cuts for the part of the period that it lasts; None: it holds throughout.
+    """
+    out = np.ones((len(cuts), n))
+    for k, bundle in enumerate(cuts):
+        for cut in bundle:
+            out[k] *= 1.0 - cut.part * (1.0 if period is None else overlap(cut.start, cut.end, period))
     return out

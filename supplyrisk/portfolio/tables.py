@@ -53,7 +53,7 @@ def offers(m: Build, x: FloatArray, taken: BoolArray | None = None) -> pd.DataFr
             "unit_cost": m.lane_cost[at],
             "yearly_cost": yearly,
             "cost": x[at] * yearly,
-            "when": start,
+            "delivers": start,
             "grade": m.lane_grade[at],
         }
     )

@@ -100,9 +100,12 @@ CASES: dict[str, dict[str, Callable[[], Portfolio]]] = {
         "byproduct_ceiling": lambda: constrained(sp.byproduct_ceiling(1.0)),
         "lead_time": lambda: constrained(sp.lead_time(2027), sp.max_share("CHN", 0.6)),
         "focal_free": lambda: constrained(sp.focal_free("CHN", 0.4), sp.focal_free("CHN", 0.3, view="control")),
+        "ramp_up": lambda: sp.optimize(
+            tiny(), "USA", product=P, constraints=[sp.ramp_up((0.5, 1.0)), sp.max_share("CHN", 0.6)], horizon=2028
+        ),
         "equal_burden": lambda: constrained(sp.equal_burden(1.0), sp.equal_burden(2.0, {"USA": 50.0})),
         "min_stock_days": lambda: sp.optimize(
-            tiny(), "USA", product=P, levers=sp.stockpile(90.0), constraints=sp.min_stock_days(73.0)
+            tiny(), "USA", product=P, levers=[sp.resource(), sp.stockpile(90.0)], constraints=sp.min_stock_days(73.0)
         ),
     },
     "lever": {
@@ -114,11 +117,15 @@ CASES: dict[str, dict[str, Callable[[], Portfolio]]] = {
         "contract": lambda: sp.optimize(tiny(), "USA", product=P, levers=[sp.resource(), sp.contract(0.1)]),
         "qualify": lambda: sp.optimize(tiny(), "USA", product=P, levers=[sp.resource(), sp.qualify(10.0)]),
         "unmet": lambda: sp.optimize(tiny(), "USA", product=P, levers=sp.unmet(9.0)),
+        "reroute": lambda: risky(sp.cvar(0.8), sp.reroute(0.1), sp.build()),
+        "expand": lambda: sp.optimize(tiny(), "USA", product=P, levers=[sp.build(), sp.expand("New", 2.0, 30.0, 1.0)]),
     },
     "objective": {
         "cost": lambda: sp.optimize(tiny(), "USA", product=P),
         "expected_loss": lambda: risky(sp.expected_loss()),
         "cvar": lambda: risky(sp.cvar(0.8)),
+        "worst_loss": lambda: risky(sp.worst_loss()),
+        "worst_unmet": lambda: risky(100.0 * sp.worst_unmet()),
         "share": lambda: sp.optimize(tiny(), "USA", product=P, objective=sp.cost() + 20.0 * sp.share("CHN")),
         "shortfall": lambda: sp.optimize(
             tiny(), "USA", product=P, levers=sp.unmet(9.0), objective=sp.cost() + 20.0 * sp.shortfall()

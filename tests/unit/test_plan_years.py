@@ -27,7 +27,10 @@ def test_one_year_is_the_plan_of_one_year_bit_by_bit(g: SupplyGraph) -> None:
     several = optimize(ready, BUYERS, product=P, constraints=spec, horizon=(2026, 2026))
     assert isinstance(several, sp.HorizonPlan)
     assert several.objective_value == pytest.approx(single.objective_value, rel=1e-12)
-    pd.testing.assert_frame_equal(several.year(2026).decisions, single.decisions)
+    one = several.year(2026).decisions
+    built = one["lever"] == "build"
+    assert one.loc[built, ["decided", "delivers"]].to_numpy().tolist() == [[2026, 2026]] * int(built.sum())
+    pd.testing.assert_frame_equal(one.drop(columns=["decided", "delivers"]), single.decisions.drop(columns="delivers"))
 
 
 def test_present_value_of_years_without_ties(g: SupplyGraph) -> None:
@@ -50,7 +53,7 @@ def test_a_plant_arrives_after_its_lead_time(g: SupplyGraph) -> None:
     plan = optimize(g, BUYERS, product=P, constraints=late, horizon=(2026, 2030))
     row = plan.schedule.iloc[0]
     # Start on record is 2028, two years after the plan begins: decided in 2027 it arrives in 2029, when it is needed.
-    assert row[["project", "decided", "arrives"]].tolist() == ["Beta", 2027, 2029]
+    assert row[["project", "decided", "delivers"]].tolist() == ["Beta", 2027, 2029]
     share = plan.shares.query("buyer == 'group' and view == 'location'").set_index("year")["after"]
     assert share[[2029, 2030]].tolist() == pytest.approx([0.3, 0.3])
     assert share[2028] > 0.6
@@ -133,25 +136,102 @@ def test_hhi_and_projects_over_years(g: SupplyGraph) -> None:
         assert float((s**2).sum()) <= 0.3 + 1e-6
 
 
-def test_scenarios_and_stocks_in_every_year() -> None:
+def ban(start: str | None = None, months: float | None = None) -> Any:
     from supplyrisk.shocks import export_ban
 
+    return export_ban("CHN", product=P, to=["USA"], start=start, months=months)
+
+
+def stocked(scenarios: Any, horizon: Any = (2026, 2028), goal: Any = None, **more: Any) -> sp.HorizonPlan:
+    """Deliveries of 12 a year against a need of 10, and a stock of at most 146 days."""
     graph = simple(10.0, {"CHN": 12.0}, {"CHN": 1.0}, flow={"CHN": 10.0})
-    bans = {"calm": (0.5, []), "ban": (0.5, [export_ban("CHN", product=P, to=["USA"])])}
+    lever = {"holding": 0.0} | more
     plan = optimize(
         graph,
         "USA",
         product=P,
-        levers=[resource(redirect=1.0, switching=0.0), sp.stockpile(146.0, holding=0.0)],
-        scenarios=bans,
-        objective=sp.cost() + sp.cvar(0.0),
-        horizon=(2026, 2028),
+        levers=[resource(redirect=1.0, switching=0.0), sp.stockpile(146.0, **lever)],
+        scenarios=scenarios,
+        objective=sp.cost() + (goal or sp.cvar(0.0)),
+        horizon=horizon,
         discount=0.0,
     )
-    # Two units a year can be put by, up to the four of 146 days; what is not in stock is lost in a ban.
-    assert plan.stocks.set_index("year")["added"].tolist() == pytest.approx([2.0, 4.0, 4.0])
-    lost = 0.5 * 5000.0 * (8.0 + 6.0 + 6.0)
-    assert plan.objective_value == pytest.approx(30.0 + lost)
+    assert isinstance(plan, sp.HorizonPlan)
+    return plan
+
+
+def test_scenarios_and_stocks_in_every_year() -> None:
+    plan = stocked({"calm": (0.5, []), "ban": (0.5, [ban("2028-01", 12)])})
+    # Two units a year can be put by; of the need of 2028 all but the four in stock is lost in a ban.
+    assert plan.stocks.set_index("year")["added"].tolist()[:2] == pytest.approx([2.0, 4.0])
+    assert plan.objective_value == pytest.approx(30.0 + 0.5 * 5000.0 * 6.0)
+    told = plan.releases[plan.releases["scenario"] == "ban"].set_index("year")
+    assert told["lost"].tolist() == pytest.approx([0.0, 0.0, 6.0])
+    assert told.loc[2028, "released"] == pytest.approx(4.0)
+    # Nobody knows of it before: until then the stock is the plan's, and calm weather never draws on it.
+    calm = plan.releases[plan.releases["scenario"] == "calm"]
+    assert calm["lost"].sum() == pytest.approx(0.0)
+
+
+def test_stock_is_used_up_over_a_long_ban() -> None:
+    """Ten in stock before a ban of four years are released once; deliveries that the ban stops refill nothing."""
+    graph = simple(10.0, {"CHN": 40.0}, {"CHN": 1.0}, flow={"CHN": 10.0})
+    plan = optimize(
+        graph,
+        "USA",
+        product=P,
+        levers=[resource(redirect=1.0, switching=0.0), sp.stockpile(365.0, holding=0.0)],
+        scenarios={"ban": (1.0, [ban("2027-01", 48)])},
+        objective=sp.cost() + sp.expected_loss(),
+        horizon=(2026, 2030),
+        discount=0.0,
+    )
+    told = plan.releases.set_index("year")
+    assert told["released"].sum() - told.loc[2026, "released"] == pytest.approx(10.0)
+    assert told["lost"].sum() == pytest.approx(30.0)
+    # A ban from the first day on finds no stock at all.
+    first = stocked({"ban": (1.0, [ban("2026-01", 48)])}, (2026, 2029), sp.expected_loss())
+    assert first.releases["released"].sum() == pytest.approx(first.releases["refilled"].sum(), abs=1e-6)
+    assert first.releases["lost"].sum() == pytest.approx(40.0)
+
+
+def test_part_of_a_period_counts_in_part() -> None:
+    quarter = stocked({"ban": (1.0, [ban("2026-10-01", 3)])}, (2026, 2027), sp.expected_loss())
+    assert quarter.releases.set_index("year")["lost"][2026] == pytest.approx(12.0 * 92 / 365 - 2.0, abs=1e-6)
+    fine = stocked({"ban": (1.0, [ban("2026-10-01", 3)])}, ("2026Q1", "2026Q4"), sp.expected_loss())
+    # By quarters the stock is filled in the first three (3 of 2.5 each) and released in the last.
+    told = fine.releases.set_index("year")
+    assert told["lost"].sum() == pytest.approx(2.5 - 1.5)
+    assert told.loc["2026Q4", "released"] == pytest.approx(1.5)
+
+
+def test_rotation_loses_part_of_the_stock() -> None:
+    keeps = stocked({"ban": (1.0, [ban("2028-01", 12)])}, goal=sp.expected_loss())
+    loses = stocked({"ban": (1.0, [ban("2028-01", 12)])}, goal=sp.expected_loss(), rotation=0.5)
+    assert keeps.releases["lost"].sum() == pytest.approx(6.0)
+    # 2 at the end of 2026, 1 + 2 at the end of 2027, half of it at hand in 2028.
+    assert loses.releases["lost"].sum() == pytest.approx(10.0 - 1.5)
+
+
+def test_stock_of_a_plan_of_one_year_takes_output_and_is_paid() -> None:
+    def plan(output: float, **more: Any) -> Any:
+        graph = simple(10.0, {"CHN": output}, {"CHN": 1.0}, flow={"CHN": 10.0})
+        return optimize(
+            graph,
+            "USA",
+            product=P,
+            levers=[resource(redirect=1.0, switching=0.0), sp.stockpile(365.0, holding=0.0, rate=0.1, **more)],
+            scenarios={"ban": (1.0, [ban()])},
+            objective=sp.cost() + sp.expected_loss(),
+        )
+
+    assert plan(10.0).stocks["added"].sum() == pytest.approx(0.0)
+    assert plan(13.0).stocks["added"].sum() == pytest.approx(3.0)
+    assert plan(13.0, fill=2.0).stocks["added"].sum() == pytest.approx(6.0)
+    costs = plan(13.0).costs.set_index("item")["plan"]
+    assert costs["stock bought"] == pytest.approx(3.0 * 0.1)
+    assert plan(13.0, rotation=0.5).stocks["added"].sum() == pytest.approx(2.0)
+    assert plan(13.0, rotation=0.5).costs.set_index("item")["plan"]["stock bought"] == pytest.approx(2.0 * 0.6)
 
 
 def test_a_users_constraint_clashes_by_name(g: SupplyGraph) -> None:
