@@ -324,15 +324,29 @@ def _rows_by(sides: Sequence[Any], options: Mapping[str, Any]) -> str | list[str
     return ["product", "buyer"] if pools else "product"
 
 
-def _reasons(s: pd.DataFrame, column: str, index: pd.Index) -> pd.Series:
+def _alike(sides: list[list[pd.DataFrame]]) -> list[list[pd.DataFrame]]:
+    """Both sides under one name of focal and view, where each has one and they differ."""
+    for level in ("focal", "view"):
+        if any(level not in s.index.names for side in sides for s in side):
+            continue
+        found = [{x for s in side for x in s.index.unique(level)} for side in sides]
+        if found[0] != found[1] and all(len(x) == 1 for x in found):
+            both = " > ".join(str(next(iter(x))) for x in found)
+            sides = [
+                [s.set_axis(pd.MultiIndex.from_frame(s.index.to_frame().assign(**{level: both}))) for s in side]
+                for side in sides
+            ]
+    return sides
+
+
+def _reasons(s: pd.DataFrame, column: str) -> pd.Series:
     """Why each row has no value, '' where it has one."""
     made = s.attrs.get("source")
     gone = s[column].isna()
     if made is not None and getattr(made, "made", None) is not None and column in made.made.names:
         why: pd.Series = made.made.why(made.made.column(column)).reindex(s.index).where(gone, "")
-    else:
-        why = pd.Series(np.where(gone, "no value", ""), index=s.index, dtype="object")
-    return why.reindex(index)
+        return why
+    return pd.Series(np.where(gone, "no value", ""), index=s.index, dtype="object")
 
 
 # Statuses, most serious first.
@@ -364,7 +378,8 @@ def compare(
     Parameters
     ----------
     a, b : DataFrame, SupplyGraph, or a sequence of them
-        Before and after; a sequence is years, oldest first. Rows are joined on their keys.
+        Before and after; a sequence is years, oldest first. Rows are joined on their keys; where the two sides are of
+        one focal or view each, and not of the same, on all other keys.
     column : str
         What is compared. Its dependent end decides which way is worse.
     threshold : float
@@ -373,7 +388,7 @@ def compare(
         A change of no more than this is noise.
     persistence : (int, int), optional
         ``(k, n)``: a side counts as dependent if at least k of its last n years are; a single graph is then scored
-        for each of its last n years, with hindsight. Years without a value count as not dependent and are counted.
+        for each of its last n years, with hindsight. Where years without a value could decide, nothing is said.
     **options
         For graphs: arguments of ``score``. Unless told ``by=``, a row is a (product, buyer), or a product where the
         graphs have no buyers or ``coalition=`` is given; ``by="link"`` follows links by the ids of both ends, so that
@@ -425,6 +440,8 @@ def compare(
         )
     options = {"by": _rows_by((a, b), options)} | options
     sides = [_scored(x, column, options, n if persistence is not None else None) for x in (a, b)]
+    why = [_reasons(side[-1], column) for side in sides]
+    sides = _alike(sides)
     entry = sides[1][-1].attrs.get("columns", {}).get(column, {})
     low_is_worse = entry.get("worse") == "low"
     frames = []
@@ -446,12 +463,13 @@ def compare(
             )
         table = pd.concat([s[column] for s in last], axis=1, sort=True, keys=range(len(last)))
         flag = (table < threshold) if low_is_worse else (table > threshold)
+        hits = flag.sum(axis=1).astype(float)
         frames.append(
             pd.DataFrame(
                 {
                     label: table.iloc[:, -1],
-                    f"years_{label}": flag.sum(axis=1).astype(float),
-                    f"known_{label}": table.notna().sum(axis=1).astype(float),
+                    f"years_{label}": hits,
+                    f"open_{label}": (hits < k) & (hits + table.isna().sum(axis=1) >= k),
                 }
             )
         )
@@ -459,7 +477,8 @@ def compare(
     was, now = out["years_before"] >= k, out["years_after"] >= k
     change = out["after"] - out["before"]
     up = -change if low_is_worse else change
-    told = (out["known_before"].fillna(0) > 0) & (out["known_after"].fillna(0) > 0)
+    open_ = [out[f"open_{x}"].eq(True).to_numpy() for x in ("before", "after")]  # absent rows are not open
+    told = ~(open_[0] | open_[1])
     here = [out.index.isin(s[-1].index) for s in sides]
     noise = (change.abs() <= tolerance + 1e-12) | _overlap(sides[0][-1], sides[1][-1], column, out.index)
     crossed = (was != now) & (~noise | (n > 1))
@@ -491,7 +510,10 @@ def compare(
         "unknown",
     )
     dependent = np.select([was & now, now, was], ["both", "after", "before"], "neither")
-    why = [_reasons(s[-1], column, out.index) for s in sides]
+    why = [
+        w.set_axis(side[-1].index).reindex(out.index).where(~(o & (out[x].notna())), "too few years with a value")
+        for w, side, o, x in zip(why, sides, open_, ("before", "after"), strict=True)
+    ]
     text = [
         "; ".join(f"{side}: {x}" for side, x in zip(("before", "after"), pair, strict=True) if isinstance(x, str) and x)
         for pair in zip(*why, strict=True)

@@ -379,6 +379,11 @@ def test_compare_names_what_changed_and_the_rule():
     once = m.compare([before, before, before], [before, before, after], persistence=(2, 3))
     assert once["status"]["CHN", "location", "a"] == "changed"  # one year is no dependency yet
     assert "2 of 3 years" in once.attrs["rule"]
+    gap = before.assign(focal_share=np.nan)
+    short = m.compare([gap, gap, before], [after, after, after], persistence=(2, 3))
+    assert short["status"]["CHN", "location", "b"] == "unknown"  # dependent in one year, the others could make it two
+    assert short["reason"]["CHN", "location", "b"] == "before: too few years with a value"
+    assert short["status"]["CHN", "location", "i"] == "entered"
     with pytest.raises(SchemaError):
         m.compare(before, after, persistence=(3, 2))
     ranges = [
@@ -386,6 +391,13 @@ def test_compare_names_what_changed_and_the_rule():
         for x in (before, after)
     ]
     assert m.compare(*ranges)["status"]["CHN", "location", "a"] == "within noise"
+
+
+def test_compare_of_two_views_joins_on_the_other_keys(g):
+    out = m.compare(m.score(g, by="product"), m.score(g, by="product", view="control"))
+    assert set(out.index.get_level_values("view")) == {"location > control"}
+    assert not set(out["status"]) & {"entered", "left"}
+    assert (out["reason"][out["status"] == "unknown"] != "").all()
 
 
 def test_compare_of_graphs_is_of_users_unless_told(g):
