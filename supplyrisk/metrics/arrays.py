@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from .cells import Cells, cells, compact, integers
+from .governance import RESIDUALS
 
 __all__ = ["Given", "read"]
 
@@ -137,6 +138,22 @@ def _grouping(
     return code, len(used), index_out
 
 
+def _without_rest(supply: pd.Series, given: dict[str, Any]) -> pd.Series:
+    """Named rests (``ROW``, ``UNK``) go into the residual: they are part of the total and never one supplier."""
+    rest = supply.index.isin(RESIDUALS)
+    if not rest.any():
+        return supply
+    taken = [
+        k for k in ("low", "high", "focal", "bottleneck", "headline", "residual", "total") if given.get(k) is not None
+    ]
+    if taken:
+        names = [str(k) for k in supply.index[rest]]
+        remedy = f"Beside {', '.join(taken)} take it out of supply and give it as residual=."
+        raise SchemaError([_bad("supply", "an unnamed rest is no supplier", names, remedy)], "the supply")
+    given["residual"] = float(supply[rest].sum(skipna=False))
+    return supply[~rest]
+
+
 def read(supply: Any, given: Mapping[str, Any]) -> Given:
     """Arrays from what a user hands to a metric; every fault is reported at once.
 
@@ -162,14 +179,30 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
     >>> read([3.0, 1.0], {})[2].tolist()
     [3.0, 1.0]
     """
-    if isinstance(supply, Mapping):
-        supply = pd.Series(supply, dtype="float64")
-    q = np.asarray(supply, dtype=np.float64)
+    try:
+        if isinstance(supply, Mapping):
+            supply = pd.Series(supply, dtype="float64")
+        q = np.asarray(supply, dtype=np.float64)
+    except (TypeError, ValueError) as err:
+        raise SchemaError([_bad("supply", "not numbers", [str(err)[:80]], "Give quantities.")], "supply") from err
+    given = dict(given)
+    if isinstance(supply, pd.Series) and given.get("by") is None and given.get("unit") is None:
+        supply = _without_rest(supply, given)
+        q = supply.to_numpy(dtype=np.float64)
     if q.ndim != 1:
         raise SchemaError([_bad("supply", f"has {q.ndim} dimensions", [q.shape], "Give one column.")], "supply")
     m = len(q)
     least = float(q.min()) if m else 0.0  # one pass says whether anything is negative or missing
     problems: list[Problem] = []
+    if m and np.isinf(q.max()):
+        where = np.flatnonzero(np.isinf(q))
+        problems.append(_bad("supply", "infinite", [f"row {i}" for i in where], "Correct it."))
+    if isinstance(supply, pd.Series) and given.get("by") is None and given.get("unit") is None:
+        # Two rows of one supplier are one supplier; left apart they would read as competition.
+        twice = supply.index[supply.index.duplicated()].unique()
+        if len(twice):
+            remedy = "Merge the rows, or say unit=index to have them merged."
+            problems.append(_bad("supply", "a supplier stands twice", list(twice), remedy))
     names = supply.index if isinstance(supply, pd.Series) else pd.RangeIndex(m)
     unit = given.get("unit")
 
@@ -240,6 +273,10 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
             problems.append(_bad("low", "0 <= low <= value <= high does not hold", list(where), "Correct the bounds."))
     elif (low is None) != (high is None):
         problems.append(_bad("low", "only one of low= and high= is given", [], "Give both."))
+    for name in ("demand", "demand_of_largest"):
+        x = given.get(name)
+        if x is not None and (np.asarray(x, dtype=np.float64) < 0).any():
+            problems.append(_bad(name, "negative", [], "Give what is used, 0 or more."))
     if given.get("total") is not None and given.get("residual") is not None:
         problems.append(_bad("total", "total= and residual= say the same thing", [], "Give one of them."))
     if problems:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from .among import entropy_interval, evenness_interval, normalized_interval, theil_interval, unctad_interval
-from .boxes import largest_own, least_hhi, least_top, most_hhi, most_top, remainder_bounds
+from .boxes import least_hhi, least_top, most_hhi, most_top, others_demand, remainder_bounds
 from .mix import FloatArray, Mix, _mix, metric
 
 __all__ = [
@@ -486,7 +486,7 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In suppliers, 1 or more; never rises with the order. NaN without supply.
+        In suppliers, 1 or more; without a residual it never rises with the order. NaN without supply.
 
     Raises
     ------
@@ -528,11 +528,12 @@ def _n_minus_1_interval(mix: Mix, form: str = "gross") -> tuple[FloatArray, Floa
     low, high = remainder_bounds(mix)
     below_low, below_high = mix.demand_low, mix.demand_high
     if form == "net":
-        own_low, own_high = largest_own(mix)
-        below_low, below_high = below_low - own_high, below_high - own_low
-    good = below_low > 0
-    low = np.divide(low, below_high, out=np.full(mix.n, np.nan), where=good)
-    return low, np.divide(high, below_low, out=np.full(mix.n, np.nan), where=good)
+        below_low, below_high = others_demand(mix)
+    # Where demand may be nothing, what is left may cover it any number of times.
+    told = ~np.isnan(below_low) & (below_high > 0)
+    low = np.divide(low, below_high, out=np.full(mix.n, np.nan), where=told)
+    high = np.divide(high, below_low, out=np.where(told, np.inf, np.nan), where=told & (below_low > 0))
+    return low, high
 
 
 @metric(

@@ -124,3 +124,18 @@ def test_figures_off_their_scale_are_refused():
     for t in (0.0, 3.0):
         with pytest.raises(SchemaError, match=r"outside \[0\.8, 2\]"):
             m.hhi_governance({"CHN": 1.0}, {"CHN": 5.0}, {"CHN": t})
+
+
+def test_what_is_no_supply_is_refused_and_an_unnamed_rest_is_no_supplier():
+    for bad, words in (
+        ([np.inf, 1.0], "infinite"),
+        (["a", "b"], "not numbers"),
+        (pd.Series([50.0, 50.0], ["CHN", "CHN"]), "stands twice"),
+    ):
+        with pytest.raises(SchemaError, match=words):
+            m.hhi(bad)
+    with pytest.raises(SchemaError, match="negative"):
+        m.n_minus_1([1.0, 2.0], demand=-5.0)
+    assert m.hhi({"CHN": 60.0, "ROW": 40.0}) == m.hhi([60.0], residual=40.0) == pytest.approx(0.36)
+    with pytest.raises(SchemaError, match="give it as residual"):
+        m.hhi({"CHN": 60.0, "ROW": 40.0}, total=120.0)
