@@ -67,7 +67,12 @@ def closed_rows(w: sparse.csr_matrix, leak: BoolArray) -> BoolArray:
 
 
 def solve_absorbing(
-    w: sparse.csr_matrix, b: FloatArray, scale: FloatArray | None = None, *, tolerance: float = TOLERANCE
+    w: sparse.csr_matrix,
+    b: FloatArray,
+    scale: FloatArray | None = None,
+    *,
+    tolerance: float = TOLERANCE,
+    start: FloatArray | None = None,
 ) -> FloatArray:
     r"""Least non-negative solution of :math:`X = B + S \circ (W X)`.
 
@@ -81,6 +86,8 @@ def solve_absorbing(
         n x k or n x 1 in [0, 1]; default 1.
     tolerance : float
         Largest residual of any entry.
+    start : ndarray, optional
+        n x k, a guess to begin with; it changes how long it takes, not what is found.
 
     Returns
     -------
@@ -110,7 +117,7 @@ def solve_absorbing(
     def step(x: FloatArray) -> FloatArray:
         return np.asarray(b + s * (w @ x))
 
-    x = b.copy()
+    x = b.copy() if start is None else start
     gap = np.inf
     for i in range(_SWEEPS):
         new = step(x)

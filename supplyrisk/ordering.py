@@ -10,7 +10,7 @@ import pandas as pd
 
 from .errors import Problem, SchemaError
 
-__all__ = ["arrange", "latest_links", "link_order", "look_up", "segments"]
+__all__ = ["arrange", "latest_links", "link_order", "look_up", "maxima", "segments"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -18,6 +18,8 @@ IntArray = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.signedinteger[Any]]
 # Rows handled at once where one step follows another: they stay in cache.
 _BLOCK = 1 << 15
+# Groups of at most so many rows are run through side by side.
+_SIDE = 16
 
 
 def look_up(values: npt.NDArray[Any], code: Codes) -> npt.NDArray[Any]:
@@ -162,6 +164,40 @@ def segments(dst: Codes, product: Codes, quantity: FloatArray) -> tuple[IntArray
         lone = start[np.diff(start, append=m) == 1]
         share[lone[gone[lone]]] = 1.0
     return start, segment, share
+
+
+def maxima(x: FloatArray, start: IntArray) -> FloatArray:
+    """Largest of each group of neighbouring rows; short groups are run through side by side.
+
+    Parameters
+    ----------
+    x : ndarray
+        Values, ``(rows,)`` or ``(rows, k)``.
+    start : ndarray of int
+        First row of each group; none is empty.
+
+    Returns
+    -------
+    ndarray
+        ``(groups,)`` or ``(groups, k)``.
+
+    Examples
+    --------
+    >>> maxima(np.array([1.0, 3.0, 2.0]), np.array([0, 2])).tolist()
+    [3.0, 2.0]
+    """
+    size = np.diff(start, append=len(x))
+    most = int(size.max(initial=1))
+    if most > _SIDE:
+        return np.asarray(np.maximum.reduceat(x, start, axis=0))
+    out = x.take(start, axis=0)
+    for j in range(1, most):
+        more = np.flatnonzero(size > j)
+        if len(more) == len(out):
+            np.maximum(out, x.take(start + j, axis=0), out=out)
+        else:
+            out[more] = np.maximum(out.take(more, axis=0), x.take(start.take(more) + j, axis=0))
+    return out
 
 
 def _codes(ids: pd.Series, position: pd.Index) -> IntArray:

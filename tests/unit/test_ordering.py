@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from supplyrisk.ordering import arrange, link_order, segments
+from supplyrisk.ordering import arrange, link_order, look_up, maxima, segments
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -45,3 +45,15 @@ def test_segments_with_missing_and_zero_flows():
     assert segment.tolist() == [0, 0, 1, 2, 3, 3, 4, 5]
     # A lone link of unknown size is all there is; a flow of nothing is divided among nobody.
     assert np.array_equal(share, [0.75, 0.25, 1.0, 1.0, np.nan, np.nan, np.nan, 1.0], equal_nan=True)
+
+
+@pytest.mark.parametrize("longest", [1, 3, 40])
+def test_maxima_and_look_up(longest):
+    rng = np.random.default_rng(longest)
+    size = rng.integers(1, longest + 1, 50)
+    start = np.append(0, np.cumsum(size)[:-1])
+    x = rng.normal(size=(int(size.sum()), 2))
+    np.testing.assert_array_equal(maxima(x, start), np.maximum.reduceat(x, start, axis=0))
+    np.testing.assert_array_equal(maxima(x[:, 0], start), np.maximum.reduceat(x[:, 0], start))
+    code = rng.integers(0, len(x), 70_000).astype(np.int32)
+    np.testing.assert_array_equal(look_up(x[:, 1].copy(), code), x[:, 1][code])
