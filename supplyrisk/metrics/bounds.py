@@ -244,7 +244,8 @@ def share_bounds(low: Any, high: Any, shares: bool = False) -> Bounds:
     Notes
     -----
     Missing policy: a missing quantity is one from 0 to infinity; give ``low=0, high=inf`` and it may be all or nothing.
-    Each supplier's bounds are exact, and not all attained at once.
+    Each supplier's bounds are exact over all quantities that are not all 0, and not all attained at once: a single
+    supplier has 1 however little it makes.
 
     References
     ----------
@@ -275,9 +276,12 @@ def share_bounds(low: Any, high: Any, shares: bool = False) -> Bounds:
         rest = lo.sum() - lo
         b = np.divide(hi, hi + rest, out=np.full(len(lo), np.nan), where=((hi + rest) > 0) & ~endless)
         b = np.where(endless, 1.0, b)
+        b = np.where((hi <= 0) & (hi.sum() > 0), 0.0, b)
         if np.isnan(b).any():  # nothing at all
             a = np.where(np.isnan(b), np.nan, a)
-        a = np.where(np.isnan(a) & ~np.isnan(b), np.where(hi > 0, 0.0, b), a)
+        # Where something is supplied, a supplier beside whom there can be nobody has all of it.
+        lone = (hi > 0) & (others <= 0) & ~others_inf
+        a = np.where(lone, 1.0, np.where(np.isnan(a) & ~np.isnan(b), np.where(hi > 0, 0.0, b), a))
     if isinstance(low, pd.Series):
         return Bounds(pd.Series(a, index=low.index, name="low"), pd.Series(b, index=low.index, name="high"))
     return Bounds(a, b)

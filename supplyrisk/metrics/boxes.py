@@ -22,13 +22,13 @@ __all__ = [
     "SQUARES",
     "Shape",
     "largest_of_boxes",
-    "largest_own",
     "largest_with",
     "least_hhi",
     "least_top",
     "most_hhi",
     "most_top",
     "ordered",
+    "others_demand",
     "part_bounds",
     "remainder_bounds",
 ]
@@ -53,7 +53,19 @@ def ordered(mix: Mix) -> Mix:
     order = np.argsort(mix.market, kind="stable")
     row = {
         k: getattr(mix, k)[order]
-        for k in ("market", "unit", "quantity", "low", "high", "own_demand", "focal", "focal_low", "focal_high")
+        for k in (
+            "market",
+            "unit",
+            "quantity",
+            "low",
+            "high",
+            "own_demand",
+            "own_demand_low",
+            "own_demand_high",
+            "focal",
+            "focal_low",
+            "focal_high",
+        )
     }
     row |= {k: getattr(mix, k)[order] for k in ("bottleneck", "bottleneck_low", "bottleneck_high", "headline")}
     return replace(mix, ordered=True, lines=None, **row)
@@ -366,13 +378,20 @@ def remainder_bounds(mix: Mix) -> tuple[FloatArray, FloatArray]:
     return low, np.where(gone > 1, np.inf, high)
 
 
-def largest_own(mix: Mix) -> tuple[FloatArray, FloatArray]:
-    """Least and most own demand of whoever may be the largest supplier; NaN where that of one of them is unknown."""
+def others_demand(mix: Mix) -> tuple[FloatArray, FloatArray]:
+    """Least and most that is used by all but whoever may be the largest supplier; NaN where demand is unknown.
+
+    Demand is the sum of what all use, so its lower bound holds the lower bound of the largest supplier's own. Where
+    nobody knows what one that may be the largest uses, the others may use nothing, or all.
+    """
     mix = ordered(mix)
     able = mix.high + mix.unknown_high[mix.market] >= mix.max(mix.low)[mix.market]
-    low = mix._reduce(np.minimum, np.where(able, mix.own_demand, np.inf), np.nan)
-    high = mix._reduce(np.maximum, np.where(able, mix.own_demand, -np.inf), np.nan)
-    return low, high
+    here = mix.market
+    least = np.where(np.isnan(mix.own_demand_low), 0.0, mix.demand_low[here] - mix.own_demand_low)
+    most = mix.demand_high[here] - np.nan_to_num(mix.own_demand_high)
+    low = mix._reduce(np.minimum, np.where(able, least, np.inf), np.nan)
+    high = mix._reduce(np.maximum, np.where(able, most, -np.inf), np.nan)
+    return np.where(np.isnan(mix.demand_low), np.nan, np.maximum(low, 0.0)), high
 
 
 def part_bounds(

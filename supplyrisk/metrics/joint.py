@@ -188,10 +188,8 @@ def worlds_of(lines: Lines, view: Lens) -> Worlds | None:
         times = copies[code]
         pick = np.repeat(np.arange(len(users)), times)
         to = start[code[pick]] + np.arange(len(pick)) - np.repeat(np.cumsum(times) - times, times)
-        users = pd.Series(
-            users.to_numpy()[pick],
-            index=pd.MultiIndex.from_arrays([to, users.index.get_level_values(1).to_numpy(dtype=object)[pick]]),
-        )
+        names = users.index.get_level_values(1).to_numpy(dtype=object)[pick]
+        users = users.iloc[pick].set_axis(pd.MultiIndex.from_arrays([to, names]))
     spread: dict[str, Any] = {k: getattr(lines, k)[row] for k in ("node", "row", "quantity", "graded", "source")}
     spread |= {k: getattr(lines, k)[host] for k in ("demand", "demand_low", "demand_high")}
     keys = lines.keys.iloc[host].reset_index(drop=True)

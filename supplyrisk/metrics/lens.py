@@ -189,8 +189,8 @@ class Lines:
         Source id of the volume.
     demand, demand_low, demand_high : ndarray
         Use by market.
-    users : Series, optional
-        Use by (market, country), for the net form of N-1; None where each market has one user.
+    users : DataFrame, optional
+        ``use, use_low, use_high`` by (market, country), for the net form of N-1; None where each market has one user.
     outsiders : float
         Use within the market of a country that is not among the users: 0, or NaN where unknown.
     rest : Rest, optional
@@ -210,7 +210,7 @@ class Lines:
     demand: FloatArray
     demand_low: FloatArray
     demand_high: FloatArray
-    users: pd.Series | None = None
+    users: pd.DataFrame | None = None
     outsiders: float = np.nan
     rest: Rest | None = None
 
@@ -230,6 +230,8 @@ class Recipe:
     market: IntArray
     unit: IntArray
     own_demand: FloatArray
+    own_demand_low: FloatArray
+    own_demand_high: FloatArray
     line_start: IntArray
     full: IntArray
     n: int
@@ -263,14 +265,15 @@ def recipe(lines: Lines, view: Lens) -> Recipe:
     start = _starts(key)
     head = key[start]
     market, unit = head // k, head % k
-    own = np.full(len(head), np.nan)
+    own = np.full((3, len(head)), np.nan)
     if lines.users is not None and len(head):
         which = pd.MultiIndex.from_arrays([market, np.array(view.countries, dtype=object)[unit]])
         at = lines.users.index.get_indexer(which)
-        known = np.append(lines.users.to_numpy(dtype=np.float64), lines.outsiders)  # -1 finds the last: an outsider
-        own = known[at]
+        for i, c in enumerate(("use", "use_low", "use_high")):
+            known = np.append(lines.users[c].to_numpy(dtype=np.float64), lines.outsiders)  # -1 finds the last: outsider
+            own[i] = known[at]
     line_start = _starts(lines.market)
-    return Recipe(line, weight, start, market, unit, own, line_start, lines.market[line_start], lines.n)
+    return Recipe(line, weight, start, market, unit, *own, line_start, lines.market[line_start], lines.n)
 
 
 def _starts(codes: IntArray) -> IntArray:
@@ -335,5 +338,7 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         demand_low=lines.demand_low,
         demand_high=lines.demand_high,
         own_demand=how.own_demand,
+        own_demand_low=how.own_demand_low,
+        own_demand_high=how.own_demand_high,
         **outside,
     )

@@ -272,12 +272,7 @@ def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
         for f, c in (("demand", "use"), ("demand_low", "use_low"), ("demand_high", "use_high"))
     }
     where = pd.Index(keys["product"]).get_indexer(pd.Index(pools["product"]))
-    hit = where >= 0
-    users = pd.Series(
-        pools["use"].to_numpy(dtype=np.float64)[hit],
-        index=pd.MultiIndex.from_arrays([where[hit], pools["country"].to_numpy(dtype=object)[hit]]),
-    )
-    users = users[~users.index.duplicated()]
+    users = _users(pools, where)
     if market == "exports":
         nothing = np.full(len(keys), np.nan)
         lines = _from_links(
@@ -306,6 +301,14 @@ def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
         **demand,
     )
     return Market(lines, keys)
+
+
+def _users(pools: pd.DataFrame, market: IntArray) -> pd.DataFrame:
+    """Use by (market, country) with its bounds; pools of no market are left out."""
+    pools, market = pools[market >= 0], market[market >= 0]
+    index = pd.MultiIndex.from_arrays([market, pools["country"].to_numpy(dtype=object)])
+    out = pools[["use", "use_low", "use_high"]].astype("float64").set_axis(index)
+    return out[~out.index.duplicated()]
 
 
 def _own_use(graph: SupplyGraph, places: Places, nodes: IntArray, use: FloatArray) -> FloatArray:
@@ -384,10 +387,7 @@ def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str |
         for f, c in (("demand", "use"), ("demand_low", "use_low"), ("demand_high", "use_high"))
     }
     where = at_keys.get_indexer(pd.MultiIndex.from_frame(using[["product", "coalition"]].astype("object")))
-    hit = where >= 0
-    index = pd.MultiIndex.from_arrays([where[hit], using["country"].to_numpy(dtype=object)[hit]])
-    own = pd.Series(using["use"].to_numpy(dtype=np.float64)[hit], index=index)
-    own = own[~own.index.duplicated()]
+    own = _users(using, where)
     if market == "import_value":
         return Market(_in_value(graph, _from_links(graph, pick, market_of, keys)), keys)
     return Market(_from_links(graph, pick, market_of, keys, users=own, outsiders=0.0, **demand), keys)

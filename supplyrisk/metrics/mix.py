@@ -54,7 +54,7 @@ class Mix:
         Supply of nobody knows whom: rows of the market included.
     demand, demand_low, demand_high : ndarray, shape (n,)
         What the market uses; NaN where unknown.
-    own_demand : ndarray, shape (rows,)
+    own_demand, own_demand_low, own_demand_high : ndarray, shape (rows,)
         What of the market's demand the row's own unit uses; NaN where unknown.
     focal, focal_low, focal_high : ndarray, shape (rows,)
         Part of the row's quantity that is the focal's, in [0, 1].
@@ -86,6 +86,8 @@ class Mix:
     demand_low: FloatArray
     demand_high: FloatArray
     own_demand: FloatArray
+    own_demand_low: FloatArray
+    own_demand_high: FloatArray
     focal: FloatArray
     focal_low: FloatArray
     focal_high: FloatArray
@@ -193,6 +195,8 @@ class Mix:
             demand_low=per("demand_low", "demand", np.nan),
             demand_high=per("demand_high", "demand", np.nan),
             own_demand=rows("own_demand"),
+            own_demand_low=rows("own_demand_low", "own_demand"),
+            own_demand_high=rows("own_demand_high", "own_demand"),
             focal=rows("focal"),
             focal_low=rows("focal_low", "focal"),
             focal_high=rows("focal_high", "focal"),

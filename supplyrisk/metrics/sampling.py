@@ -55,6 +55,8 @@ def _tiled(lines: Lines, view: Lens, how: Recipe, q: FloatArray, part: dict[str,
         q.ravel(),
         unit=np.tile(lines.node, d),
         headline=tile(lines.graded * view.graded[lines.node]),
+        bottleneck_headline=tile(lines.graded * view.neck_graded[lines.node]),
+        assumed_weights=tile(view.assumed[lines.node]),
         focal=part["focal"].ravel(),
         bottleneck=part["bottleneck"].ravel(),
     )
@@ -78,9 +80,8 @@ def _block(lines: Lines, first: int, last: int) -> tuple[Lines, slice]:
     if users is not None:
         code = users.index.get_level_values(0).to_numpy(dtype=np.int64)
         keep = (code >= first) & (code < last)
-        users = pd.Series(
-            users.to_numpy()[keep],
-            index=pd.MultiIndex.from_arrays([code[keep] - first, users.index.get_level_values(1)[keep]]),
+        users = users[keep].set_axis(
+            pd.MultiIndex.from_arrays([code[keep] - first, users.index.get_level_values(1)[keep]])
         )
     cut = {k: getattr(lines, k)[rows] for k in ("node", "row", "quantity", "low", "high", "graded", "source")} | {
         k: getattr(lines, k)[first:last] for k in ("demand", "demand_low", "demand_high")

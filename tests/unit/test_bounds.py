@@ -380,3 +380,22 @@ def test_corner_bounds_refuse_what_cannot_be():
     got = m.corner_bounds(m.asymmetry, flow=0, base=(0, 2), reverse_flow=1, reverse_base=2)
     assert np.isnan(got).all()  # a base that may be 0
     assert m.corner_bounds(m.indispensability, world_share=0.5, partner_dependence=0.5) == (0.25, 0.25)
+
+
+def test_a_single_supplier_has_all_however_little_it_makes():
+    assert [x.tolist() for x in m.share_bounds([0], [3])] == [[1.0], [1.0]]
+    assert [x.tolist() for x in m.share_bounds([0, 0], [3, 0])] == [[1.0, 0.0], [1.0, 0.0]]
+    assert [x.tolist() for x in m.share_bounds([0, 0], [3, 2])] == [[0.0, 0.0], [1.0, 1.0]]
+    assert [x.tolist() for x in m.share_bounds([0], [np.inf])] == [[1.0], [1.0]]
+    assert np.isnan(m.share_bounds([0, 0], [0, 0])).all()
+
+
+def test_the_net_form_of_n_minus_1_takes_the_largest_suppliers_demand_out():
+    low, high = m.n_minus_1.interval(
+        [60.0, 40.0], "net", low=[59, 39], high=[61, 41], demand=50.0, demand_of_largest=50
+    )
+    assert np.isnan([low, high]).all()  # as the value
+    low, high = m.n_minus_1.interval(
+        [60.0, 40.0], "net", low=[59, 39], high=[61, 41], demand=90.0, demand_of_largest=50
+    )
+    assert (low, high) == pytest.approx((39 / 40, 41 / 40))
