@@ -442,7 +442,10 @@ def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float, r
             # Slow loops: hold each node's choice of input, solve exactly, and go on from there.
             e = inputs(x)
             x = np.column_stack(
-                [_held(plan, stop, weight, mine[:, j], floor[:, 0], e[:, j], unknown) for j in range(k)]
+                [
+                    _held(plan, stop, weight, mine[:, j], floor[:, 0], e[:, j], unknown, x[:, [j]], 1e-6 * gap)
+                    for j in range(k)
+                ]
             )
     return taken(x)
 
@@ -457,18 +460,28 @@ def chosen(plan: Plan, stop: Stops, weight: FloatArray, floor: FloatArray, e: Fl
 
 
 def _held(
-    plan: Plan, stop: Stops, weight: FloatArray, mine: FloatArray, floor: FloatArray, e: FloatArray, unknown: float
+    plan: Plan,
+    stop: Stops,
+    weight: FloatArray,
+    mine: FloatArray,
+    floor: FloatArray,
+    e: FloatArray,
+    unknown: float,
+    x: FloatArray,
+    tolerance: float,
 ) -> FloatArray:
-    """Exact exposure of one column when what decides every node stays what it is when inputs are exposed by ``e``."""
+    """Exposure of one column, from ``x`` on, when what decides every node stays what it is at inputs' exposure ``e``."""
     pick = chosen(plan, stop, weight, floor, e)
     w = (pick @ plan.segments).tocsr()
     total = np.asarray(w.sum(axis=1)).ravel()
+    scale, tolerance = (1 - mine).reshape(-1, 1), max(tolerance, _TOLERANCE)
     base = np.where(np.diff(pick.indptr) > 0, unknown * np.asarray(pick @ plan.blind.astype(np.float64)), floor)
     if unknown == 1.0:  # from above: one minus what is surely free
         free = (1 - mine) * np.maximum(1 - base - total, 0.0)
-        return np.asarray(1 - solve_absorbing(w, free.reshape(-1, 1), (1 - mine).reshape(-1, 1))[:, 0])
+        rest = solve_absorbing(w, free.reshape(-1, 1), scale, tolerance=tolerance, start=1 - x)
+        return np.asarray(1 - rest[:, 0])
     b = mine + (1 - mine) * base
-    return np.asarray(solve_absorbing(w, b.reshape(-1, 1), (1 - mine).reshape(-1, 1))[:, 0])
+    return np.asarray(solve_absorbing(w, b.reshape(-1, 1), scale, tolerance=tolerance, start=x)[:, 0])
 
 
 def _best_mixes(
