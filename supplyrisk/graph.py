@@ -27,7 +27,7 @@ from .errors import Problem, SchemaError, UnitError, unknown_name
 from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
 from .jurisdictions import dated, ended, members
 from .ordering import latest_links, segments
-from .overlays import beneath_from_json, beneath_to_json, laid_over, still_covered, warn_of_private_rows
+from .overlays import as_published, beneath_from_json, beneath_to_json, laid_over, still_covered, warn_of_private_rows
 from .schema import TABLES, coerce, date_ceil, is_date, table
 from .storage import read_parquet, write_parquet
 
@@ -480,7 +480,8 @@ class SupplyGraph:
         known = None if known_on == "latest" else date_ceil(known_on or date)
         if day == self.reference_date and known in (day, None):
             return self
-        out = tables_at(self.tables, day, known)
+        tables = self.tables if known is None else as_published(self.tables, self.beneath, known)
+        out = tables_at(tables, day, known)
         note = f"at {day}" + ("" if known is None else f", as known on {known}")
         return self._with(out, note, as_of=day)
 
@@ -568,17 +569,12 @@ class SupplyGraph:
             A reserved name such as ``public``, or rows that break the rules of the data model.
         """
         given: dict[str, pd.DataFrame] = dict(getattr(other, "tables", other))
-        inputs: Mapping[str, pd.DataFrame] = getattr(other, "inputs", {})
-        for register in (
-            "products",
-            "recipes",
-        ):  # a reading brings the products that its rows speak of, if they are new
-            if register in inputs and register not in given:
-                key = list(TABLES[register].key)
-                have = pd.MultiIndex.from_frame(self.tables[register][key].astype("object"))
-                frame = inputs[register]
-                known = pd.MultiIndex.from_frame(frame[[c for c in key if c in frame]].astype("object"))
-                given[register] = frame[~known.isin(have)] if len(frame) else frame
+        inputs: Mapping[str, pd.DataFrame] | None = getattr(other, "inputs", None)
+        if inputs is not None:  # a reading brings the products that its rows speak of, and alters none that is here
+            frames = [f for f in (given.get("products"), inputs.get("products")) if f is not None and len(f)]
+            if frames:
+                new = pd.concat(frames, ignore_index=True).drop_duplicates("product")
+                given["products"] = new[~new["product"].isin(self.tables["products"]["product"])]
         tables, beneath = laid_over(self.tables, self.beneath, given, name)
         history = (*self.history, f"overlay {name}")
         graph = SupplyGraph.from_tables(tables, name=self.name, as_of=self.as_of, history=history, policy=self.policy)

@@ -15,15 +15,26 @@ import pandas as pd
 
 from .entry import convert_units
 from .errors import PrivateDataWarning, Problem, SchemaError
-from .schema import TABLES, Table, coerce, table
+from .schema import TABLES, Table, coerce, date_floor, table
 
-__all__ = ["OVERLAID", "beneath_from_json", "beneath_to_json", "laid_over", "still_covered", "warn_of_private_rows"]
+__all__ = [
+    "EARLIER",
+    "OVERLAID",
+    "as_published",
+    "beneath_from_json",
+    "beneath_to_json",
+    "laid_over",
+    "still_covered",
+    "warn_of_private_rows",
+]
 
 Frames = Mapping[str, pd.DataFrame]
 # Names that would make an overlay look like public data.
 RESERVED = ("public", "all", "nan", "none", "")
 # Before the name of a register: the keys of its overlaid rows.
 OVERLAID = "overlaid:"
+# Before the name of a table: what an earlier release of the same publisher said.
+EARLIER = "earlier:"
 
 
 def laid_over(tables: Frames, beneath: Frames, given: Frames, name: str) -> tuple[Frames, Frames]:
@@ -109,10 +120,45 @@ def still_covered(beneath: Frames, tables: Frames) -> dict[str, pd.DataFrame]:
     """Covered rows whose covering row is still in the tables."""
     out = {}
     for name, frame in beneath.items():
-        if not name.startswith(OVERLAID):
+        if not name.startswith((OVERLAID, EARLIER)):
             frame = frame[_keys(frame, TABLES[name]).isin(_keys(tables[name], TABLES[name]))]
         if len(frame):
             out[name] = frame.reset_index(drop=True)
+    return out
+
+
+def as_published(tables: Frames, beneath: Frames, known: str) -> dict[str, pd.DataFrame]:
+    """Tables with what earlier releases said, where later ones were not out yet.
+
+    Parameters
+    ----------
+    tables, beneath : mapping
+        Of the graph.
+    known : str
+        ISO day.
+
+    Returns
+    -------
+    dict of DataFrame
+        On a day on which everything is out, the tables as they are.
+    """
+    out = dict(tables)
+
+    def late(frame: pd.DataFrame) -> pd.Series:
+        return frame["published_on"].map(lambda d: pd.notna(d) and date_floor(str(d)) > known).astype(bool)
+
+    names = [n.removeprefix(EARLIER) for n in beneath if n.startswith(EARLIER)]
+    if not any(late(tables[n]).any() for n in names if len(tables[n])):
+        return out
+    for name in names:
+        spec, frame, older = TABLES[name], tables[name], beneath[EARLIER + name]
+        older = older[~late(older)].sort_values("published_on", kind="stable", na_position="first")
+        older = older.drop_duplicates(list(spec.key), keep="last")
+        there = _keys(frame, spec)
+        gone = late(frame) if len(frame) else pd.Series(dtype=bool)
+        older = older[~_keys(older, spec).isin(there[~gone.to_numpy(dtype=bool)])]
+        kept = frame[~(gone & there.isin(_keys(older, spec)))] if len(frame) else frame
+        out[name] = pd.concat([kept, older], ignore_index=True) if len(older) else frame
     return out
 
 
@@ -129,7 +175,7 @@ def beneath_from_json(given: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     """What :func:`beneath_to_json` wrote."""
     out = {}
     for name, content in given.items():
-        spec = table(str(name).removeprefix(OVERLAID))
+        spec = table(str(name).removeprefix(OVERLAID).removeprefix(EARLIER))
         frame = pd.DataFrame(content["rows"], columns=[str(c) for c in content["columns"]], dtype="object")
         out[str(name)] = coerce(frame, spec)[0][list(frame.columns)]
     return out

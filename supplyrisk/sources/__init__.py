@@ -9,21 +9,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pandas as pd
-
-from ..errors import Problem, SchemaError, unknown_name
+from ..errors import unknown_name
 from ..registry import registries
-from ..schema import TABLES
 from .base import Reading, Report
-
-if TYPE_CHECKING:
-    from ..graph import SupplyGraph
+from .join import together
 
 __all__ = ["Reading", "Report", "listing", "load_all", "together"]
-
-_NOT_READERS = {"base", "cells", "report", "layout", "owners", "places", "commodities", "hs", "repair"}
 
 
 def load_all() -> None:
@@ -34,7 +27,7 @@ def load_all() -> None:
     >>> load_all()
     """
     for info in pkgutil.iter_modules(__path__):
-        if info.name not in _NOT_READERS:
+        if info.name.startswith("read_"):
             importlib.import_module(f".{info.name}", __name__)
 
 
@@ -52,75 +45,6 @@ def listing() -> list[dict[str, Any]]:
     """
     load_all()
     return registries["source"].listing()
-
-
-def together(
-    *readings: Reading, name: str = "from files", as_of: str | None = None, **tables: pd.DataFrame
-) -> SupplyGraph:
-    """One graph out of several readings: production, trade, use and registers put together by ``assemble``.
-
-    Parameters
-    ----------
-    *readings : Reading
-        What readers return. Statistics (``inputs``) are assembled; registers (``countries``, ``holdings`` ...) are
-        taken as they are.
-    name, as_of
-        As for :func:`supplyrisk.assemble.assemble`.
-    **tables : DataFrame
-        Your own registers or statistics, e.g. ``holdings=...`` or ``recipes=...``.
-
-    Returns
-    -------
-    SupplyGraph
-
-    Raises
-    ------
-    SchemaError
-        A product that two readings measure in different units, or what the assembly refuses.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from supplyrisk.sources.hs import product_headings
-    >>> from supplyrisk.sources.commodities import product_rows
-    >>> trade = pd.DataFrame([dict(hs6="850511", origin="CHN", destination="USA", year=2024, quantity=3.0, value=9.0)])
-    >>> reading = Reading({}, trade, Report("mine", "mine.csv", "private"), {"trade": trade,
-    ...     "products": product_rows(["ndfeb.magnet"]), "concordance": product_headings(["ndfeb.magnet"])})
-    >>> together(reading).links.query("method == 'observed'")[["supplier", "buyer"]].values.tolist()
-    [['ndfeb.magnet@CHN', 'ndfeb.magnet@USA:demand']]
-    """
-    from ..assemble import assemble
-
-    assembled = ("products", "production", "trade", "concordance", "demand", "sourcing", "costs")
-    parts: dict[str, list[pd.DataFrame]] = {}
-    for reading in readings:
-        skip = {"nodes", "links", *reading.inputs} if reading.inputs else set()
-        for key, frame in {**{k: v for k, v in reading.tables.items() if k not in skip}, **reading.inputs}.items():
-            parts.setdefault(key, []).append(frame)
-    for key, frame in tables.items():
-        parts.setdefault(key, []).append(frame)
-    joined = {k: pd.concat([f for f in v if len(f)] or v[:1], ignore_index=True) for k, v in parts.items()}
-    products = joined.get("products", TABLES["products"].empty())
-    clash = (
-        products.groupby("product")[["unit", "basis"]].nunique().max(axis=1) if len(products) else pd.Series(dtype=int)
-    )
-    problems = [
-        Problem(
-            "products", str(p), "unit", "two readings measure it differently", "", "Read one of them with products=."
-        )
-        for p in clash.index[clash > 1]
-    ]
-    if problems:
-        raise SchemaError(problems, "the readings put together")
-    joined["products"] = products.drop_duplicates("product")
-    for key, what in (("concordance", ["hs6", "product"]), ("sources", ["source"])):
-        if key in joined:
-            joined[key] = joined[key].drop_duplicates(what)
-    history = tuple(f"read {r.report.path} ({r.report.vintage})" for r in readings)
-    joined.setdefault("production", pd.DataFrame())
-    rest = {k: joined.pop(k) for k in list(joined) if k not in (*assembled, "recipes")}
-    given: dict[str, Any] = dict(joined)
-    return assemble(name=name, as_of=as_of, history=history, tables=rest, **given)
 
 
 def __getattr__(name: str) -> Any:

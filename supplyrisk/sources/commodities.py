@@ -18,7 +18,7 @@ from ..errors import unknown_name
 from ..units import convertible, factor
 from .base import Report, plain
 
-__all__ = ["concordance", "map_products", "node_rows", "product_rows", "schemes"]
+__all__ = ["concordance", "declared", "map_products", "node_rows", "product_rows", "schemes"]
 
 
 @cache
@@ -239,6 +239,11 @@ def node_rows(production: pd.DataFrame) -> pd.DataFrame:
     out["node"] = out["product"].astype(str) + "@" + out["country"].astype(str)
     out["kind"] = "producer"
     return out.reset_index(drop=True)
+
+
+def declared() -> set[str]:
+    """Ids of all products that the atlas or this package's concordances declare."""
+    return set(_declared()["product"].astype(str))
 
 
 def shares_of_world(products: Iterable[str]) -> set[str]:

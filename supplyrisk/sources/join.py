@@ -1,0 +1,289 @@
+"""Several readings put together into one graph, with nothing that a file said lost without a word."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import Problem, SchemaError
+from ..overlays import EARLIER
+from ..schema import TABLES, parse_node_id
+from .report import Reading
+
+if TYPE_CHECKING:
+    from ..graph import SupplyGraph
+
+__all__ = ["together"]
+
+_ASSEMBLED = ("products", "production", "trade", "concordance", "demand", "sourcing", "costs", "recipes")
+_TYPED = ("nodes", "links", "demand", "stocks", "holdings")
+_ONE = {
+    "production": ["product", "country", "site", "what", "year"],
+    "demand": ["product", "country", "use", "year"],
+    "sourcing": ["product", "buyer", "supplier", "year"],
+}
+
+
+def together(
+    *readings: Reading, name: str = "from files", as_of: str | None = None, **tables: pd.DataFrame
+) -> SupplyGraph:
+    """One graph out of several readings: production, trade, use and registers put together by ``assemble``.
+
+    Parameters
+    ----------
+    *readings : Reading
+        What readers return. Statistics (``inputs``) are assembled; registers (``countries``, ``holdings`` ...) are
+        taken as they are, and so are the nodes and links of readings that state them themselves (networks of firms,
+        registers of mines).
+    name, as_of
+        As for :func:`supplyrisk.assemble.assemble`.
+    **tables : DataFrame
+        Your own registers or statistics, e.g. ``holdings=...`` or ``recipes=...``.
+
+    Returns
+    -------
+    SupplyGraph
+        Its ``history`` says what was read and what of it is left out, and why.
+
+    Raises
+    ------
+    SchemaError
+        A product that two readings measure in different units, two publishers that state the same figure, or what the
+        assembly refuses.
+
+    Notes
+    -----
+    Two releases of one publisher: the newer figure counts, and the graph of an earlier day
+    (:meth:`SupplyGraph.at`) has the figure that was out by then. A mine inside a country whose output the statistics
+    give is part of that total: it is not added to it, and its owners hold parts of the country's node.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from supplyrisk.sources import Report
+    >>> from supplyrisk.sources.hs import product_headings
+    >>> from supplyrisk.sources.commodities import product_rows
+    >>> trade = pd.DataFrame([dict(hs6="850511", origin="CHN", destination="USA", year=2024, quantity=3.0, value=9.0)])
+    >>> reading = Reading({}, trade, Report("mine", "mine.csv", "private"), {"trade": trade,
+    ...     "products": product_rows(["ndfeb.magnet"]), "concordance": product_headings(["ndfeb.magnet"])})
+    >>> together(reading).links.query("method == 'observed'")[["supplier", "buyer"]].values.tolist()
+    [['ndfeb.magnet@CHN', 'ndfeb.magnet@USA:demand']]
+    """
+    parts, typed = _sorted_out(readings, tables)
+    joined = {k: pd.concat([f for f in v if len(f)] or v[:1], ignore_index=True) for k, v in parts.items()}
+    joined["products"] = _products(joined, typed)
+    for key, what in (("concordance", ["hs6", "product"]), ("sources", ["source"])):
+        if key in joined:
+            joined[key] = joined[key].drop_duplicates(what)
+    joined.setdefault("production", pd.DataFrame())
+    editions = _check_publishers(joined)
+    history = [f"read {r.report.path} ({r.report.vintage}) ({r.report.licence_class})" for r in readings]
+    graph = _assembled(joined, name, as_of, history)
+    graph = _with_typed(graph, typed)
+    for day in editions[:-1] if len(editions) > 1 else ():
+        known = {k: _known_on(f, day) if k in _ONE else f for k, f in joined.items()}
+        graph = _with_earlier(graph, _assembled(known, name, as_of, history))
+    return graph
+
+
+def _sorted_out(
+    readings: tuple[Reading, ...], tables: dict[str, pd.DataFrame]
+) -> tuple[dict[str, list[pd.DataFrame]], dict[str, list[pd.DataFrame]]]:
+    """What is assembled or taken as a register, and what states nodes and links itself."""
+    parts: dict[str, list[pd.DataFrame]] = {}
+    typed: dict[str, list[pd.DataFrame]] = {}
+    for reading in readings:
+        # The nodes and links of a reading with statistics are the same figures in another shape.
+        skip = {"nodes", "links", *reading.inputs} if reading.inputs else set()
+        for key, frame in reading.tables.items():
+            if key not in skip:
+                (typed if key in _TYPED else parts).setdefault(key, []).append(frame)
+        for key, frame in reading.inputs.items():
+            parts.setdefault(key, []).append(frame)
+    for key, frame in tables.items():
+        own = key in _TYPED and (key != "demand" or "node" in frame.columns)
+        (typed if own else parts).setdefault(key, []).append(frame)
+    return parts, typed
+
+
+def _products(joined: dict[str, pd.DataFrame], typed: dict[str, list[pd.DataFrame]]) -> pd.DataFrame:
+    """One row a product; those that only rows speak of come from this package's own register."""
+    from .commodities import declared, product_rows
+
+    products = joined.get("products", TABLES["products"].empty())
+    problems = []
+    if len(products):
+        several = products.groupby("product")[["unit", "basis"]].nunique().max(axis=1)
+        rule, remedy = "two readings measure it differently", "Read one of them with products=."
+        problems = [Problem("products", str(p), "unit", rule, "", remedy) for p in several.index[several > 1]]
+    if problems:
+        raise SchemaError(problems, "the readings put together")
+    frames = [*joined.items(), *((k, f) for k, fs in typed.items() for f in fs)]
+    spoken = {
+        str(p) for k, f in frames if k != "products" for c in ("product", "input") if c in f for p in f[c].dropna()
+    }
+    new = (spoken - set(products["product"])) & declared()
+    out = products.drop_duplicates("product")
+    return pd.concat([out, product_rows(new, unit="t")], ignore_index=True) if new else out
+
+
+def _family(source: pd.Series) -> pd.Series:
+    """Publisher behind a source id: the id without its year."""
+    return source.astype("string").str.replace(re.compile(r"[\d_.-]+$"), "", regex=True).fillna("")
+
+
+def _check_publishers(joined: dict[str, pd.DataFrame]) -> list[str]:
+    """Refuse one figure from two publishers; days of publication of one publisher's releases, oldest first."""
+    days: set[str] = set()
+    problems = []
+    for key, columns in _ONE.items():
+        frame = joined.get(key)
+        if frame is None or not len(frame) or "source" not in frame:
+            continue
+        have = [c for c in columns if c in frame]
+        again = frame[frame.duplicated(have, keep=False)]
+        if not len(again):
+            continue
+        by = [again[c].astype("object").where(again[c].notna(), "") for c in have]
+        several = _family(again["source"]).groupby(by).transform("nunique") > 1
+        for product, rows in again[several].groupby("product"):
+            who = ", ".join(sorted(set(rows["source"].astype(str))))
+            remedy = "Read one of them with products= so that each product has one publisher."
+            problems.append(Problem(key, str(product), "quantity", "two publishers state it for one year", who, remedy))
+        if "published_on" in again:
+            days |= set(again["published_on"].dropna().astype(str))
+            joined[key] = frame.sort_values("published_on", kind="stable", na_position="first", ignore_index=True)
+    if problems:
+        raise SchemaError(problems, "the readings put together")
+    return sorted(days)
+
+
+def _known_on(frame: pd.DataFrame, day: str) -> pd.DataFrame:
+    if not len(frame) or "published_on" not in frame:
+        return frame
+    return frame[frame["published_on"].isna() | (frame["published_on"].astype("string") <= day)]
+
+
+def _assembled(joined: dict[str, pd.DataFrame], name: str, as_of: str | None, history: list[str]) -> SupplyGraph:
+    """The newest figure of each kind, assembled."""
+    from ..assemble import assemble
+
+    given: dict[str, Any] = {k: v for k, v in joined.items() if k in _ASSEMBLED}
+    for key, columns in _ONE.items():
+        if key in given and len(given[key]) and "published_on" in given[key]:
+            given[key] = given[key].drop_duplicates([c for c in columns if c in given[key]], keep="last")
+    rest = {k: v for k, v in joined.items() if k not in _ASSEMBLED}
+    graph: SupplyGraph = assemble(name=name, as_of=as_of, history=history, tables=rest, **given)
+    return graph
+
+
+def _with_earlier(graph: SupplyGraph, older: SupplyGraph) -> SupplyGraph:
+    """Keep what an earlier release said, for the graph of an earlier day."""
+    beneath = dict(graph.beneath)
+    for key in ("nodes", "links", "demand"):
+        have = beneath.get(EARLIER + key)
+        parts = [f for f in (have, older.tables[key]) if f is not None and len(f)]
+        if parts:
+            beneath[EARLIER + key] = pd.concat(parts, ignore_index=True)
+    return dataclasses.replace(graph, beneath=beneath)
+
+
+def _with_typed(graph: SupplyGraph, typed: dict[str, list[pd.DataFrame]]) -> SupplyGraph:
+    """Nodes, links, use, stocks and owners that readings state themselves, beside what was assembled."""
+    given = {k: pd.concat([f for f in v if len(f)], ignore_index=True) for k, v in typed.items() if any(map(len, v))}
+    if not given:
+        return graph
+    notes: list[str] = []
+    have = graph.tables["nodes"]
+    made = have[(have["kind"] == "producer") & have["site"].isna()]
+    totals = set(zip(made["product"].astype(str), made["country"].astype(str), strict=True))
+    nodes = given.get("nodes", pd.DataFrame({"node": pd.Series(dtype="object")}))
+    ends = {"links": ("supplier", "buyer"), "demand": ("node",), "stocks": ("node",)}
+    spoken = pd.Series(
+        [str(n) for k, cs in ends.items() if k in given for c in cs if c in given[k] for n in given[k][c].dropna()],
+        dtype="object",
+    )
+    ids = pd.Index(nodes["node"].dropna().astype(str)).union(pd.Index(spoken.unique()), sort=False)
+    known = set(have["node"].astype(str))
+    inside = {n for n in ids if n not in known and parse_node_id(n)[3] == "producer" and parse_node_id(n)[:2] in totals}
+    doubled = nodes["node"].astype(str).isin(known)
+    left = nodes["node"].astype(str).isin(inside)
+    if left.any():
+        which = ", ".join(sorted({parse_node_id(n)[0] for n in inside})[:8])
+        notes.append(f"left out: {len(inside)} sites inside countries whose output the statistics give ({which})")
+    if doubled.any():
+        notes.append(f"left out: {int(doubled.sum())} rows of nodes for which the statistics have a figure")
+    kept = nodes[~left & ~doubled]
+    bare = sorted(set(spoken) - known - inside - set(kept["node"].astype(str)))
+    out: dict[str, pd.DataFrame] = {}
+    for key, columns in ends.items():
+        if key not in given:
+            continue
+        lost = given[key][list(columns)].isin(inside).any(axis=1)
+        if lost.any():
+            notes.append(f"left out: {int(lost.sum())} rows of {key} of such sites")
+        spec = TABLES[key]
+        again = pd.concat([graph.tables[key], given[key][~lost]], ignore_index=True)
+        first = ~again.duplicated([c for c in spec.key if c in again], keep="first")
+        if (~first).any():
+            notes.append(f"left out: {int((~first).sum())} rows of {key} that the statistics or another reading have")
+        out[key] = again[first]
+    extra = [kept, _bare(bare)] if bare else [kept]
+    frames = [f.astype("object") for f in (have, *extra) if len(f)]
+    both = pd.concat(frames, ignore_index=True) if frames else have
+    out["nodes"] = both[~both.duplicated(["node", *(["year"] if "year" in both else [])], keep="first")]
+    if "holdings" in given:
+        out["holdings"] = _parts(given["holdings"], nodes[left], made, inside, notes)
+    for text in notes:
+        graph = graph._with(graph.tables, text)
+    return graph.replace("with the nodes and links that readings state themselves", **out)
+
+
+def _bare(ids: list[str]) -> pd.DataFrame:
+    """Nodes that rows speak of and nobody describes."""
+    parsed = [parse_node_id(n) for n in ids]
+    return pd.DataFrame(
+        [
+            {"node": n, "product": p, "country": c, "site": s, "kind": k}
+            for n, (p, c, s, k) in zip(ids, parsed, strict=True)
+        ]
+    )
+
+
+def _parts(
+    holdings: pd.DataFrame, sites: pd.DataFrame, made: pd.DataFrame, inside: set[str], notes: list[str]
+) -> pd.DataFrame:
+    """Owners of sites inside a country's total hold parts of the country's node, by what the site makes of it."""
+    asset = holdings["asset"].astype(str)
+    hit = asset.isin(inside)
+    if not hit.any():
+        return holdings
+    parsed = {n: parse_node_id(n) for n in asset[hit].unique()}
+    country = asset[hit].map({n: f"{p}@{c}" for n, (p, c, _, _) in parsed.items()})
+    total = made.sort_values("year").drop_duplicates("node", keep="last").set_index("node")["output"]
+    own = pd.Series(dtype=float)
+    if "output" in sites and len(sites):
+        newest = sites.sort_values("year").drop_duplicates("node", keep="last")
+        own = pd.to_numeric(newest.set_index("node")["output"], errors="coerce")
+    portion = pd.DataFrame({"site": list(parsed), "of": [f"{p}@{c}" for p, c, _, _ in parsed.values()]})
+    portion["part"] = portion["site"].map(own).astype(float) / portion["of"].map(total).astype(float)
+    sums = portion.groupby("of")["part"].transform("sum")
+    portion["part"] = portion["part"].where((sums <= 1.0) & np.isfinite(portion["part"]))
+    out = holdings.copy()
+    site = asset[hit].map({n: s or "" for n, (_, _, s, _) in parsed.items()})
+    out["part"] = out["part"].astype("object") if "part" in out else ""
+    out.loc[hit, "part"] = [f"{s}, {p}" if p else s for s, p in zip(site, out.loc[hit, "part"].fillna(""), strict=True)]
+    if "portion" not in out:
+        out["portion"] = np.nan
+    given = pd.to_numeric(out.loc[hit, "portion"], errors="coerce").fillna(1.0)
+    out.loc[hit, "portion"] = given * asset[hit].map(portion.set_index("site")["part"]).astype(float)
+    for column in ("portion_low", "portion_high"):
+        if column in out:
+            out.loc[hit, column] = np.nan
+    out.loc[hit, "asset"] = country
+    notes.append(f"{len(parsed)} sites with owners are parts of their country's node")
+    return out
