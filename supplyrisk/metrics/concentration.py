@@ -574,7 +574,7 @@ def n_minus_1(mix: Mix, form: str = "gross") -> FloatArray:
     -----
     Missing policy: what is not listed stays when the largest named supplier goes; NaN where more than half has no named
     supplier, and without demand: it is never taken from supply. The bounds of the net form are outer ones
-    where another supplier may be the largest, NaN where the own demand of one who may be is unknown.
+    where another supplier may be the largest, and wide where the own demand of one who may be is unknown.
 
     References
     ----------
