@@ -8,17 +8,7 @@ to HiGHS in one call; ``plan`` is the answer, ``explain`` its words.
 
 from __future__ import annotations
 
-from .answers import (
-    Alternatives,
-    Information,
-    Rolled,
-    Stability,
-    alternatives,
-    rolling,
-    stability,
-    stand_alone,
-    value_of_information,
-)
+from .answers import Alternatives, Information, Stability, alternatives, stability, stand_alone, value_of_information
 from .calendar import During, during
 from .constraints import budget, max_share, max_supplier_share, min_suppliers
 from .economics import capital_recovery
@@ -33,6 +23,7 @@ from .plan import Portfolio
 from .recourse import reroute
 from .reserves import min_stock_days, stockpile
 from .risk import cost, cvar, expected_loss, worst_loss, worst_unmet
+from .rolling import Rolled, rolling
 from .run import optimize
 from .stages import expand, ramp_up
 

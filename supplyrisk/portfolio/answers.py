@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..errors import InfeasibleError, Problem, SchemaError, unknown_name
+from ..errors import InfeasibleError, Problem, SchemaError
 from ..graph import SupplyGraph
 from .explain import stopped
-from .matrix import Compiled
-from .model import Build, money, number
-from .periods import HorizonPlan, Wide
+from .matrix import Columns, Compiled
+from .model import money, number
+from .periods import HorizonPlan, PeriodPlan, refuse_period
 from .plan import Portfolio
+from .recourse import scenario_columns
 from .run import plan_case
 from .solve import Solution, solve
 from .supply import resolve_buyers
@@ -25,16 +26,15 @@ from .supply import resolve_buyers
 __all__ = [
     "Alternatives",
     "Information",
-    "Rolled",
     "Stability",
     "alternatives",
-    "rolling",
     "stability",
     "stand_alone",
     "value_of_information",
 ]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 _SAME = 1e-6
 # Intervals that samples are drawn from: table, and the column with its bounds.
 _DRAWN = (
@@ -49,14 +49,33 @@ _DRAWN = (
 )
 
 
-def _single(plan: Portfolio, what: str) -> None:
-    if isinstance(plan, HorizonPlan):
-        raise SchemaError(
-            [Problem(what, "-", "plan", "covers several years", "", "Ask it of one: plan.year(2030).")], what + "()"
-        )
+def whole_plan(plan: Portfolio, what: str) -> None:
+    """One period of a plan over several is for reading only."""
+    if isinstance(plan, PeriodPlan):
+        raise refuse_period(what, plan._label)
 
 
-def _page(title: str, *frames: pd.DataFrame) -> str:
+def _lanes(plan: Portfolio) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
+    """Columns of all deliveries, in every period, their suppliers, sizes and products."""
+    if not isinstance(plan, HorizonPlan):
+        m = plan._build
+        return np.arange(m.n_lanes), m.supplier, m.size[m.lane_product], m.lane_product
+    w = plan._wide
+    bases = w.bases
+    return (
+        np.concatenate([w.at[s][: b.n_lanes] for s, b in enumerate(bases)]),
+        np.concatenate([b.supplier for b in bases]),
+        np.concatenate([b.size[b.lane_product] for b in bases]) * len(bases),
+        np.concatenate([b.lane_product for b in bases]),
+    )
+
+
+def columns_of(plan: Portfolio) -> list[Columns]:
+    """Columns of the model that was solved."""
+    return (plan._wide.build if isinstance(plan, HorizonPlan) else plan._build).matrix.columns
+
+
+def page(title: str, *frames: pd.DataFrame) -> str:
     body = "".join(f.to_html(float_format="{:,.4g}".format, border=0) for f in frames if len(f))
     return f"<div><b>{html.escape(title)}</b>{body}</div>"
 
@@ -93,7 +112,7 @@ class Alternatives:
         )
 
     def _repr_html_(self) -> str:
-        return _page(repr(self).strip("<>"), self.table, self.common, self.mix)
+        return page(repr(self).strip("<>"), self.table, self.common, self.mix)
 
 
 def _with_row(c: Compiled, value: FloatArray, upper: float, scale: float) -> Compiled:
@@ -110,11 +129,13 @@ def _with_row(c: Compiled, value: FloatArray, upper: float, scale: float) -> Com
     )
 
 
-def _mixes(m: Build, x: FloatArray) -> pd.Series:
-    """Part of the need of each product from each supplier."""
-    flow = np.where(x[: m.n_lanes] > 1e-9 * m.size[m.lane_product], x[: m.n_lanes], 0.0)
-    names = np.array(m.case.products, dtype=object)[m.lane_product]
-    frame = pd.DataFrame({"product": names, "supplier": m.node[m.supplier], "part": flow / m.size[m.lane_product]})
+def _mixes(plan: Portfolio, x: FloatArray) -> pd.Series:
+    """Part of the need of each product from each supplier, over all periods."""
+    m = plan._build
+    col, supplier, size, product = _lanes(plan)
+    flow = np.where(x[col] > 1e-9 * size, x[col], 0.0)
+    names = np.array(m.case.products, dtype=object)[product]
+    frame = pd.DataFrame({"product": names, "supplier": m.node[supplier], "part": flow / size})
     out = frame.groupby(["product", "supplier"])["part"].sum()
     return out[out > 0]
 
@@ -130,7 +151,7 @@ def alternatives(plan: Portfolio, k: int = 3, slack: float = 0.05) -> Alternativ
     Parameters
     ----------
     plan : Portfolio
-        A plan of one year.
+        A plan.
     k : int
         How many plans, the first included, at least 1. Fewer come back where nothing else is possible.
     slack : float
@@ -140,24 +161,24 @@ def alternatives(plan: Portfolio, k: int = 3, slack: float = 0.05) -> Alternativ
     -------
     Alternatives
     """
-    _single(plan, "alternatives")
+    whole_plan(plan, "alternatives")
     k = int(number("k", k, 1.0))
     slack = number("slack", slack, 0.0)
     m, c = plan._build, plan._compiled
     best = plan.objective_value - c.offset
     top = best + slack * abs(plan.objective_value)
     near = _with_row(c, c.cost, top + 1e-9 * max(abs(top), 1.0), max(abs(top), 1.0))
-    plans, mixes = [plan], [_mixes(m, plan._solution.x)]
+    plans, mixes = [plan], [_mixes(plan, plan._solution.x)]
     weight = np.zeros(m.graph.index.n)
+    col, supplier, size, _ = _lanes(plan)
     while len(plans) < k:
-        last = np.bincount(m.supplier, plans[-1]._solution.x[: m.n_lanes] / m.size[m.lane_product], m.graph.index.n)
-        weight += last
+        weight += np.bincount(supplier, plans[-1]._solution.x[col] / size, m.graph.index.n)
         cost = np.zeros(c.n)
-        cost[: m.n_lanes] = weight[m.supplier] / m.size[m.lane_product]
+        cost[col] = weight[supplier] / size
         s = solve(replace(near, cost=cost, offset=0.0), seed=plan.seed, duals=False)
         if s.status != "optimal":
             raise stopped(s)
-        mix = _mixes(m, s.x)
+        mix = _mixes(plan, s.x)
         if min(_distance(mix, other) for other in mixes) <= _SAME:
             break
         value = float(c.cost @ s.x) + c.offset
@@ -191,40 +212,10 @@ def _distance(a: pd.Series, b: pd.Series) -> float:
     return float(diff.sum() / 2.0 / products)
 
 
-# ---------------------------------------------------------------------- new data
+# ---------------------------------------------------------------------- solved again
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Rolled:
-    """A plan solved again with new data.
-
-    Attributes
-    ----------
-    plan, before : Portfolio
-        New and old.
-    changes : DataFrame
-        ``product, supplier, before, after, change``: product units a period, for what differs.
-    kept, lost : tuple of str
-        Commitments that hold, and those that the new data no longer offer, with the reason.
-    """
-
-    plan: Portfolio
-    before: Portfolio
-    changes: pd.DataFrame
-    kept: tuple[str, ...]
-    lost: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        extra = self.plan.objective_value - self.before.objective_value
-        return (
-            f"<Rolled: {money(extra)} more, {len(self.changes)} deliveries change, {len(self.lost)} commitments lost>"
-        )
-
-    def _repr_html_(self) -> str:
-        return _page(repr(self).strip("<>"), self.changes, pd.DataFrame({"lost": self.lost}))
-
-
-def _again(plan: Portfolio, graph: SupplyGraph, fix: Any = None, **changes: Any) -> Portfolio:
+def again(plan: Portfolio, graph: SupplyGraph, fix: Any = None, **changes: Any) -> Portfolio:
     w = plan.written
     options = {
         "product": w["products"],
@@ -235,6 +226,8 @@ def _again(plan: Portfolio, graph: SupplyGraph, fix: Any = None, **changes: Any)
         "horizon": w["horizon"],
         "discount": w["discount"],
         "ramp": w["ramp"],
+        "needs": w["needs"],
+        "supply": w["supply"],
         "time_limit": None,
         "gap": None,
         "seed": plan.seed,
@@ -242,91 +235,11 @@ def _again(plan: Portfolio, graph: SupplyGraph, fix: Any = None, **changes: Any)
     return plan_case(graph, w["buyers"], fix=fix, **(options | changes))
 
 
-def _bought(plan: Portfolio) -> pd.Series:
-    d = plan._last.decisions if isinstance(plan, HorizonPlan) else plan.decisions
-    return d.groupby(["product", "supplier"])["quantity"].sum()
-
-
-def rolling(
-    plan: Portfolio, graph: SupplyGraph, fixed: Iterable[str] = ("plants",), now: int | None = None, **changes: Any
-) -> Rolled:
-    """Solve a plan again on new data, with what was committed fixed: only later decisions move.
-
-    Parameters
-    ----------
-    plan : Portfolio
-        The plan in force.
-    graph : SupplyGraph
-        New data. A project that is no longer on offer there is a lost commitment (sold, cancelled) or stands already.
-    fixed : iterable of {"plants", "contracts"}
-        Commitments that hold: plants decided, contracts agreed.
-    now : int, optional
-        For a plan over several years: decisions up to this year hold; default its first.
-    **changes
-        Arguments of :func:`supplyrisk.portfolio.optimize` that are new, e.g. ``constraints``.
-
-    Returns
-    -------
-    Rolled
-        Over the same data and arguments the cost is never less than the plan's own.
-    """
-    names = (fixed,) if isinstance(fixed, str) else tuple(fixed)
-    for name in names:
-        if name not in ("plants", "contracts"):
-            raise unknown_name("commitment", name, ("plants", "contracts"), "rolling(fixed=)")
-    if isinstance(plan, HorizonPlan):
-        now = plan.years[0] if now is None else now
-        made = plan.schedule[plan.schedule["decided"] <= now]
-        built = {(str(p), str(q)): int(y) for p, q, y in made[["project", "product", "decided"]].to_numpy().tolist()}
-    else:
-        frame = plan.plants
-        built = {(str(p), str(q)): 0 for p, q in zip(frame["project"], frame["product"], strict=True)}
-    kept: list[str] = []
-    lost: list[str] = []
-    agreed: dict[str, list[Any]] = {}
-    for group in plan._build.matrix.columns:
-        if group.name in ("contract_with", "qualify_with") and not isinstance(plan, HorizonPlan):
-            on = plan._solution.x[group.at] > 0.5
-            agreed[group.name] = [k for k, yes in zip(group.keys, on.tolist(), strict=True) if yes]
-
-    def fix(model: Any) -> None:
-        several = isinstance(model, Wide)
-        m: Build = model.base if several else model
-        label = {name: i for i, name in enumerate(m.project_label)}
-        status = (
-            graph.tables["projects"].drop_duplicates(["project", "product"]).set_index(["project", "product"])["status"]
-        )
-        if "plants" in names:
-            for (project, product), year in built.items():
-                i = label.get(f"{project} ({product})")
-                if i is None:
-                    why = status.get((project, product), "no longer on record")
-                    lost.append(f"plant {project} ({product}): {why}")
-                    continue
-                group = model.decide if several else m.projects
-                if group is None:
-                    continue
-                offset = (model.years.index(year) * len(model.lead) if several and year in model.years else 0) + i
-                if group.upper[offset] < 1.0:
-                    lost.append(f"plant {project} ({product}): arrives after the plan ends")
-                    continue
-                group.lower[offset] = 1.0
-                kept.append(f"plant {project} ({product})")
-        if "contracts" in names and not several:
-            for group in m.matrix.columns:
-                place = {k: i for i, k in enumerate(group.keys)} if group.name in agreed else {}
-                for who in agreed.get(group.name, []):
-                    if who in place:
-                        group.lower[place[who]] = 1.0
-                        kept.append(f"{group.name.partition('_')[0]} with {who}")
-                    else:
-                        lost.append(f"{group.name.partition('_')[0]} with {who}: nothing to be had")
-
-    after = _again(plan, graph, fix, **changes)
-    both = pd.concat([_bought(plan), _bought(after)], axis=1, keys=["before", "after"]).fillna(0.0)
-    both["change"] = both["after"] - both["before"]
-    moved = both[both["change"].abs() > _SAME * both[["before", "after"]].max(axis=1)]
-    return Rolled(after, plan, moved.reset_index(), tuple(kept), tuple(lost))
+def bought(plan: Portfolio, by: tuple[str, ...] = ("product", "supplier")) -> pd.Series:
+    """Deliveries by product and supplier: of a year, or the mean of all periods."""
+    total = plan.decisions.groupby(list(by))["quantity"].sum()
+    periods = len(plan.years) if isinstance(plan, HorizonPlan) and "year" not in by else 1
+    return total / periods
 
 
 # ---------------------------------------------------------------------- information
@@ -373,7 +286,7 @@ class Information:
 
     def _repr_html_(self) -> str:
         frame = pd.DataFrame(self.by_scenario, columns=["scenario", "objective if known"])
-        return _page(repr(self).strip("<>"), frame)
+        return page(repr(self).strip("<>"), frame)
 
 
 def value_of_information(plan: Portfolio) -> Information:
@@ -386,7 +299,7 @@ def value_of_information(plan: Portfolio) -> Information:
     Parameters
     ----------
     plan : Portfolio
-        A plan of one year with scenarios.
+        A plan with scenarios that have probabilities.
 
     Returns
     -------
@@ -395,26 +308,30 @@ def value_of_information(plan: Portfolio) -> Information:
     Raises
     ------
     SchemaError
-        The plan has no scenarios.
+        The plan has no scenarios, or they have no probabilities.
     """
-    _single(plan, "value_of_information")
+    whole_plan(plan, "value_of_information")
     m, c = plan._build, plan._compiled
     if m.scenarios is None:
         raise SchemaError(
             [Problem("value_of_information", "-", "scenarios", "the plan has none", "", "Plan with scenarios=.")],
             "value_of_information()",
         )
+    if m.scenarios.assumed:
+        text = "an uncertainty set has no expected value"
+        problem = Problem("value_of_information", "-", "scenarios", text, "", "Give the scenarios probabilities.")
+        raise SchemaError([problem], "value_of_information()")
     known: list[tuple[str, float]] = []
     expected = 0.0
     for name, p, bundle in zip(m.scenarios.names, m.scenarios.probability, m.scenarios.measures, strict=True):
         if p > 0:
-            value = _again(plan, m.case.graph, scenarios={name: (1.0, list(bundle))}).objective_value
+            value = again(plan, m.case.graph, scenarios={name: (1.0, list(bundle))}).objective_value
             known.append((name, value))
             expected += p * value
     cost = c.cost.copy()
     first = np.ones(c.n, dtype=bool)
-    for group in m.matrix.columns:
-        if group.name.partition("_")[0] in ("lost", "tail", "value", "release"):
+    for group in columns_of(plan):
+        if scenario_columns(group.name):
             cost[group.at] = 0.0
             first[group.at] = False
     calm = _optimal(replace(c, cost=cost), plan.seed)
@@ -466,7 +383,7 @@ class Stability:
         )
 
     def _repr_html_(self) -> str:
-        return _page(repr(self).strip("<>"), self.objective, self.suppliers, self.plants)
+        return page(repr(self).strip("<>"), self.objective, self.suppliers, self.plants)
 
 
 def _draw(graph: SupplyGraph, rng: np.random.Generator) -> tuple[SupplyGraph, int]:
@@ -488,6 +405,11 @@ def _draw(graph: SupplyGraph, rng: np.random.Generator) -> tuple[SupplyGraph, in
     return (graph.replace(note="a draw from the intervals", **frames) if frames else graph), count
 
 
+def _projects(plan: Portfolio) -> set[str]:
+    frame = plan.schedule if isinstance(plan, HorizonPlan) else plan.plants
+    return set(frame["project"].astype(str))
+
+
 def stability(plan: Portfolio, samples: int = 20, seed: int = 0) -> Stability:
     """How much of a plan stands when its data move within their intervals.
 
@@ -497,7 +419,7 @@ def stability(plan: Portfolio, samples: int = 20, seed: int = 0) -> Stability:
     Parameters
     ----------
     plan : Portfolio
-        A plan of one year.
+        A plan. Over several periods quantities are the mean of all of them.
     samples : int
         Draws, at least 1.
     seed : int
@@ -507,7 +429,7 @@ def stability(plan: Portfolio, samples: int = 20, seed: int = 0) -> Stability:
     -------
     Stability
     """
-    _single(plan, "stability")
+    whole_plan(plan, "stability")
     samples = int(number("samples", samples, 1.0))
     rng = np.random.default_rng(seed)
     graph = plan._build.case.graph
@@ -518,14 +440,14 @@ def stability(plan: Portfolio, samples: int = 20, seed: int = 0) -> Stability:
     for _ in range(samples):
         other, drawn = _draw(graph, rng)
         try:
-            p = _again(plan, other)
+            p = again(plan, other)
         except InfeasibleError:
             infeasible += 1
             continue
-        quantity.append(_bought(p))
+        quantity.append(bought(p))
         objective.append(p.objective_value)
-        plants.append(set(p.plants["project"].astype(str)))
-    own = _bought(plan).rename("plan")
+        plants.append(_projects(p))
+    own = bought(plan).rename("plan")
     solved = len(quantity)
     table = pd.concat(quantity, axis=1, keys=range(solved)) if solved else pd.DataFrame(index=own.index)
     table = table.reindex(table.index.union(own.index)).fillna(0.0)
@@ -533,8 +455,8 @@ def stability(plan: Portfolio, samples: int = 20, seed: int = 0) -> Stability:
     out["often"] = (table > 0).sum(axis=1) / samples
     for name, q in (("p05", 0.05), ("median", 0.5), ("p95", 0.95)):
         out[name] = table.quantile(q, axis=1) if solved else np.nan
-    named = sorted(set().union(*plants, set(plan.plants["project"].astype(str))))
-    mine = set(plan.plants["project"].astype(str))
+    named = sorted(set().union(*plants, _projects(plan)))
+    mine = _projects(plan)
     built = pd.DataFrame(
         {
             "project": named,

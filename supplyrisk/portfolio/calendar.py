@@ -16,7 +16,7 @@ from ..graph import SupplyGraph
 from ..registry import Spec
 from .supply import Case
 
-__all__ = ["During", "Period", "during", "need_paths", "overlap", "path", "read_periods", "supply_paths"]
+__all__ = ["During", "Period", "during", "need_paths", "overlap", "path", "read_period", "read_periods", "supply_paths"]
 
 FloatArray = npt.NDArray[np.float64]
 Label = int | str
@@ -57,6 +57,26 @@ def _period(value: Any) -> Period | None:
     if found and _FIRST <= int(found[1]) <= _LAST:
         return Period(value, int(found[1]) + (int(found[2]) - 1) / 4.0, 0.25)
     return None
+
+
+def read_period(value: Any, where: str) -> Period:
+    """A year or quarter in the user's words.
+
+    Raises
+    ------
+    SchemaError
+        Anything else.
+
+    Examples
+    --------
+    >>> read_period("2027Q2", "now").begin
+    2027.25
+    """
+    found = _period(value)
+    if found is None:
+        problem = Problem("plan", "-", "period", "not a year or quarter", repr(value), 'Write 2028 or "2028Q3".')
+        raise SchemaError([problem], where)
+    return found
 
 
 def read_periods(horizon: Any) -> tuple[Period, ...] | None:

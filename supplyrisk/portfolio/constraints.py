@@ -348,6 +348,10 @@ def budget(m: Build, usd: float, of: str = "capex") -> None:
     .. math:: \sum_j I_j y_j \le B \quad\text{or}\quad
         \sum_{u,b} c_u x_{ub} + \sum_j a_j y_j \le B \;(+\; \text{cost today for } \texttt{extra})
 
+    Over several periods the capital is that which is spent in each of them, :math:`\sum_{j,s} I_j \phi_{j,t-s} y_{js}`,
+    with :math:`\phi` the part of the outlay that falls so long after the decision: evenly until the first output, or by
+    the stages of the project (:attr:`HorizonPlan.spending`).
+
     Parameters
     ----------
     m : Build
@@ -366,6 +370,12 @@ def budget(m: Build, usd: float, of: str = "capex") -> None:
         value = m.candidates.frame["capex"].to_numpy(dtype=float) if built and m.candidates else np.zeros(0)
         col = m.projects.at if built and m.projects else np.zeros(0, dtype=np.int64)
         limit = usd
+        if built and m.periods is not None:
+            if m.spent is None:
+                m.spent = m.matrix.add_columns(
+                    "capex_spent", 1, scale=max(float(value.max(initial=0.0)), 1.0), meaning="capital spent, USD"
+                )
+            col, value = m.spent.at, np.ones(1)
     else:
         col, value = m.yearly_cost()
         limit = usd + (m.cost_today if of == "extra" else 0.0)

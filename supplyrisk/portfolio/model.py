@@ -136,6 +136,8 @@ class Build:
     rerouted: tuple[IntArray, IntArray] = field(
         default_factory=lambda: (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
     )
+    # Capital spent in a period, where a constraint asks for it.
+    spent: Columns | None = None
     stock: Columns | None = None
     stock_known: FloatArray | None = None
     # Kept re-exports (senders.py): by product, their nodes, products of which buyers are looked at one by one.

@@ -320,7 +320,7 @@ def _lasts(wide: Any, name: str, term: float) -> None:
 
 
 def _once(wide: Any, name: str, years: float) -> None:
-    r"""A source is qualified once, and open from then on: :math:`z_t \le \sum_{s \le t-L} q_s`, :math:`\sum_s q_s \le 1`."""
+    r"""A source is qualified once, and open from then on: :math:`z_t = \sum_{s \le t-L} q_s`, :math:`\sum_s q_s \le 1`."""
     t, lead = len(wide.periods), _steps(wide, years)
     z, q = ([wide.cols(f"{name}_{part}", s) for s in range(t)] for part in ("with", "signed"))
     k = len(z[0])
@@ -338,6 +338,7 @@ def _once(wide: Any, name: str, years: float) -> None:
         np.concatenate(row),
         np.concatenate(col),
         np.concatenate(value),
+        lower=0.0,
         upper=0.0,
         keys=lambda: [(p.label, w) for p in wide.periods for w in who],
         say=lambda i: f"{wide.periods[i // k].label}: {who[i % k]} is open {years:g} years after it is paid for",

@@ -448,7 +448,7 @@ def _spending(w: Wide) -> None:
         lower=0.0,
         upper=0.0,
         scale=max(float(np.max(value, initial=0.0)), 1.0),
-        keys=lambda: [p.label for p in w.periods],
+        keys=lambda: list(w.labels),
         say=lambda i: f"{w.periods[i].label}: capital spent on what was decided",
     )
 

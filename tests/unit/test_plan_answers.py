@@ -9,7 +9,7 @@ import pytest
 from test_portfolio import BUYERS, P, hand, project, simple
 
 import supplyrisk.portfolio as sp
-from supplyrisk.errors import SchemaError, UnknownNameError
+from supplyrisk.errors import InfeasibleError, SchemaError, UnknownNameError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.portfolio import max_share, optimize, resource
 
@@ -164,9 +164,103 @@ def test_alone_no_cheaper_than_together() -> None:
     assert extra < float(alone.sum())
 
 
-def test_questions_to_a_year_of_several(g: SupplyGraph) -> None:
+def test_questions_to_a_plan_over_years(g: SupplyGraph) -> None:
     plan = optimize(g, BUYERS, product=P, levers=resource(), constraints=max_share("CHN", 0.5), horizon=(2026, 2027))
-    for ask in (sp.alternatives, sp.stability, sp.value_of_information):
-        with pytest.raises(SchemaError, match="several years"):
-            ask(plan)  # type: ignore[operator]
-    assert len(sp.alternatives(plan.year(2027), k=2).plans) >= 1  # type: ignore[attr-defined]
+    assert sp.stability(plan, samples=1).objective.loc["plan", "objective"] == pytest.approx(plan.objective_value)
+    found = sp.alternatives(plan, k=2, slack=0.02)
+    assert (found.table["objective"] <= plan.objective_value * (1.02 + 1e-6)).all()
+    assert found.table["distance"].iloc[1] > 0.0
+    for p in found.plans:
+        assert p.share("location")["after"] <= 0.5 + 1e-9
+    # One year of it is for reading only, and says what to do instead.
+    year = plan.year(2026)
+    for ask in (sp.alternatives, sp.stability, sp.value_of_information, lambda p: sp.rolling(p, g)):
+        with pytest.raises(SchemaError, match="Ask the whole plan"):
+            ask(year)
+    with pytest.raises(SchemaError, match="Ask the whole plan"):
+        year.resolve()  # type: ignore[attr-defined]
+    with pytest.raises(SchemaError, match="Ask the whole plan"):
+        _ = year.model
+
+
+def test_information_over_years() -> None:
+    from supplyrisk.shocks import export_ban
+
+    graph = simple(10.0, {"CHN": 10.0, "AUS": 10.0}, {"CHN": 1.0, "AUS": 2001.0}, flow={"CHN": 10.0})
+    ban = export_ban("CHN", product=P, to=["USA"], start="2027-01", months=12)
+    plan = optimize(
+        graph,
+        "USA",
+        product=P,
+        levers=FREE,
+        scenarios={"calm": (0.6, []), "ban": (0.4, [ban])},
+        objective=sp.cost() + sp.expected_loss(),
+        horizon=(2026, 2027),
+        discount=0.0,
+    )
+    known = sp.value_of_information(plan)
+    # As in one year, with a year of calm before it.
+    assert known.wait_and_see == pytest.approx(10.0 + 0.6 * 10.0 + 0.4 * 20_010.0)
+    assert known.perfect_information == pytest.approx(12_000.0)
+    assert known.stochastic_solution >= -1e-6
+    with pytest.raises(SchemaError, match="no expected value"):
+        sets = {"calm": [], "ban": [ban]}
+        goal = sp.cost() + sp.worst_loss()
+        sp.value_of_information(
+            optimize(graph, "USA", product=P, levers=FREE, scenarios=sets, objective=goal, horizon=(2026, 2027))
+        )
+
+
+def test_the_past_stays_as_it_was(g: SupplyGraph) -> None:
+    """A cap that comes two years earlier cannot be met by what should have been decided before."""
+    plan = optimize(g, BUYERS, product=P, constraints=sp.during(max_share("CHN", 0.3), 2030), horizon=(2026, 2030))
+    assert plan.schedule["decided"].tolist() == [2028]
+    sooner = sp.during(max_share("CHN", 0.3), 2029)
+    rolled = sp.rolling(plan, g, now=2026, constraints=sooner)
+    assert rolled.plan.schedule["decided"].tolist() == [2027]
+    with pytest.raises(InfeasibleError, match="2029"):
+        sp.rolling(plan, g, now=2027, constraints=sooner)
+    # What was decided stays decided where nobody needs it any more, and nothing is added to the past.
+    freed = sp.rolling(plan, g, now=2028, constraints=())
+    assert freed.plan.schedule["decided"].tolist() == [2028]
+    assert freed.kept == (f"plant Beta ({P})",)
+    assert sp.rolling(plan, g, now=2027, constraints=()).plan.schedule.empty
+
+
+def test_unchanged_data_give_the_same_plan() -> None:
+    """Two suppliers that cost the same: rolled on, the plan keeps the one that it has."""
+    graph = simple(
+        10.0, {"CHN": 10.0, "AUS": 10.0, "CAN": 10.0}, {"CHN": 1.0, "AUS": 2.0, "CAN": 2.0}, flow={"CHN": 10.0}
+    )
+    cap = max_share("CHN", 0.5)
+    plan = optimize(graph, "USA", product=P, levers=FREE, constraints=cap)
+    mine = plan.decisions.set_index("country")["quantity"]
+    other = "AUS" if "CAN" in mine.index else "CAN"
+    for horizon in (None, (2026, 2028)):
+        first = optimize(graph, "USA", product=P, levers=FREE, constraints=cap, horizon=horizon)
+        assert sp.rolling(first, graph).changes.empty
+    # Even where the solver would come to the other: the plan in force buys there.
+    forced = plan.model
+    import pyomo.environ as pyo
+
+    forced.there = pyo.Constraint(expr=sum(v for k, v in forced.flow.items() if k[1] == f"{P}@{other}") >= 5.0)
+    moved = plan.resolve()
+    assert moved.objective_value == pytest.approx(plan.objective_value)
+    assert sp.rolling(moved, graph).changes.empty
+    assert sp.rolling(plan, graph).changes.empty
+
+
+def test_contracts_agreed_hold() -> None:
+    g = hand()
+    levers = [resource(redirect=0.0), sp.contract(redirect=0.9, min_take=0.05)]
+    cap = sp.during(max_share("CHN", 0.45), 2026, 2026)
+    plan = optimize(g, BUYERS, product=P, levers=levers, constraints=cap, horizon=(2026, 2028))
+    assert isinstance(plan, sp.HorizonPlan)
+    assert len(plan.agreements)
+    free = optimize(g, BUYERS, product=P, levers=levers, horizon=(2026, 2028))
+    assert free.agreements.empty  # type: ignore[attr-defined]
+    rolled = sp.rolling(plan, g, fixed=("contracts",), now=2026, constraints=())
+    pd.testing.assert_frame_equal(rolled.plan.agreements, plan.agreements)  # type: ignore[attr-defined]
+    assert all(k.startswith("contract with") for k in rolled.kept)
+    let_go = sp.rolling(plan, g, fixed=("plants",), now=2026, constraints=())
+    assert let_go.plan.agreements.empty  # type: ignore[attr-defined]

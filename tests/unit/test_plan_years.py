@@ -242,3 +242,127 @@ def test_a_users_constraint_clashes_by_name(g: SupplyGraph) -> None:
     m.all_chinese = pyo.Constraint(expr=sum(v for k, v in m.flow.items() if k[1] == f"{P}@CHN") >= 140)
     with pytest.raises(InfeasibleError, match="all_chinese"):
         plan.resolve()
+
+
+def test_a_year_shows_its_own_constraints_only(g: SupplyGraph) -> None:
+    plan = optimize(g, BUYERS, product=P, constraints=during(max_share("CHN", 0.3), 2029), horizon=(2026, 2030))
+    assert plan.year(2026).binding == ()
+    assert len(plan.year(2029).binding) == 1
+    assert not plan.year(2026).duals["constraint"].str.startswith("max_share").any()
+    assert plan.year(2026).readings["model"].iloc[0] > 0.6
+    assert any(b.startswith("2029") for b in plan.binding)
+    with pytest.raises(SchemaError, match="no period"):
+        optimize(g, BUYERS, product=P, constraints=during(max_share("CHN", 0.3), 2040), horizon=(2026, 2030))
+
+
+def test_money_is_limited_when_it_is_spent(g: SupplyGraph) -> None:
+    late = during(max_share("CHN", 0.3), 2029)
+    plan = optimize(g, BUYERS, product=P, constraints=late, horizon=(2026, 2030))
+    # Beta takes two years from 2027 on: half of 50,000 in each.
+    spent = plan.spending.set_index("year")["usd"]
+    assert spent.to_dict() == pytest.approx({2027: 25_000.0, 2028: 25_000.0})
+    with pytest.raises(InfeasibleError, match="budget"):
+        optimize(g, BUYERS, product=P, constraints=[late, during(sp.budget(0.0), 2026, 2028)], horizon=(2026, 2030))
+    with pytest.raises(InfeasibleError, match="budget"):
+        optimize(g, BUYERS, product=P, constraints=[late, sp.budget(24_000.0)], horizon=(2026, 2030))
+    for ok in (during(sp.budget(0.0), 2029), sp.budget(25_000.0), during(sp.budget(0.0), 2026, 2026)):
+        same = optimize(g, BUYERS, product=P, constraints=[late, ok], horizon=(2026, 2030))
+        assert same.objective_value == pytest.approx(plan.objective_value)
+
+
+def test_decisions_say_when_they_are_taken_and_when_they_deliver(g: SupplyGraph) -> None:
+    plan = optimize(g, BUYERS, product=P, constraints=during(max_share("CHN", 0.3), 2029), horizon=(2026, 2030))
+    row = plan.decisions.query("lever == 'build' and year == 2030").iloc[0]
+    assert row[["decided", "delivers"]].tolist() == [2027, 2029]
+    beta = plan.projects.set_index("project").loc["Beta"]
+    assert beta[["decided", "delivers"]].tolist() == [2027, 2029]
+    assert pd.isna(plan.projects.set_index("project").loc["Alpha", "decided"])
+    assert "delivers" in optimize(g, BUYERS, product=P).decisions
+
+
+def test_a_contract_holds_for_its_term(g: SupplyGraph) -> None:
+    levers = [resource(redirect=0.0), sp.contract(redirect=0.9, min_take=0.05, term=3.0)]
+    caps = [during(max_share("CHN", 0.45), 2026, 2026), during(max_share("CHN", 0.45), 2028, 2028)]
+    plan = optimize(g, BUYERS, product=P, levers=levers, constraints=caps, horizon=(2026, 2030))
+    assert isinstance(plan, sp.HorizonPlan)
+    years = plan.agreements.groupby("with")["year"].apply(list)
+    assert all(set(range(min(y), min(min(y) + 3, 2031))) <= set(y) for y in years)
+    assert any({2026, 2027, 2028} <= set(y) for y in years)
+    short = [resource(redirect=0.0), sp.contract(redirect=0.9, min_take=0.05, term=1.0)]
+    free = optimize(g, BUYERS, product=P, levers=short, constraints=caps, horizon=(2026, 2030))
+    assert free.objective_value < plan.objective_value - 1e-6
+
+
+def test_a_source_is_qualified_once_and_open_from_then_on(g: SupplyGraph) -> None:
+    def plan(years: float, since: int, usd: float = 1000.0) -> sp.HorizonPlan:
+        levers = [resource(redirect=0.0), sp.qualify(usd=usd, years=years, redirect=0.9)]
+        caps = during(max_share("CHN", 0.45), since)
+        out = optimize(g, BUYERS, product=P, levers=levers, constraints=caps, horizon=(2026, 2031), discount=0.0)
+        assert isinstance(out, sp.HorizonPlan)
+        return out
+
+    with pytest.raises(InfeasibleError):
+        plan(4.0, 2029)
+    late = plan(4.0, 2030)
+    assert set(late.agreements["year"]) == {2030, 2031}
+    # Paid in full, once: 1000 of it more or less makes that much difference, whatever is left of its life.
+    used = late.agreements["with"].nunique()
+    assert plan(4.0, 2030, 2000.0).objective_value - late.objective_value == pytest.approx(1000.0 * used)
+
+
+def test_a_substitute_waits_until_it_is_ready(g: SupplyGraph) -> None:
+    levers = [resource(), sp.substitute(part=0.3, price=0.1, ready=2030)]
+    plan = optimize(g, BUYERS, product=P, levers=levers, horizon=(2026, 2031))
+    used = plan.costs[plan.costs["item"] == "substitute"].set_index("year")["plan"]
+    assert used[[2026, 2029]].tolist() == [0.0, 0.0]
+    assert (used[[2030, 2031]] > 0.0).all()
+    assert any("counts as ready" in n for n in optimize(g, BUYERS, product=P, levers=levers).notes)
+
+
+def test_needs_and_supply_change() -> None:
+    graph = simple(10.0, {"CHN": 30.0, "AUS": 4.0}, {"CHN": 1.0, "AUS": 2.0}, flow={"CHN": 10.0})
+    lever = resource(redirect=1.0, switching=0.0, revealed=False)
+
+    def plan(**more: Any) -> sp.HorizonPlan:
+        out = optimize(graph, "USA", product=P, levers=lever, horizon=(2026, 2028), discount=0.0, **more)
+        assert isinstance(out, sp.HorizonPlan)
+        return out
+
+    assert plan().objective_value == pytest.approx(30.0)
+    assert any("needs of today in every period" in n for n in plan().notes)
+    grown = plan(needs=0.1)
+    assert grown.objective_value == pytest.approx(10.0 + 11.0 + 12.1)
+    assert grown.needs.set_index("year")["need"].tolist() == pytest.approx([10.0, 11.0, 12.1])
+    table = plan(needs={P: {2026: 1.0, 2028: 1.4}})
+    assert table.needs["need"].tolist() == pytest.approx([10.0, 12.0, 14.0])
+    assert table.shares.query("buyer == 'group'")["after"].notna().all()
+    by_pool = plan(needs={f"{P}@USA": {2027: 2.0}})
+    assert by_pool.needs["need"].tolist() == pytest.approx([20.0] * 3)
+    cap = max_share("CHN", 0.6)
+    with pytest.raises(InfeasibleError, match="2027"):
+        plan(needs=0.1, constraints=cap)
+    more = plan(needs=0.1, supply={f"{P}@AUS": 0.1}, constraints=cap)
+    assert more.year(2028).share("location")["after"] == pytest.approx(0.6)
+    for bad in ({"needs": -1.0}, {"needs": {P: {2026: -1.0}}}, {"needs": {P: {}}}, {"supply": "much"}):
+        with pytest.raises((SchemaError, UnknownNameError)):
+            plan(**bad)
+    with pytest.raises(UnknownNameError):
+        plan(needs={"x": 0.1})
+    with pytest.raises(SchemaError, match="horizon"):
+        optimize(graph, "USA", product=P, levers=lever, needs=0.1)
+
+
+def test_quarters_cost_a_quarter_each(g: SupplyGraph) -> None:
+    spec = max_share("CHN", 0.5)
+    year = optimize(g, BUYERS, product=P, levers=resource(), constraints=spec, horizon=(2026, 2026))
+    fine = optimize(
+        g, BUYERS, product=P, levers=resource(), constraints=spec, horizon=("2026Q1", "2026Q4"), discount=0.0
+    )
+    assert fine.objective_value == pytest.approx(year.objective_value)
+    assert fine.years == ("2026Q1", "2026Q2", "2026Q3", "2026Q4")  # type: ignore[attr-defined]
+    late = during(max_share("CHN", 0.3), "2028Q3")
+    plan = optimize(g, BUYERS, product=P, constraints=late, horizon=("2027Q3", "2028Q4"))
+    # Beta starts with 2028, half a year after the plan begins: two quarters from the decision on.
+    assert plan.schedule.iloc[0][["decided", "delivers"]].tolist() == ["2028Q1", "2028Q3"]
+    with pytest.raises(SchemaError, match="quarter"):
+        optimize(g, BUYERS, product=P, horizon=("2026Q1", 2027))
