@@ -25,7 +25,8 @@ BoolArray = npt.NDArray[np.bool_]
 _CAP = 2**30  # scipy's maximum flow counts in 32-bit integers
 _STEP = 0.995  # part of the way to a bound that one step may go
 _DUST = 1e-13  # part of a network's sum below which a flow is nothing
-_LEAST = 1e-150  # numbers below it would overflow their inverse
+_LEAST = 1e-60  # numbers below it would overflow their inverse
+_SWEEPS = 80  # steps that bring a network near its answer
 _CLOSED = 1e-10  # gap of an account, relative to what passes through it
 
 
@@ -389,12 +390,16 @@ def _start(
     unit[block] = scale
     unit = unit[of_account]
     soft, has_u = ~np.isnan(s), np.isfinite(hi)
-    margin = 0.1 * np.where(has_u, hi - lo, 0.0)
-    nearest = lo + np.where(has_u, np.minimum(1e-2 * p + 1e-12, margin), 1e-2 * p + 1e-12)
-    x = np.maximum(np.clip(p, nearest, np.where(has_u, hi - margin, np.inf)), _LEAST)
-    many = np.maximum(np.bincount(block, 1.0 + has_u, count), 1.0)
+    b, carried = -e.net(held)[accounts] / unit, e.through(held)[accounts] / unit
     mixed = np.bincount(block, soft, count) > 0
-    begin = (np.where(mixed, 1.0, 0.1) / many)[block]
+    dear = np.where(soft, p, p * np.exp(-c / w))
+    y, guess = _near(sub, block, dear, lo, hi, mixed, 0.5 * (carried - b), 0.5 * (carried + b))
+    margin = 0.1 * np.where(has_u, hi - lo, 0.0)
+    inside = 1e-2 * np.maximum(guess, 1e-10)
+    nearest = lo + np.where(has_u, np.minimum(inside, margin), np.where(lo > 0, inside, 0.0))
+    x = np.maximum(np.clip(guess, nearest, np.where(has_u, hi - margin, np.inf)), _LEAST)
+    many = np.maximum(np.bincount(block, 1.0 + has_u, count), 1.0)
+    begin = (np.where(mixed, 1.0, 1e-4) / many)[block]
     s = np.where(soft, s, 1.0)
     edge = {
         "tail": sub.tail, "head": sub.head, "block": block, "p": p, "lo": lo, "hi": hi, "s": s, "soft": soft, "w": w,
@@ -404,17 +409,62 @@ def _start(
         # Optimality is asked of the edges that carry something; of a stiff one in units of its own scale.
         "lively": np.where(soft, s, 1.0 / w),
     }  # fmt: skip
-    account = {
-        "block": of_account,
-        "b": -e.net(held)[accounts] / unit,
-        "carried": e.through(held)[accounts] / unit,
-        "y": np.zeros(sub.n),
-    }
+    account = {"block": of_account, "b": b, "carried": carried, "y": y}
     return _Point(edge, account)
+
+
+def _near(
+    sub: Edges,
+    block: IntArray,
+    p: FloatArray,
+    lo: FloatArray,
+    hi: FloatArray,
+    mixed: BoolArray,
+    given: FloatArray,
+    taken: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Multipliers and flows near the answer: accounts scaled in turn (Sinkhorn), with bounded Newton steps between.
+
+    In logarithms a flow may have to change by many orders of magnitude without doing harm on the way.
+    """
+    from scipy.sparse.linalg import splu
+
+    y = np.zeros(sub.n + 1)  # the last one is the outside
+    of_account = np.zeros(sub.n, dtype=np.int64)
+    for ends in (sub.tail, sub.head):
+        of_account[ends[ends >= 0]] = block[ends >= 0]
+    calm = ~mixed[of_account]
+    still = mixed[block]
+
+    def flows() -> FloatArray:
+        way = np.clip(y[sub.head] - y[sub.tail], -60.0, 60.0)
+        return np.asarray(np.clip(np.where(still, p, p * np.exp(way)), lo, hi))
+
+    x = flows()
+    for turn in range(_SWEEPS if calm.any() else 0):
+        net, through = sub.net(x), sub.through(x)
+        have, need = 0.5 * (through + net) + given, 0.5 * (through - net) + taken
+        off = np.where(calm, np.abs(have - need) / (have + need + _DUST), 0.0)
+        if off.max(initial=0.0) < 1e-4:
+            break
+        if turn % 4 == 3:
+            free = np.where((x > lo) & (x < hi) & ~still, x, 1e-12 * x)
+            step = splu(_laplacian(sub.n, sub.tail, sub.head, np.maximum(free, 1e-290))).solve(need - have)
+            step = np.where(np.isfinite(step), step, 0.0)
+        else:
+            step = 0.5 * np.log(np.maximum(need, 1e-30) / np.maximum(have, 1e-30))
+        y[:-1] += np.where(calm, np.clip(step, -2.0, 2.0), 0.0)
+        x = flows()
+    return np.asarray(y[: sub.n]), x
 
 
 def _newton(point: _Point, rounds: int) -> tuple[FloatArray, BoolArray]:
     """Interior-point steps; networks that are done are taken out of the system, then what rounding left is spread."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _iterate(point, rounds)
+
+
+def _iterate(point: _Point, rounds: int) -> tuple[FloatArray, BoolArray]:
     from scipy.sparse.linalg import splu
 
     first = point
@@ -443,8 +493,11 @@ def _newton(point: _Point, rounds: int) -> tuple[FloatArray, BoolArray]:
         off, slack = np.zeros(count), np.zeros(count)
         np.maximum.at(off, of, np.abs(gap) / (a["carried"] + point.through(x) + _DUST))
         np.maximum.at(slack, block, np.abs(r_d) * d["lively"] * np.where(soft, 1.0, np.minimum(1.0, x * 1e9)))
-        best = np.where(alive, (off <= _CLOSED) & (slack <= near) & (mu <= bottom), best)
-        lost = np.where(alive, (mu <= 1e-4 * bottom) & ~best, lost)  # at the bottom, and not closed: it cannot be
+        fit = off <= _CLOSED
+        # At the bottom of the barrier what is not closed cannot be; what is closed is as near as numbers allow.
+        flat = mu <= 1e-4 * bottom
+        best = np.where(alive & ~lost, fit & (mu <= bottom) & (slack <= np.where(flat, 1e-3, near)), best)
+        lost = np.where(alive, lost | (flat & ~best), lost)
         done = best | lost
         if not (alive & ~done).any():
             break
@@ -465,18 +518,28 @@ def _newton(point: _Point, rounds: int) -> tuple[FloatArray, BoolArray]:
         )
         dy = np.append(factor.solve(gap - point.net(inverse * rhs)), 0.0)
         dx = inverse * (dy[head] - dy[tail] + rhs)
+        wild = ~np.isfinite(dx)
+        if wild.any():  # a network that runs away is given up, the others go on
+            lost[block[wild]] = True
+            done = best | lost
+            dx, dy = np.where(np.isfinite(dx), dx, 0.0), np.where(np.isfinite(dy), dy, 0.0)
         dzl = target / above - zl - zl / above * dx
         dzu = np.where(has_u, target / below - zu + zu / below * dx, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            reach = np.where(dx < 0, _STEP * above / -dx, 1.0)
-            reach = np.minimum(reach, np.where(has_u & (dx > 0), _STEP * below / dx, 1.0))
-            dual = np.where(dzl < 0, _STEP * zl / -dzl, 1.0)
-            dual = np.minimum(dual, np.where(dzu < 0, _STEP * zu / -dzu, 1.0))
-        pace = np.minimum(_least(reach, block, count), _least(dual, block, count))
-        pace = np.where(done, 0.0, pace)
+            # An edge that stands at its bound as near as numbers can tell holds nobody up.
+            near_l, near_h = above <= 1e-12 * x + d["grain"], below <= 1e-12 * x + d["grain"]
+            reach = np.where((dx < 0) & ~near_l, _STEP * above / -dx, 1.0)
+            reach = np.minimum(reach, np.where(has_u & (dx > 0) & ~near_h, _STEP * below / dx, 1.0))
+            reach = np.minimum(reach, np.where(dx > 0, (1e6 + 1e6 * x) / dx, 1.0))
+        pace = np.where(done, 0.0, _least(reach, block, count))
         step = pace[block]
-        d["x"] = np.maximum(x + step * dx, _LEAST)
-        d["zl"], d["zu"] = zl + step * dzl, zu + step * dzu
+        d["x"] = x = np.clip(x + step * dx, np.maximum(lo, _LEAST), np.maximum(hi, _LEAST))
+        # A multiplier does not hold its network up: it stays near the central path instead.
+        above, below = np.maximum(x - lo, d["grain"]), np.where(has_u, np.maximum(hi - x, d["grain"]), 1.0)
+        d["zl"] = np.where(step > 0, np.clip(zl + step * dzl, 1e-2 * target / above, 1e2 * target / above), zl)
+        d["zu"] = np.where(
+            has_u & (step > 0), np.clip(zu + step * dzu, 1e-2 * target / below, 1e2 * target / below), zu
+        )
         a["y"] = a["y"] + pace[of] * dy[:-1]
     final[place] = point.edge["x"]
     return _polished(first, final), best

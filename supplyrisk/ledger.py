@@ -21,7 +21,20 @@ from .equilibrate import Edges, minimal_conflict, shortfall, solve
 from .errors import Problem
 from .graph import SupplyGraph
 
-__all__ = ["ESTIMATED", "INFERRED", "LINK", "OUTPUT", "USE", "Books", "Closed", "Mode", "close", "priors", "residuals"]
+__all__ = [
+    "DUST",
+    "ESTIMATED",
+    "INFERRED",
+    "LINK",
+    "OUTPUT",
+    "USE",
+    "Books",
+    "Closed",
+    "Mode",
+    "close",
+    "priors",
+    "residuals",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -36,6 +49,7 @@ _LAST = 40.0  # price of the unknown supplier and of the world pool: used only w
 _FAINT = 1e-6  # weight of estimates where figures clash: they give way to figures altogether
 _MOVED = 1e-4  # a figure that moves by less than this part is left as it is
 _SPREAD = 1.2  # standard deviation of ln(flow / prior) where too few known flows tell it
+DUST = 1e-14  # part of a product's sum below which an estimate is nothing
 _SHRINK = 1.5  # flows that a giver or taker must show before its habit counts by half
 _FEW = 40  # residuals below which a product borrows those of the others
 
@@ -480,6 +494,8 @@ def close(graph: SupplyGraph, products: Sequence[str], tolerance: float, mode: M
         # What a maker is found to make decides what it draws.
         clashing = _draws_follow(books, x, changed, origin) if mode == "relax" else set()
         prior = np.where(books.kind == _DRAW, np.clip(prior, e.low, e.high), prior)
+    size = np.bincount(e.block, np.nan_to_num(x), len(products))[e.block]
+    x = np.where(~books.known & (x < DUST * size), 0.0, x)
     return Closed(books, prior, x, changed, clash, relaxed)
 
 

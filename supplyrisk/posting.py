@@ -96,8 +96,8 @@ def write(c: Closed, note: str) -> Written:
             "note": np.array(moved_text, dtype=object),
         },
     )
-    demand, use_rows = _write_use(c, demand, low, high)
     nodes, links, new_nodes, new_links = _write_new(c, nodes, links, low, high)
+    demand, use_rows = _write_use(c, demand, low, high, set(nodes["node"]))
     gaps = graph.table("gaps")
     if c.clash:
         told = pd.DataFrame(
@@ -144,13 +144,15 @@ def _spans(books: Books, x: FloatArray, done: BoolArray) -> tuple[FloatArray, Fl
 
 
 def _write_use(
-    c: Closed, demand: pd.DataFrame, low: FloatArray, high: FloatArray
+    c: Closed, demand: pd.DataFrame, low: FloatArray, high: FloatArray, there: set[str]
 ) -> tuple[pd.DataFrame, tuple[IntArray, IntArray]]:
     """Use that nobody stated is what is left of the inflow; stated use that moved is scaled, each end use alike."""
     books, x, graph = c.books, c.x, c.books.graph
     uses = (books.kind == USE) & ~np.isnan(x)
     free = np.flatnonzero(uses & ~books.known)
     names = np.array([books.name(int(a)) for a in books.edges.tail[free]], dtype=object)
+    real = np.array([n in there for n in names], dtype=bool)  # a world pool that was not needed is no node
+    free, names = free[real], names[real]
     newest = latest(graph.tables["demand"], ["node", "use"])
     spot = pd.Series(rows_of(demand, newest, ("node", "use", "year")), dtype="int64")
     by_node = spot.groupby(newest["node"].to_numpy(dtype=object))

@@ -21,7 +21,7 @@ import pandas as pd
 from .equilibrate import Edges, solve
 from .errors import Problem, SchemaError, unknown_name
 from .graph import SupplyGraph
-from .ledger import ESTIMATED, INFERRED, LINK, Books, Closed, Mode, close, priors, residuals
+from .ledger import DUST, ESTIMATED, INFERRED, LINK, Books, Closed, Mode, close, priors, residuals
 from .ordering import segments
 from .posting import Written, rows_of, write
 from .schema import TABLES
@@ -32,6 +32,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 _WIDTHS = (1.0, 1.4, 1.8, 2.3, 3.0)
+_FAR = 9.0  # ln of the factor by which a prior is drawn at most: 8,000
 _ENOUGH = 40  # known flows below which the width of an ensemble is not measured
 _CHUNK = 150_000  # edges solved together
 
@@ -142,19 +143,25 @@ def balance_flows(
         _refuse("ensemble", ensemble, "Give how many graphs, 1 or more.")
     wanted = _wanted(graph, products, "balance_flows")
     closed = close(graph, wanted, tolerance, conflicts)
-    over = _exceeding(graph, wanted)
+    base = write(closed, _summary(closed, wanted, conflicts))
+    limits = byproduct_limits(base.graph)
+    limits = limits[limits["product"].isin(wanted)]
+    over = _exceeding(limits)
     if conflicts == "raise" and (closed.clash or over):
         raise SchemaError([*closed.clash.values(), *over], "the flows to balance")
+    capped = _cap_byproducts(base.graph, limits, over)
+    if ensemble is None:
+        return capped
+    return _members(closed, dataclasses.replace(base, graph=capped), ensemble, seed)
+
+
+def _summary(closed: Closed, wanted: Sequence[str], conflicts: Mode) -> str:
     left = len(closed.clash) if conflicts == "report" else 0
     note = f"balance_flows: {len(wanted) - left} products balanced"
     if closed.clash:
         names = ", ".join(wanted[k] for k in sorted(closed.clash))
         note += f"; figures clash in {names}: " + ("left as they were" if left else f"{closed.moved.sum()} moved")
-    base = write(closed, note)
-    capped = _cap_byproducts(base.graph, wanted, over)
-    if ensemble is None:
-        return capped
-    return _members(closed, dataclasses.replace(base, graph=capped), ensemble, seed)
+    return note
 
 
 def _refuse(what: str, value: object, remedy: str, where: str = "balance_flows") -> None:
@@ -269,7 +276,7 @@ class _Loom:
             for k, at, mark in zip(blocks, where, marks, strict=True):
                 if len(at):
                     rng = np.random.default_rng([seed, i, mark])
-                    row[at] *= np.exp(wider * rng.choice(self.pools[k], len(at)))
+                    row[at] *= np.exp(np.clip(wider * rng.choice(self.pools[k], len(at)), -_FAR, _FAR))
         shift = np.repeat(np.arange(many) * part.n, m)
         tail, head = np.tile(part.tail, many), np.tile(part.head, many)
         whole = Edges(
@@ -284,7 +291,15 @@ class _Loom:
         stiff = np.tile(np.where(aim > 0, 0.05 * aim, np.nan), many)
         found, good = solve(whole, p.ravel(), price=np.tile(books.price[self.live], many), stiff=stiff)
         fine = good[whole.block].reshape(many, m)
-        return np.where(fine, found.reshape(many, m), self.fallback), int((~good).sum())
+        found = np.where(found < DUST * np.bincount(whole.block, found)[whole.block], 0.0, found)
+        out = np.where(fine, found.reshape(many, m), self.fallback)
+        ok = good.reshape(many, len(blocks))
+        for i, k in zip(*np.nonzero(~ok), strict=True):  # another member's draw stands in for one that did not converge
+            others = np.flatnonzero(ok[:, k])
+            if len(others):
+                cells = part.block == k
+                out[i, cells] = out[others[i % len(others)], cells]
+        return out, int((~good).sum())
 
 
 def _loom(c: Closed, books: Books, live: BoolArray, prior: FloatArray, pools: list[FloatArray]) -> _Loom:
@@ -321,13 +336,15 @@ def _widening(c: Closed, live: BoolArray, pools: list[FloatArray], seed: int) ->
     )
     some = live & np.isin(e.block, np.unique(e.block[hide]))
     loom = _loom(c, dark, some, priors(dark), pools)
+    loom.fallback = np.full(len(loom.fallback), np.nan)  # the truth, here
     spots = np.flatnonzero(hide[some])
     true = books.value[some][spots]
     for width in _WIDTHS:
         drawn = loom.draw(range(16), seed, width)[0][:, spots]
-        low_q, high_q = np.quantile(drawn, [0.05, 0.95], axis=0)
-        room = 1e-6 * true
-        if ((true >= low_q - room) & (true <= high_q + room)).mean() >= 0.9:
+        ours = ~np.isnan(drawn).all(axis=0)
+        low_q, high_q = np.nanquantile(drawn[:, ours], [0.05, 0.95], axis=0)
+        told, room = true[ours], 1e-6 * true[ours]
+        if ours.any() and ((told >= low_q - room) & (told <= high_q + room)).mean() >= 0.9:
             return width
     return _WIDTHS[-1]
 
@@ -359,7 +376,7 @@ def _members(c: Closed, base: Written, count: int, seed: int) -> list[SupplyGrap
             if len(edge):
                 tables[name] = _with_draw(tables[name], column, row, flows[i][here[edge]])
         note = f"draw {i} of {count}, seed {seed}, spread times {width:g}"
-        note += f"; {lost} networks of the ensemble did not converge and stand at the estimate" if lost else ""
+        note += f"; {lost} networks of the ensemble did not converge; another draw of theirs stands in" if lost else ""
         out.append(dataclasses.replace(base.graph, tables=tables, history=(*base.graph.history, note)))
     return out
 
@@ -625,10 +642,9 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     return makers[columns].sort_values(["product", "node", "host"]).reset_index(drop=True)
 
 
-def _exceeding(graph: SupplyGraph, products: Sequence[str]) -> list[Problem]:
+def _exceeding(limits: pd.DataFrame) -> list[Problem]:
     """Outputs above what their hosts allow."""
-    limits = byproduct_limits(graph)
-    over = limits[limits["product"].isin(products) & (limits["status"] == "exceeded")]
+    over = limits[limits["status"] == "exceeded"]
     return [
         Problem(
             "nodes",
@@ -642,10 +658,8 @@ def _exceeding(graph: SupplyGraph, products: Sequence[str]) -> list[Problem]:
     ]
 
 
-def _cap_byproducts(graph: SupplyGraph, products: Sequence[str], over: Sequence[Problem]) -> SupplyGraph:
+def _cap_byproducts(graph: SupplyGraph, limits: pd.DataFrame, over: Sequence[Problem]) -> SupplyGraph:
     """Bring upper ends of by-products down to what their hosts allow; an output above that is flagged."""
-    limits = byproduct_limits(graph)
-    limits = limits[limits["product"].isin(products)]
     binds = limits[limits["status"] == "binds"].groupby("node")["limit"].sum()
     if not len(binds) and not over:
         return graph
