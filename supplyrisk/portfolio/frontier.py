@@ -19,13 +19,16 @@ from ..graph import SupplyGraph
 from ..jurisdictions import scope
 from ..registry import Objective, Spec, Term, objective
 from ..schema import VIEWS
+from .calendar import read_periods
 from .cone import add_squares
 from .explain import stopped
 from .model import Build, money, number
+from .periods import HorizonPlan, settle
 from .plan import Portfolio
-from .run import optimize
+from .run import defaults, plan_case
 from .senders import by_place, relayed
 from .solve import Persistent, Solution
+from .widen import Wide
 
 __all__ = ["Frontier", "concentration", "frontier", "share", "shortfall"]
 
@@ -237,7 +240,7 @@ class Frontier:
         if not 0 <= i < len(self._found):
             raise unknown_name("point", i, map(str, range(len(self._found))), "the frontier")
         s, p = self._found[i], self._plan
-        m = copy.copy(p._build)
+        m = copy.copy(p._wide.build if isinstance(p, HorizonPlan) else p._build)
         rows = []
         level = dict(zip(self._rows.tolist(), self._levels[i], strict=True))
         upper = p._compiled.row_upper.copy()
@@ -248,13 +251,17 @@ class Frontier:
             rows.append(block)
         m.matrix = replace(m.matrix, rows=rows)
         m._model = None
+        holds: dict[str, Any] = {"_build": m}
+        if isinstance(p, HorizonPlan):
+            wide = replace(p._wide, build=m)
+            s, holds = settle(wide, s), {"_wide": wide}
         return replace(
             p,
             objective_value=s.objective,
             gap=s.gap,
             bound=s.bound,
             timing={"build": p.timing["build"], "solve": s.seconds},
-            _build=m,
+            **holds,
             _compiled=replace(p._compiled, row_upper=upper),
             _solution=s,
         )
@@ -366,7 +373,8 @@ def frontier(
     gap, seed
         As in :func:`~supplyrisk.portfolio.optimize`.
     **options
-        Passed on: ``levers``, ``constraints``, ``scenarios``, ``horizon``.
+        Passed on: ``levers``, ``constraints``, ``scenarios``, ``horizon`` and what goes with it. Over several periods the
+        objective is the present value, and an aim is the mean over time of what it is in each period.
 
     Returns
     -------
@@ -390,14 +398,15 @@ def frontier(
     began = time.perf_counter()
     points = int(number("points", points, 2))
     aims = _aims(against)
-    plan = optimize(
-        graph, buyers, product=product, objective=objective, time_limit=time_limit, gap=gap, seed=seed, **options
-    )
-    m = plan._build
+    given: dict[str, Any] = {"product": product, "objective": objective, "time_limit": time_limit, "gap": gap}
+    several = read_periods(options.get("horizon")) is not None
+    stated = {"aims": aims} if several else {}
+    plan = plan_case(graph, buyers, **(given | defaults() | {"seed": seed} | options | stated))
+    m = plan._wide.build if isinstance(plan, HorizonPlan) else plan._build
     rows: list[int] = []
-    for term in aims:
+    for k, term in enumerate(aims):
         m.spec = term
-        col, value = term.build(m)
+        col, value = _over_time(plan._wide, k) if isinstance(plan, HorizonPlan) else term.build(m)
         block = m.add_rows(
             "frontier",
             1,
@@ -447,6 +456,23 @@ def frontier(
         tuple(level for _, _, level in kept),
         np.array(rows, dtype=np.int64),
     )
+
+
+def _over_time(w: Wide, k: int) -> tuple[IntArray, FloatArray]:
+    """An aim over several periods: the mean over time of what it is in each."""
+    once = w.bases[0].once
+    length = np.array([p.length for p in w.periods])
+    col: list[IntArray] = []
+    value: list[FloatArray] = []
+    for s, b in enumerate(w.bases):
+        c, v = b.aims[k]
+        shared = np.zeros(b.matrix.n, dtype=bool)
+        for g in b.matrix.columns:
+            shared[g.at] = g.name in once
+        keep = ~shared[c] | (s == 0)
+        col.append(w.at[s][c[keep]])
+        value.append((v * np.where(shared[c], 1.0, length[s] / length.sum()))[keep])
+    return np.concatenate(col), np.concatenate(value)
 
 
 def _scales(m: Build) -> FloatArray:

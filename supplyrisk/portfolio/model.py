@@ -127,6 +127,8 @@ class Build:
     # Columns and rows that stand once for all periods; columns of which the cost is not discounted.
     once: set[str] = field(default_factory=set)
     undiscounted: set[str] = field(default_factory=set)
+    # Columns and coefficients of terms that are not minimised but traced (frontier.py).
+    aims: list[tuple[Any, Any]] = field(default_factory=list)
     # Expansions: candidate number and that of the plant it stands on.
     expands: list[tuple[int, int]] = field(default_factory=list)
     # Years and USD of each stage, by candidate number.

@@ -188,6 +188,18 @@ def optimize(
     )
 
 
+def defaults() -> dict[str, Any]:
+    """What :func:`optimize` takes where nothing else is said."""
+    return {
+        "levers": _DEFAULT_LEVERS,
+        "scenarios": None,
+        "constraints": (),
+        "horizon": None,
+        "discount": RATE,
+        "ramp": (1.0,),
+    }
+
+
 def plan_case(
     graph: SupplyGraph,
     buyers: str | Iterable[str] | None,
@@ -207,11 +219,13 @@ def plan_case(
     seed: int,
     fix: Callable[[Any], Any] | None = None,
     exactly: Mapping[str, float] | None = None,
+    aims: Sequence[Term] = (),
 ) -> Portfolio:
     """:func:`optimize`, with what holds already.
 
     ``fix`` is given the stated model (of all periods) before it is solved; what it returns may choose among plans that
-    cost the same. ``exactly`` replaces the needs of pools, ``product@ISO3``.
+    cost the same. ``exactly`` replaces the needs of pools, ``product@ISO3``. ``aims`` are terms that are stated beside the
+    objective, for a frontier over several periods.
     """
     began = time.perf_counter()
     periods = read_periods(horizon)
@@ -284,6 +298,9 @@ def plan_case(
             m.spec = term
             col, value = term.build(m)
             m.matrix.add_cost(col, weight * value)
+        for term in aims:
+            m.spec = term
+            m.aims.append(term.build(m))
         m.spec = None
         return m
 

@@ -366,3 +366,22 @@ def test_quarters_cost_a_quarter_each(g: SupplyGraph) -> None:
     assert plan.schedule.iloc[0][["decided", "delivers"]].tolist() == ["2028Q1", "2028Q3"]
     with pytest.raises(SchemaError, match="quarter"):
         optimize(g, BUYERS, product=P, horizon=("2026Q1", 2027))
+
+
+def test_a_frontier_over_years(g: SupplyGraph) -> None:
+    horizon = {"horizon": (2026, 2028), "levers": [resource()], "product": P}
+    front = sp.frontier(g, BUYERS, against=sp.share("CHN", view="location"), points=4, **horizon)
+    plan = optimize(g, BUYERS, **horizon)
+    assert front.frame["objective"].iloc[0] == pytest.approx(plan.objective_value)
+    assert front.frame["objective"].is_monotonic_increasing
+    for i in range(len(front)):
+        at = front.plan(i)
+        assert isinstance(at, sp.HorizonPlan)
+        mean = at.shares.query("buyer == 'group' and view == 'location'")["after"].mean()
+        assert mean == pytest.approx(front.frame["share"].iloc[i], abs=1e-6)
+        assert "present value" in at.summary()
+    one = sp.frontier(g, BUYERS, against=sp.share("CHN", view="location"), points=4, levers=[resource()], product=P)
+    # The same every year: the ends are those of one year.
+    assert front.frame["share"].iloc[[0, -1]].tolist() == pytest.approx(one.frame["share"].iloc[[0, -1]].tolist())
+    squares = sp.frontier(g, BUYERS, against=sp.concentration(), points=3, **horizon)
+    assert squares.frame["concentration"].is_monotonic_decreasing
