@@ -52,7 +52,7 @@ def _flattest(market: IntArray, n: int, low: FloatArray, high: FloatArray, shape
     finite = np.where(np.isfinite(high), high, low)
     top, floor = np.zeros(n), np.full(n, np.inf)
     np.maximum.at(top, market, np.maximum(finite, low))
-    top = np.where(top > 0, top, 1.0)  # endless all: any common level
+    top = np.where(top > 1e-300, top, 1.0)  # endless all, or as good as nothing: any common level
     np.minimum.at(floor, market, np.minimum(high, top[market]))
     floor = np.where(np.isfinite(floor) & (floor > 0), floor, top)
     scale = 1.0 / top

@@ -104,7 +104,7 @@ def least_hhi(mix: Mix) -> FloatArray:
     for level in (a, b):
         q = np.clip(level[market], low, high)
         total = mix.sum(q) + mass
-        ratio = np.divide(mix.sum(q * q), total**2, out=np.full(mix.n, np.inf), where=total > 0)
+        ratio = np.divide(mix.sum(q * q), total**2, out=np.full(mix.n, np.inf), where=total > 1e-150)
         best = np.minimum(best, ratio)
     # With no lower bound and something unlisted, the listed may be nothing at all.
     best = np.where(endless | ((mix.sum(low) <= 0) & (spread > 0)), 0.0, best)
@@ -138,7 +138,8 @@ class Shape:
 
 
 def _squares_value(q: FloatArray, n: FloatArray) -> FloatArray:
-    return np.asarray(np.divide(n, q**2, out=np.zeros(np.shape(q)), where=q > 0))
+    square = q**2
+    return np.asarray(np.divide(n, square, out=np.zeros(np.shape(q)), where=square > 0))
 
 
 def _squares_peak(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -165,7 +166,8 @@ def _edge(
     """Value at the end of each step in the plane of (Q, N), and the largest along the step."""
     corner = shape.value(q0 + step_q, n0 + step_n)
     slope = np.divide(step_n, step_q, out=np.zeros(len(q0)), where=step_q > 0)
-    q = np.clip(shape.peak(n0 - slope * q0, slope), q0, q0 + step_q)
+    with np.errstate(over="ignore"):  # a peak beyond all numbers is beyond the step
+        q = np.clip(shape.peak(n0 - slope * q0, slope), q0, q0 + step_q)
     along = shape.value(q, n0 + slope * (q - q0))
     return corner, np.where(q > 0, np.maximum(along, corner), shape.most)
 
@@ -240,7 +242,7 @@ def largest_of_boxes(market: IntArray, n: int, low: FloatArray, high: FloatArray
     # Running sums go over all markets: without one scale a market in tonnes would drown one in kilograms.
     peak = np.zeros(n)
     np.maximum.at(peak, market, high)
-    scale = np.divide(1.0, peak, out=np.ones(n), where=peak > 0)[market]
+    scale = np.divide(1.0, peak, out=np.ones(n), where=peak > 1e-300)[market]
     low, high = low * scale, high * scale
     best, ceiling = _corner(market, n, low, high, shape)
     # No supplier has a lower bound: one of them may be alone.
