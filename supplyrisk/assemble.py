@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import Problem, SchemaError, close_matches
-from .flows import Build, pool_id, worst
+from .flows import TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
 from .ledger import Mode
 from .reconcile import balance_flows
@@ -49,7 +49,7 @@ INPUTS: dict[str, tuple[str, ...]] = {
     for key, columns in {
         "production": "product country site firm year what quantity low high missing unit published_on source grade note",
         "trade": "hs6 origin destination year quantity value published_on source grade",
-        "concordance": "hs6 product factor factor_low factor_high purity coverage use note",
+        "concordance": "hs6 product factor factor_low factor_high purity purity_low purity_high purity_source coverage use note",
         "demand": "product country use year quantity low high missing published_on source grade note",
         "sourcing": "product buyer supplier share year reliance imports published_on source grade note",
         "costs": "product country what quantity low high year published_on source grade note",
@@ -64,7 +64,9 @@ _REQUIRED = {
     "costs": ("product", "country", "what", "quantity"),
 }
 _DIMENSIONS = ("product", "country", "site", "firm", "what", "hs6", "origin", "destination", "use", "buyer", "supplier")
-_TEXT = frozenset((*_DIMENSIONS, "missing", "unit", "published_on", "source", "grade", "note", "coverage"))
+_TEXT = frozenset(
+    (*_DIMENSIONS, "missing", "unit", "published_on", "source", "grade", "note", "coverage", "purity_source")
+)
 
 
 @overload
@@ -149,7 +151,9 @@ def assemble(
         ``hs6, origin, destination, year, quantity`` (tonnes) and optionally ``value`` (USD). Taiwan, Hong Kong and
         Macao stand apart from China, as in the source. ``ROW`` is what the source lumps together.
     concordance : DataFrame, optional
-        ``hs6, product, factor`` (product units per tonne) and optionally ``factor_low, factor_high, purity``,
+        ``hs6, product, factor`` (product units per tonne) and optionally ``factor_low, factor_high``, ``purity,
+        purity_low, purity_high, purity_source`` (part of the heading that is the product: below 1 or missing, its links
+        are marked as resting on a basket, and their intervals widen by it),
         ``coverage`` (``complete`` or ``partial``: does the heading hold all trade of the product?), ``use`` (false:
         keep the row as a caveat, make no link). Trade needs it.
     recipes : DataFrame, optional
@@ -236,6 +240,9 @@ def assemble(
     build = Build(products, frames, needs, nominal, reexport_tolerance).run()
     use = _use(build)
     nodes = _nodes(build, use)
+    doubt, unlisted = _doubtful_exporters(build)
+    build.links = pd.concat([build.links, doubt], ignore_index=True) if len(doubt) else build.links
+    nodes = pd.concat([nodes, unlisted], ignore_index=True) if len(unlisted) else nodes
     further = dict(tables or {})
     if "stocks" in further:
         nodes = _with_stocks(nodes, further["stocks"])
@@ -247,6 +254,75 @@ def assemble(
     if balanced:
         return balance_flows(graph, conflicts=conflicts)
     return graph
+
+
+def _doubtful_exporters(b: Build) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Links from the unlisted rest to traders that may make what they export, and the rest where there is none.
+
+    An exporter without a production record that imports about as much is taken for a trader: what it sends is a mix of
+    what it gets. It may as well make it. So nothing to all of its exports may come from an unlisted producer: a flow
+    without a value, which leaves shares as they are and widens their intervals. Entrepots make nothing (A-REEXPORT).
+    Where the listed producers make the world's output, so that nothing is left for others, there is no doubt.
+    """
+    none = pd.DataFrame(columns=b.links.columns), pd.DataFrame()
+    if not b.traded or not len(b.links):
+        return none
+    links = b.links
+    observed = links[(links["method"] == "observed") & links["product"].isin(b.traded)]
+    ends = observed["supplier"].astype(str).str.endswith(":demand") & observed["buyer"].astype(str).str.endswith(
+        ":demand"
+    )
+    sent = (
+        observed[ends]
+        .groupby(["supplier", "product"], as_index=False)
+        .agg(
+            high=("quantity", "sum"),
+            year=("year", "max"),
+            published_on=("published_on", "max"),
+            source=("source", "first"),
+        )
+    )
+    place = sent["supplier"].str.partition("@")[2].str.replace(":demand", "", regex=False)
+    whole = observed.groupby("product")["quantity"].sum()
+    fed = set(links["buyer"].astype(str))
+    keep = ~place.isin([*TRADERS, "ROW", "WLD"]) & (sent["high"] > 0.002 * sent["product"].map(whole).astype(float))
+    keep &= sent["supplier"].isin(fed)
+    sent = sent[keep]
+    rest = sent["product"].astype(str) + "@ROW"
+    made = b.made.reindex(rest)
+    top = made["high"].fillna(made["quantity"]).to_numpy(dtype=float)
+    listed = rest.isin(b.made.index).to_numpy(dtype=bool)
+    total = sent["product"].isin(b.world.index).to_numpy(dtype=bool)
+    sent = sent.assign(
+        rest=rest, high=np.fmin(sent["high"], np.where(listed & ~np.isnan(top), top, np.inf)), listed=listed
+    )
+    sent = sent[(listed | ~total) & (sent["high"] > 0).to_numpy(dtype=bool)]
+    if not len(sent):
+        return none
+    new = sent.assign(
+        supplier=sent["rest"],
+        buyer=sent["supplier"],
+        quantity=np.nan,
+        low=0.0,
+        missing="unknown",
+        method="assumed",
+        grade="assumption",
+        note="taken for a trader; what it exports may be its own make",
+    )
+    absent = sent[~sent["listed"]].drop_duplicates("rest")
+    nodes = pd.DataFrame(
+        {
+            "node": absent["rest"],
+            "product": absent["product"],
+            "country": "ROW",
+            "kind": "producer",
+            "year": absent["year"],
+            "output_missing": "unknown",
+            "grade": "assumption",
+            "note": "producers that nobody lists, if there are any",
+        }
+    )
+    return new.reindex(columns=b.links.columns), nodes
 
 
 def _with_stocks(nodes: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:

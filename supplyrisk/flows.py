@@ -14,10 +14,10 @@ import pandas as pd
 
 from .schema import GRADES, TABLES
 
-__all__ = ["Build", "pool_id", "worst"]
+__all__ = ["TRADERS", "Build", "pool_id", "worst"]
 
 # Entrepots: what they export beyond what they import is a gap of the statistics, not output (A-REEXPORT).
-_TRADERS = ("ARE", "HKG", "MAC", "NLD", "SGP")
+TRADERS = ("ARE", "HKG", "MAC", "NLD", "SGP")
 _RANK = {g: i for i, g in enumerate(GRADES)}
 _LINK = tuple(c.name for c in TABLES["links"].columns if c.name not in ("valid_from", "valid_to", "origin_tag"))
 
@@ -187,10 +187,19 @@ class Build:
             self.exports = self.imports = pd.Series(dtype=float)
             return
         self.trade_year = int(t["year"].max())
-        t["low"] = t["quantity"] * t["factor_low"]
-        t["high"] = t["quantity"] * t["factor_high"]
+        bounded = {
+            side: t[f"factor_{side}"].notna() | (t[f"purity_{side}"] != 1.0) & t["purity_low"].notna()
+            for side in ("low", "high")
+        }
+        t["mixed"] = t["purity"].isna() | (t["purity"] < 1.0) | (t["purity_low"] < 1.0)
+        for side, known in bounded.items():
+            end = t["quantity"] * t[f"factor_{side}"].fillna(t["factor"]) * t[f"purity_{side}"].fillna(1.0)
+            t[side] = end.where(known)
+        half = t["low"].notna() & t["high"].isna()  # a basket may hold nothing else
+        t["high"] = t["high"].mask(half, t["quantity"] * t["factor"])
         t["quantity"] = t["quantity"] * t["factor"]
-        t["mixed"] = t["purity"].isna() | (t["purity"] < 1.0)
+        span = t["purity_low"].map("{:g}".format) + " to " + t["purity_high"].map("{:g}".format)
+        t["basket"] = ("basket: purity " + span.where(t["purity_low"].notna(), "not known")).where(t["mixed"])
         keys = ["product", "origin", "destination", "year"]
         worst = t["grade"].map(_RANK).fillna(len(GRADES) - 1)
         t["rank"] = np.where(t["mixed"], np.maximum(worst, _RANK["B"]), worst)
@@ -204,6 +213,7 @@ class Build:
             source=("source", "first"),
             hs6=("hs6", lambda s: ", ".join(sorted(set(s.astype(str))))),
             caveat=("note", "first"),
+            basket=("basket", "first"),
         )
         flows = flows.sort_values("year").drop_duplicates(keys[:3], keep="last")
         flows["grade"] = np.array(GRADES, dtype=object)[flows["rank"].astype(int)]
@@ -218,12 +228,13 @@ class Build:
         out = sold.reindex(net.index).fillna(0.0)
         whole = sold.groupby(level=0).sum().reindex(net.index.get_level_values(0)).to_numpy()
         new = (net > self.tolerance * out) & (net > 0.002 * whole) & ~ids.isin(self._makers())
-        new &= ~net.index.get_level_values(1).isin(_TRADERS)
+        new &= ~net.index.get_level_values(1).isin(TRADERS)
         self._new_producers(net[new], int(flows["year"].max()), flows["source"].iloc[0], flows["published_on"].iloc[0])
         producer = flows["product"].astype(str) + "@" + flows["origin"].astype(str)
         flows["supplier"] = producer.where(producer.isin(self._makers()), producer + ":demand")
         flows["buyer"] = pool_id(flows["product"], flows["destination"])
         flows["note"] = "HS " + flows["hs6"] + flows["caveat"].map(lambda v: f": {v}" if v else "")
+        flows["note"] += flows["basket"].map(lambda v: f"; {v}" if isinstance(v, str) else "")
         flows["missing"] = pd.Series("not_available", index=flows.index).where(flows["quantity"].isna())
         self._add(flows, "observed")
         self._carve_rest()
@@ -413,7 +424,7 @@ class Build:
         stage = self.products.set_index("product")["stage"]
         need = self.recipes.groupby("product")["input"].agg(set).to_dict()
         made = {(str(p), str(c)) for p, c in zip(self.made["product"], self.made["country"], strict=True)}
-        new = s[~s["maker"].isin(self._makers()) & ~s["supplier"].isin(_TRADERS)].drop_duplicates("maker")
+        new = s[~s["maker"].isin(self._makers()) & ~s["supplier"].isin(TRADERS)].drop_duplicates("maker")
         fits = [
             stage[p] == "mine" or any((str(i), str(c)) in made for i in need.get(p, ()))
             for p, c in zip(new["product"], new["supplier"], strict=True)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from ..registry import Entry, registries
+from .baskets import baskets
 from .joint import Worlds, bounds_of, worlds_of
 from .lens import Lens, Lines, lens, line_mix, scope_label
 from .markets import KEYS, Market, lines_of
@@ -690,6 +691,7 @@ def score(
         "as_of": here.as_of or here.reference_date,
         "seed": seed if samples is not None else None,
         "columns": _Kept(listing),
+        "baskets": baskets(here.tables["links"], here.tables["products"]["product"]),
         "reasons": Reasons(made, columns),
         "source": _Source(made),
     }

@@ -312,8 +312,10 @@ def headings(at: str = BASE) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``hs6, product, factor, factor_low, factor_high, purity, coverage, use, note``: product units per tonne of the
-        heading, and part of its value that is the product. ``use`` is false for baskets: no link may rest on them.
+        ``hs6, product, factor, factor_low, factor_high, purity, purity_low, purity_high, purity_source, coverage, use,
+        note``: product units per tonne of the heading, and part of its value that is the product, from at least
+        ``purity_low`` to at most ``purity_high``. Of a basket that no statistic parts, ``purity`` is missing and 0 to 1 is
+        all that is known; ``purity_source`` says so. ``use`` is false where no link may rest on the heading.
 
     Examples
     --------
@@ -334,6 +336,10 @@ def headings(at: str = BASE) -> pd.DataFrame:
     moved["basket"] = moved["target"].map(wide) > 1
     moved["use"] = moved["use"] & ~moved["basket"]
     moved["purity"] = moved["purity"].mask(moved["basket"])
+    moved["purity_low"] = moved["purity_low"].mask(moved["basket"], 0.0)
+    moved["purity_high"] = moved["purity_high"].mask(moved["basket"], 1.0)
+    why = f"not known: in {at} the heading holds other goods too"
+    moved["purity_source"] = moved["purity_source"].mask(moved["basket"], why)
     moved["coverage"] = moved["coverage"].mask(moved["basket"], "partial")
     moved["note"] = f"{at} heading; HS 2017 " + moved["hs6"] + ": " + moved["note"]
     moved["hs6"] = moved["target"]

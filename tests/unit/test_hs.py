@@ -104,3 +104,35 @@ def test_products_of_a_basket_warn():
         hs.product_headings(["gallium.refined", "indium.refined"])
     with pytest.raises(UnknownNameError, match="tungsten"):
         hs.product_headings(["tungsten.powdr"])
+
+
+@pytest.mark.parametrize("at", hs.REVISIONS)
+def test_every_heading_has_a_purity_or_a_stated_unknown(at):
+    table = hs.headings(at)
+    assert table["purity_source"].notna().all()
+    assert (table["purity_low"] <= table["purity_high"]).all()
+    unknown = table["purity"].isna()
+    assert (table.loc[unknown, "purity_low"] < 1.0).all()
+    assert table.loc[unknown, "purity_source"].str.contains("not known|assumption").all()
+    assert (table.loc[~unknown, ["purity_low", "purity_high"]] == 1.0).all().all()
+
+
+def test_links_of_a_basket_are_marked_and_wide_and_scores_say_so():
+    import supplyrisk as sr
+
+    goods = ["ndfeb.magnet", "copper.refined"]
+    trade = pd.DataFrame(
+        [{"hs6": h, "origin": o, "destination": "USA", "year": 2024, "quantity": 10.0, "value": 10.0}
+         for h in ("850511", "740311") for o in ("CHN", "JPN")]
+    ).assign(grade="assumption")  # fmt: skip
+    g = sr.assemble(
+        products=product_rows(goods), production=pd.DataFrame(), trade=trade, concordance=hs.product_headings(goods)
+    )
+    rows = g.links[g.links["method"] == "observed"]
+    magnets = rows["product"] == "ndfeb.magnet"
+    assert rows.loc[magnets, ["low", "quantity", "high"]].to_numpy().tolist() == [[5.0, 10.0, 10.0]] * 2
+    assert rows.loc[magnets, "note"].str.endswith("basket: purity 0.5 to 1").all()
+    assert rows.loc[~magnets, "low"].isna().all()
+    scored = sr.score(g, by=["product", "buyer"])
+    assert set(scored.attrs["baskets"]) == {"ndfeb.magnet"}
+    assert "purity 0.5 to 1" in scored.attrs["baskets"]["ndfeb.magnet"]
