@@ -362,13 +362,12 @@ def methods(args: argparse.Namespace, progress: Progress) -> int:
 
 def sources(args: argparse.Namespace, progress: Progress) -> int:
     """Sources with their terms, and readers."""
-    from .. import sources as _readers
-    from ..registry import registries
+    from ..sources import listing
 
     graph = _graph(args, progress)
     progress.done()
     table = graph.table("sources").sort_values("source", kind="stable")
-    readers = registries["source"].listing() if _readers else []
+    readers = listing()
     if args.json:
         say(as_json({"format": "supplyrisk.sources/1", "sources": table, "readers": readers}))
         return 0

@@ -240,3 +240,13 @@ def test_the_main_job_needs_no_argument(tmp_path):
     page = (tmp_path / "supplyrisk-brief.html").read_text(encoding="utf-8")
     assert page.count("<img ") >= 3
     assert "Primary gallium" in done.stdout
+
+
+def test_sources_lists_the_readers_in_a_fresh_process():
+    import json
+    import subprocess
+    import sys
+
+    out = subprocess.run([sys.executable, "-m", "supplyrisk", "sources", "--json"], capture_output=True, check=True)
+    names = {r["name"] for r in json.loads(out.stdout)["readers"]}
+    assert {"baci", "usgs_mcs", "tidy", "wgi"} <= names
