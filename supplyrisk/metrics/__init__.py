@@ -42,7 +42,16 @@ from .mix import Mix, metric, why
 from .published import methods
 from .sampling import rank_stability
 from .score import score
-from .volume import bottleneck, coverage, focal_share, headline, n_suppliers, quantity
+from .volume import (
+    assumed_weights,
+    bottleneck,
+    bottleneck_headline,
+    coverage,
+    focal_share,
+    headline,
+    n_suppliers,
+    quantity,
+)
 
 # Names that live in modules which are seldom used; resolved on first use. The others are imported at once: a
 # function that shares its module's name would else give way to the module.
@@ -87,10 +96,12 @@ __all__ = [
     "Bounds",
     "Mix",
     "Value",
+    "assumed_weights",
     "asymmetry",
     "balance",
     "below_limit",
     "bottleneck",
+    "bottleneck_headline",
     "close_shares",
     "compare",
     "concentration_ratio",

@@ -59,7 +59,12 @@ class Lens:
     bottleneck, bottleneck_low, bottleneck_high : ndarray
         Part that fails if the focal withholds every essential input. NaN where nothing is known of it.
     graded : ndarray
-        Part of what is said of the node's holders that is graded A or B; 1 where holders do not matter.
+        Part of what is said of the node's holders that is graded A or B; 1 where holders do not matter. In the origin
+        view part of what it is traced to that rests on figures graded A or B in every tier.
+    neck_graded : ndarray
+        Part of the bottleneck that rests on figures graded A or B in every tier.
+    assumed : ndarray
+        In the origin view part that is traced through inputs whose weights are assumed; NaN in others.
     """
 
     units: sparse.csr_matrix
@@ -73,6 +78,8 @@ class Lens:
     bottleneck_low: FloatArray
     bottleneck_high: FloatArray
     graded: FloatArray
+    neck_graded: FloatArray
+    assumed: FloatArray
 
 
 def lens(
@@ -97,7 +104,7 @@ def lens(
     -------
     Lens
     """
-    from .. import control, exposure
+    from .. import control, exposure, grounds
 
     if view not in VIEWS:
         raise unknown_name("view", view, VIEWS, "score()")
@@ -126,7 +133,14 @@ def lens(
         # What a pool in the focal territory hands on is the focal's; the exposure of the pool is what it takes in.
         hands = tuple(np.where(held >= 1.0, held, 0.0) for held in (e[c].to_numpy(dtype=float) for c in _OWN))
         neck = tuple(np.maximum(x, hand) for x, hand in zip(neck, hands, strict=True))
+    held = np.ones(n) if plain == "location" else _graded(graph, scope(focal), plain == "control")
+    fine, neck_fine, assumed = held, nothing, nothing
+    if traced or view == "origin":
+        whose = e["own"].to_numpy(dtype=np.float64)
+        neck_fine = grounds.graded_part(graph, whose, "bottleneck", held)
     if view == "origin":
+        fine = grounds.graded_part(graph, whose, "linear")
+        assumed = grounds.assumed_part(graph, whose)
         own = tuple(e[c].to_numpy(dtype=np.float64) for c in ("linear", "linear_low", "linear_high"))
         own = tuple(np.maximum(x, hand) for x, hand in zip(own, hands, strict=True))
     else:
@@ -142,7 +156,9 @@ def lens(
         bottleneck=known_only(*neck),
         bottleneck_low=neck[1],
         bottleneck_high=neck[2],
-        graded=np.ones(n) if plain == "location" else _graded(graph, scope(focal), plain == "control"),
+        graded=fine,
+        neck_graded=neck_fine,
+        assumed=assumed,
     )
 
 
@@ -325,6 +341,8 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         bottleneck_low=view.bottleneck_low[lines.node],
         bottleneck_high=view.bottleneck_high[lines.node],
         headline=lines.graded * view.graded[lines.node],
+        bottleneck_headline=lines.graded * view.neck_graded[lines.node],
+        assumed_weights=view.assumed[lines.node],
     )
     return Mix.build(
         how.market,

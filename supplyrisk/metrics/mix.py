@@ -60,8 +60,10 @@ class Mix:
         Part of the row's quantity that is the focal's, in [0, 1].
     bottleneck, bottleneck_low, bottleneck_high : ndarray, shape (rows,)
         Part of the row's quantity that fails if the focal withholds all essential inputs, in [0, 1].
-    headline : ndarray, shape (rows,)
-        Part of the row's quantity whose figures are graded A or B, in [0, 1].
+    headline, bottleneck_headline : ndarray, shape (rows,)
+        Part of the row's quantity whose figures are graded A or B, in [0, 1]; those behind the bottleneck.
+    assumed_weights : ndarray, shape (rows,)
+        Part of the row's quantity traced through inputs that count alike for want of prices, in [0, 1].
     lines : Mix, optional
         The same markets, finer: a row per supply line, where one line may have several units behind it.
     ordered : bool
@@ -95,6 +97,8 @@ class Mix:
     bottleneck_low: FloatArray
     bottleneck_high: FloatArray
     headline: FloatArray
+    bottleneck_headline: FloatArray
+    assumed_weights: FloatArray
     lines: Mix | None = None
     ordered: bool = True
     labels: pd.Index | None = None
@@ -204,6 +208,8 @@ class Mix:
             bottleneck_low=rows("bottleneck_low", "bottleneck"),
             bottleneck_high=rows("bottleneck_high", "bottleneck"),
             headline=rows("headline"),
+            bottleneck_headline=rows("bottleneck_headline"),
+            assumed_weights=rows("assumed_weights"),
             lines=lines,
             ordered=ordered,
         )
@@ -616,10 +622,12 @@ def reasons(mix: Mix, value: FloatArray, needs: Sequence[str] = ()) -> npt.NDArr
         "focal": "no supplier whose focal part is known",
         "bottleneck": "not traced",
         "headline": "no grade",
+        "bottleneck_headline": "not traced",
+        "assumed_weights": "this view does not trace inputs by weight",
     }
     out[gone] = "not defined for this market"
     for field in reversed(list(needs)):
-        holder = getattr(mix.fine if field in ("focal", "bottleneck", "headline") else mix, field)
+        holder = getattr(mix.fine if field in text and "demand" not in field else mix, field)
         lacking = np.isnan(holder)
         if len(holder) == mix.n and field == "demand":
             hit = lacking | (holder <= 0)

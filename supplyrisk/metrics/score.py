@@ -37,6 +37,7 @@ _ORDER = (
     "n_minus_1_gross",
     "n_minus_1_net",
     "bottleneck",
+    "bottleneck_headline",
     "coverage",
     "headline",
 )
@@ -44,7 +45,7 @@ _QUANTILES = (0.05, 0.95)
 # Columns that say what of a market is the focal's.
 _OF_FOCAL = ("focal_share", "bottleneck")
 # Columns that speak of the figures, not of the world.
-_KNOWLEDGE = ("coverage", "headline")
+_KNOWLEDGE = ("coverage", "headline", "bottleneck_headline", "assumed_weights")
 _OUTER = {"n_minus_1_net": "exact where one supplier is the largest in every completion, else outer"}
 # Stands for any column of which high is worse.
 _HIGH = Entry("metric", "any", max, {"worse": "high"})
@@ -582,8 +583,9 @@ def score(
     -------
     DataFrame
         All columns numeric, so that ``score(a) - score(b)`` aligns; index ``focal, view`` and the keys. By link, the
-        link's own ``quantity, share, focal_share, bottleneck, coverage, headline``, and the concentration of the
-        buyer's segment. ``.attrs["columns"]`` says unit, range, method and reference of each; ``.attrs["reasons"]``
+        link's own ``quantity, share, focal_share, bottleneck, bottleneck_headline, coverage, headline``, and the concentration of the
+        buyer's segment. ``headline`` is of ``focal_share`` (origin: through all tiers, ``assumed_weights`` says how
+        much by assumed weights), ``bottleneck_headline`` of ``bottleneck``. ``.attrs["columns"]`` says unit, range, method and reference of each; ``.attrs["reasons"]``
         why values are undefined (NaN). ``coverage`` and ``headline`` say how much is known: they have no bounds, and
         their columns of bounds are NaN, said so in both attributes.
 
@@ -627,6 +629,8 @@ def score(
     here = graph if at is None else graph.at(at)
     found = lines_of(here, keys, market, coalition, at, graph)
     asked = columns_of(metrics)
+    if metrics is None and view == "origin":
+        asked += columns_of(["assumed_weights"])
     need = {n for a in asked for n in a.needs}
     plain = any(a.entry is None for a in asked)
     made = Origin(
@@ -636,7 +640,7 @@ def score(
         view,
         tuple(keys),
         found,
-        lens(here, focal, view, unlisted, traced=plain or "bottleneck" in need),
+        lens(here, focal, view, unlisted, traced=plain or bool({"bottleneck", "bottleneck_headline"} & need)),
         tuple(asked),
         samples,
         seed,

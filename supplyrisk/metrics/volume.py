@@ -10,7 +10,16 @@ from .boxes import part_bounds
 from .mix import FloatArray, Mix, metric
 from .unknown import unfigured
 
-__all__ = ["bottleneck", "coverage", "focal_share", "headline", "n_suppliers", "quantity"]
+__all__ = [
+    "assumed_weights",
+    "bottleneck",
+    "bottleneck_headline",
+    "coverage",
+    "focal_share",
+    "headline",
+    "n_suppliers",
+    "quantity",
+]
 
 
 # What is a part of the volume: by line where rows are links, whatever the volume's size and order.
@@ -247,6 +256,77 @@ def headline(mix: Mix) -> FloatArray:
     0.6
     """
     return _mean_of_part(mix, mix.fine.headline) * _counted(mix)[1]
+
+
+@metric(
+    grain="line",
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference="definition of this package: grounds.graded_part, mode bottleneck",
+    laws=("scale", "permutation"),
+    worse="low",
+    needs=("bottleneck_headline",),
+)
+def bottleneck_headline(mix: Mix) -> FloatArray:
+    """Part of the volume whose bottleneck rests on figures graded A or B in every tier: links, recipes and producers.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of supply lines, with ``bottleneck_headline=`` of each.
+
+    Returns
+    -------
+    float, Series or ndarray
+        In [0, 1], as :func:`headline`; the inputs that decide count.
+
+    References
+    ----------
+    Definition of this package.
+
+    Examples
+    --------
+    >>> bottleneck_headline(Mix.build(np.array([0, 0]), 1, np.array([60.0, 40.0]),
+    ...     bottleneck_headline=np.array([1.0, 0.5]))).tolist()
+    [0.8]
+    """
+    return _mean_of_part(mix, mix.fine.bottleneck_headline) * _counted(mix)[1]
+
+
+@metric(
+    grain="line",
+    unit="1",
+    bounds=(0.0, 1.0),
+    reference="definition of this package: grounds.assumed_part",
+    laws=("scale", "permutation"),
+    worse="high",
+    needs=("assumed_weights",),
+    shown=False,
+)
+def assumed_weights(mix: Mix) -> FloatArray:
+    """Part of the volume traced through inputs that count alike because a price or an amount is missing.
+
+    Parameters
+    ----------
+    mix : Mix or array-like
+        Quantities of supply lines, with ``assumed_weights=`` of each.
+
+    Returns
+    -------
+    float, Series or ndarray
+        In [0, 1]; a column of every score in the origin view, whose values it qualifies. NaN in other views.
+
+    References
+    ----------
+    Definition of this package.
+
+    Examples
+    --------
+    >>> assumed_weights(Mix.build(np.array([0, 0]), 1, np.array([60.0, 40.0]),
+    ...     assumed_weights=np.array([1.0, 0.0]))).tolist()
+    [0.6]
+    """
+    return _mean_of_part(mix, mix.fine.assumed_weights)
 
 
 def _counted(mix: Mix) -> tuple[FloatArray, FloatArray]:
