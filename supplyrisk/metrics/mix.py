@@ -32,6 +32,8 @@ Interval = Callable[..., tuple[FloatArray, FloatArray]]
 UNTOLD = 0.5
 # So many largest suppliers of each market are kept.
 _PLACES = 3
+# Rows from which on sums are taken block by block: below, the two arrays in between cost less than the blocks.
+_LONG = 1 << 21
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +261,7 @@ class Mix:
     def sums(self, *columns: Callable[[slice], FloatArray | None]) -> list[FloatArray]:
         """Sums of row quantities by market in one pass, each given as a function of a slice of rows; None counts."""
         m = len(self.quantity)
-        if m > 4 * BLOCK:
+        if m > _LONG:
             found = add_up(market_blocks(self.market, self.ordered), m, self.n, columns)
             if found is not None:
                 return found
