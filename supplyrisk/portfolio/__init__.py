@@ -8,6 +8,7 @@ to HiGHS in one call; ``plan`` is the answer, ``explain`` its words.
 
 from __future__ import annotations
 
+from .aims import attribute, time_to_independence
 from .answers import Alternatives, Information, Stability, alternatives, stability, stand_alone, value_of_information
 from .calendar import During, during
 from .constraints import budget, max_share, max_supplier_share, min_suppliers
@@ -38,6 +39,7 @@ __all__ = [
     "Rolled",
     "Stability",
     "alternatives",
+    "attribute",
     "budget",
     "build",
     "byproduct_ceiling",
@@ -74,6 +76,7 @@ __all__ = [
     "stand_alone",
     "stockpile",
     "substitute",
+    "time_to_independence",
     "unmet",
     "value_of_information",
     "worst_loss",

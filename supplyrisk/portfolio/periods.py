@@ -28,6 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 Label = int | str
 # Columns of tables that say when a plant is decided and when it first delivers.
 WHEN = ["decided", "delivers"]
+_ASK = {"model": "plan.model", "resolve": "plan.resolve()"}
 
 
 def refuse_period(what: str, label: Label) -> SchemaError:
@@ -40,7 +41,7 @@ def refuse_period(what: str, label: Label) -> SchemaError:
                 "plan",
                 "is one period of a plan over several, and is for reading only",
                 "",
-                f"Ask the whole plan: plan.{what}() or {what}(plan); or plan the year by itself with optimize(...).",
+                f"Ask the whole plan: {_ASK.get(what, what + '(plan)')}; or plan the year by itself with optimize(...).",
             )
         ],
         f"{what}()",

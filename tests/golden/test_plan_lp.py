@@ -124,6 +124,12 @@ CASES: dict[str, dict[str, Callable[[], Portfolio]]] = {
         "cost": lambda: sp.optimize(tiny(), "USA", product=P),
         "expected_loss": lambda: risky(sp.expected_loss()),
         "cvar": lambda: risky(sp.cvar(0.8)),
+        "attribute": lambda: sp.optimize(
+            tiny(), "USA", product=P, objective=sp.cost() + 0.5 * sp.attribute({"CHN": 8.0, "AUS": 2.0, "New": 1.0})
+        ),
+        "time_to_independence": lambda: sp.optimize(
+            tiny(), "USA", product=P, objective=sp.cost() + 9.0 * sp.time_to_independence(0.5, view="location")
+        ),
         "worst_loss": lambda: risky(sp.worst_loss()),
         "worst_unmet": lambda: risky(100.0 * sp.worst_unmet()),
         "share": lambda: sp.optimize(tiny(), "USA", product=P, objective=sp.cost() + 20.0 * sp.share("CHN")),
