@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import re
 import zipfile
 import zlib
 from collections import Counter
@@ -23,7 +22,7 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from .cells import numbers, refuse_decimal_comma
-from .report import PathLike, Reading, Report, refuse
+from .report import PathLike, Reading, Report, plain, refuse
 
 __all__ = [
     "MAX_CELL",
@@ -274,11 +273,6 @@ def _check_header(path: PathLike, header: list[str], required: Iterable[str]) ->
     ]
     if problems:
         raise SourceError(problems, f"the file {name}")
-
-
-def plain(name: object) -> str:
-    """A header or commodity name as it is compared: letters and digits only, case folded."""
-    return re.sub(r"[^0-9a-z]", "", str(name).casefold())
 
 
 def find_columns(

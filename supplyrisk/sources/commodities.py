@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from ..errors import unknown_name
-from ..units import convertible, factor
+from ..units import convertible, factor, is_unit
 from .base import Report, plain
 
-__all__ = ["concordance", "declared", "map_products", "node_rows", "product_rows", "schemes"]
+__all__ = ["concordance", "declared", "map_products", "node_rows", "product_rows", "schemes", "tonnes"]
 
 
 @cache
@@ -250,6 +250,18 @@ def shares_of_world(products: Iterable[str]) -> set[str]:
     """Products that the atlas measures as a share of the world, not as a quantity."""
     declared = _declared().set_index("product")["unit"]
     return {p for p in products if declared.get(p) == "world_share"}
+
+
+def tonnes(amount: pd.Series, unit: pd.Series) -> pd.Series:
+    """Amounts in tonnes, for shares over goods of several units; missing where the unit is no mass.
+
+    Examples
+    --------
+    >>> tonnes(pd.Series([2.0, 3.0]), pd.Series(["thousand metric tons", "million carat weights"])).tolist()
+    [2000.0, nan]
+    """
+    scale = {u: factor(str(u), "t") for u in unit.dropna().unique() if is_unit(str(u)) and convertible(str(u), "t")}
+    return amount * unit.map(scale).astype("float64")
 
 
 MISSING_CODE = {

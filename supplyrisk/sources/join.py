@@ -279,7 +279,9 @@ def _parts(
     out.loc[hit, "part"] = [f"{s}, {p}" if p else s for s, p in zip(site, out.loc[hit, "part"].fillna(""), strict=True)]
     if "portion" not in out:
         out["portion"] = np.nan
-    given = pd.to_numeric(out.loc[hit, "portion"], errors="coerce").fillna(1.0)
+    given = pd.to_numeric(out.loc[hit, "portion"], errors="coerce")
+    several = out[hit].groupby(asset[hit])["part"].transform("nunique") > 1  # how a site is parted nobody says
+    given = given.mask(given.isna() & ~several, 1.0)
     out.loc[hit, "portion"] = given * asset[hit].map(portion.set_index("site")["part"]).astype(float)
     for column in ("portion_low", "portion_high"):
         if column in out:

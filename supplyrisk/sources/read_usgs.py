@@ -13,9 +13,18 @@ import pandas as pd
 from ..errors import Problem, SourceError
 from ..registry import source
 from .base import PathLike, Reading, Report, files_in, find_columns, numbers, plain, refuse_decimal_comma, source_row
-from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .commodities import (
+    in_product_units,
+    map_products,
+    node_rows,
+    product_rows,
+    production_rows,
+    shares_of_world,
+    tonnes,
+)
 from .layout import read_table
 from .places import AGGREGATE, countries
+from .usgs_errata import correct_units, withheld_blanks
 from .usgs_names import SHORT
 
 __all__ = ["usgs_mcs"]
@@ -78,7 +87,9 @@ def usgs_mcs(
 
     Notes
     -----
-    A figure that the publisher marks as estimated is graded B, others A. Revisions between releases are large: Chinese
+    Known faults of a release are corrected where the file still has them, with the reason in the row's note and in the
+    report: in the 2025 release titanium minerals and industrial sand are in thousand tonnes and labelled tonnes. A release
+    counts from the end of January of its year. A figure that the publisher marks as estimated is graded B, others A. Revisions between releases are large: Chinese
     mine output of antimony in 2024 is 60,000 t in the 2025 release and 40,000 t in that of 2026. Reserves stay in
     ``data``: the data model has no place for them.
 
@@ -110,7 +121,7 @@ def usgs_mcs(
         problem = Problem(Path(path).name, "-", "-", "releases of several years", years, "Read one release at a time.")
         raise SourceError([problem], f"the file {Path(path).name}")
     vintage = released.pop()
-    tidy = pd.concat(tidies, ignore_index=True)
+    tidy = correct_units(pd.concat(tidies, ignore_index=True), vintage, report)
     if not len(tidy):
         report.notes.append("no rows")
     parsed = numbers(tidy["text"], decimal, percent=bool((tidy["unit"] == "percent").all()) and len(tidy) > 0)
@@ -119,12 +130,13 @@ def usgs_mcs(
     parsed["high"] = parsed["high"].mask(share, 100.0)
     data = pd.concat([tidy, parsed], axis=1)
     data["code"] = data["code"].mask(data["code"] == "empty", _code_of_note(data["note"], data["year"]))
+    data["code"] = withheld_blanks(data, vintage)
     half = data["code"] == "less_than_half_unit"
     data.loc[half, ["low", "high"]] = [0.0, 0.5]
     data["country"] = _places(data)
     report.vintage = f"MCS {vintage}"
-    report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k not in ("", "zero")}
-    report.unknown("country", data.loc[data["country"].isna(), "place"])
+    report.count(data["code"])
+    report.unknown("country", data.loc[data["country"].isna(), "place"], *_amount(data))
     return _reading(data, report, vintage, None if products is None else set(products))
 
 
@@ -307,12 +319,23 @@ def _code_of_note(note: pd.Series, year: pd.Series) -> pd.Series:
 
 
 def _places(data: pd.DataFrame) -> pd.Series:
-    out = countries(data["place"].mask(data["place"].str.match(r"world", case=False), "World"), "name")
-    return out.mask((out == AGGREGATE).fillna(False), "WLD")
+    world = data["place"].str.match(r"world", case=False).fillna(False).astype(bool)
+    out = countries(data["place"].mask(world), "name")
+    out = out.mask(
+        (out == AGGREGATE).fillna(False) & data["place"].str.fullmatch(r"total.*", case=False).fillna(False), "WLD"
+    )
+    return out.mask((out == AGGREGATE).fillna(False)).mask(world, "WLD")
+
+
+def _amount(data: pd.DataFrame) -> tuple[pd.Series, list[pd.Series], str]:
+    """What a row carries of the world's figure of one statistic of one commodity: the measure of what is left out."""
+    listed = ~data["country"].isin(["WLD"]).fillna(False) & (data["code"] != "bound")
+    within = [data[c] for c in ("commodity", "detail", "what", "unit", "year")]
+    return data["value"].where(listed), within, "quantity"
 
 
 def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | None) -> Reading:
-    year, day = f"usgs_mcs{vintage}", str(vintage)
+    year, day = f"usgs_mcs{vintage}", f"{vintage}-01-31"  # the summaries come out at the end of January
     world = data.pop("world") if "world" in data else pd.Series(True, index=data.index)
     made = data["what"].isin(["output", "capacity"]) & world
     mapped = map_products("usgs", data["commodity"], data["detail"])
@@ -326,7 +349,8 @@ def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | 
     # A known name none of whose forms fits is lost too; one left out on purpose has a note that says why.
     lost = made & mapped["product"].isna() & (mapped["note"].fillna("") == "")
     name = data["commodity"].where(~mapped["known"].astype(bool), data["commodity"] + ": " + data["detail"].fillna(""))
-    report.unknown("commodity", name[lost])
+    mass = tonnes(_amount(data)[0], data["unit"])
+    report.unknown("commodity", name[lost], mass, [data["what"], data["year"]], "tonnage")
     if only is not None:
         data["product"] = data["product"].where(data["product"].isin(only))
     tonnage = data[data["product"].notna() & data["what"].isin(["output", "capacity", "use"])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import pandas as pd
 
 from ..errors import Problem, SourceError, printable
 
-__all__ = ["PathLike", "Reading", "Report", "refuse", "shares"]
+__all__ = ["PathLike", "Reading", "Report", "plain", "refuse", "shares"]
 
 PathLike = str | os.PathLike[str]
 
@@ -230,6 +231,11 @@ class Reading:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{k} {len(v):,}" for k, v in {**self.inputs, **self.tables}.items())
         return f"<Reading of {self.report.path}: {sizes or 'no tables'}; {len(self.data):,} rows of data>"
+
+
+def plain(name: object) -> str:
+    """A header or commodity name as it is compared: letters and digits only, case folded."""
+    return re.sub(r"[^0-9a-z]", "", str(name).casefold())
 
 
 def refuse(path: PathLike, rule: str, remedy: str, value: str = "", row: str = "-") -> SourceError:

@@ -105,7 +105,9 @@ def test_reserves_in_another_unit_than_the_row(wide):
 
 
 def test_unknown_commodities_are_named_and_not_dropped_silently(wide):
-    assert {"kind": "commodity", "name": "Atlantium", "rows": 2, "value_share": None} in wide.report.unmapped
+    (lost,) = [u for u in wide.report.unmapped if u["name"].startswith("Atlantium")]
+    assert (lost["kind"], lost["rows"], lost["of"]) == ("commodity", 2, "tonnage")
+    assert 0.0 < lost["value_share"] < 0.001
 
 
 def test_long_layout_keeps_every_code_apart(long):
@@ -179,3 +181,50 @@ def test_published_figures_and_totals(published, name, antimony, share):
     gap = (listed / total - 1).drop(["kaolin.mine"]).dropna()  # a digit is missing in the published total of 2025
     assert (gap.abs() > 0.10).sum() <= 2  # withheld producers and rounded totals, nothing else
     assert not [u for u in reading.report.unmapped if u["kind"] == "country" and "and" not in u["name"].split()]
+
+
+def errata(tmp_path, unit="metric tons", scale=1):
+    head = "SOURCE,COMMODITY,COUNTRY,TYPE,UNIT_MEAS,PROD_2023,PROD_EST_ 2024,PROD_NOTES,RESERVES_2024,RESERVE_NOTES\n"
+    kind = '"Mine production, ilmentite, titanium dioxide (TiO2) content"'
+    rows = [("Titanium Mineral Concentrates", p, kind, unit, 3250 * scale, 3300 * scale) for p in ("China", "Kenya")]
+    rows += [("Titanium Mineral Concentrates", "World total (rounded)", kind, unit, 6500 * scale, 6600 * scale)]
+    rows += [("Gemanium", p, "Primary refinery production", "kilograms", "", "") for p in ("China", "World total")]
+    rows += [("Antimony", "Atlantis", "Mine production", "metric tons", 30, 30)]
+    rows += [("Antimony", "China", "Mine production", "metric tons", 70, "\u2014")]
+    path = tmp_path / "MCS2025_World_Data.csv"
+    path.write_text(head + "".join(",".join(map(str, ("MCS2025", *r, "", "", ""))) + "\n" for r in rows))
+    return sr.sources.usgs_mcs(path)
+
+
+def test_a_known_fault_of_a_release_is_corrected_with_a_note_and_only_while_it_is_there(tmp_path):
+    wrong = errata(tmp_path)
+    made = wrong.inputs["production"].set_index(["product", "country", "year"])
+    assert made.loc[("ilmenite.mine", "WLD", 2024), "quantity"] == 6_600_000.0
+    noted = wrong.data[wrong.data["commodity"].str.startswith("Titanium")]
+    assert noted["note"].str.contains("unit corrected from metric tons").all()
+    assert any("Titanium" in n and "corrected" in n for n in wrong.report.notes)
+    mended = errata(tmp_path, scale=1000)
+    right = mended.inputs["production"].set_index(["product", "country", "year"])
+    assert right.loc[("ilmenite.mine", "WLD", 2024), "quantity"] == 6_600_000.0
+    assert not any("corrected" in n for n in mended.report.notes)
+
+
+def test_blanks_that_are_withheld_dashes_and_shares_of_the_unknown(tmp_path):
+    r = errata(tmp_path)
+    assert r.data.loc[r.data["commodity"] == "Gemanium", "code"].eq("withheld").all()
+    assert r.report.missing["zero"] == 1
+    lost = {u["name"]: u["value_share"] for u in r.report.unmapped}
+    assert lost["Atlantis"] == 1.0  # of the antimony of 2024
+    assert r.inputs["production"]["published_on"].eq("2025-01-31").all()
+
+
+@pytest.mark.realdata
+def test_the_releases_of_2025_and_2026_agree_in_magnitude(published):
+    a, b = (
+        sr.sources.usgs_mcs(published / "usgs_mcs" / f)
+        for f in ("MCS2025_World_Data.csv", "MCS2026_Commodities_Data.csv")
+    )
+    keys = ["product", "year", "what"]
+    total = [r.inputs["production"].query("country == 'WLD'").set_index(keys)["quantity"] for r in (a, b)]
+    ratio = (total[0] / total[1]).dropna()
+    assert ratio.between(0.01, 100).all(), ratio[~ratio.between(0.01, 100)]
