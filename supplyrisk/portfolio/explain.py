@@ -83,8 +83,11 @@ def stopped(s: Solution) -> SolverError:
     return SolverError(f"{s.solver} {s.version} stopped: {s.status}. No plan is returned.", s.status)
 
 
-def _elastic(m: Build, c: Compiled, rows: IntArray) -> FloatArray | None:
-    """Least total give of some rows, relative to their size, that makes the model feasible; None if none does."""
+def _elastic(m: Build, c: Compiled, rows: IntArray, even: bool = False) -> FloatArray | None:
+    """Least give of some rows, relative to their size, that makes the model feasible; None if none does.
+
+    In total, or (``even``) of the row that gives most: rows of one constraint share one parameter.
+    """
     k = len(rows)
     up = np.isfinite(c.row_upper[rows])
     low = np.isfinite(c.row_lower[rows])
@@ -109,12 +112,31 @@ def _elastic(m: Build, c: Compiled, rows: IntArray) -> FloatArray | None:
         value=wide.data,
         col_scale=np.concatenate([c.col_scale, size]),
     )
+    if even:
+        n, w = len(take), c.n + len(take)
+        most = sp.hstack([sp.csr_array((n, c.n)), sp.eye_array(n), sp.csr_array(-size[:, None])])
+        whole = sp.csr_array(sp.vstack([sp.hstack([wide, sp.csr_array((c.m, 1))]), most]))
+        d = replace(
+            d,
+            cost=np.concatenate([np.zeros(c.n), 1e-3 / (size * n), np.ones(1)]),
+            lower=np.append(d.lower, 0.0),
+            upper=np.append(d.upper, np.inf),
+            integer=np.append(d.integer, False),
+            start=whole.indptr.astype(np.int32),
+            index=whole.indices.astype(np.int32),
+            value=whole.data,
+            row_lower=np.concatenate([c.row_lower, np.full(n, -np.inf)]),
+            row_upper=np.concatenate([c.row_upper, np.zeros(n)]),
+            row_scale=np.concatenate([c.row_scale, size]),
+            col_scale=np.append(d.col_scale, 1.0),
+        )
+        assert d.n == w + 1
     s = solve(d, duals=False)
     if s.status != "optimal":
         return None
     give = np.zeros(k)
     position = {int(r): i for i, r in enumerate(rows)}
-    for r, v in zip(take.tolist(), s.x[c.n :].tolist(), strict=True):
+    for r, v in zip(take.tolist(), s.x[c.n : c.n + len(take)].tolist(), strict=True):
         give[position[r]] += v
     give[give <= 1e-7 * c.row_scale[rows]] = 0.0
     return give
@@ -147,8 +169,8 @@ def _supply_lines(m: Build, pools: IntArray) -> list[str]:
 def _ways_out(m: Build, c: Compiled, user: list[tuple[Rows, int]]) -> list[str]:
     """What giving way would take: each clashing constraint alone, else all of them, else every constraint."""
 
-    def words(rows: IntArray) -> list[str]:
-        amount = _elastic(m, c, rows) if len(rows) else None
+    def words(rows: IntArray, even: bool = False) -> list[str]:
+        amount = _elastic(m, c, rows, even) if len(rows) else None
         out: list[str] = []
         for r, a in zip(rows.tolist(), (amount if amount is not None else np.zeros(0)).tolist(), strict=False):
             block, i = m.matrix.block_of_row(int(r))
@@ -156,10 +178,17 @@ def _ways_out(m: Build, c: Compiled, user: list[tuple[Rows, int]]) -> list[str]:
                 out.append(block.say_relax(i, a))
         return out
 
+    # A constraint gives way as a whole: its rows share one parameter.
     by_spec: dict[Any, list[int]] = {}
     for block, i in user:
-        by_spec.setdefault(block.spec, []).append(block.start + i)
-    alone = [w for rows in by_spec.values() if (w := words(np.array(rows, dtype=np.int64)))]
+        if block.spec is None:
+            by_spec.setdefault(None, []).append(block.start + i)
+        elif block.spec not in by_spec:
+            own = [
+                b.at for b in m.matrix.rows if b.spec is not None and b.spec == block.spec and b.say_relax is not None
+            ]
+            by_spec[block.spec] = np.concatenate(own).tolist()
+    alone = [w for rows in by_spec.values() if (w := words(np.array(rows, dtype=np.int64), True))]
     if alone:
         return [("or " if k else "") + " and ".join(w) for k, w in enumerate(alone)]
     together = words(np.array([r for rows in by_spec.values() for r in rows], dtype=np.int64))

@@ -395,7 +395,9 @@ def _balance(r: Relays, own: pd.DataFrame, n: int) -> tuple[pd.DataFrame, FloatA
     # What passes through a pool twice counts twice in the case: so a buyer's outflow less its return is what goes away.
     twice = np.divide(r.visits, base_visits, out=np.ones(n), where=base_visits > 0)
     lost = np.where(r.group, 0.0, (base_visits - visits) * twice)
-    left = np.where(r.inflow > 0, np.clip(1.0 - lost / np.where(r.inflow > 0, r.inflow, 1.0), 0.0, 1.0), 1.0)
+    # A pool on record as sending more than it gets loses in proportion to what it sends.
+    through = np.maximum(r.inflow, np.where(r.group, 0.0, np.maximum(r.visits, base_visits)))
+    left = np.where(r.inflow > 0, np.clip(1.0 - lost / np.where(through > 0, through, 1.0), 0.0, 1.0), 1.0)
     left = np.where(np.abs(left - 1.0) <= _SAME, 1.0, left)
     out = pd.DataFrame({"src": s, "dst": d, "quantity": amount})
     return out[out["quantity"] > 0].reset_index(drop=True), left, np.where(r.group, 0.0, visits)

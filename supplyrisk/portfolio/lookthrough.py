@@ -27,6 +27,9 @@ _SETTLED = 1e-8
 # From this round on a step goes half way only, so that mixes that chase each other settle.
 _DAMPED = 12
 _ROUNDS = 30
+# Price of missing the cap while the mixes settle, over that of the dearest delivery; rounds after which it must be met.
+_DEAR = 100.0
+_PATIENCE = 10
 
 
 def protect(
@@ -123,8 +126,10 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
     .. math:: \sum_l s_l x_l + \sum_b \frac{\lambda_b}{D_b} \sum_{l \to b} s_l (x_l - x_l^0) \le \theta D
 
     with :math:`\lambda_b` how much the group's total moves with the exposure of pool :math:`b`. The first plan has no
-    cap; each further one is measured on its own graph, until the row says what is measured. What is found is a
-    plan that meets the cap; the least cost is local, as the feasible set is not convex.
+    cap; the row is linearised half way between it and today's deliveries, and may be missed at a price until a plan
+    meets it; each further one is measured on its own graph, until the row says what is measured. What is found is a
+    plan that meets the cap; the least cost is local, as the feasible set is not convex. No plan that meets the cap can
+    cost less than the first one, which has none: the distance to it is the gap that the plan's notes state.
     """
     from .plan import plan_graph
 
@@ -133,19 +138,25 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
     fixed = block.col >= m.n_lanes
     base_value = block.value.copy()
     cap, need = block.upper.copy(), np.maximum(needs(m, markets), 1e-300)
+    miss = m.matrix.add_columns(
+        "missed_cap",
+        block.n,
+        scale=block.scale,
+        keys=lambda: [(p, b) for p, _, b, _ in markets],
+        meaning="by how much the share is above its cap while the mixes settle, product units",
+    )
+    yearly = m.lane_cost * m.period[m.lane_product]
+    m.matrix.add_cost(miss.at, np.full(block.n, _DEAR * float(np.max(yearly, initial=1.0))))
     block.upper[:] = np.inf
     code = m.pool_code
     before: list[FloatArray] = []
     said: list[str] = []
+    least: list[float] = []
     mine = [m.lanes_of(pools) for *_, pools in markets]
     all_lanes = np.flatnonzero(lanes)
 
-    def again(x: FloatArray) -> bool:
-        flow = x[: m.n_lanes]
-        first = not before
-        if len(before) > _DAMPED:
-            flow = 0.5 * (flow + before[-1])
-        whole = np.concatenate([flow, x[m.n_lanes :]])
+    def measured(x: FloatArray) -> tuple[SupplyGraph, IntArray, FloatArray]:
+        """The graph of a solution, where the model's nodes stand in it, and the focal part of each lane there."""
         graph = plan_graph(m, x)
         found, old = node_shares(graph, focal, "origin"), m.shares(focal, "origin")
         at = graph.index.position.get_indexer(pd.Index(m.node, dtype=object))
@@ -154,18 +165,32 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
         for part in ("value", "low", "high"):
             new[part] = getattr(old, part).copy()
             new[part][there] = getattr(found, part)[at[there]]
+        m._shares[(focal, "origin")] = NodeShares(new["value"], new["low"], new["high"])
         s = np.where(np.isnan(new["value"]), new["high"], new["value"])
-        s = np.where(np.isnan(s), 1.0, s)[m.supplier]
+        return graph, at.astype(np.int64), np.where(np.isnan(s), 1.0, s)[m.supplier]
+
+    def again(x: FloatArray) -> bool:
+        flow = x[: m.n_lanes]
+        first = not before
+        cost = m.matrix.cost()
+        cost[miss.at] = 0.0
+        paid = float(cost @ x) + m.matrix.offset
+        least[:] = least or [paid]
+        gap = (paid - least[0]) / max(abs(paid), 1e-300)
+        if len(before) > _DAMPED:
+            flow = 0.5 * (flow + before[-1])
+        whole = np.concatenate([flow, x[m.n_lanes :]])
+        graph, at, s = measured(x)
         arrived = np.array([float(flow[own] @ s[own]) for own in mine])
         activity = np.bincount(block.row, block.value * whole[block.col], block.n)
         missed = np.bincount(base_row[fixed], base_value[fixed] * x[base_col[fixed]], block.n)
         over = float(np.max((arrived + missed - cap) / need, initial=0.0))
         apart = float(np.max(np.abs(activity - block.upper + cap - arrived - missed) / need)) if not first else np.inf
-        m._shares[(focal, "origin")] = NodeShares(new["value"], new["low"], new["high"])
         m.notes[:] = [n for n in m.notes if n not in said]
         said[:] = [
             f"origin under proportional mixing: successive linearisation, {len(before) + 1} rounds, cap met within "
-            f"{max(over, 0.0):.2g} of the need (a local optimum)"
+            f"{max(over, 0.0):.2g} of the need; a local optimum, at most {max(gap, 0.0):.3%} above the least objective "
+            "that is possible (bound: the plan without this cap)"
         ]
         m.notes.extend(said)
         if over <= _SETTLED and (first or len(before) > _DAMPED or apart <= _SETTLED * 10):
@@ -176,11 +201,21 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
                 "Use mixing='today' or 'mass_balance', or a looser cap.",
                 "not_settled",
             )
+        if first:  # a plan that leaves a pool without deliveries says nothing of its mix: start between it and today
+            today = np.zeros(m.n_lanes)
+            today[m.lever == "keep"] = m.case.base
+            flow = 0.5 * (flow + today)
+            graph, at, s = measured(np.concatenate([flow, x[m.n_lanes :]]))
+        if len(before) >= _PATIENCE and x[miss.at].max() > _SETTLED * float(need.max()):
+            miss.upper[:] = 0.0  # no plan found that meets it: let the solver say what clashes
         before.append(flow)
         own = control.focal_share(graph, focal, "location")[0]
         maker = (graph.index.nodes["kind"] == "producer").to_numpy(dtype=bool)
         own = np.where(maker, np.nan_to_num(own), 0.0)
         row, col, value = [base_row[fixed]], [base_col[fixed]], [base_value[fixed]]
+        row.append(np.arange(block.n))
+        col.append(miss.at)
+        value.append(-np.ones(block.n))
         supplier = at[m.supplier]
         pool = graph.index.position.get_indexer(pd.Index(m.node[code], dtype=object))
         scale = np.maximum(m.case.need, 1e-300)

@@ -125,7 +125,7 @@ def _scored(plan: Portfolio, graph: SupplyGraph, r: Reading) -> FloatArray:
     """The metric of each market on a graph with the buyers as a coalition."""
     m = plan._build
     if r.metric == "focal_share" and (r.rule != "majority" or r.worst):
-        return _by_lines(m, graph, r)
+        return _by_lines(m, graph, r, plan._solution.x)
     if r.metric == "cr1":
         column: Any = _largest
     elif r.metric == "n_suppliers":
@@ -166,14 +166,14 @@ def _mean_of_buyers(plan: Portfolio, graph: SupplyGraph, r: Reading, markets: li
         each = np.array([float(found.loc[k]) if k in found.index else np.nan for k in keys])
         if np.isnan(each[got > 0]).any() and not np.isnan(each[got > 0]).all():
             # Of a buyer of whom no supplier's owner is on record the score says nothing; in the group's value it counts.
-            one = [_by_lines(m, graph, replace(r, markets=[(p, 0, "", np.array([b]))]))[0] for b in pools.tolist()]
+            one = _by_lines(m, graph, replace(r, markets=[(p, 0, "", np.array([b])) for b in pools.tolist()]), x)
             each = np.where(np.isnan(each), one, each)
         if got.sum() > 0:
             out[i] = float(got[got > 0] @ each[got > 0] / got.sum())
     return out
 
 
-def _by_lines(m: Build, graph: SupplyGraph, r: Reading) -> FloatArray:
+def _by_lines(m: Build, graph: SupplyGraph, r: Reading, x: FloatArray) -> FloatArray:
     """Focal share over the supply lines, where the score has no such column: another rule of control, upper bounds."""
     assert r.focal is not None
     if r.view == "origin":
@@ -184,7 +184,16 @@ def _by_lines(m: Build, graph: SupplyGraph, r: Reading) -> FloatArray:
     part = high if r.worst else np.where(np.isnan(value), high, value)
     part = np.where(np.isnan(part), 1.0, part)
     names = m.node[m.pool_code]
-    return np.array([entering(graph, names[pools].tolist(), part) for *_, pools in r.markets], dtype=np.float64)
+    out = np.full(len(r.markets), np.nan)
+    for i, (_, _, buyer, pools) in enumerate(r.markets):
+        if buyer != GROUP or r.view == "location":
+            out[i] = entering(graph, names[pools].tolist(), part)
+            continue
+        got = np.array([float(x[m.lanes_of(np.array([b]))].sum()) for b in pools.tolist()])
+        each = np.array([entering(graph, [names[b]], part) for b in pools.tolist()])
+        if got.sum() > 0:
+            out[i] = float(got[got > 0] @ each[got > 0] / got.sum())
+    return out
 
 
 def readings(plan: Portfolio) -> pd.DataFrame:

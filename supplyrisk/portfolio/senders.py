@@ -229,7 +229,10 @@ def _outbid(m: Build, k: int, s: Sent, r: Relays) -> tuple[IntArray, Columns, An
     inside = np.bincount(r.src[r.group[r.dst]], r.quantity[r.group[r.dst]], n)
     sold = np.bincount(ix.src, np.nan_to_num(ix.quantity), n)
     output = ix.nodes["output"].to_numpy(dtype=float)
-    free = np.maximum(np.fmax(sold, output) - inside - fixed, 0.0)
+    # What reaches the group through other pools is among today's deliveries already.
+    part = np.divide(r.visits, r.inflow, out=np.zeros(n), where=r.inflow > 0) * ~(feeds | r.group)
+    passing = np.bincount(r.src, r.quantity * np.minimum(part, 1.0)[r.dst], n)
+    free = np.maximum(np.fmax(sold, output) - inside - fixed - passing, 0.0)
     parts = m.availability_parts
     limit = parts["today"] + parts.get("spare", 0.0) + parts.get("recycled", 0.0) + free
     known = m.rationed[m.rationed_product == k]
