@@ -193,6 +193,7 @@ def worlds_of(lines: Lines, view: Lens) -> Worlds | None:
     spread: dict[str, Any] = {k: getattr(lines, k)[row] for k in ("node", "row", "quantity", "graded", "source")}
     spread |= {k: getattr(lines, k)[host] for k in ("demand", "demand_low", "demand_high")}
     keys = lines.keys.iloc[host].reset_index(drop=True)
+    spread["entrants"] = None if lines.entrants is None else lines.entrants[host]
     copied = replace(lines, keys=keys, market=market, low=low, high=high, users=users, rest=None, **spread)
     return Worlds(line_mix(copied, view), host, lines.n)
 

@@ -211,6 +211,8 @@ class Lines:
         Use within the market of a country that is not among the users: 0, or NaN where unknown.
     rest : Rest, optional
         Which lines share a residual.
+    entrants : ndarray, optional
+        By market, what suppliers may make who began after its figures were taken.
     """
 
     keys: pd.DataFrame
@@ -229,6 +231,7 @@ class Lines:
     users: pd.DataFrame | None = None
     outsiders: float = np.nan
     rest: Rest | None = None
+    entrants: FloatArray | None = None
 
     @property
     def n(self) -> int:
@@ -285,11 +288,14 @@ def recipe(lines: Lines, view: Lens) -> Recipe:
     if lines.users is not None and len(head):
         which = pd.MultiIndex.from_arrays([market, np.array(view.countries, dtype=object)[unit]])
         at = lines.users.index.get_indexer(which)
-        for i, c in enumerate(("use", "use_low", "use_high")):
-            known = np.append(lines.users[c].to_numpy(dtype=np.float64), lines.outsiders)  # -1 finds the last: outsider
+        for i, name in enumerate(("use", "use_low", "use_high")):
+            # -1 finds the last: an outsider
+            known = np.append(lines.users[name].to_numpy(dtype=np.float64), lines.outsiders)
             own[i] = known[at]
     line_start = _starts(lines.market)
-    return Recipe(line, weight, start, market, unit, *own, line_start, lines.market[line_start], lines.n)
+    return Recipe(
+        line, weight, start, market, unit, own[0], own[1], own[2], line_start, lines.market[line_start], lines.n
+    )
 
 
 def _starts(codes: IntArray) -> IntArray:
@@ -327,6 +333,12 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         outside[name] = how.markets(_times(value, part))
         outside[f"{name}_low"] = how.markets(_times(lines.low, part))
         outside[f"{name}_high"] = how.markets(_times(lines.high, part))
+    if lines.entrants is not None:
+        outside["residual_high"] = outside["residual_high"] + lines.entrants
+    late: dict[str, Any] = {} if lines.entrants is None else {"residual_high": lines.entrants}
+    inside = np.zeros(len(lines.node), dtype=bool)
+    if lines.rest is not None:
+        inside = lines.rest.member & ~lines.rest.residual
     fine = Mix.build(
         lines.market,
         lines.n,
@@ -341,6 +353,8 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         bottleneck_low=view.bottleneck_low[lines.node],
         bottleneck_high=view.bottleneck_high[lines.node],
         headline=lines.graded * view.graded[lines.node],
+        room=np.where(inside, 0.0, lines.high),
+        **late,
         bottleneck_headline=lines.graded * view.neck_graded[lines.node],
         assumed_weights=view.assumed[lines.node],
     )

@@ -66,6 +66,8 @@ class Mix:
         Part of the row's quantity whose figures are graded A or B, in [0, 1]; those behind the bottleneck.
     assumed_weights : ndarray, shape (rows,)
         Part of the row's quantity traced through inputs that count alike for want of prices, in [0, 1].
+    room : ndarray, shape (rows,)
+        What a row without a quantity may add at most to the market; its ``high``, or 0 where it is part of the residual.
     lines : Mix, optional
         The same markets, finer: a row per supply line, where one line may have several units behind it.
     ordered : bool
@@ -99,6 +101,7 @@ class Mix:
     bottleneck_low: FloatArray
     bottleneck_high: FloatArray
     headline: FloatArray
+    room: FloatArray
     bottleneck_headline: FloatArray
     assumed_weights: FloatArray
     lines: Mix | None = None
@@ -210,6 +213,7 @@ class Mix:
             bottleneck_low=rows("bottleneck_low", "bottleneck"),
             bottleneck_high=rows("bottleneck_high", "bottleneck"),
             headline=rows("headline"),
+            room=rows("room", "high"),
             bottleneck_headline=rows("bottleneck_headline"),
             assumed_weights=rows("assumed_weights"),
             lines=lines,

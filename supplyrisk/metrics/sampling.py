@@ -37,7 +37,9 @@ def _triangular(u: FloatArray, value: FloatArray, low: FloatArray, high: FloatAr
     return np.where(np.isnan(value) & ~np.isfinite(high), np.nan, np.where(width > 0, q, mode))
 
 
-def _tiled(lines: Lines, view: Lens, how: Recipe, q: FloatArray, part: dict[str, Any]) -> Mix:
+def _tiled(
+    lines: Lines, view: Lens, how: Recipe, q: FloatArray, part: dict[str, Any], more: FloatArray | float = 0.0
+) -> Mix:
     """All draws of all markets as one Mix: market ``d * n + m`` is market m in draw d."""
     d, n = q.shape[0], lines.n
 
@@ -57,6 +59,7 @@ def _tiled(lines: Lines, view: Lens, how: Recipe, q: FloatArray, part: dict[str,
         headline=tile(lines.graded * view.graded[lines.node]),
         bottleneck_headline=tile(lines.graded * view.neck_graded[lines.node]),
         assumed_weights=tile(view.assumed[lines.node]),
+        residual=np.broadcast_to(more, (d, n)).ravel(),
         focal=part["focal"].ravel(),
         bottleneck=part["bottleneck"].ravel(),
     )
@@ -66,7 +69,7 @@ def _tiled(lines: Lines, view: Lens, how: Recipe, q: FloatArray, part: dict[str,
         np.where(told, how.units(known), np.nan).ravel(),
         unit=np.tile(how.unit, d),
         lines=fine,
-        residual=how.markets(known * view.unlisted[lines.node]).ravel(),
+        residual=(how.markets(known * view.unlisted[lines.node]) + more).ravel(),
         unknown=how.markets(known * view.anyone[lines.node]).ravel(),
         demand=tile(lines.demand),
         own_demand=tile(how.own_demand),
@@ -93,6 +96,7 @@ def _block(lines: Lines, first: int, last: int) -> tuple[Lines, slice]:
             market=lines.market[rows] - first,
             users=users,
             rest=None if lines.rest is None else lines.rest.part(rows, first, last),
+            entrants=None if lines.entrants is None else lines.entrants[first:last],
             **cut,
         ),
         rows,
@@ -142,8 +146,8 @@ def draws(
             [Problem("score", "-", "reliability", "not above 0", str(reliability), "Give a pseudo-sample size.")],
             "score()",
         )
-    streams = np.random.SeedSequence(seed).spawn(6)
-    amounts, parts, together, shapes, rests, splits = (np.random.Generator(np.random.PCG64(s)) for s in streams)
+    streams = np.random.SeedSequence(seed).spawn(7)
+    amounts, parts, together, shapes, rests, splits, late = (np.random.Generator(np.random.PCG64(s)) for s in streams)
     names, source = np.unique(lines.source.astype(str), return_inverse=True)
     shared = together.random((len(names), samples)) if correlate == "source" else None
     count = np.bincount(lines.market, minlength=lines.n)
@@ -176,7 +180,12 @@ def draws(
             mode = np.where(np.isnan(low), np.nan, np.nan_to_num(getattr(view, name)[block.node]))
             part[name] = _triangular(v[:, i, :].T, mode, low, high)
         how = recipe(block, view)
-        whole = _tiled(block, view, how, q, part)
+        more: FloatArray | float = 0.0
+        if block.entrants is not None:
+            # As likely as not there are no newcomers; if there are, rather few than many.
+            came = np.maximum(2 * late.random((block.n, samples)).T - 1, 0.0)
+            more = block.entrants * (1 - np.sqrt(1 - came))
+        whole = _tiled(block, view, how, q, part, more)
         lone: Mix | None = None
         out: dict[str, FloatArray] = {}
         for c in columns:
@@ -264,8 +273,12 @@ def rank_stability(scores: pd.DataFrame, column: str = "focal_share", k: int = 1
 
     Examples
     --------
-    >>> import supplyrisk as sr  # doctest: +SKIP
-    >>> rank_stability(sr.score(g, by="product", samples=1000))  # doctest: +SKIP
+    >>> from supplyrisk import load_atlas
+    >>> from supplyrisk.metrics import score
+    >>> s = score(load_atlas(), by="product", metrics=["focal_share"], samples=50)
+    >>> r = rank_stability(s, k=5)
+    >>> r["rank"].iloc[:2].tolist(), round(float(r["top_k"].sum()), 6)
+    ([1.0, 2.0], 5.0)
     """
     from .score import origin_of
 

@@ -14,6 +14,7 @@ import pandas as pd
 from ..errors import Problem, SchemaError, unknown_name
 from ..registry import Entry, registries
 from .baskets import baskets
+from .about import YEAR, basis, data_year, data_years, place
 from .joint import Worlds, bounds_of, worlds_of
 from .lens import Lens, Lines, lens, line_mix, scope_label
 from .markets import KEYS, Market, lines_of
@@ -376,6 +377,8 @@ class Origin:
         text = reasons(mix, fine, c.needs)
         if c.entry is not None and c.entry.name in _OF_FOCAL:
             why_not(mix, fine, c.entry.name, self.view, text)
+        if c.name == "coverage":
+            text[np.isnan(fine)] = "a supplier without a figure may make any quantity"
         text = text if at is None else text[at]
         out = np.full(len(index), "", dtype=object)
         if several and c.worse is None:
@@ -464,6 +467,9 @@ def _quantile(x: FloatArray) -> FloatArray:
         value = y[low, at] + (place - low) * (y[high, at] - y[low, at])
         out[i] = np.where(some, value, np.nan)
     return out
+
+
+_OLDEST = Asked("data_year", max, {}, Entry("metric", "data_year", max, {"worse": "low"}))
 
 
 def origin_of(scores: object, where: str) -> Origin:
@@ -585,7 +591,9 @@ def score(
         All columns numeric, so that ``score(a) - score(b)`` aligns; index ``focal, view`` and the keys. By link, the
         link's own ``quantity, share, focal_share, bottleneck, bottleneck_headline, coverage, headline``, and the concentration of the
         buyer's segment. ``headline`` is of ``focal_share`` (origin: through all tiers, ``assumed_weights`` says how
-        much by assumed weights), ``bottleneck_headline`` of ``bottleneck``. ``.attrs["columns"]`` says unit, range, method and reference of each; ``.attrs["reasons"]``
+        much by assumed weights), ``bottleneck_headline`` of ``bottleneck``. ``data_year`` is the oldest data year
+        of a figure of the market. ``.attrs["columns"]`` says unit, range, method, reference and version of each, and what it
+        rests on: coverage of the volume, mix of grades and range of data years; ``.attrs["reasons"]``
         why values are undefined (NaN). ``coverage`` and ``headline`` say how much is known: they have no bounds, and
         their columns of bounds are NaN, said so in both attributes.
 
@@ -685,6 +693,15 @@ def score(
                     "bounds": "exact",
                     "statistic": name[6:] or "value",
                 }
+    measured = "capacity" if market == "capacity" else "output"
+    year = data_years(here, found.lines, measured)
+    own = found.single if found.single is not None else found.lines
+    if metrics is None:
+        columns = place(columns, made.gather(_OLDEST, data_year(own, year)))
+    rests = basis(here, found.lines, made.mix, year, measured)
+    listing = {name: rests | entry for name, entry in listing.items()}
+    if metrics is None:
+        listing["data_year"] = rests | YEAR
     out = pd.DataFrame(columns, index=index)
     out.attrs = {
         "focal": label,

@@ -223,17 +223,23 @@ def coverage(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In [0, 1]: known volume over all volume, times the part of the rows that have a quantity (a row without one
-        has no volume to weigh it by).
+        In [0, 1]: known volume over all volume, a supplier without a quantity counted with the most that it can make
+        (one inside a residual is in that). NaN where that is not known either: it may be most of the market. 0 where
+        nothing is known.
 
     Examples
     --------
     >>> coverage([60, 20], residual=20)
     0.8
     """
-    rows, counted = _counted(mix)
-    part = np.divide(mix.named, mix.total, out=np.full(mix.n, np.nan), where=mix.total > 0)
-    return np.where(np.isnan(part) & (rows > 0) & (counted == 0), 0.0, np.minimum(part * counted, 1.0))
+    fine = mix.fine
+    whole = mix.total
+    if fine.known is not fine.quantity:  # some figure is missing
+        whole = whole + fine.sum(np.where(np.isnan(fine.quantity), fine.room, 0.0))
+        whole = np.where(np.isinf(whole), np.nan, whole)
+    part = np.divide(mix.named, whole, out=np.full(mix.n, np.nan), where=whole > 0)
+    nothing = (mix.named <= 0) & (fine.count(np.isnan(fine.quantity)) == fine.count()) & (fine.count() > 0)
+    return np.where(nothing, 0.0, np.minimum(part, 1.0))
 
 
 @_part(reference="definition of this package", worse="low", needs=("headline",))
