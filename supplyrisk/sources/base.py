@@ -37,6 +37,8 @@ __all__ = [
     "plain",
     "read_delimited",
     "read_sheet",
+    "read_text",
+    "refuse",
     "refuse_decimal_comma",
     "source_row",
 ]

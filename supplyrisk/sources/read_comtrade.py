@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,9 +12,20 @@ import pandas as pd
 from ..errors import Problem, SourceError, unknown_name
 from ..registry import source
 from . import hs
-from .base import PathLike, Reading, Report, find_columns, numbers, read_delimited, refuse_decimal_comma, source_row
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    find_columns,
+    numbers,
+    read_delimited,
+    read_text,
+    refuse,
+    refuse_decimal_comma,
+    source_row,
+)
 from .commodities import product_rows, shares_of_world
-from .places import AGGREGATE, countries
+from .places import AGGREGATE, REST, countries
 from .read_baci import _links
 from .repair import dedupe
 
@@ -23,8 +35,10 @@ _PARTS = {
     "period": ["period", "period_dt", "Period", "refPeriodId"],
     "year": ["refYear", "year", "yr", "Year"],
     "reporter": ["reporterISO", "Reporter ISO", "reporterCode", "Reporter Code", "rtCode", "reporter", "reporterDesc", "Reporter"],
+    "reporter_code": ["reporterCode", "Reporter Code", "rtCode"],
     "reporter_name": ["reporterDesc", "Reporter", "rtTitle", "reporter_name"],
     "partner": ["partnerISO", "Partner ISO", "partnerCode", "Partner Code", "ptCode", "partner", "partnerDesc", "partner_name"],
+    "partner_code": ["partnerCode", "Partner Code", "ptCode"],
     "partner_name": ["partnerDesc", "Partner", "ptTitle", "partner_name"],
     "second": ["partner2Code", "partner2ISO", "2nd Partner Code", "ptCode2"],
     "flow": ["flowCode", "Trade Flow Code", "rgCode", "flow", "flowDesc", "Trade Flow"],
@@ -38,13 +52,20 @@ _PARTS = {
     "edition": ["classificationCode", "Classification", "pfCode"],
 }  # fmt: skip
 _FLOWS = {"m": "M", "x": "X", "1": "M", "2": "X", "import": "M", "imports": "M", "export": "X", "exports": "X"}
+# Codes of the service that are no country: areas not elsewhere specified, bunkers, free zones, special categories, the rest
+# of a continent. EUR is the Union as a whole, whose members report too.
+_AREAS = dict.fromkeys(
+    ("_X", "X1", "X2", "X3", "XX", "_O", "F19", "F49", "F97", "E19", "E29", "A49", "A59", "A79", "O19"), REST
+)
+_AREAS["EUR"] = AGGREGATE
+_NOTHING = ("", "null", "none", "nan")
 _WHOLE = {"second": ("0", "w00", "world", ""), "transport": ("0", ""), "customs": ("c00", "0", "")}
 
 
 @source(
     licence="restricted",
     publisher="United Nations Statistics Division",
-    formats=("csv", "csv.gz", "zip"),
+    formats=("csv", "csv.gz", "zip", "json"),
     reads="reported bilateral trade by HS heading, both sides",
 )
 def comtrade(
@@ -62,7 +83,7 @@ def comtrade(
     Parameters
     ----------
     path : path-like
-        csv of the API, of the web site, or of the older service.
+        csv or json of the API, csv of the web site or of the older service.
     products : iterable of str, optional
         Keep the headings of these products only; a basket heading warns.
     side : {"import", "export"}, optional
@@ -90,8 +111,9 @@ def comtrade(
     Notes
     -----
     Flagged and not kept: the partner World (W00), re-exports and re-imports (parts of exports and imports), rows by
-    transport, customs procedure or second partner beside their total, and duplicates; see
-    :func:`supplyrisk.sources.repair.dedupe`. A weight of 0 beside a value is a weight not reported.
+    transport, customs procedure or second partner beside their total, months beside the year's figure of the same flow, and
+    duplicates; see :func:`supplyrisk.sources.repair.dedupe`. Where a row has no ISO code, its number counts. Special areas
+    (not elsewhere specified, bunkers, free zones) are the rest of the world, ``ROW``. A weight of 0 beside a value is a weight not reported.
 
     References
     ----------
@@ -112,7 +134,7 @@ def comtrade(
     if side not in (None, "import", "export"):
         raise unknown_name("side", side, ("import", "export"), "side")
     report = Report("comtrade", Path(path).name, "restricted")
-    raw = read_delimited(path, report)
+    raw = _json(path, report) if Path(path).suffix.lower() == ".json" else read_delimited(path, report)
     required = ["hs6", "value", "partner", *(() if reporter else ("reporter",)), *(() if flow else ("flow",))]
     cols = find_columns(path, raw.columns, _PARTS, required)
     if "period" not in cols and "year" not in cols:
@@ -123,10 +145,26 @@ def comtrade(
     con = hs.product_headings(products, at)
     if products is not None:
         other = ~data["hs6"].isin(set(con["hs6"]))
-        report.drop("heading not asked for", int(other.sum()), float(data.loc[other, "value"].sum()))
+        report.leave_out("heading not asked for", other, data["value"])
         data = data[~other].reset_index(drop=True)
     data = _flagged(data, report)
     return _reading(data, con, at, side, report)
+
+
+def _json(path: PathLike, report: Report) -> pd.DataFrame:
+    """The service's own answer: ``{"data": [...]}``, or the list alone; every cell as text."""
+    text, _ = read_text(path)
+    try:
+        given = json.loads(text)
+        rows = given["data"] if isinstance(given, dict) else given
+        if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
+            raise ValueError("no list of records under 'data'")
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        raise refuse(path, "not an answer of the service", "Save the answer as it came.", str(err)[:120]) from err
+    report.rows_read += len(rows)
+    names = list(dict.fromkeys(str(k) for r in rows for k in r))
+    cells = [["" if r.get(n) is None else str(r.get(n)) for n in names] for r in rows]
+    return pd.DataFrame(cells, columns=names, dtype="string")
 
 
 def _rows(
@@ -144,9 +182,16 @@ def _rows(
     out = pd.DataFrame(
         {"year": pd.to_numeric(span[0], errors="coerce"), "month": pd.to_numeric(span[1], errors="coerce")}
     )
+    out["month"] = out["month"].where(out["month"].between(1, 12))
     for part, given in (("reporter", reporter), ("partner", None)):
         said = text.get(part, blank + (given or ""))
+        said = said.mask(said.str.casefold().isin(_NOTHING).fillna(False), "")
         place = countries(said.where(~said.str.fullmatch(r"\d+\.0").fillna(False), said.str[:-2]), "any")
+        place = place.fillna(said.map(_AREAS).astype("string"))
+        if f"{part}_code" in text:
+            code = text[f"{part}_code"].str.removesuffix(".0")
+            place = place.fillna(countries(code, "numeric").where(code.str.fullmatch(r"\d+").fillna(False)))
+            said = said.mask(said == "", code)
         if f"{part}_name" in text:
             place = place.fillna(countries(text[f"{part}_name"], "name"))
         world = said.str.casefold().isin(["w00", "wld", "world", "0"]).fillna(False)
@@ -179,15 +224,13 @@ def _rows(
         if part in text:
             out["whole"] &= text[part].str.casefold().isin(list(whole)).fillna(True).to_numpy(dtype=bool)
     bad = out["year"].isna() | (out["value"] < 0) | ~out["hs6"].str.fullmatch(r"\d{6}").fillna(False)
-    report.drop(
-        "no year, a negative value, or not a six-digit heading", int(bad.sum()), float(out.loc[bad, "value"].sum())
-    )
+    report.leave_out("no year, a negative value, or not a six-digit heading", bad, out["value"])
     out = out[~bad]
     for part in ("reporter", "partner"):
         lost = out[part].isna()
         report.unknown(part, out.loc[lost, f"{part}_text"], out["value"])
     lost = out["reporter"].isna() | out["partner"].isna()
-    report.drop("place that no concordance knows", int(lost.sum()), float(out.loc[lost, "value"].sum()))
+    report.leave_out("place that no concordance knows", lost, out["value"])
     out = out[~lost].reset_index(drop=True)
     out["year"] = out["year"].astype("int64")
     return out
@@ -223,15 +266,23 @@ def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
         (data["partner"] == AGGREGATE) | (data["reporter"] == AGGREGATE), "World or another aggregate"
     )
     out_of_it = out_of_it.mask(data["partner"] == data["reporter"], "partner is reporter")
+    flow = ["year", "reporter", "partner", "hs6", "flow"]
+    plain = (out_of_it == "") & data["month"].isna()
+    yearly = plain.groupby([data[c] for c in flow]).transform("any")
+    out_of_it = out_of_it.mask(
+        (out_of_it == "") & data["month"].notna() & yearly, "month beside the figure of its year"
+    )
     data["keep"], data["flag"] = out_of_it == "", why.where(out_of_it == "", out_of_it)
     rest = data[data["keep"]]
-    keys = ["year", "month", "reporter", "partner", "hs6", "flow"]
-    found = dedupe(rest.assign(month=rest["month"].fillna(0)), keys)
+    area = rest["reporter_text"].where(rest["reporter"] == REST, "") + "/"  # two areas of the rest are two flows
+    area += rest["partner_text"].where(rest["partner"] == REST, "")
+    keys = ["year", "month", "reporter", "partner", "area", "hs6", "flow"]
+    found = dedupe(rest.assign(month=rest["month"].fillna(0), area=area.fillna("")), keys)
     found.index = rest.index
     data.loc[rest.index, "keep"] = found["keep"]
     data.loc[found.index[~found["keep"]], "flag"] = found.loc[~found["keep"], "flag"]
-    for flag, rows in data[~data["keep"]].groupby("flag"):
-        report.drop(f"not kept: {flag}", len(rows))
+    for flag in sorted(set(data.loc[~data["keep"], "flag"])):
+        report.leave_out(f"not kept: {flag}", ~data["keep"] & (data["flag"] == flag), data["value"])
     odd = int((data["flag"] == "smaller than another row of the key").sum())
     if odd:
         report.notes.append(

@@ -111,3 +111,51 @@ def test_published_extracts(published):
     china = published / "comtrade" / "china_exports_monthly_hs6_partner.csv"
     monthly = sr.sources.comtrade(china, reporter="CHN", flow="X")
     assert monthly.report.rows_dropped == 0
+
+
+PLUS = "freqCode,period,reporterCode,reporterISO,partnerCode,partnerISO,flowCode,cmdCode,primaryValue,netWgt\n"
+
+
+def plus(tmp_path, *rows, name="x.csv"):
+    path = tmp_path / name
+    path.write_text(PLUS + "".join(",".join(map(str, r)) + "\n" for r in rows))
+    return sr.sources.comtrade(path)
+
+
+def test_months_beside_their_year_are_not_added(tmp_path):
+    flow = (842, "USA", 156, "CHN", "M", "850511")
+    months = [("M", f"2023{m:02d}", *flow, 10, 1) for m in range(1, 13)]
+    r = plus(tmp_path, ("A", "2023", *flow, 120, 12), *months)
+    assert r.inputs["trade"][["value", "quantity"]].to_numpy().tolist() == [[120.0, 0.012]]
+    (lost,) = r.report.dropped
+    assert (lost["reason"], lost["rows"], lost["share"]) == ("not kept: month beside the figure of its year", 12, 0.5)
+    assert plus(tmp_path, *months).inputs["trade"]["value"].tolist() == [120.0]
+
+
+def test_rows_without_iso_codes_count_by_number_and_special_areas_are_the_rest(tmp_path):
+    rows = [
+        ("A", 2023, 842, "", 156, "", "M", "850511", 100, 9),
+        ("A", 2023, 842, "null", 490, "null", "M", "850511", 20, 2),
+        ("A", 2023, 842, "USA", 899, "_X ", "M", "850511", 3, 1),
+        ("A", 2023, 842, "USA", 837, "X1", "M", "850511", 2, 1),
+        ("A", 2023, 842, "USA", 97, "EUR", "M", "850511", 50, 1),
+    ]
+    r = plus(tmp_path, *rows)
+    trade = r.inputs["trade"].set_index("origin")["value"]
+    assert trade.to_dict() == {"CHN": 100.0, "TWN": 20.0, "ROW": 5.0}
+    (lost,) = r.report.dropped
+    assert (lost["rows"], lost["share"]) == (1, pytest.approx(50 / 175))
+
+
+def test_the_answer_of_the_service_as_json(tmp_path):
+    import json
+
+    record = {"period": "2023", "reporterCode": 842, "reporterISO": None, "partnerCode": 156, "partnerISO": None,
+              "flowCode": "M", "cmdCode": "850511", "primaryValue": 120.5, "netWgt": 12.0}  # fmt: skip
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps({"elapsedTime": "0.1", "count": 1, "data": [record], "error": ""}))
+    trade = sr.sources.comtrade(path).inputs["trade"]
+    assert trade[["origin", "destination", "value"]].to_numpy().tolist() == [["CHN", "USA", 120.5]]
+    path.write_text("[1, 2")
+    with pytest.raises(SourceError, match="not an answer"):
+        sr.sources.comtrade(path)
