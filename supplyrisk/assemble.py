@@ -34,6 +34,7 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
+from .byproducts import flag_byproducts
 from .errors import Problem, SchemaError, close_matches
 from .flows import TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
@@ -249,6 +250,7 @@ def assemble(
     out = {"products": products, "recipes": needs, "nodes": nodes, "links": build.links, "demand": use}
     out |= _published(build, frames, nodes, build.links, use)
     graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
+    graph = flag_byproducts(graph)
     if ensemble is not None:
         return balance_flows(graph, conflicts=conflicts, ensemble=ensemble, seed=seed)
     if balanced:
@@ -282,7 +284,9 @@ def _doubtful_exporters(b: Build) -> tuple[pd.DataFrame, pd.DataFrame]:
             source=("source", "first"),
         )
     )
-    place = sent["supplier"].str.partition("@")[2].str.replace(":demand", "", regex=False)
+    if not len(sent):
+        return none
+    place = sent["supplier"].map(lambda n: parse_node_id(str(n))[1])
     whole = observed.groupby("product")["quantity"].sum()
     fed = set(links["buyer"].astype(str))
     keep = ~place.isin([*TRADERS, "ROW", "WLD"]) & (sent["high"] > 0.002 * sent["product"].map(whole).astype(float))

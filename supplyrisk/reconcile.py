@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .byproducts import byproduct_limits, cap_byproducts, exceeding
 from .equilibrate import Edges, solve
 from .errors import Problem, SchemaError, unknown_name
 from .graph import SupplyGraph
@@ -32,6 +33,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 _WIDTHS = (1.0, 1.4, 1.8, 2.3, 3.0)
+_TARGET = 0.93  # part of hidden flows that nine tenths of the draws must cover; more, since totals may be wrong too
 _FAR = 9.0  # ln of the factor by which a prior is drawn at most: 8,000
 _ENOUGH = 40  # known flows below which the width of an ensemble is not measured
 _CHUNK = 150_000  # edges solved together
@@ -146,10 +148,10 @@ def balance_flows(
     base = write(closed, _summary(closed, wanted, conflicts))
     limits = byproduct_limits(base.graph)
     limits = limits[limits["product"].isin(wanted)]
-    over = _exceeding(limits)
+    over = exceeding(limits)
     if conflicts == "raise" and (closed.clash or over):
         raise SchemaError([*closed.clash.values(), *over], "the flows to balance")
-    capped = _cap_byproducts(base.graph, limits, over)
+    capped = cap_byproducts(base.graph, limits, over)
     if ensemble is None:
         return capped
     return _members(closed, dataclasses.replace(base, graph=capped), ensemble, seed)
@@ -344,7 +346,7 @@ def _widening(c: Closed, live: BoolArray, pools: list[FloatArray], seed: int) ->
         ours = ~np.isnan(drawn).all(axis=0)
         low_q, high_q = np.nanquantile(drawn[:, ours], [0.05, 0.95], axis=0)
         told, room = true[ours], 1e-6 * true[ours]
-        if ours.any() and ((told >= low_q - room) & (told <= high_q + room)).mean() >= 0.9:
+        if ours.any() and ((told >= low_q - room) & (told <= high_q + room)).mean() >= _TARGET:
             return width
     return _WIDTHS[-1]
 
@@ -556,123 +558,3 @@ def _blinded(graph: SupplyGraph, hide: IntArray) -> SupplyGraph:
         nodes.loc[inferred, column] = np.nan
     nodes.loc[inferred, "output_missing"] = "unknown"
     return graph.replace("holdout: known flows hidden", links=links, nodes=nodes)
-
-
-# ---------------------------------------------------------------------- by-products
-
-
-def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) -> pd.DataFrame:
-    """What the throughput of its host allows of each by-product, and where that binds.
-
-    ``limit = throughput x grade x recovery = throughput / coefficient``: the coefficient of a host recipe is host
-    units per unit of by-product. Throughput is the known inflow of the pools that the producer is linked to.
-
-    Parameters
-    ----------
-    graph : SupplyGraph
-        The graph.
-    products : iterable of str, optional
-        By-products; default all with a host recipe.
-
-    Returns
-    -------
-    DataFrame
-        ``node, product, host, throughput, coefficient, limit, output, output_high, status`` in product units, a row
-        per producer and host. Limit uses the recipe's lower coefficient and the upper end of the throughput.
-        Status: ``exceeded`` (output above the sum of its hosts' limits), ``binds`` (output_high above it or
-        unbounded), ``slack``, or ``unknown`` (throughput or coefficient is not known: no limit, never zero).
-
-    Notes
-    -----
-    A producer with several hosts has the sum of their limits; one unknown host makes the sum unknown. The world pool
-    and the pool of another country tell nothing of a producer's own host: unknown.
-
-    Examples
-    --------
-    >>> import supplyrisk as sr
-    >>> byproduct_limits(sr.load_atlas())["status"].isin(["exceeded", "binds", "slack", "unknown"]).all().item()
-    True
-    """
-    columns = ["node", "product", "host", "throughput", "coefficient", "limit", "output", "output_high", "status"]
-    ix = graph.index
-    r = graph.tables["recipes"]
-    r = r[r["host"].fillna(False).astype(bool)]
-    if products is not None:
-        chosen = [graph.check_product(p, "byproduct_limits") for p in products]
-        r = r[r["product"].isin(chosen)]
-    if not len(r) or not len(ix.links):
-        return pd.DataFrame(columns=columns)
-    least = pd.DataFrame(
-        {
-            "product": r["product"].astype("object"),
-            "host": r["input"].astype("object"),
-            "coefficient": r["low"].fillna(r["coefficient"]).astype(float),
-        }
-    )
-    least = least.groupby(["product", "host"])["coefficient"].agg(lambda v: v.min(skipna=False)).reset_index()
-    nodes = ix.nodes[ix.nodes["kind"] == "producer"]
-    _, _, top = graph.interval("nodes", "output", nodes)
-    makers = pd.DataFrame(
-        {
-            "node": nodes["node"].astype("object"),
-            "product": nodes["product"].astype("object"),
-            "country": nodes["country"].astype("object"),
-            "output": nodes["output"].astype(float),
-            "output_high": top,
-        }
-    ).merge(least, on="product")
-    made = ix.links["product"].to_numpy(dtype=object)
-    pool = ix.nodes["product"].to_numpy(dtype=object)[ix.dst] == made
-    inflow = pd.DataFrame({"pool": ix.links["buyer"].astype("object")[pool], "high": ix.high[pool]})
-    value = pd.Series(ix.quantity[pool]).isna().to_numpy()
-    inflow.loc[value, "high"] = np.nan
-    through = inflow.groupby("pool")["high"].agg(lambda v: v.sum(skipna=False))
-    use = makers["host"] + "@" + makers["country"] + ":demand"
-    linked = set(zip(ix.links["supplier"].astype("object"), ix.links["buyer"].astype("object"), strict=True))
-    own = [k in linked for k in zip(use, makers["node"], strict=True)]
-    makers["throughput"] = use.map(through).astype(float).where(pd.Series(own, index=makers.index))
-    makers["limit"] = makers["throughput"] / makers["coefficient"].where(makers["coefficient"] > 0)
-    total = makers.groupby("node")["limit"].transform(lambda v: v.sum(skipna=False))
-    slackness = 1 + 1e-9
-    makers["status"] = np.select(
-        [total.isna(), makers["output"] > total * slackness, makers["output_high"] > total * slackness],
-        ["unknown", "exceeded", "binds"],
-        "slack",
-    )
-    return makers[columns].sort_values(["product", "node", "host"]).reset_index(drop=True)
-
-
-def _exceeding(limits: pd.DataFrame) -> list[Problem]:
-    """Outputs above what their hosts allow."""
-    over = limits[limits["status"] == "exceeded"]
-    return [
-        Problem(
-            "nodes",
-            str(row.node),
-            "output",
-            f"above what the throughput of {row.host} allows ({row.throughput:g} / {row.coefficient:g} = {row.limit:g})",
-            f"{row.output:g}",
-            "Correct the output, the throughput or the recipe's coefficient.",
-        )
-        for row in over.itertuples()
-    ]
-
-
-def _cap_byproducts(graph: SupplyGraph, limits: pd.DataFrame, over: Sequence[Problem]) -> SupplyGraph:
-    """Bring upper ends of by-products down to what their hosts allow; an output above that is flagged."""
-    binds = limits[limits["status"] == "binds"].groupby("node")["limit"].sum()
-    if not len(binds) and not over:
-        return graph
-    nodes = graph.table("nodes")
-    newest = (nodes.groupby("node")["year"].transform("max") == nodes["year"]).astype(bool)
-    cap = nodes["node"].astype("object").map(binds).astype(float).where(newest)
-    hit = cap.notna() & (cap >= nodes["output"].fillna(0.0))
-    nodes["output_high"] = nodes["output_high"].mask(hit, cap)
-    nodes["output_low"] = nodes["output_low"].mask(hit, np.fmin(nodes["output_low"], nodes["output_high"]))
-    for p in over:
-        rows = newest & (nodes["node"] == p.row)
-        nodes["note"] = nodes["note"].mask(rows, nodes["note"].fillna("") + f"; output {p.rule}")
-    text = ", ".join([*(f"{n} <= {v:g}" for n, v in binds.items()), *(f"{p.row} exceeds it" for p in over)])
-    note = f"balance_flows: throughput of the host binds: {text}"
-    # Bounds are brought nearer and notes added: what was valid stays so.
-    return dataclasses.replace(graph, tables={**graph.tables, "nodes": nodes}, history=(*graph.history, note))

@@ -32,6 +32,7 @@ LAYERS = {
     "control": 2,
     "ownership": 2,
     "binding": 2,
+    "byproducts": 2,
     "equilibrate": 2,
     "exposure": 2,
     "flows": 2,

@@ -10,6 +10,7 @@ import pytest
 
 from supplyrisk.assemble import assemble
 from supplyrisk.errors import SchemaError
+from supplyrisk.exposure import exposure
 from supplyrisk.graph import SupplyGraph
 
 
@@ -441,3 +442,33 @@ def test_a_flow_without_weight_is_missing_and_no_zero() -> None:
     assert np.isnan(bare["quantity"])
     assert (bare["missing"], bare["value"]) == ("not_available", 70.0)
     assert flow(g, "x.refined@CHN", "x.refined@JPN:demand") == 5.0
+
+
+def test_a_trader_may_make_what_it_exports() -> None:
+    flows = trade([("CHN", "VNM", 30.0), ("VNM", "JPN", 25.0), ("CHN", "HKG", 30.0), ("HKG", "JPN", 25.0)])
+    made = production([("x.refined", "CHN", 2024, 100.0)])
+    g = assemble(products=products("x.refined"), production=made, trade=flows, concordance=HEADING)
+    doubt = g.links.set_index(["supplier", "buyer"]).loc[("x.refined@ROW", "x.refined@VNM:demand")]
+    assert np.isnan(doubt["quantity"])
+    assert (doubt["low"], doubt["high"]) == (0.0, 25.0)
+    assert not ((g.links["supplier"] == "x.refined@ROW") & (g.links["buyer"] == "x.refined@HKG:demand")).any()
+    seen = exposure(g, "CHN").set_index("node").loc["x.refined@VNM:demand"]
+    assert seen["linear"] == 1.0
+    assert seen["linear_low"] < 30.0 / (30.0 + 25.0)
+    # Where the listed producers make all there is, nobody else can.
+    whole = production([("x.refined", "CHN", 2024, 100.0), ("x.refined", "WLD", 2024, 100.0)])
+    g = assemble(products=products("x.refined"), production=whole, trade=flows, concordance=HEADING)
+    assert "x.refined@ROW" not in set(g.nodes["node"])
+
+
+def test_balanced_and_ensemble_from_tables() -> None:
+    made = production([("x.refined", "CHN", 2024, 60.0), ("x.refined", "CHL", 2024, 40.0)])
+    used = pd.DataFrame([{"product": "x.refined", "country": c, "year": 2024, "quantity": q, "grade": "assumption"}
+                         for c, q in (("JPN", 45.0), ("DEU", 55.0))])  # fmt: skip
+    tables = {"products": products("x.refined"), "production": made, "demand": used}
+    assert assemble(**tables, balanced=True).balance(1e-9).empty
+    draws = assemble(**tables, ensemble=3, seed=1)
+    assert len(draws) == 3
+    assert all(g.balance(1e-9).empty for g in draws)
+    again = assemble(**tables, ensemble=3, seed=1)
+    assert [g.fingerprint for g in draws] == [g.fingerprint for g in again]

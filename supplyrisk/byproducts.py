@@ -1,0 +1,161 @@
+"""By-products: never more than the throughput of the host, times grade, times recovery."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from .errors import Problem
+from .graph import SupplyGraph
+
+__all__ = ["byproduct_limits", "cap_byproducts", "exceeding", "flag_byproducts"]
+
+
+def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) -> pd.DataFrame:
+    """What the throughput of its host allows of each by-product, and where that binds.
+
+    ``limit = throughput x grade x recovery = throughput / coefficient``: the coefficient of a host recipe is host
+    units per unit of by-product. Throughput is the known inflow of the pools that the producer is linked to.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    products : iterable of str, optional
+        By-products; default all with a host recipe.
+
+    Returns
+    -------
+    DataFrame
+        ``node, product, host, throughput, coefficient, limit, output, output_high, status`` in product units, a row
+        per producer and host. Limit uses the recipe's lower coefficient and the upper end of the throughput.
+        Status: ``exceeded`` (output above the sum of its hosts' limits), ``binds`` (output_high above it or
+        unbounded), ``slack``, or ``unknown`` (throughput or coefficient is not known: no limit, never zero).
+
+    Notes
+    -----
+    A producer with several hosts has the sum of their limits; one unknown host makes the sum unknown. The world pool
+    and the pool of another country tell nothing of a producer's own host: unknown.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> byproduct_limits(sr.load_atlas())["status"].isin(["exceeded", "binds", "slack", "unknown"]).all().item()
+    True
+    """
+    columns = ["node", "product", "host", "throughput", "coefficient", "limit", "output", "output_high", "status"]
+    ix = graph.index
+    r = graph.tables["recipes"]
+    r = r[r["host"].fillna(False).astype(bool)]
+    if products is not None:
+        chosen = [graph.check_product(p, "byproduct_limits") for p in products]
+        r = r[r["product"].isin(chosen)]
+    if not len(r) or not len(ix.links):
+        return pd.DataFrame(columns=columns)
+    least = pd.DataFrame(
+        {
+            "product": r["product"].astype("object"),
+            "host": r["input"].astype("object"),
+            "coefficient": r["low"].fillna(r["coefficient"]).astype(float),
+        }
+    )
+    least = least.groupby(["product", "host"])["coefficient"].agg(lambda v: v.min(skipna=False)).reset_index()
+    nodes = ix.nodes[ix.nodes["kind"] == "producer"]
+    _, _, top = graph.interval("nodes", "output", nodes)
+    makers = pd.DataFrame(
+        {
+            "node": nodes["node"].astype("object"),
+            "product": nodes["product"].astype("object"),
+            "country": nodes["country"].astype("object"),
+            "output": nodes["output"].astype(float),
+            "output_high": top,
+        }
+    ).merge(least, on="product")
+    made = ix.links["product"].to_numpy(dtype=object)
+    pool = ix.nodes["product"].to_numpy(dtype=object)[ix.dst] == made
+    inflow = pd.DataFrame({"pool": ix.links["buyer"].astype("object")[pool], "high": ix.high[pool]})
+    value = pd.Series(ix.quantity[pool]).isna().to_numpy()
+    inflow.loc[value, "high"] = np.nan
+    through = inflow.groupby("pool")["high"].agg(lambda v: v.sum(skipna=False))
+    use = makers["host"] + "@" + makers["country"] + ":demand"
+    linked = set(zip(ix.links["supplier"].astype("object"), ix.links["buyer"].astype("object"), strict=True))
+    own = [k in linked for k in zip(use, makers["node"], strict=True)]
+    makers["throughput"] = use.map(through).astype(float).where(pd.Series(own, index=makers.index))
+    makers["limit"] = makers["throughput"] / makers["coefficient"].where(makers["coefficient"] > 0)
+    total = makers.groupby("node")["limit"].transform(lambda v: v.sum(skipna=False))
+    slackness = 1 + 1e-9
+    makers["status"] = np.select(
+        [total.isna(), makers["output"] > total * slackness, makers["output_high"] > total * slackness],
+        ["unknown", "exceeded", "binds"],
+        "slack",
+    )
+    return makers[columns].sort_values(["product", "node", "host"]).reset_index(drop=True)
+
+
+def exceeding(limits: pd.DataFrame) -> list[Problem]:
+    """Outputs above what their hosts allow."""
+    over = limits[limits["status"] == "exceeded"]
+    return [
+        Problem(
+            "nodes",
+            str(row.node),
+            "output",
+            f"above what the throughput of {row.host} allows ({row.throughput:g} / {row.coefficient:g} = {row.limit:g})",
+            f"{row.output:g}",
+            "Correct the output, the throughput or the recipe's coefficient.",
+        )
+        for row in over.itertuples()
+    ]
+
+
+def _told(nodes: pd.DataFrame, p: Problem) -> bool:
+    notes = nodes.loc[nodes["node"] == p.row, "note"].fillna("")
+    return bool(notes.str.contains(p.rule, regex=False).any())
+
+
+def flag_byproducts(graph: SupplyGraph) -> SupplyGraph:
+    """The graph with a note on every output that is above what the throughput of its host allows.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+
+    Returns
+    -------
+    SupplyGraph
+        The same object where nothing exceeds its limit.
+
+    Examples
+    --------
+    >>> empty = SupplyGraph.from_tables()
+    >>> flag_byproducts(empty) is empty
+    True
+    """
+    limits = byproduct_limits(graph)
+    over = exceeding(limits)
+    return cap_byproducts(graph, limits.iloc[:0], over) if over else graph
+
+
+def cap_byproducts(graph: SupplyGraph, limits: pd.DataFrame, over: Sequence[Problem]) -> SupplyGraph:
+    """Bring upper ends of by-products down to what their hosts allow; an output above that is flagged."""
+    binds = limits[limits["status"] == "binds"].groupby("node")["limit"].sum()
+    if not len(binds) and not over:
+        return graph
+    nodes = graph.table("nodes")
+    over = [p for p in over if not _told(nodes, p)]
+    newest = (nodes.groupby("node")["year"].transform("max") == nodes["year"]).astype(bool)
+    cap = nodes["node"].astype("object").map(binds).astype(float).where(newest)
+    hit = cap.notna() & (cap >= nodes["output"].fillna(0.0))
+    nodes["output_high"] = nodes["output_high"].mask(hit, cap)
+    nodes["output_low"] = nodes["output_low"].mask(hit, np.fmin(nodes["output_low"], nodes["output_high"]))
+    for p in over:
+        rows = newest & (nodes["node"] == p.row)
+        nodes["note"] = nodes["note"].mask(rows, nodes["note"].fillna("") + f"; output {p.rule}")
+    text = ", ".join([*(f"{n} <= {v:g}" for n, v in binds.items()), *(f"{p.row} exceeds it" for p in over)])
+    note = f"throughput of the host binds: {text}"
+    # Bounds are brought nearer and notes added: what was valid stays so.
+    return dataclasses.replace(graph, tables={**graph.tables, "nodes": nodes}, history=(*graph.history, note))
