@@ -157,7 +157,8 @@ def explain(graph: SupplyGraph, what: str, **keys: Any) -> pd.DataFrame:
             if product is None and "node" in record:
                 product = parse_node_id(str(record["node"]))[0]
             for q in spec.quantities:
-                if pd.isna(record[q.name]) and (pd.isna(record[q.missing]) or record[q.missing] == "unknown"):
+                told = any(pd.notna(record[c]) for c in (q.name, q.low, q.high, q.grade))
+                if not told and (pd.isna(record[q.missing]) or record[q.missing] == "unknown"):
                     continue
                 unit = q.unit
                 if product in units and "product" in unit:

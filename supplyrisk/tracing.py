@@ -58,6 +58,7 @@ class Plan:
     buyer: IntArray  # of each segment
     blind: BoolArray  # segments whose split among suppliers nobody knows
     maker: BoolArray  # nodes that make something of inputs; the others mix
+    gate: BoolArray  # pools of a country, which can withhold what they hand on; the world's cannot
     empty: BoolArray  # pools without any recorded inflow
     lacking: BoolArray  # nodes without a link for an input they cannot do without
     weight: FloatArray  # of each segment in its buyer, adding to 1
@@ -174,6 +175,7 @@ def _make_plan(graph: SupplyGraph) -> Plan:
         buyer=ix.segment_buyer,
         blind=np.asarray(blind, dtype=bool),
         maker=maker,
+        gate=~maker & (ix.nodes["country"].astype("object").to_numpy() != "WLD"),
         empty=~maker & ~fed,
         lacking=_lacking(graph, r, maker),
         weight=input_weights(graph)[0],
@@ -213,7 +215,8 @@ def hands(plan: Plan, own: FloatArray) -> FloatArray:
         Same shape.
     """
     maker = plan.maker if own.ndim == 1 else plan.maker.reshape(-1, 1)
-    return np.where(maker, own, np.where(own >= 1.0, 1.0, 0.0))
+    gate = plan.gate if own.ndim == 1 else plan.gate.reshape(-1, 1)
+    return np.where(maker, own, np.where(gate & (own >= 1.0), 1.0, 0.0))
 
 
 def _lacking(graph: SupplyGraph, r: pd.DataFrame, maker: BoolArray) -> BoolArray:

@@ -12,11 +12,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
-from .lens import recipe
-from .mix import FloatArray
+from ..registry import Entry
+from .drivers import Drivers, drivers, evidence
+from .parts import at_bound, link_share, of_value
 from .score import Asked, Origin, origin_of, score
 
 __all__ = ["Explanation", "compare", "explain"]
+
+# The share of a link is no metric of a market.
+_OF_LINK = {"unit": "1", "bounds": (0.0, 1.0), "reference": "textbook identity", "grain": "line", "interval": True}
+_SHARE = Asked("share", link_share, {}, Entry("metric", "share", link_share, _OF_LINK))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +46,11 @@ class Explanation:
     rule : str
         How the contributions were made.
     rows : DataFrame
-        The source rows behind the lines, as :meth:`SupplyGraph.explain` gives them.
+        The source rows behind the lines, as :meth:`SupplyGraph.explain` gives them; of a traced score also the
+        links, recipes and nodes on the ways that carry a hundredth of it or more.
+    drivers : Drivers, optional
+        Of a traced score (``bottleneck``, and all of the origin view): where the focal enters and in which tier
+        (``.sources``, which add up to the score), what passes over each link (``.links``), the largest way (``.path``).
     """
 
     row: Mapping[str, Any]
@@ -52,6 +61,21 @@ class Explanation:
     contributions: pd.DataFrame
     rule: str
     rows: pd.DataFrame = field(repr=False)
+    drivers: Drivers | None = field(default=None, repr=False)
+
+    @property
+    def by_tier(self) -> pd.Series:
+        """Contributions to a traced score by the tier in which the focal enters; they add up to it."""
+        if self.drivers is None:
+            return pd.Series(dtype="float64", name="contribution")
+        return self.drivers.sources.groupby("tier")["contribution"].sum()
+
+    @property
+    def by_country(self) -> pd.Series:
+        """Contributions to a traced score by the country in which the focal enters; they add up to it."""
+        if self.drivers is None:
+            return pd.Series(dtype="float64", name="contribution")
+        return self.drivers.sources.groupby("country")["contribution"].sum().sort_values(ascending=False)
 
     def __repr__(self) -> str:
         where = ", ".join(f"{k}={v}" for k, v in self.row.items())
@@ -59,7 +83,11 @@ class Explanation:
         if self.reason:
             head += f" ({self.reason})"
         body = self.contributions[["supplier", "quantity", "share", "focal", "contribution", "grade", "source"]]
-        return f"{head}\n{self.rule}\n{body.head(12).to_string(index=False)}"
+        text = f"{head}\n{self.rule}\n{body.head(12).to_string(index=False)}"
+        if self.drivers is not None and len(self.drivers.path):
+            way = " < ".join([str(self.drivers.path["buyer"].iloc[0]), *self.drivers.path["supplier"].astype(str)])
+            text += f"\nMost of it by: {way}"
+        return text
 
     def _repr_html_(self) -> str:
         head, rule = html.escape(repr(self).split("\n")[0]), html.escape(self.rule)
@@ -102,75 +130,37 @@ def _pick(made: Origin, row: Any, keys: Mapping[str, Any]) -> tuple[int, dict[st
     return int(found[0]), dict(zip(map(str, index.names), index[int(found[0])], strict=True))
 
 
-def _contributions(made: Origin, c: Asked, m: int, own: int | None, value: float) -> tuple[Any, str, Any]:
-    """Contribution of each line of a market to the value of a column; they add up to it."""
+def _contributions(made: Origin, c: Asked, m: int, own: int | None, value: float, end: str) -> tuple[Any, str, Any]:
+    """Contribution of each line of a market to the value of a column, or to a bound; they add up to it."""
     lines = made.market.lines
     if own is not None and c.grain == "line":
-        rows = np.array([own])
-        return np.array([value]), "The row is one link: all of it is its own.", rows
+        return np.array([value]), "The row is one link: all of it is its own.", np.array([own])
     rows = np.flatnonzero(lines.market == m)
     if np.isnan(value):
         return np.full(len(rows), np.nan), "Undefined: there is nothing to take apart.", rows
-    mix = made.mix
-    fine = mix.fine
-    q = np.nan_to_num(lines.quantity[rows])
-    whole = float(fine.total[m])
-    per = q / whole if whole > 0 else np.zeros(len(rows))
-    name = c.entry.name if c.entry is not None else c.name
-    if name in ("focal_share", "bottleneck", "headline"):
-        part = np.nan_to_num(getattr(fine, {"focal_share": "focal"}.get(name, name))[rows])
-        x = per * part
-        if whole <= 0 and len(rows) == 1:
-            x = part
-        if name == "headline" and x.sum() > 0:  # rows without a figure have no graded one
-            x = x * (value / x.sum())
-        return x, f"Share of the line times its {name.replace('_', ' ')}.", rows
-    if name == "quantity":
-        return q, "Quantity of the line.", rows
-    how = recipe(lines, made.lens)
-    take = lines.market[how.line] == m
-    line, weight = how.line[take], how.weight[take]
-    group = np.repeat(np.arange(len(how.start)), np.diff(np.append(how.start, len(how.line))))[take]
-    known = mix.known
-    place = np.searchsorted(rows, line)
-    amount = np.nan_to_num(lines.quantity[line]) * weight
+    if end:
+        return *at_bound(made, c, m, rows, value, end == "_high"), rows
+    return *of_value(made, c, m, rows, value), rows
 
-    def by_unit(of_unit: FloatArray) -> FloatArray:
-        """Give each line its part of what its units contribute, by quantity."""
-        each = np.divide(of_unit[group], known[group], out=np.zeros(len(group)), where=known[group] > 0)
-        return np.asarray(np.bincount(place, amount * each, len(rows)), dtype=np.float64)
 
-    if name in ("hhi", "hirschman_index", "hhi_normalized", "unctad_concentration") and not c.params:
-        square = np.where(mix.market == m, known**2, 0.0)
-        return (
-            by_unit(square) * (value / square.sum()),
-            "Square of the country's share, by what the line adds to it.",
-            rows,
-        )
-    if name in ("shannon", "evenness", "theil"):
-        share = np.where(mix.market == m, known, 0.0) / float(mix.named[m])
-        log = np.log(share, out=np.zeros(len(share)), where=share > 0)
-        number = float((share > 0).sum())
-        if name == "theil":
-            return by_unit(share * (log + np.log(number))), "Share of the country times how far it is from even.", rows
-        scale = np.log(number) if name == "evenness" else 1.0
-        return by_unit(-share * log / scale), "Entropy of the country's share, by what the line adds to it.", rows
-    if name == "n_suppliers":
-        return by_unit(np.where((mix.market == m) & (known > 0), 1.0, 0.0)), "One per country, by line.", rows
-    if name in ("coverage", "effective_suppliers"):
-        x = by_unit(np.where(mix.market == m, known, 0.0))
-        return x * (value / x.sum() if x.sum() > 0 else 0.0), "In proportion to the known volume.", rows
-    if name == "concentration_ratio":
-        rank = np.argsort(np.argsort(-np.where(mix.market == m, known, -1.0), kind="stable"), kind="stable")
-        top = np.where((mix.market == m) & (rank < c.params.get("n", 3)), known, 0.0)
-        return by_unit(top) / float(mix.total[m]), "Share of the lines of the largest.", rows
-    if name == "n_minus_1":
-        largest = int(np.argmax(np.where(mix.market == m, known, -1.0)))
-        left = np.where((mix.market == m) & (np.arange(len(known)) != largest), known, 0.0)
-        node = lines.node[rows]
-        x = by_unit(left) + q * (made.lens.unlisted[node] + made.lens.anyone[node])
-        return x * (value / x.sum() if x.sum() > 0 else 0.0), "What is left without the largest, over demand.", rows
-    return per / per.sum() * value if per.sum() > 0 else per, "In proportion to volume (no rule for this metric).", rows
+def _driven(made: Origin, c: Asked, rows: npt.NDArray[np.int64], value: float) -> Drivers | None:
+    """What drives a traced column; None where it is not traced, or nothing drives it."""
+    name = c.entry.name if c.entry is not None else ""
+    if not (name == "bottleneck" or (name == "focal_share" and made.view == "origin")) or not value > 0:
+        return None
+    q = np.nan_to_num(made.market.lines.quantity[rows])
+    weight = q / q.sum() if q.sum() > 0 and len(rows) > 1 else np.ones(len(rows)) / max(len(rows), 1)
+    mode = "bottleneck" if name == "bottleneck" else "linear"
+    return drivers(made.graph, made.lens.own, mode, made.market.lines.node[rows], weight)
+
+
+def _split(made: Origin, column: str) -> tuple[str, str]:
+    """A column and which end of it: '', '_low' or '_high'."""
+    for end in ("_low", "_high"):
+        base = column.removesuffix(end)
+        if base != column and (base in made.names or (base == "share" and made.lone is not None)):
+            return base, end
+    return column, ""
 
 
 def explain(
@@ -213,8 +203,12 @@ def explain(
 
     Examples
     --------
-    >>> import supplyrisk as sr  # doctest: +SKIP
-    >>> explain(sr.score(g, by="product"), product="gallium.refined")  # doctest: +SKIP
+    >>> from supplyrisk import load_atlas
+    >>> e = explain(load_atlas(), product="gallium.refined")
+    >>> round(e.value, 2), e.contributions["supplier"].iloc[0]
+    (0.99, 'gallium.refined@CHN')
+    >>> bool(abs(e.contributions["contribution"].sum() - e.value) < 1e-9)
+    True
     """
     from ..graph import SupplyGraph
 
@@ -228,20 +222,29 @@ def explain(
             options["coalition"] = keys["coalition"]
         scores = score(scores, focal, view, by, metrics=[column] if column != "share" else None, **options)
     made = origin_of(scores, "explain()")
-    c = made.column(column)
+    name, end = _split(made, column)
+    of_link = name == "share" and made.lone is not None
+    c = _SHARE if of_link else made.column(name)
     at, labels = _pick(made, row, keys)
-    value = float(made.gather(c, made.fine(c)[0])[at])
     code = made.group[0]
     members = np.flatnonzero(code == at)
     lone = made.lone is not None
+    if of_link:
+        fine = link_share(made.market.lines, bool(end))[column]
+        value = float(fine[members[0]])
+    else:
+        point = made.fine(c)[0]
+        fine = made.fine(c, "bounds")[end == "_high"] if end else point
+        known = made.gather(c, point)
+        value = float((made.gather_bound(c, fine, point, end == "_low") if end else known)[at])
     if lone:
         own: int | None = int(members[0])
         m = int(made.market.lines.market[own])
     else:
-        each = made.fine(c)[0][members]
+        each = fine[members]
         best = members[np.flatnonzero(each == value)] if not np.isnan(value) else members
         own, m = None, int(best[0])
-    x, rule, rows = _contributions(made, c, m, own, value)
+    x, rule, rows = _contributions(made, c, m, own, value, end)
     if len(members) > 1:
         rule += f" Of {len(members)} products, the worst: {made.market.rows['product'].iloc[m]}."
     lines, ix = made.market.lines, made.graph.index
@@ -284,9 +287,13 @@ def explain(
         owned = sorted(set(frame["supplier"]) & set(held.astype(str)))
         if owned and made.view in ("equity", "control"):
             behind.append(made.graph.explain("holdings", asset=owned))
+    driven = _driven(made, c, rows, value) if not end else None
+    if driven is not None:
+        behind += evidence(made.graph, driven, value)
     source_rows = pd.concat([b.astype("object") for b in behind], ignore_index=True) if behind else pd.DataFrame()
-    why = made.why(c).iloc[at]
-    return Explanation(labels, column, value, str(why), c.listing(), frame, rule, source_rows)
+    source_rows = source_rows.drop_duplicates(ignore_index=True)
+    why = "" if of_link or (end and not np.isnan(value)) else made.why(c).iloc[at]
+    return Explanation(labels, column, value, str(why), c.listing(), frame, rule, source_rows, driven)
 
 
 def _scored(x: Any, column: str, options: Mapping[str, Any], years: int | None) -> list[pd.DataFrame]:

@@ -65,6 +65,8 @@ class Lens:
         Part of the bottleneck that rests on figures graded A or B in every tier.
     assumed : ndarray
         In the origin view part that is traced through inputs whose weights are assumed; NaN in others.
+    own : ndarray
+        What tracing starts from: part of the node itself that is the focal's; NaN where nothing is traced.
     """
 
     units: sparse.csr_matrix
@@ -80,6 +82,7 @@ class Lens:
     graded: FloatArray
     neck_graded: FloatArray
     assumed: FloatArray
+    own: FloatArray
 
 
 def lens(
@@ -131,10 +134,11 @@ def lens(
         e = exposure.exposure(graph, focal, base, unlisted=presume)
         neck = tuple(e[c].to_numpy(dtype=np.float64) for c in ("bottleneck", "bottleneck_low", "bottleneck_high"))
         # What a pool in the focal territory hands on is the focal's; the exposure of the pool is what it takes in.
-        hands = tuple(np.where(held >= 1.0, held, 0.0) for held in (e[c].to_numpy(dtype=float) for c in _OWN))
+        gate = ((e["kind"] != "producer") & (e["country"] != "WLD")).to_numpy(dtype=bool)
+        hands = tuple(np.where(gate & (held >= 1.0), held, 0.0) for held in (e[c].to_numpy(dtype=float) for c in _OWN))
         neck = tuple(np.maximum(x, hand) for x, hand in zip(neck, hands, strict=True))
     held = np.ones(n) if plain == "location" else _graded(graph, scope(focal), plain == "control")
-    fine, neck_fine, assumed = held, nothing, nothing
+    fine, neck_fine, assumed, whose = held, nothing, nothing, nothing
     if traced or view == "origin":
         whose = e["own"].to_numpy(dtype=np.float64)
         neck_fine = grounds.graded_part(graph, whose, "bottleneck", held)
@@ -159,6 +163,7 @@ def lens(
         graded=fine,
         neck_graded=neck_fine,
         assumed=assumed,
+        own=whose,
     )
 
 

@@ -16,9 +16,10 @@ from ..registry import Entry, registries
 from .baskets import baskets
 from .about import YEAR, basis, data_year, data_years, place
 from .joint import Worlds, bounds_of, worlds_of
-from .lens import Lens, Lines, lens, line_mix, scope_label
+from .lens import Lens, lens, line_mix, scope_label
 from .markets import KEYS, Market, lines_of
 from .mix import FloatArray, Mix, reasons
+from .parts import link_share
 from .unknown import why_not
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def unfigured(mix: Mix, part: FloatArray) -> npt.NDArray[np.bool_]:
     Examples
     --------
     >>> from supplyrisk.metrics import Mix
-    >>> unfigured(Mix.of([np.nan, 10.0]), np.array([1.0, 0.0])).tolist()
+    >>> unfigured(Mix.of([np.nan, 10.0], low=[0, 10], high=[9, 10]), np.array([1.0, 0.0])).tolist()
     [True]
     """
     gone = np.isnan(mix.quantity)
