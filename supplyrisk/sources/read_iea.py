@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,11 @@ _CSV = {
     "place": ["country", "region"],
     "year": ["year"],
     "text": ["kt", "value", "production"],
+    "scenario": ["scenario", "case", "pathway"],
+    "kind": ["status", "type", "series", "data type"],
 }
+_LATEST = 2025
+_HISTORY = ("", "historical", "history", "actual", "actuals", "base year", "base", "estimate", "estimated", "observed")
 
 
 @source(
@@ -44,8 +49,9 @@ def iea(path: PathLike, *, actual_through: int | None = None, published: int | N
     path : path-like
         The explorer's json, or its supply as csv (``mineral, stage, country, year, kt``).
     actual_through : int, optional
-        Last year that is a figure and not a projection. Default: the last of the years that follow one another without
-        a gap from the first (2024 in ``2024, 2030, 2035``).
+        Last year that is a figure and not a projection. Default: the base year that the file states; where it states
+        none, the last of the years that follow one another without a gap from the first (2024 in ``2024, 2030, 2035``),
+        and never one after 2025, the last of which figures were out when this reader was written.
     published : int, optional
         Year of the release; default the year after ``actual_through``.
 
@@ -64,6 +70,7 @@ def iea(path: PathLike, *, actual_through: int | None = None, published: int | N
     Notes
     -----
     Projections are the publisher's base case on announced projects: they are in ``data`` and nowhere else, never production.
+    A row with a scenario is a projection, whatever its year, unless the scenario says that it is history.
     Lithium is lithium content; rare earths are the magnet elements; refined graphite is of battery grade.
 
     References
@@ -94,35 +101,52 @@ def iea(path: PathLike, *, actual_through: int | None = None, published: int | N
     report.drop("no year between 1900 and 2100", int(lost.sum()))
     data = pd.concat([tidy, parsed], axis=1)[~(notes | lost)].copy()
     data["year"] = year[data.index]
-    last = actual_through if actual_through is not None else _first_run(data.loc[data["branch"] == "supply", "year"])
-    data["projected"] = (data["year"] > last).astype(bool)
+    last = actual_through if actual_through is not None else _base_year(data, report)
+    scenario = data["scenario"].astype("string").str.strip().str.casefold().fillna("")
+    data["projected"] = (data["year"] > last).astype(bool) | ~scenario.isin(_HISTORY)
     made = (data["branch"] == "supply").astype(bool)
     place = countries(data["place"].where(made), "name")
-    report.unknown("country", data.loc[made & place.isna(), "place"])
+    amount, within = data["value"].where(made), [data["mineral"], data["stage"], data["year"]]
+    report.unknown("country", data.loc[made & place.isna(), "place"], amount, within, "quantity")
     report.drop("totals", int((made & (place == AGGREGATE)).sum()))
     data["country"] = place.mask(place == AGGREGATE)
     mapped = map_products("iea", data["mineral"].where(made), data["stage"].where(made))
     data["product"], data["factor"] = mapped["product"], mapped["factor"]
-    report.unknown("mineral", (data["mineral"] + " " + data["stage"])[made & mapped["product"].isna()])
-    report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k}
+    lost = (data["mineral"] + " " + data["stage"])[made & mapped["product"].isna()]
+    report.unknown("mineral", lost, amount, [data["year"]], "tonnage")
+    report.count(data["code"])
     report.vintage = f"figures up to {last}"
     data["unit"] = "kt"
     figures = data[made & ~data["projected"] & data["product"].notna() & data["country"].notna()].copy()
     figures = in_product_units(figures.assign(what="output", estimated=True, note=""), report)
     out_of = "iea_cmde"
     release = published or (int(last) + 1 if last else None)
-    production = production_rows(figures, out_of, str(release or ""))
+    day = f"{release}-05-31" if release else ""  # the outlook comes out in May
+    production = production_rows(figures, out_of, day)
     ids = set(production["product"])
     share = shares_of_world(ids)
     projected = int(data["projected"].sum())
     if projected:
-        report.notes.append(f"{projected} projections (after {last}) are in data alone")
+        report.notes.append(f"{projected} projections (after {last}, or of a scenario) are in data alone")
     tables = {
         "nodes": node_rows(production[~production["product"].isin(share)]),
         "sources": source_row(out_of, "IEA, Critical Minerals Data Explorer", release, "CC BY 4.0, as stated", "cc_by"),
     }
     inputs = {"products": product_rows(ids, unit="t"), "production": production}
     return Reading(tables, data.drop(columns="factor").reset_index(drop=True), report, inputs)
+
+
+def _base_year(data: pd.DataFrame, report: Report) -> int:
+    """The base year that the file states, else the end of the first run of years that can be one of figures."""
+    stated = [int(y) for text in report.notes if text.startswith("IEA") for y in re.findall(r"\b(20\d\d)\b", text)]
+    supply = data.loc[data["branch"] == "supply", "year"]
+    seen = set(supply.dropna().astype(int))
+    if stated and stated[0] in seen:
+        return stated[0]
+    run = _first_run(supply[supply <= _LATEST])
+    if any(y > run for y in seen) and not any(y > run + 1 for y in seen if y - 1 not in seen):
+        report.notes.append(f"years after {run} are taken as projections: give actual_through= if they are figures")
+    return run
 
 
 def _first_run(years: pd.Series) -> int:
@@ -136,10 +160,14 @@ def _first_run(years: pd.Series) -> int:
 
 def _csv(path: PathLike, report: Report) -> pd.DataFrame:
     raw = read_delimited(path, report)
-    cols = find_columns(path, raw.columns, _CSV, list(_CSV))
+    required = [k for k in _CSV if k not in ("scenario", "kind")]
+    cols = find_columns(path, raw.columns, _CSV, required)
     out = pd.DataFrame({k: raw[c].str.strip() for k, c in cols.items()})
     out["stage"] = out["stage"].map(lambda s: _STAGES.get(str(s).casefold(), str(s)))
-    return out.assign(branch="supply", sector=None, scenario=None)[_COLUMNS]
+    kind = out.pop("kind") if "kind" in out else pd.Series("", index=out.index, dtype="string")
+    scenario = out.get("scenario", kind)
+    out["scenario"] = scenario.mask(scenario.fillna("") == "", kind)
+    return out.assign(branch="supply", sector=None)[_COLUMNS]
 
 
 def _json(path: PathLike, report: Report) -> pd.DataFrame:

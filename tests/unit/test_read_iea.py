@@ -81,3 +81,34 @@ def test_the_published_files(published):
             told = any(n.startswith(f"{mineral}, {stage}, 2024: countries sum to") for n in a.report.notes)
             assert told or rows["value"].sum() == pytest.approx(total, rel=0.01)
     assert "Nickel, mining, 2024: countries sum to 3961 kt, stated total 3861" in a.report.notes
+
+
+def supply(tmp_path, years, head="mineral,stage,country,year,kt", tail=""):
+    path = tmp_path / "supply.csv"
+    path.write_text(head + "\n" + "".join(f"Copper,mining,Chile,{y},{5000 + i}{tail}\n" for i, y in enumerate(years)))
+    return sources.iea(path)
+
+
+@pytest.mark.parametrize(
+    ("years", "figures"),
+    [
+        ([2021, 2022, 2023, 2030], [2021, 2022, 2023]),
+        ([2024, 2030, 2035], [2024]),
+        ([2024, 2025, 2026, 2030], [2024, 2025]),
+        ([2030, 2035], []),
+    ],
+)
+def test_projections_are_never_production(tmp_path, years, figures):
+    r = supply(tmp_path, years)
+    assert r.inputs["production"]["year"].tolist() == figures
+    assert r.data["projected"].sum() == len(years) - len(figures)
+
+
+def test_rows_of_a_scenario_are_projections(tmp_path):
+    head = "mineral,stage,country,year,kt,scenario"
+    assert not len(supply(tmp_path, [2023, 2024], head, ",STEPS").inputs["production"])
+    assert len(supply(tmp_path, [2023, 2024], head, ",Historical").inputs["production"]) == 2
+
+
+def test_an_outlook_counts_from_its_day(tmp_path):
+    assert supply(tmp_path, [2024, 2030]).inputs["production"]["published_on"].tolist() == ["2025-05-31"]
