@@ -210,8 +210,9 @@ def readings(plan: Portfolio) -> pd.DataFrame:
         A row per constraint and market: ``constraint, product, buyer, view, metric, sense, limit, model, score``.
         ``model`` is the constraint's own expression at the solution; ``score`` what :func:`supplyrisk.score` finds on
         :attr:`Portfolio.graph` for the buyer, or for the group as one buyer (goods count where they enter it). The two
-        are equal up to the solver's tolerance; by ``origin`` only at the mixes that the constraint assumes. NaN where
-        the score is undefined, e.g. of a market that gets nothing.
+        are equal up to the solver's tolerance; by ``origin`` only at the mixes that the constraint assumes, and where no
+        re-exporter stands in the focal (a cap by origin looks through it, the score does not). NaN where the score is
+        undefined, e.g. of a market that gets nothing.
     """
     columns = ["constraint", "product", "buyer", "view", "metric", "sense", "limit", "model", "score"]
     m, x = plan._build, plan._solution.x
