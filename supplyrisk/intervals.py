@@ -2,7 +2,8 @@
 
 The half-width is relative, set by the grade, and grows with the age of the figure and faster once its source has
 gone dark. Ageing or closing a source can only widen. The numbers are assumptions (register ids ``A-GRADE``,
-``A-AGE`` and ``A-DARK``); a figure with its own ``low`` and ``high`` keeps them.
+``A-AGE`` and ``A-DARK``); a figure with its own ``low`` and ``high`` keeps them. A list of producers ages too: for
+every year beyond the first, newcomers may have as much of its market as a figure widens by in a year.
 """
 
 from __future__ import annotations
