@@ -179,10 +179,25 @@ class HorizonPlan(Portfolio):
             )
         return self._by_year[year]
 
+    @cached_property
+    def _twins(self) -> dict[Label, Label]:
+        """Of each period the first that is the same in all respects: its tables are made once."""
+        out: dict[Label, Label] = {}
+        for s, label in enumerate(self.years):
+            m, x = self._wide.bases[s], self._wide.part(self._solution.x, s)
+            out[label] = label
+            for i, other in enumerate(self.years[:s]):
+                if self._wide.bases[i] is m and out[other] == other:
+                    size = 1e-9 * np.concatenate([g.scale for g in m.matrix.columns])
+                    if (np.abs(x - self._wide.part(self._solution.x, i)) <= size).all():
+                        out[label] = other
+                        break
+        return out
+
     def _stack(self, what: Callable[[Portfolio], pd.DataFrame]) -> pd.DataFrame:
         frames = []
         for y in self.years:
-            frame = what(self.year(y)).copy()
+            frame = what(self.year(self._twins[y])).copy()
             frame.insert(0, "year", y)
             frames.append(frame)
         return pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
@@ -376,7 +391,10 @@ class HorizonPlan(Portfolio):
         view, focal, product
             As in :meth:`Portfolio.share`.
         """
-        after = [float(self.year(y).share(view, focal, product)["after"]) for y in self.years]
+        each = {
+            y: float(self.year(y).share(view, focal, product)["after"]) for y in dict.fromkeys(self._twins.values())
+        }
+        after = [each[self._twins[y]] for y in self.years]
         late = [i for i, a in enumerate(after) if not a <= cap + 1e-6]
         first = late[-1] + 1 if late else 0
         return self.years[first] if first < len(self.years) else None

@@ -290,10 +290,10 @@ def plan_case(
         m.freeze()
         for spec, on in zip(constraint_specs, holds, strict=True):
             m.spec = spec
-            had = len(m.matrix.rows)
+            before = _kept(m)
             spec.build(m)
-            for block in m.matrix.rows[had:] if not on else []:
-                block.lower[:], block.upper[:] = -np.inf, np.inf
+            if not on:
+                _leave_out(m, before)
         for weight, term in goal.terms:
             m.spec = term
             col, value = term.build(m)
@@ -350,6 +350,21 @@ def plan_case(
         seed=seed,
         began=began,
     )
+
+
+def _kept(m: Build) -> dict[str, Any]:
+    """What a constraint may change of a model beside its rows."""
+    lists = {"rows": len(m.matrix.rows), "raised": len(m.raised), "refine": len(m.refine)}
+    return lists | {"sent": dict(m.sent), "still": set(m.still), "apart": set(m.apart), "settling": m.settling}
+
+
+def _leave_out(m: Build, before: dict[str, Any]) -> None:
+    """A constraint that does not hold in a period: it is stated, so that all periods are alike, and free."""
+    for block in m.matrix.rows[before["rows"] :]:
+        block.lower[:], block.upper[:] = -np.inf, np.inf
+        block.reading = None
+    del m.raised[before["raised"] :], m.refine[before["refine"] :]
+    m.sent, m.still, m.apart, m.settling = (before[k] for k in ("sent", "still", "apart", "settling"))
 
 
 def _dates(when: Sequence[During | None], periods: Any, span: Any, needs: Any, supply: Any) -> None:
