@@ -222,6 +222,8 @@ class Build:
             self._cuts[known] = lane_cuts(self.graph, self.scenarios, self.supplier, self.pool_code[self.pool], names)
         cuts = self._cuts[known]
         moving = any(c.start is not None or c.end is not None for bundle in cuts for c in bundle)
+        if moving and self.here is None:
+            self.notes.append("dates of acts are not looked at in a plan of one year: they hold throughout it")
         return lane_factors(cuts, self.n_lanes, self.now if moving else None)
 
     # ------------------------------------------------------------------ lanes

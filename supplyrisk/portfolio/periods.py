@@ -508,6 +508,12 @@ def solve_periods(
         f"{_changes('needs', written['needs'])}, {_changes('supply', written['supply'])}; plants cost their annuity from "
         "their first period on; a plant decided later arrives as much later"
     )
+    if m.scenarios is not None:
+        for i, (name, acts) in enumerate(zip(m.scenarios.names, m.scenarios.measures, strict=True)):
+            if acts and all((b.factors[i] >= 1.0).all() for b in bases):
+                m.notes.append(
+                    f"scenario {name} cuts nothing in the periods of the plan: look at the dates of its acts"
+                )
     return finish(wide, written, focal, time_limit=time_limit, gap=gap, seed=seed, began=began, then=then)
 
 

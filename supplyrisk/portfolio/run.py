@@ -117,7 +117,8 @@ def optimize(
     levers : Spec or iterable of Spec
         What the plan can do.
     scenarios : mapping, optional
-        Name to measures, or to ``(probability, measures)``.
+        Name to measures, or to ``(probability, measures)``. Without probabilities they are an uncertainty set, and the
+        worst counts.
     objective : Objective, optional
         Default ``cost()``.
     constraints : Spec or iterable of Spec

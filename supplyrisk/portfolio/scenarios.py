@@ -24,7 +24,7 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Scenarios:
-    """Names, probabilities and measures; ``assumed`` where no probability was given and all count alike."""
+    """Names, probabilities and measures; ``assumed`` where none has a probability: an uncertainty set."""
 
     names: tuple[str, ...]
     probability: tuple[float, ...]

@@ -205,6 +205,22 @@ def test_part_of_a_period_counts_in_part() -> None:
     assert told.loc["2026Q4", "released"] == pytest.approx(1.5)
 
 
+def test_dates_that_do_nothing_are_said() -> None:
+    past = stocked({"ban": (1.0, [ban("2020-01", 12)])}, (2026, 2027), sp.expected_loss())
+    assert past.releases["lost"].sum() == pytest.approx(0.0)
+    assert any("cuts nothing" in n for n in past.notes)
+    graph = simple(10.0, {"CHN": 12.0}, {"CHN": 1.0}, flow={"CHN": 10.0})
+    single = optimize(
+        graph,
+        "USA",
+        product=P,
+        levers=resource(),
+        scenarios={"ban": (1.0, [ban("2027-01", 3)])},
+        objective=sp.cost() + sp.expected_loss(),
+    )
+    assert any("not looked at" in n for n in single.notes)
+
+
 def test_rotation_loses_part_of_the_stock() -> None:
     keeps = stocked({"ban": (1.0, [ban("2028-01", 12)])}, goal=sp.expected_loss())
     loses = stocked({"ban": (1.0, [ban("2028-01", 12)])}, goal=sp.expected_loss(), rotation=0.5)
