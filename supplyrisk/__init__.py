@@ -21,6 +21,8 @@ _WHERE: dict[str, str] = {
     "load_atlas": "atlas",
     "coalition": "atlas.coalitions",
     "assemble": "assemble",
+    "balance_flows": "reconcile",
+    "holdout": "reconcile",
     "write": "formats",
     "read": "formats",
     "export": "formats",
@@ -77,8 +79,8 @@ _WHERE: dict[str, str] = {
 }
 # Rooms that are reached as attributes: sr.metrics.hhi(...), sr.sources.baci(...), sr.exposure.origin(...).
 _MODULES = (
-    "atlas", "control", "errors", "exposure", "formats", "graph", "jurisdictions", "metrics", "plots", "portfolio", "registry",
-    "report", "schema", "shocks", "sources", "units",
+    "atlas", "control", "errors", "exposure", "formats", "graph", "jurisdictions", "metrics", "plots", "portfolio", "reconcile",
+    "registry", "report", "schema", "shocks", "sources", "units",
 )  # fmt: skip
 
 __all__ = ["__version__", *sorted(_WHERE)]
