@@ -178,7 +178,10 @@ def draws(
             high = getattr(view, f"{name}_high")[block.node]
             # Of a node of which nothing is known the draws start from the known part, none, as its market's value does.
             mode = np.where(np.isnan(low), np.nan, np.nan_to_num(getattr(view, name)[block.node]))
-            part[name] = _triangular(v[:, i, :].T, mode, low, high)
+            u_part = v[:, i, :].T
+            # Nobody says that the focal is among the unlisted: as likely as not it is not.
+            unsaid = (view.unlisted[block.node] > 0) & (mode <= 0)
+            part[name] = _triangular(np.where(unsaid, np.maximum(2 * u_part - 1, 0.0), u_part), mode, low, high)
         how = recipe(block, view)
         more: FloatArray | float = 0.0
         if block.entrants is not None:

@@ -191,7 +191,6 @@ def test_every_atlas_value_lies_within_its_exact_bounds(measured):
 
 
 def test_atlas_values_lie_within_what_is_drawn(measured):
-    """A value at the end of its own bounds, where what is unlisted may only add to it, is no quantile of a draw."""
     made = origin_of(measured, "test")
     for c in ("focal_share", "hhi", "cr3", "quantity"):
         drawn, value = made.drawn(c), measured[c].to_numpy()
@@ -199,7 +198,4 @@ def test_atlas_values_lie_within_what_is_drawn(measured):
         a, b = np.quantile(drawn[:, told], [0.01, 0.99], axis=0)
         slack = 1e-9 * np.maximum(np.abs(value[told]), 1)
         inside = (value[told] >= a - slack) & (value[told] <= b + slack)
-        ends = [measured[f"{c}_{x}"].to_numpy()[told] for x in ("low", "high")]
-        end = np.any([np.abs(value[told] - x) <= slack for x in ends], axis=0)
-        assert inside[~end].mean() >= 0.95, measured.index[told][~inside & ~end].tolist()
-        assert inside.mean() >= 0.9, measured.index[told][~inside].tolist()
+        assert inside.mean() >= 0.95, measured.index[told][~inside].tolist()
