@@ -450,8 +450,11 @@ def solve_build(
         raise infeasible(m, compiled, seed)
     if s.status != "optimal":
         raise stopped(s)
-    if then is not None:
+    mixing = any(c.arguments.get("mixing") == "proportional" for c in written["constraints"])
+    if then is not None and not mixing:  # where mixes follow the plan, another plan at the same cost has other mixes
         s = then(compiled, s)
+        for settle in m.refine:
+            settle(s.x)
     timing = {"build": built - began, "solve": s.seconds}
     return Portfolio(
         objective_value=s.objective,

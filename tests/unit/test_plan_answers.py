@@ -263,3 +263,33 @@ def test_contracts_agreed_hold() -> None:
     assert all(k.startswith("contract with") for k in rolled.kept)
     let_go = sp.rolling(plan, g, fixed=("plants",), now=2026, constraints=())
     assert let_go.plan.agreements.empty  # type: ignore[attr-defined]
+
+
+def test_stocks_and_deliveries_of_the_past_can_be_held() -> None:
+    from supplyrisk.shocks import export_ban
+
+    graph = simple(10.0, {"CHN": 12.0, "AUS": 12.0}, {"CHN": 1.0, "AUS": 2.0}, flow={"CHN": 10.0})
+
+    def paths(year: int) -> dict[str, Any]:
+        return {"ban": (1.0, [export_ban("CHN", product=P, to=["USA"], start=f"{year}-01", months=12)])}
+
+    plan = optimize(
+        graph,
+        "USA",
+        product=P,
+        levers=[resource(redirect=0.1, switching=0.0), sp.stockpile(365.0, holding=0.0)],
+        scenarios=paths(2029),
+        objective=sp.cost() + sp.expected_loss(),
+        horizon=(2026, 2029),
+    )
+    before = plan.stocks.set_index("year")["added"]
+    # The ban comes two years sooner than was thought: what was not put by until 2026 is not there.
+    options = {"scenarios": paths(2027), "now": 2026}
+    held = sp.rolling(plan, graph, **options)
+    assert held.plan.stocks.set_index("year")["added"][2026] == pytest.approx(before[2026])
+    free = sp.rolling(plan, graph, fixed=(), **options)
+    assert free.plan.objective_value <= held.plan.objective_value + 1e-6
+    firm = sp.rolling(plan, graph, fixed=("stocks", "deliveries"), **options)
+    old, new = (p.decisions.query("year == 2026").groupby("supplier")["quantity"].sum() for p in (plan, firm.plan))
+    pd.testing.assert_series_equal(old, new)
+    assert sp.rolling(plan, graph).changes.empty

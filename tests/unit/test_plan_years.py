@@ -403,3 +403,26 @@ def test_a_frontier_over_years(g: SupplyGraph) -> None:
     assert front.frame["share"].iloc[[0, -1]].tolist() == pytest.approx(one.frame["share"].iloc[[0, -1]].tolist())
     squares = sp.frontier(g, BUYERS, against=sp.concentration(), points=3, **horizon)
     assert squares.frame["concentration"].is_monotonic_decreasing
+
+
+def test_a_product_by_the_month_is_put_by_over_the_year() -> None:
+    """Need of 10 a month, deliveries of 12: 24 put by in a year cover a ban of two months and a bit."""
+    graph = simple(10.0, {"CHN": 12.0}, {"CHN": 1.0}, flow={"CHN": 10.0})
+    products = graph.table("products").assign(period="month")
+    monthly = graph.replace(products=products)
+    plan = optimize(
+        monthly,
+        "USA",
+        product=P,
+        levers=[resource(redirect=1.0, switching=0.0), sp.stockpile(365.0, holding=0.0)],
+        scenarios={"ban": (1.0, [ban("2027-01", 3)])},
+        objective=sp.cost() + sp.expected_loss(),
+        horizon=("2026Q1", "2027Q1"),
+        discount=0.0,
+    )
+    told = plan.releases.set_index("year")  # type: ignore[attr-defined]
+    assert plan.stocks.set_index("year")["added"]["2026Q4"] == pytest.approx(24.0)
+    assert told.loc["2027Q1", "released"] == pytest.approx(24.0)
+    assert told["lost"].sum() == pytest.approx(6.0)
+    # Fifteen months of ten; what was put by is gone at the end of the plan's own path only if it is drawn.
+    assert plan.objective_value == pytest.approx(150.0 + 6.0 * 5000.0)
