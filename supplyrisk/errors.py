@@ -98,7 +98,7 @@ class SchemaError(SupplyRiskError):
     def __init__(self, problems: Sequence[Problem], what: str = "the input") -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         n = len(self.problems)
-        lines = [f"{what} has {n} problem{'s' if n != 1 else ''}:"]
+        lines = [f"{printable(what)} has {n} problem{'s' if n != 1 else ''}:"]
         lines += [f"  - {p}" for p in self.problems[:_SHOWN]]
         if n > _SHOWN:
             lines.append(f"  ... and {n - _SHOWN} more; see the .problems of this error")

@@ -23,6 +23,7 @@ import pandas as pd
 from ..errors import Problem, SourceError
 from .cells import numbers, refuse_decimal_comma
 from .report import PathLike, Reading, Report, plain, refuse
+from .workbook import BROKEN, Book, open_book
 
 __all__ = [
     "MAX_CELL",
@@ -34,6 +35,7 @@ __all__ = [
     "find_columns",
     "numbers",
     "open_binary",
+    "open_book",
     "plain",
     "read_delimited",
     "read_sheet",
@@ -335,6 +337,7 @@ def read_sheet(
     header_row: int = 0,
     required: Iterable[str] = (),
     max_rows: int = 2_000_000,
+    book: Book | None = None,
 ) -> pd.DataFrame:
     """Read one sheet of an xlsx workbook as text cells; formulas are neither evaluated nor trusted.
 
@@ -343,7 +346,7 @@ def read_sheet(
     path : path-like
         Workbook.
     report : Report
-        Counts go here; formula cells are noted, and read as the value that was last stored, if any.
+        Counts go here; formula cells are read as the value that was last stored, and those without one are noted.
     sheet : str, optional
         Name; default the first sheet.
     header_row : int
@@ -352,6 +355,8 @@ def read_sheet(
         Header names that must be there.
     max_rows : int
         Refuse longer sheets.
+    book : Book, optional
+        The workbook, where it is open already.
 
     Returns
     -------
@@ -363,43 +368,34 @@ def read_sheet(
     SourceError
         Not a workbook, no such sheet, absent or duplicate headers, growth beyond all measure.
     """
-    import warnings
-
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
+    if book is None:
+        with open_book(path) as own:
+            return read_sheet(
+                path, report, sheet=sheet, header_row=header_row, required=required, max_rows=max_rows, book=own
+            )
     file = Path(path)
-    if not file.is_file():
-        raise refuse(file, "no such file", "Check the path.")
+    name = sheet or (book.names[0] if book.names else "")
+    if name not in book.names:
+        raise refuse(file, "no such sheet", f"There are {', '.join(book.names[:20]) or 'none'}.", name)
+    header: list[str] = []
+    rows: list[list[str]] = []
+    before = book.hollow
     try:
-        with zipfile.ZipFile(file) as archive:
-            for info in archive.infolist():
-                check_member(file, info)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about styles and extensions, which are not read
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError) as err:
-        raise refuse(file, "not a readable workbook", "Save it as .xlsx again.", str(err)[:200]) from err
-    try:
-        name = sheet or book.sheetnames[0]
-        if name not in book.sheetnames:
-            raise refuse(file, "no such sheet", f"There are {', '.join(book.sheetnames[:20])}.", name)
-        header: list[str] = []
-        rows: list[list[str]] = []
-        for k, row in enumerate(book[name].iter_rows(min_row=header_row + 1, values_only=True)):
-            cells = [_cell(v) for v in row]
-            if k == 0:
+        for number, values in book.rows(name):
+            if number <= header_row:
+                continue
+            cells = [_cell(v) for v in values]
+            if number == header_row + 1:
                 header = [" ".join(c.split()) for c in cells]
             elif any(cells):
                 if any(len(c) > MAX_CELL for c in cells):
-                    raise refuse(file, "a cell beyond all measure", f"{MAX_CELL:,} characters at most.", row=str(k))
+                    rule, remedy = "a cell beyond all measure", f"{MAX_CELL:,} characters at most."
+                    raise refuse(file, rule, remedy, row=str(number - header_row - 1))
                 rows.append((cells + [""] * len(header))[: len(header)])
-            if k > max_rows:
+            if number > max_rows:
                 raise refuse(file, "more rows than statistics have", f"{max_rows:,} at most.")
-    except (KeyError, ValueError, TypeError, SyntaxError, zipfile.BadZipFile, zlib.error) as err:
+    except BROKEN as err:
         raise refuse(file, "not a readable workbook", "Save it as .xlsx again.", str(err)[:200]) from err
-    finally:
-        book.close()
     if not any(header):
         raise refuse(file, "empty, or without a header", "Give a sheet with a header row.", name)
     _check_header(file, header, required)
@@ -407,6 +403,9 @@ def read_sheet(
     formulas = sum(c.startswith("=") for row in rows for c in row)
     if formulas:
         report.notes.append(f"{formulas} cells hold formulas as text; they were not evaluated")
+    if book.hollow > before:
+        hollow = book.hollow - before
+        report.notes.append(f"{hollow} formula cells of sheet {name!r} hold no stored value: they are read as empty")
     frame = pd.DataFrame(rows, columns=header, dtype="string")
     return frame.loc[:, [bool(h) for h in header]]
 

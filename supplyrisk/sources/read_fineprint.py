@@ -13,7 +13,7 @@ import pandas as pd
 from ..jurisdictions import check_country
 from ..registry import source
 from ..units import convertible, factor
-from .base import PathLike, Reading, Report, find_columns, numbers, plain, read_sheet, source_row
+from .base import PathLike, Reading, Report, find_columns, numbers, open_book, plain, read_sheet, source_row
 from .commodities import product_rows
 from .owners import control_type, parse_owners
 from .places import AGGREGATE, countries
@@ -103,8 +103,9 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None) -> Read
     """
     report = Report("fineprint", Path(path).name, "restricted", vintage="")
     own = {k: check_country(v, "homes") for k, v in (homes or {}).items()}
-    have = _sheets(path)
-    raw = {s: read_sheet(path, report, sheet=s) for s in _SHEETS if s in have or s in _SHEETS[:3]}
+    with open_book(path) as book:
+        wanted = [s for s in _SHEETS if s in book.names or s in _SHEETS[:3]]
+        raw = {s: read_sheet(path, report, sheet=s, book=book) for s in wanted}
     general = raw["general"]
     cols = find_columns(path, general.columns, {"fac": ["mine_fac"], "place": ["country"]}, ["fac", "place"])
     named = general.drop_duplicates(cols["fac"]).set_index(
@@ -141,21 +142,6 @@ _MORE: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("processing", "processing", {"text": "process_output_value", "unit": "process_output_unit", "year": "year",
      "commodity": "process_output"}),
 )  # fmt: skip
-
-
-def _sheets(path: PathLike) -> set[str]:
-    import zipfile
-
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, keep_links=False)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError):
-        return set()  # read_sheet() says what is wrong with it
-    names = set(book.sheetnames)
-    book.close()
-    return names
 
 
 def _column_frame(raw: pd.DataFrame, main: str, columns: Mapping[str, str], where: Mapping[str, str]) -> pd.DataFrame:

@@ -294,3 +294,28 @@ def test_numbers_are_total_and_never_infinite(texts):
     assert ((out["code"].isin(["", "zero"])) == known).all()
     assert (out["value"].abs() != float("inf")).all()
     assert (out["low"].fillna(0) <= out["high"].fillna(float("inf"))).all()
+
+
+def test_a_formula_without_a_stored_value_is_noted(tmp_path):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["a", "b"], [1, "=1+1"], ["=HYPERLINK(1)", 2]):
+        book.active.append(row)
+    book.save(tmp_path / "f.xlsx")
+    report = Report("x", "f.xlsx", "private")
+    frame = read_sheet(tmp_path / "f.xlsx", report)
+    assert frame.to_numpy().tolist() == [["1", ""], ["", "2"]]
+    assert any("2 formula cells" in n for n in report.notes)
+
+
+def test_text_from_files_is_shown_without_control_characters(tmp_path):
+    report = Report("x", "f.csv", "private")
+    report.unknown("country", pd.Series(["tin\x1b[2J\u202e"]), pd.Series([1.0]))
+    assert "\x1b" not in str(report)
+    assert "\x1b" not in report.frame()["detail"].iloc[1]
+    assert report.frame()["value_share"].iloc[1] == 1.0
+    with pytest.raises(SourceError) as err:
+        open_binary(tmp_path / "deep" / "gone\x1b.csv").__enter__()
+    assert "\x1b" not in str(err.value)
+    assert str(tmp_path) not in str(err.value)
