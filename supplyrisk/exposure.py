@@ -25,6 +25,7 @@ from .tracing import Mode, flow_bounds, input_weights, plan_of, trace, tracing_m
 __all__ = [
     "FreeFlow",
     "bottleneck",
+    "by_tier",
     "dominators",
     "exposure",
     "face_value",
@@ -133,6 +134,58 @@ def exposure(
     frame = pd.DataFrame(out)
     frame.attrs.update(focal=scope(focal), base=base, rule=rule, unlisted=unlisted)
     return frame
+
+
+def by_tier(
+    graph: SupplyGraph,
+    focal: str | Iterable[str] = "CHN",
+    base: Literal["location", "equity", "control"] = "location",
+    *,
+    tiers: int = 6,
+) -> pd.DataFrame:
+    r"""Linear exposure of every node by the tier in which the focal enters: direct, one step of making up, and so on.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    focal, base
+        As in :func:`exposure`.
+    tiers : int
+        Tiers told apart, at least 1.
+
+    Returns
+    -------
+    DataFrame
+        Nodes x ``tier_0 ... tier_<n-1>, beyond, total``, fractions; the tiers add to ``total``, the linear exposure.
+        Tier 0 is the node itself, of a pool what its suppliers are; pools between makers are no tier of their own.
+
+    Raises
+    ------
+    SchemaError
+        Fewer than one tier.
+    UnknownNameError
+        A base or country that does not exist.
+
+    Notes
+    -----
+    The terms of the series :math:`\sum_t ((1 - a) W)^t a`, each by a sparse solve over the pools. Definition of this
+    library.
+
+    Examples
+    --------
+    >>> list(by_tier(SupplyGraph.from_tables(), tiers=2).columns)
+    ['tier_0', 'tier_1', 'beyond', 'total']
+    """
+    from .grounds import tiers as split
+
+    if tiers < 1:
+        raise SchemaError([Problem("by_tier()", "-", "tiers", "below 1", str(tiers), "Give 6.")], "by_tier()")
+    own = control.focal_share(graph, focal, base)[0]
+    names = [*(f"tier_{t}" for t in range(tiers)), "beyond"]
+    ids = pd.Index(graph.index.nodes["node"].astype("object"), name="node")
+    out = pd.DataFrame(split(graph, own, tiers), index=ids, columns=names)
+    return out.assign(total=out.sum(axis=1))
 
 
 def origin(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from .errors import Problem, SchemaError, unknown_name
 from .kernels import closed_rows, solve_absorbing
+from .schema import INPUT_CLASSES
 
 __all__ = ["bottleneck", "face_value", "io_lookthrough", "mix_origin", "mix_touch"]
 
@@ -477,6 +478,7 @@ def bottleneck(
     *,
     essential: Sequence[bool] | None = None,
     group: Sequence[Any] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> pd.Series:
     r"""Exposure of an assembly of several inputs, three ways that belong together.
 
@@ -490,13 +492,16 @@ def bottleneck(
         Inputs without which nothing is made; default all.
     group : sequence, optional
         Inputs with the same group are alternatives: they count as the least exposed of them.
+    classes : sequence of {"essential", "important", "minor"}, optional
+        Instead of ``essential``: important inputs hold the assembly back by their weight, minor ones do not.
 
     Returns
     -------
     Series
         ``linear`` :math:`\sum w_k y_k`; ``bottleneck`` :math:`\max y_k` over essential inputs (the part of output
-        lost if the focal stops and nothing substitutes); ``independent`` :math:`1 - \prod (1 - y_k)`. Fractions in
-        [0, 1].
+        lost if the focal stops), and the weighted sum of important ones where that is more; ``independent``
+        :math:`1 - \prod (1 - y_k)`. With ``classes`` also ``partial``, in which alternatives do not help, and
+        ``strict``, in which every input stops the assembly. Fractions in [0, 1].
 
     Raises
     ------
@@ -527,6 +532,21 @@ def bottleneck(
     alone = g.isna() | (g == "")
     g = g.where(~alone, pd.Series([("", i) for i in range(len(g))], dtype="object"))
     least = pd.Series(y).groupby(pd.factorize(g)[0]).transform("min").to_numpy()
-    worst = float(least[need].max()) if need.any() else 0.0
-    out = {"linear": float(w @ y / w.sum()), "bottleneck": worst, "independent": float(1 - np.prod(1 - y))}
+    soft = np.zeros(len(y), dtype=bool)
+    if classes is not None:
+        if essential is not None or len(classes) != len(y) or not set(classes) <= set(INPUT_CLASSES):
+            raise _problem(
+                what, "classes", "not one class per input", list(classes), f"Use {', '.join(INPUT_CLASSES)}."
+            )
+        need, soft = (np.array([c == name for c in classes]) for name in ("essential", "important"))
+        # Of alternatives, those of a class stand in for each other.
+        pair = pd.factorize(pd.MultiIndex.from_arrays([pd.factorize(g)[0], list(classes)]))[0]
+        least = pd.Series(y).groupby(pair).transform("min").to_numpy()
+
+    def held(x: FloatArray) -> float:
+        return max(float(x[need].max(initial=0.0)), float((w * x)[soft].sum() / w.sum()))
+
+    out = {"linear": float(w @ y / w.sum()), "bottleneck": held(least), "independent": float(1 - np.prod(1 - y))}
+    if classes is not None:
+        out |= {"partial": held(y), "strict": float(y.max())}
     return pd.Series(out)

@@ -1,0 +1,80 @@
+"""Exposure by tier, N-1 with spare capacity and stocks, composites, and the rule of what binds an assembly."""
+
+import numpy as np
+import pytest
+
+import supplyrisk as sr
+from supplyrisk import exposure, metrics
+from supplyrisk.errors import SchemaError, UnknownNameError
+
+
+@pytest.fixture(scope="module")
+def atlas():
+    return sr.load_atlas()
+
+
+def test_tiers_add_up_to_the_linear_exposure(atlas):
+    t = exposure.by_tier(atlas, tiers=4)
+    whole = exposure.exposure(atlas, flows=False).set_index("node")["linear"]
+    np.testing.assert_allclose(t["total"], whole[t.index], atol=1e-12)
+    assert t.loc["gallium.refined@CHN", "tier_0"] == 1
+    with pytest.raises(SchemaError):
+        exposure.by_tier(atlas, tiers=0)
+
+
+def test_cover_in_three_steps(atlas):
+    c = metrics.cover_without(atlas)
+    s = metrics.score(atlas, by="product", metrics=["n_minus_1"]).droplevel([0, 1])["n_minus_1_gross"].dropna()
+    np.testing.assert_allclose(c["cover"].reindex(s.index), s, atol=1e-12)
+    for better in ("cover_spare", "cover_stocks"):
+        both = c["cover"].notna() & c[better].notna()
+        assert (c.loc[both, better] >= c.loc[both, "cover"]).all()
+    ga = c.loc["gallium.refined"]
+    assert ga["without"] == "CHN"
+    assert ga["cover_spare"] == pytest.approx((ga["left"] + ga["spare"]) / ga["demand"])
+    assert np.isnan(c.loc["copper.refined", "cover_spare"])  # nobody's capacity is on record: not known, not none
+    with pytest.raises(UnknownNameError):
+        metrics.cover_without(atlas, "CHM")
+
+
+@pytest.mark.parametrize("how", ["arithmetic", "geometric", "outranking"])
+def test_a_composite_orders_and_says_what_the_weights_do(atlas, how):
+    s = metrics.score(atlas, by="product")
+    c = metrics.composite(s, {"focal_share": 2, "hhi": 1, "bottleneck": 1}, how, samples=100, seed=3)
+    known = c["composite"].notna()
+    assert known.sum() > 50
+    assert c.loc[known, "composite"].between(0, 1).all()
+    assert not known.iloc[-1]
+    assert (c.loc[known, "rank_p05"] <= c.loc[known, "rank_p95"]).all()
+    assert c["top_k"].sum() == pytest.approx(10, abs=1.5)
+    row = c.loc[("CHN", "location", "gallium.refined")]
+    assert row["at_risk"] == pytest.approx(
+        row["quantity"] * s.loc[("CHN", "location", "gallium.refined"), "focal_share"]
+    )
+    again = metrics.composite(s, {"focal_share": 2, "hhi": 1, "bottleneck": 1}, how, samples=100, seed=3)
+    np.testing.assert_array_equal(c["top_k"], again["top_k"])
+    if how == "arithmetic":
+        want = (2 * s["focal_share"] + s["hhi"] + s["bottleneck"]) / 4
+        np.testing.assert_allclose(c["composite"].reindex(s.index), want, atol=1e-12)
+
+
+def test_a_composite_of_what_is_no_fraction_is_refused(atlas):
+    s = metrics.score(atlas, by="product")
+    with pytest.raises(SchemaError, match="no fraction"):
+        metrics.composite(s, {"effective_suppliers": 1})
+    with pytest.raises(SchemaError, match="not above 0"):
+        metrics.composite(s, {"hhi": 0})
+    with pytest.raises(UnknownNameError):
+        metrics.composite(s, {"hii": 1})
+
+
+def test_an_assembly_binds_by_class_and_alternatives():
+    y, w = [0.2, 0.75, 0.5], [0.6, 0.1, 0.3]
+    b = exposure.bottleneck(y, w, classes=["essential", "important", "minor"])
+    assert b[["bottleneck", "partial", "strict"]].tolist() == pytest.approx([0.2, 0.2, 0.75])
+    b = exposure.bottleneck(y, w, classes=["minor", "important", "important"])
+    assert b["bottleneck"] == pytest.approx(0.1 * 0.75 + 0.3 * 0.5)
+    b = exposure.bottleneck([0.9, 0.0], classes=["essential"] * 2, group=["s", "s"])
+    assert b[["linear", "bottleneck", "partial", "strict"]].tolist() == pytest.approx([0.45, 0, 0.9, 0.9])
+    with pytest.raises(SchemaError):
+        exposure.bottleneck(y, classes=["essential", "x", "minor"])
