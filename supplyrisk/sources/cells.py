@@ -9,12 +9,16 @@ import pandas as pd
 
 from .report import PathLike, refuse
 
-__all__ = ["numbers", "refuse_decimal_comma"]
+__all__ = ["marks", "numbers", "refuse_decimal_comma"]
 
 _NUMBER = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d+)?(\.\d+|\.)?([eE][-+]?\d{1,3})?")
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+,\d+|\d+,\d{1,2}|\d+,\d{4,})")
 _BOUND = re.compile(r"(<=?|>=?|\u2264|\u2265)\s*(\d[\d,]*(?:\.\d+)?)")
 _RANGE = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*(?:-|\u2013|\u2014|to)\s*(\d[\d,]*(?:\.\d+)?)")
+# A figure with the publisher's mark: e estimated, r revised, p preliminary, or a footnote's number in brackets.
+_MARKED = re.compile(r"(?:[erp]\s*/?\s*)?([-+]?[\d.,]*\d)\s*(?:[erp]/?)?(?:\s*\(\d{1,2}\)|\s+\d/)?", re.IGNORECASE)
+_ESTIMATE = re.compile(r"(?:e\s*/?\s*[\d.,]*\d|[\d.,]*\d\s*e/?)(?:\s*\(\d{1,2}\)|\s+\d/)?", re.IGNORECASE)
+_REVISED = re.compile(r"(?:r\s*/?\s*[\d.,]*\d|[\d.,]*\d\s*r/?)(?:\s*\(\d{1,2}\)|\s+\d/)?", re.IGNORECASE)
 _CODES = {
     "": "empty", "w": "withheld", "na": "not_available", "n/a": "not_available", "n.a.": "not_available",
     "..": "not_available", "...": "not_available", "nan": "not_available", "null": "not_available", "xx": "not_applicable",
@@ -41,12 +45,15 @@ def numbers(cells: pd.Series, decimal: str = ".", percent: bool = False) -> pd.D
         ``value, low, high, code``, indexed as the cells. ``code`` is empty for a number; else ``zero`` (a dash),
         ``withheld`` (W), ``not_available`` (NA), ``not_applicable`` (XX), ``net_exporter`` (E), ``bound`` (``>50``,
         ``<0.1``), ``range`` (``330 - 390``), ``less_than_half_unit`` (s), ``empty``, ``decimal_comma`` or ``text``.
-        Bounds and ranges have no value: they have ``low`` and ``high``.
+        Bounds and ranges have no value: they have ``low`` and ``high``. A publisher's mark beside a figure is no part of
+        it: see :func:`marks`.
 
     Examples
     --------
     >>> numbers(pd.Series(["1,234.5", "W", "--", ">50", "1.234,5"]), percent=True)["code"].tolist()
     ['', 'withheld', 'zero', 'bound', 'decimal_comma']
+    >>> numbers(pd.Series(["500e", "e/ 500", "500 (7)", "r500"]))["value"].tolist()
+    [500.0, 500.0, 500.0, 500.0]
     >>> numbers(pd.Series(["1,234.5", "--", ">50"]), percent=True)[["value", "low", "high"]].sum().tolist()
     [1234.5, 50.0, 100.0]
     """
@@ -54,6 +61,30 @@ def numbers(cells: pd.Series, decimal: str = ".", percent: bool = False) -> pd.D
     blank = (np.nan, np.nan, np.nan, "empty")
     rows = [blank if v is pd.NA or v is None or v != v else found[v] for v in cells.astype("object")]
     return pd.DataFrame(rows, columns=["value", "low", "high", "code"], index=cells.index)
+
+
+def marks(cells: pd.Series) -> pd.Series:
+    """Mark that a publisher sets beside a figure: ``estimated`` (``500e``, ``e/ 500``), ``revised`` (``r500``), or none.
+
+    Parameters
+    ----------
+    cells : Series
+        Text cells.
+
+    Returns
+    -------
+    Series of str
+        Empty where there is no mark; a footnote's number is none.
+
+    Examples
+    --------
+    >>> marks(pd.Series(["500e", "e/ 500", "r500", "500 (7)", "500"])).tolist()
+    ['estimated', 'estimated', 'revised', '', '']
+    """
+    text = cells.astype("string").str.replace("\xa0", " ", regex=False).str.strip()
+    out = pd.Series("", index=cells.index, dtype="object")
+    out = out.mask(text.str.fullmatch(_REVISED).fillna(False).astype(bool), "revised")
+    return out.mask(text.str.fullmatch(_ESTIMATE).fillna(False).astype(bool), "estimated")
 
 
 def _number(cell: object, decimal: str, percent: bool) -> tuple[float, float, float, str]:
@@ -74,6 +105,10 @@ def _number(cell: object, decimal: str, percent: bool) -> tuple[float, float, fl
     elif _DECIMAL_COMMA.fullmatch(text):
         return nan, nan, nan, "decimal_comma"
     if any(c.isdigit() for c in text):
+        mark = _MARKED.fullmatch(text)
+        if mark and _NUMBER.fullmatch(mark[1]) and not _NUMBER.fullmatch(text):
+            inner = _number(mark[1], decimal, percent)
+            return (*inner[:3], "") if inner[3] == "" else (nan, nan, nan, "text")
         if _NUMBER.fullmatch(text):
             value = float(text.replace(",", ""))
             return (value, nan, nan, "") if np.isfinite(value) else (nan, nan, nan, "text")

@@ -13,6 +13,7 @@ import pandas as pd
 from ..errors import Problem, SourceError
 from ..registry import source
 from .base import PathLike, Reading, Report, files_in, find_columns, numbers, plain, refuse_decimal_comma, source_row
+from .cells import marks
 from .commodities import (
     in_product_units,
     map_products,
@@ -129,6 +130,16 @@ def usgs_mcs(
     share = (tidy["unit"] == "percent") & (parsed["code"] == "bound") & parsed["high"].isna()
     parsed["high"] = parsed["high"].mask(share, 100.0)
     data = pd.concat([tidy, parsed], axis=1)
+    mark = marks(tidy["text"])
+    data["estimated"] |= mark == "estimated"
+    data["note"] = data["note"].mask(
+        mark == "revised", (data["note"].fillna("") + "; revised by the publisher").str.strip("; ")
+    )
+    negative = (data["value"] < 0) & data["what"].isin(["output", "capacity", "use"])
+    if negative.any():  # nothing is made in the negative: a slip, or an adjustment that the table does not explain
+        data["note"] = data["note"].mask(negative, "negative in the file: " + tidy["text"].astype("string"))
+        data["value"], data["code"] = data["value"].mask(negative), data["code"].mask(negative, "text")
+        report.notes.append(f"{int(negative.sum())} negative figures are emptied and flagged in their notes")
     data["code"] = data["code"].mask(data["code"] == "empty", _code_of_note(data["note"], data["year"]))
     data["code"] = withheld_blanks(data, vintage)
     half = data["code"] == "less_than_half_unit"

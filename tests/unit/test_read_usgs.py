@@ -228,3 +228,26 @@ def test_the_releases_of_2025_and_2026_agree_in_magnitude(published):
     total = [r.inputs["production"].query("country == 'WLD'").set_index(keys)["quantity"] for r in (a, b)]
     ratio = (total[0] / total[1]).dropna()
     assert ratio.between(0.01, 100).all(), ratio[~ratio.between(0.01, 100)]
+
+
+def test_marks_beside_figures_and_figures_that_cannot_be(tmp_path):
+    head = "MCS chapter,Section,Commodity,Country,Statistics,Statistics_detail,Unit,Year,Value,Notes\n"
+    cells = {
+        "China": "500e",
+        "Japan": "e/ 500",
+        "Canada": "500 (7)",
+        "Korea,\u00a0Republic of": "r500",
+        "Russia": "-500",
+    }
+    rows = [f'GALLIUM,World Production,Gallium,"{c}",Production,Primary production,kilograms,2024,{v},\n'
+            for c, v in cells.items()]  # fmt: skip
+    path = tmp_path / "MCS2026.csv"
+    path.write_text(head + "".join(rows), encoding="utf-8")
+    r = sr.sources.usgs_mcs(path)
+    made = r.inputs["production"].set_index("country")
+    assert made.loc[["CHN", "JPN", "CAN", "KOR"], "quantity"].tolist() == [500.0] * 4
+    assert made.loc[["CHN", "JPN", "CAN"], "grade"].tolist() == ["B", "B", "A"]
+    assert pd.isna(made["quantity"].get("RUS"))
+    assert "negative" in r.data.set_index("country").loc["RUS", "note"]
+    assert any("negative" in n for n in r.report.notes)
+    assert "revised" in r.data.set_index("country").loc["KOR", "note"]
