@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .compiled import arranged, ready, segmented
 from .errors import Problem, SchemaError
 
 __all__ = ["arrange", "latest_links", "link_order", "look_up", "maxima", "segments"]
@@ -83,6 +84,10 @@ def arrange(src: IntArray, dst: IntArray, product: IntArray, n: int) -> tuple[Co
     from scipy import sparse
 
     m = len(src)
+    if ready(m):
+        found = arranged(src, dst, product, n)
+        if found is not None:
+            return found
     made = np.zeros(n, dtype=np.int32)
     made[src] = product
     if not all(
@@ -143,6 +148,8 @@ def segments(dst: Codes, product: Codes, quantity: FloatArray) -> tuple[IntArray
     if not m:
         none = np.zeros(0, dtype=np.int64)
         return none, none, np.zeros(0)
+    if ready(m):
+        return segmented(dst, product, quantity)
     change = np.empty(m, dtype=bool)
     change[0] = True
     np.not_equal(dst[1:], dst[:-1], out=change[1:])

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..compiled import ready, sorted_peaks, sorted_sums
 from ..errors import unknown_name
 from ..registry import Entry, registries
 from .arrays import read
@@ -306,6 +307,10 @@ class Mix:
     @cached_property
     def _peaks(self) -> list[FloatArray]:
         """Largest, second and third quantity of each market, 0 where there is none."""
+        if ready(len(self.quantity)):
+            *best, size = sorted_peaks(self.market, self.known, self.n)
+            self.__dict__["size"] = size
+            return best
         out = [np.zeros(self.n) for _ in range(_PLACES)]
         for t, found in zip(out, peaks(self.known, self.start, _PLACES), strict=True):
             t[self.full] = found
@@ -332,10 +337,18 @@ class Mix:
                 out = out + rest
         return out
 
+    @property
+    def _fused(self) -> bool:
+        """Whether the rows are long, sorted and have their markets: then sums are taken in compiled code."""
+        return self.ordered and "market" in self.__dict__ and ready(len(self.quantity))
+
     @cached_property
     def named(self) -> FloatArray:
         """Supply of each market that has a named supplier."""
         known = self.known
+        if self._fused and "squares" not in self.__dict__:
+            out, self.__dict__["squares"] = sorted_sums(self.market, known, self.n)
+            return out
         return self.sums(lambda rows: known[rows])[0]
 
     @cached_property
@@ -345,6 +358,9 @@ class Mix:
         if "named" in self.__dict__:
             return self.sums(lambda rows: known[rows] ** 2)[0]
         # Whoever asks for the squares divides them by the total: both in one pass.
+        if self._fused:
+            self.__dict__["named"], squares = sorted_sums(self.market, known, self.n)
+            return squares
         self.__dict__["named"], squares = self.sums(lambda rows: known[rows], lambda rows: known[rows] ** 2)
         return squares
 

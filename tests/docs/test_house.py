@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "supplyrisk"
 LAYERS = {
     "columns": 0,
+    "compiled": 0,
     "errors": 0,
     "units": 0,
     "schema": 0,
@@ -38,6 +39,7 @@ LAYERS = {
     "flows": 2,
     "formats": 2,
     "grounds": 2,
+    "hands": 2,
     "holdings": 2,
     "ledger": 2,
     "lookthrough": 2,

@@ -1,0 +1,615 @@
+"""Fused loops in compiled code, for very many rows where numba is installed (``pip install supplyrisk[fast]``).
+
+Everything here has a numpy route beside it, which gives the same to rounding and is taken for fewer rows, without
+numba, and within :func:`numpy_only`. A loop is compiled when it is first needed, for one set of types, and kept on
+disk where that can be written; it holds no state and lets go of the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "LARGE",
+    "arranged",
+    "census",
+    "depth_first",
+    "numpy_only",
+    "ready",
+    "route",
+    "segmented",
+    "sorted_peaks",
+    "sorted_sums",
+    "sweeper",
+]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.signedinteger[Any]]
+# Rows from which on compiled code is taken: below, numpy is done in a few milliseconds.
+LARGE = 1 << 17
+# Products up to which suppliers are counted by product.
+_KINDS = 1 << 20
+_LOCK = threading.RLock()
+_PLAIN: ContextVar[bool] = ContextVar("supplyrisk_numpy_only", default=False)
+
+
+@functools.cache
+def _numba() -> Any:
+    """The compiler, or None where it is not installed or does not fit the installed numpy."""
+    try:
+        return importlib.import_module("numba")
+    except ImportError:
+        return None
+
+
+def ready(rows: int) -> bool:
+    """Whether so many rows go through compiled code.
+
+    Parameters
+    ----------
+    rows : int
+        Number of rows.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> ready(10)
+    False
+    """
+    return rows >= LARGE and not _PLAIN.get() and _numba() is not None
+
+
+def route(rows: int) -> str:
+    """Name of the route that so many rows take: ``"compiled"`` or ``"numpy"``.
+
+    Parameters
+    ----------
+    rows : int
+        Number of rows.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> route(10)
+    'numpy'
+    """
+    return "compiled" if ready(rows) else "numpy"
+
+
+@contextmanager
+def numpy_only() -> Iterator[None]:
+    """Take the numpy route, whatever is installed, in this thread.
+
+    Examples
+    --------
+    >>> with numpy_only():
+    ...     ready(10**9)
+    False
+    """
+    before = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(before)
+
+
+def _kernel(types: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile a function when it is first called, for these types of arguments.
+
+    ``i l f b`` are read-only arrays of int32, int64, float64 and bool, ``I L F B`` writable ones, ``M W`` a matrix to
+    read and to write, ``n x`` an integer and a float; ``c`` is as many codes as the first argument has: int32 or int64.
+    """
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        held: dict[str, Any] = {}
+
+        @functools.wraps(function)
+        def call(*args: Any) -> Any:
+            wanted = types.replace("c", "i" if args[0].dtype == np.int32 else "l")
+            found = held.get(wanted)
+            if found is None:
+                with _LOCK:
+                    found = held.get(wanted)
+                    if found is None:
+                        found = held[wanted] = _compile(function, wanted)
+            return found(*args)
+
+        return call
+
+    return wrap
+
+
+def _compile(function: Callable[..., Any], types: str) -> Any:
+    nb = _numba()
+    plain = {"i": nb.int32, "l": nb.int64, "f": nb.float64, "b": nb.boolean}
+
+    def typed(letter: str) -> Any:
+        if letter in "nx":
+            return nb.int64 if letter == "n" else nb.float64
+        if letter in "MW":
+            return nb.types.Array(nb.float64, 2, "C", readonly=letter == "M")
+        return nb.types.Array(plain[letter.lower()], 1, "C", readonly=letter.islower())
+
+    signature = tuple(typed(t) for t in types)
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return nb.njit(signature, cache=True, **options)(function)
+    except (RuntimeError, OSError):  # nowhere to keep it, or no room: compiled anew in each process
+        return nb.njit(signature, **options)(function)
+
+
+def _flat(x: Any, kind: Any) -> npt.NDArray[Any]:
+    return np.ascontiguousarray(x, dtype=kind)
+
+
+# ---------------------------------------------------------------------- rows sorted by market
+
+
+@_kernel("lfFF")
+def _sums(market: Any, x: Any, named: Any, squares: Any) -> None:
+    # Four runs of rows side by side: an addition need not wait for the one before. Each begins with a market.
+    m = len(market)
+    a1, a2, a3 = m // 4, m // 2, m // 4 * 3
+    while a1 < m and market[a1] == market[a1 - 1]:
+        a1 += 1
+    a2 = max(a1, a2)
+    while a2 < m and market[a2] == market[a2 - 1]:
+        a2 += 1
+    a3 = max(a2, a3)
+    while a3 < m and market[a3] == market[a3 - 1]:
+        a3 += 1
+    s0 = s1 = s2 = s3 = q0 = q1 = q2 = q3 = 0.0
+    p0 = p1 = p2 = p3 = -1
+    short = min(min(a1, a2 - a1), min(a3 - a2, m - a3))
+    for i in range(short):
+        c0, c1, c2, c3 = market[i], market[a1 + i], market[a2 + i], market[a3 + i]
+        v0, v1, v2, v3 = x[i], x[a1 + i], x[a2 + i], x[a3 + i]
+        s0 = (s0 if c0 == p0 else 0.0) + v0
+        q0 = (q0 if c0 == p0 else 0.0) + v0 * v0
+        s1 = (s1 if c1 == p1 else 0.0) + v1
+        q1 = (q1 if c1 == p1 else 0.0) + v1 * v1
+        s2 = (s2 if c2 == p2 else 0.0) + v2
+        q2 = (q2 if c2 == p2 else 0.0) + v2 * v2
+        s3 = (s3 if c3 == p3 else 0.0) + v3
+        q3 = (q3 if c3 == p3 else 0.0) + v3 * v3
+        named[c0], squares[c0] = s0, q0
+        named[c1], squares[c1] = s1, q1
+        named[c2], squares[c2] = s2, q2
+        named[c3], squares[c3] = s3, q3
+        p0, p1, p2, p3 = c0, c1, c2, c3
+    for part in range(4):
+        if part == 0:
+            a, b = short, a1
+        elif part == 1:
+            a, b = a1 + short, a2
+        elif part == 2:
+            a, b = a2 + short, a3
+        else:
+            a, b = a3 + short, m
+        for i in range(a, b):
+            v = x[i]
+            named[market[i]] += v
+            squares[market[i]] += v * v
+
+
+def sorted_sums(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+    """Sum and sum of squares of each market, rows sorted by market, in one pass.
+
+    Parameters
+    ----------
+    market : ndarray of int
+        Market of each row, sorted, ``0 .. n-1``.
+    x : ndarray
+        Values.
+    n : int
+        Number of markets.
+
+    Returns
+    -------
+    tuple of ndarray
+    """
+    named, squares = np.zeros(n), np.zeros(n)
+    _sums(_flat(market, np.int64), _flat(x, np.float64), named, squares)
+    return named, squares
+
+
+@_kernel("lfFFFF")
+def _peaks(market: Any, x: Any, first: Any, second: Any, third: Any, size: Any) -> None:
+    a = b = c = count = 0.0
+    last = -1
+    for i in range(len(market)):
+        code, v = market[i], x[i]
+        if code != last:
+            a = b = c = count = 0.0
+        # Keep the larger, hand the smaller on to the next place.
+        w = min(a, v)
+        a = max(a, v)
+        u = min(b, w)
+        b = max(b, w)
+        c = max(c, u)
+        count += 1.0
+        first[code], second[code], third[code], size[code] = a, b, c, count
+        last = code
+
+
+def sorted_peaks(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Largest, second and third value of each market (0 where there is none) and its rows; rows sorted by market.
+
+    Parameters
+    ----------
+    market, x, n
+        As in :func:`sorted_sums`; values of 0 or more.
+
+    Returns
+    -------
+    tuple of ndarray
+    """
+    out = (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
+    _peaks(_flat(market, np.int64), _flat(x, np.float64), *out)
+    return out
+
+
+# ---------------------------------------------------------------------- rows by integer keys
+
+
+@_kernel("ccnnnfWnn")
+def _census(first: Any, second: Any, by: Any, also: Any, low: Any, x: Any, sums: Any, block: Any, limit: Any) -> int:
+    m = len(first)
+    ordered, last, spread = True, np.int64(-1), np.int64(0)
+    for a in range(0, m, block):
+        least, most = np.int64(1) << 62, np.int64(-1)
+        for i in range(a, min(a + block, m)):
+            code = np.int64(first[i]) * by + np.int64(second[i]) * also - low
+            v = x[i]
+            sums[code, 0] += v
+            sums[code, 1] += v * v
+            ordered &= code >= last
+            last = code
+            least = min(least, code)
+            most = max(most, code)
+        spread += most - least + 1
+        if spread > limit:
+            return -1
+    return 1 if ordered else 0
+
+
+def census(
+    keys: tuple[npt.NDArray[Any], ...],
+    low: tuple[int, ...],
+    span: tuple[int, ...],
+    x: FloatArray,
+    block: int,
+    limit: int,
+) -> tuple[FloatArray, FloatArray, bool] | None:
+    """Sum and sum of squares of every combination of one or two integer keys, in one pass.
+
+    Parameters
+    ----------
+    keys : tuple of ndarray of int
+        Key columns.
+    low, span : tuple of int
+        Least value and range of each.
+    x : ndarray
+        Values.
+    block, limit : int
+        Rows of a block, and the sum of the ranges of the blocks' codes from which on this is given up.
+
+    Returns
+    -------
+    tuple of (ndarray, ndarray, bool), or None
+        Sums, sums of squares, and whether rows are sorted by code. None where there are other keys than one or two of
+        32 or of 64 bits, or rows that follow one another lie too far apart.
+    """
+    kinds = {k.dtype for k in keys}
+    if len(keys) > 2 or len(kinds) > 1 or not kinds <= {np.dtype(np.int32), np.dtype(np.int64)}:
+        return None
+    flat = [np.ascontiguousarray(k) for k in keys]
+    size = int(np.prod(span))
+    sums = np.zeros((size, 2))
+    if len(keys) == 1:
+        by, also, base = 1, 0, low[0]
+    else:
+        by, also, base = span[1], 1, low[0] * span[1] + low[1]
+    done = _census(flat[0], flat[-1], by, also, base, _flat(x, np.float64), sums, block, limit)
+    return None if done < 0 else (sums[:, 0], sums[:, 1], bool(done))
+
+
+# ---------------------------------------------------------------------- links in order
+
+
+@_kernel("lllnnLIIII")
+def _arranged(
+    src: Any, dst: Any, product: Any, n: Any, kinds: Any, pair: Any, order: Any, s_out: Any, d_out: Any, k_out: Any
+) -> bool:
+    m = len(src)
+    made = np.full(n, -1, dtype=np.int32)
+    at, to = np.zeros(n, dtype=np.int32), np.zeros(n + 1, dtype=np.int32)
+    mixed = False
+    for i in range(m):
+        s = src[i]
+        mixed |= (made[s] != product[i]) & (made[s] >= 0)
+        made[s] = product[i]
+        at[s] += 1
+        to[dst[i] + 1] += 1
+    if mixed:
+        return False
+    # Suppliers by (product, supplier), by counting; then where the links of each begin.
+    room = np.zeros(kinds + 2, dtype=np.int32)
+    for s in range(n):
+        room[made[s] + 2] += 1
+    for k in range(kinds + 1):
+        room[k + 1] += room[k]
+    ranked = np.empty(n, dtype=np.int32)
+    for s in range(n):
+        k = made[s] + 1
+        ranked[room[k]] = s
+        room[k] += 1
+    total = 0
+    for r in range(n):
+        s = ranked[r]
+        count = at[s]
+        at[s] = total
+        total += count
+    for i in range(m):  # links by rank of their supplier
+        s = src[i]
+        pair[at[s]] = (dst[i] << 32) | i
+        at[s] += 1
+    for d in range(n):
+        to[d + 1] += to[d]
+    begin = 0
+    both = np.empty(m, dtype=np.int64)
+    for r in range(n):  # and then by buyer
+        s = ranked[r]
+        end = at[s]
+        for p in range(begin, end):
+            d = pair[p] >> 32
+            both[to[d]] = ((pair[p] & 0xFFFFFFFF) << 32) | s
+            to[d] += 1
+        begin = max(begin, end)
+    begin = 0
+    for d in range(n):
+        for q in range(begin, to[d]):
+            d_out[q] = d
+        begin = to[d]
+    for q in range(m):
+        s = both[q] & 0xFFFFFFFF
+        order[q] = both[q] >> 32
+        s_out[q] = s
+        k_out[q] = made[s]
+    return True
+
+
+def arranged(src: IntArray, dst: IntArray, product: IntArray, n: int) -> tuple[Codes, Codes, Codes, Codes] | None:
+    """Links by (buyer, product, supplier), by counting, where each supplier has one product; else None.
+
+    Parameters
+    ----------
+    src, dst, product : ndarray of int
+        Node code of supplier and buyer, product code of each link.
+    n : int
+        Number of nodes.
+
+    Returns
+    -------
+    tuple of ndarray, or None
+        As :func:`supplyrisk.ordering.arrange`.
+    """
+    m = len(src)
+    least, most = int(product.min()), int(product.max())
+    if least < 0 or most >= _KINDS or max(m, n) >= 1 << 31:
+        return None
+    out = tuple(np.empty(m, dtype=np.int32) for _ in range(4))
+    pair = np.empty(m, dtype=np.int64)
+    flat = (_flat(x, np.int64) for x in (src, dst, product))
+    return (out[0], out[1], out[2], out[3]) if _arranged(*flat, n, most + 1, pair, *out) else None
+
+
+@_kernel("ccfLLF")
+def _segmented(dst: Any, product: Any, quantity: Any, start: Any, segment: Any, share: Any) -> int:
+    m = len(dst)
+    a = k = 0
+    while a < m:
+        d, p = dst[a], product[a]
+        b, total = a, 0.0
+        while b < m and dst[b] == d and product[b] == p:
+            v = quantity[b]
+            total += v if v == v else 0.0
+            b += 1
+        start[k] = a
+        for i in range(a, b):
+            v = quantity[i]
+            segment[i] = k
+            share[i] = (v if v == v else 0.0) / total if total > 0 else np.nan
+        if b == a + 1 and quantity[a] != quantity[a]:
+            share[a] = 1.0  # the only supplier, however much it is
+        a = b
+        k += 1
+    return k
+
+
+def segmented(dst: Codes, product: Codes, quantity: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """First link of each (buyer, product), segment of each link, and share in it; links in order.
+
+    Parameters
+    ----------
+    dst, product : ndarray of int
+        Buyer and product of each link, both of 32 or of 64 bits.
+    quantity : ndarray
+        Flows; NaN where missing.
+
+    Returns
+    -------
+    tuple of ndarray
+        As :func:`supplyrisk.ordering.segments`.
+    """
+    m = len(dst)
+    kind = np.int32 if dst.dtype == product.dtype == np.int32 else np.int64
+    start, segment, share = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m)
+    k = _segmented(_flat(dst, kind), _flat(product, kind), _flat(quantity, np.float64), start, segment, share)
+    return start[:k].copy(), segment, share
+
+
+# ---------------------------------------------------------------------- exposure through all tiers
+
+
+@_kernel("liL")
+def _depth(first: Any, src: Any, order: Any) -> None:
+    n = len(first) - 1
+    seen = np.zeros(n, dtype=np.bool_)
+    at, stack = first[:-1].copy(), np.empty(n, dtype=np.int64)
+    done = 0
+    for root in range(n):
+        if seen[root]:
+            continue
+        seen[root] = True
+        stack[0], top = root, 0
+        while top >= 0:
+            v = stack[top]
+            if at[v] < first[v + 1]:
+                u = src[at[v]]
+                at[v] += 1
+                if not seen[u]:
+                    seen[u] = True
+                    top += 1
+                    stack[top] = u
+            else:
+                order[done] = v
+                done += 1
+                top -= 1
+
+
+def depth_first(first: IntArray, src: Codes) -> IntArray:
+    """Nodes, each after its suppliers except where a loop forbids it.
+
+    Parameters
+    ----------
+    first : ndarray of int, shape (n + 1,)
+        First link of each buyer.
+    src : ndarray of int
+        Supplier of each link, by buyer.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+    """
+    order = np.empty(len(first) - 1, dtype=np.int64)
+    _depth(_flat(first, np.int64), _flat(src, np.int32), order)
+    return order
+
+
+@_kernel("lllifbbfMllllllfxWW")
+def _sweep(
+    order: Any, seg_of: Any, first: Any, src: Any, share: Any, blind: Any, pool: Any, floor: Any, mine: Any,
+    hard: Any, hard_group: Any, hard_of: Any, soft: Any, soft_group: Any, soft_of: Any, weight: Any,
+    unknown: float, x: Any, room: Any,
+) -> float:  # fmt: skip
+    width, gap = x.shape[1], 0.0
+    for v in order:
+        a, b = seg_of[v], seg_of[v + 1]
+        for s in range(a, b):
+            at = 1 + s - a
+            for j in range(width):
+                room[at, j] = unknown if blind[s] else 0.0
+            if not blind[s]:
+                for i in range(first[s], first[s + 1]):
+                    u, part = src[i], share[i]
+                    for j in range(width):
+                        room[at, j] += part * x[u, j]
+        for j in range(width):
+            room[0, j] = floor[v]
+        if pool[v]:
+            if b > a:
+                for j in range(width):
+                    room[0, j] = room[b - a, j]
+        else:
+            for g in range(hard_of[v], hard_of[v + 1]):
+                for j in range(width):
+                    least = room[1 + hard[hard_group[g]] - a, j]
+                    for t in range(hard_group[g] + 1, hard_group[g + 1]):
+                        least = min(least, room[1 + hard[t] - a, j])
+                    room[0, j] = max(room[0, j], least)
+            if soft_of[v] < soft_of[v + 1]:
+                for j in range(width):
+                    part = 0.0
+                    for g in range(soft_of[v], soft_of[v + 1]):
+                        least = room[1 + soft[soft_group[g]] - a, j]
+                        for t in range(soft_group[g] + 1, soft_group[g + 1]):
+                            least = min(least, room[1 + soft[t] - a, j])
+                        part += weight[g] * least
+                    room[0, j] = max(room[0, j], part)
+        for j in range(width):
+            new = mine[v, j] + (1.0 - mine[v, j]) * room[0, j]
+            gap = max(gap, abs(new - x[v, j]))
+            x[v, j] = new
+    return gap
+
+
+def sweeper(
+    first: IntArray,
+    src: Codes,
+    share: FloatArray,
+    seg_of: IntArray,
+    blind: npt.NDArray[np.bool_],
+    pool: npt.NDArray[np.bool_],
+    floor: FloatArray,
+    mine: FloatArray,
+    hard: tuple[IntArray, IntArray, IntArray],
+    soft: tuple[IntArray, IntArray, IntArray],
+    weight: FloatArray,
+    unknown: float,
+) -> Callable[[FloatArray], float]:
+    """A sweep over all nodes that uses what it has just found (Gauss-Seidel), suppliers first.
+
+    Parameters
+    ----------
+    first, src, share : ndarray
+        First link of each segment (and the end), supplier and share of each link.
+    seg_of : ndarray of int, shape (n + 1,)
+        First segment of each buyer.
+    blind : ndarray of bool
+        Segments that count as ``unknown``.
+    pool : ndarray of bool, shape (n,)
+        Nodes that take what flows in.
+    floor : ndarray, shape (n,)
+        Least exposure of the inputs of each node.
+    mine : ndarray, shape (n, k)
+        Own part of the focal sets.
+    hard, soft : tuple of ndarray
+        Binding segments; first of each group of alternatives (and the end); first group of each node (and the end).
+    weight : ndarray
+        Weight of each group of ``soft``.
+    unknown : float
+        Exposure of blind segments.
+
+    Returns
+    -------
+    callable
+        Takes ``(n, k)``, overwrites it, and returns the largest change.
+    """
+    order = depth_first(first[seg_of], src)
+    room = np.empty((1 + int(np.diff(seg_of).max(initial=0)), mine.shape[1]))
+    longs = [_flat(x, np.int64) for x in (order, seg_of, first)]
+    kinds = [_flat(x, np.int64) for x in (*hard, *soft)]
+    fixed = (*longs, _flat(src, np.int32), _flat(share, np.float64), _flat(blind, np.bool_), _flat(pool, np.bool_))
+    fixed += (_flat(floor, np.float64), _flat(mine, np.float64), *kinds, _flat(weight, np.float64))
+
+    def sweep(x: FloatArray) -> float:
+        return float(_sweep(*fixed, unknown, x, room))
+
+    return sweep
