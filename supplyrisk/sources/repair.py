@@ -31,7 +31,8 @@ class Repaired:
         ``year, hs6, origin, destination, value, quantity`` and beside them ``value_original, quantity_original``,
         ``flag`` (what was wrong) and ``method`` (what was done); empty where nothing was.
     report : dict
-        Rows touched by each step and, as ``tonnage_imputed``, the share of tonnage that no statistic states.
+        Rows touched by each step and, as ``tonnage_imputed``, the share of tonnage that no statistic states: filled
+        weights, and means of two sides that differ.
     """
 
     trade: pd.DataFrame
@@ -151,7 +152,8 @@ def reconcile(
     DataFrame
         ``year, hs6, origin, destination, value`` (FOB), ``quantity``, what each side said (``value_import,
         value_export, quantity_import, quantity_export``), ``method`` (``mirror average``, ``importer's figure, margin
-        taken off``, ``exporter's figure``) and ``flag`` where the sides differ more than threefold. ``attrs`` hold
+        taken off``, ``exporter's figure``) and ``flag`` where the sides differ more than threefold in value or weight;
+        there ``low`` and ``high`` (quantity) and ``value_low`` and ``value_high`` span what the two say. ``attrs`` hold
         nothing: the margin is in ``margin``.
 
     References
@@ -198,12 +200,24 @@ def reconcile(
     out["method"] = np.select(
         [has_m & has_x, has_m], ["mirror average", "importer's figure, margin taken off"], "exporter's figure"
     )
-    out["flag"] = np.where(gap.abs() > np.log(3.0), "the two sides differ more than threefold", "")
+    far = (gap.abs() > np.log(3.0)) | ((qm / qx).gt(3.0) | (qx / qm).gt(3.0))
+    out["flag"] = np.where(far, "the two sides differ more than threefold", "")
+    values = pd.DataFrame({"m": fob.where(has_m), "x": out["value_export"].where(has_x)})
+    out["value_low"], out["value_high"] = values.min(axis=1).where(far), values.max(axis=1).where(far)
+    weights = pd.DataFrame({"m": qm, "x": qx})
+    one = weights.notna().sum(axis=1) == 1  # a single weight is as far off as the values are apart
+    per_value = out["quantity"] / out["value"]
+    out["low"] = weights.min(axis=1).mask(one, per_value * out["value_low"]).where(far)
+    out["high"] = weights.max(axis=1).mask(one, per_value * out["value_high"]).where(far)
     return out[
         [
             *keys,
             "value",
+            "value_low",
+            "value_high",
             "quantity",
+            "low",
+            "high",
             *[str(c) for c in out.columns if str(c).endswith(("_import", "_export"))],
             "margin",
             "method",
@@ -473,6 +487,12 @@ def repair(
         out = fill_weights(out)
         imputed = out["method"].str.contains("weight from")
         report["weights_imputed"] = float(imputed.sum())
+    if {"quantity_import", "quantity_export"} <= set(out.columns):  # a mean of two statements is neither of them
+        stated = out["quantity_import"].eq(out["quantity"]) | out["quantity_export"].eq(out["quantity"])
+        averaged = (out["quantity_import"] > 0) & (out["quantity_export"] > 0) & ~stated & ~imputed
+        averaged &= out["quantity_import"] != out["quantity_export"]
+        report["weights_averaged"] = float(averaged.sum())
+        imputed |= averaged
     total = float(out["quantity"].sum())
     report["tonnage_imputed"] = float(out.loc[imputed, "quantity"].sum()) / total if total else float("nan")
     if reexports is not None:

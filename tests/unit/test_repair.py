@@ -152,3 +152,21 @@ def test_absent_columns_and_unknown_amounts():
         fill_weights(pd.DataFrame({"hs6": ["1"]}))
     with pytest.raises(UnknownNameError):
         trace_origins(flows([("A", "B", 1.0)]), ["A"], by="weight")
+
+
+def test_averages_of_two_sides_count_as_imputed_and_far_sides_have_bounds():
+    rows = [
+        ("USA", "CHN", "M", 106.0, 10.0), ("CHN", "USA", "X", 100.0, 9.0),
+        ("JPN", "CHN", "M", 53.0, None), ("CHN", "JPN", "X", 500.0, 5.0),
+        ("KOR", "CHN", "M", 100.0, 4.0), ("CHN", "KOR", "X", 100.0, 4.0),
+    ]  # fmt: skip
+    flows = pd.DataFrame(rows, columns=["reporter", "partner", "flow", "value", "quantity"])
+    done = repair(flows.assign(year=2022, hs6="850511"), weights=False)
+    t = done.trade.set_index("destination")
+    assert done.report["weights_averaged"] == 1.0
+    assert done.report["tonnage_imputed"] == pytest.approx(t.loc["USA", "quantity"] / t["quantity"].sum())
+    far = t.loc["JPN"]
+    assert far["flag"] != ""
+    assert far["value_low"] < far["value"] < far["value_high"] == 500.0
+    assert far["low"] < far["quantity"] < far["high"]
+    assert t.loc[["USA", "KOR"], ["low", "high", "value_low", "value_high"]].isna().all().all()
