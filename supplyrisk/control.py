@@ -15,7 +15,8 @@ import pandas as pd
 
 from .errors import unknown_name
 from .graph import GraphIndex, SupplyGraph
-from .holdings import Book, book, holders
+from .hands import possible, reached, sure
+from .holdings import CONTRACTS, Book, book, holders
 from .jurisdictions import scope
 from .kernels import closed_rows, solve_absorbing
 from .ownership import (
@@ -52,12 +53,10 @@ View = Literal["location", "equity", "control"]
 Rule = Literal["majority", "aggregate", "creditor"]
 Unlisted = Literal["unknown", "host"]
 RULES = ("majority", "aggregate", "creditor")
-_CONTRACTS = ("offtake", "finance", "technology", "operator")
 # Codes that are no place: whoever stands behind them may be the focal.
 _NOBODY = ("UNK", "ROW", "WLD", "ALL", "ASE")
 # Pools that are nobody's place: by location, too, they are what feeds them. Unnamed sellers (ROW) are elsewhere.
 _MIXED = tuple(c for c in _NOBODY if c != "ROW")
-_ROUNDS = 300
 
 
 # ---------------------------------------------------------------------- of entities and parts
@@ -107,77 +106,23 @@ def _ordered(x: FloatArray) -> FloatArray:
     return x
 
 
-def _reached(
-    b: Book, votes: FloatArray, flag: FloatArray, threshold: float, pooled: bool, golden: bool
-) -> tuple[FloatArray, IntArray]:
-    """Entities that focal hands control (least fixed point), and the controlling label of each entity."""
-    ctrl, label = control_labels(
-        b.holder, b.asset, votes, b.n, group=b.group, threshold=threshold, sure=b.sure, mate=b.mate
-    )
-    if pooled:  # all focal holders vote as one
-        label = np.zeros_like(label)
-    _, inverse = np.unique(b.asset * max(len(b.name), 1) + label, return_inverse=True)
-    m = int(inverse.max()) + 1 if len(inverse) else 0
-    owner = np.zeros(m, dtype=np.int64)
-    owner[inverse] = b.asset
-    total = np.bincount(inverse, votes, m)
-    certain = np.bincount(inverse, b.sure, m) > 0
-    # Only a firm under nobody else's control answers to its home.
-    free = (ctrl == np.arange(b.n)) | (ctrl == b.mate)
-    base: FloatArray = np.where(b.held & (~free | (b.home >= 0)), 0.0, flag)
-    gold = b.c_type == "golden_share"
-    x = base
-    for _ in range(_ROUNDS):
-        mine = np.bincount(inverse, votes * x[b.holder], m)
-        if pooled:
-            strong = np.bincount(inverse, b.sure * x[b.holder], m) > 0
-            wins = (mine > threshold + 1e-12) | strong
-        else:
-            wins = ((total > threshold + 1e-12) | certain) & (mine > 0.5 * total + 1e-12)
-        new = base.copy()
-        new[owner[wins]] = 1.0
-        if golden:
-            np.maximum.at(new, b.c_asset[gold], x[b.c_holder[gold]])
-        if np.array_equal(new, x):
-            break
-        x = new
-    return x, ctrl
-
-
-def _possible(b: Book, flag: FloatArray, threshold: float, unlisted: Unlisted) -> FloatArray:
-    """Entities that focal hands could control (greatest fixed point): nothing recorded rules it out."""
-    total = np.bincount(b.asset, b.share, b.n)
-    rest = np.where(b.held, np.maximum(1 - total, 0.0), 0.0) * (1 - flag) * (unlisted == "host")
-    veto = (b.c_type == "golden_share") | np.isin(b.c_type, _CONTRACTS[3:])
-    x = np.where(b.held, 1.0, flag)
-    for _ in range(_ROUNDS):
-        foreign = np.bincount(b.asset, b.low * (1 - x[b.holder]), b.n) + rest
-        new = np.where(b.held, ((1 - foreign) > threshold + 1e-12) * 1.0, flag)
-        new = np.where(b.held & (b.home < 0), np.maximum(new, flag * b.held), new)
-        np.maximum.at(new, b.asset[b.joint], x[b.holder[b.joint]])
-        np.maximum.at(new, b.c_asset[veto], x[b.c_holder[veto]])
-        if np.array_equal(new, x):
-            break
-        x = new
-    return x
-
-
 def _control(
     b: Book, focal: tuple[str, ...], rule: str, threshold: float, unlisted: Unlisted, golden: bool
 ) -> FloatArray:
     """Focal control of each entity by owners alone (no host): value, low, high."""
     flag = _flags(b.country[: b.n], focal)
     pooled = rule == "aggregate"
-    value, _ = _reached(b, b.share, flag[:, 0], threshold, pooled, golden)
-    low, _ = _reached(b, b.low, flag[:, 1], threshold, pooled, golden)
-    high = _possible(b, flag[:, 2], threshold, unlisted)
+    host = unlisted == "host"
+    value = reached(b, flag[:, 0], threshold, pooled, golden)
+    low = sure(b, flag[:, 1], threshold, pooled, golden, host)
+    high = possible(b, flag[:, 2], threshold, host)
     x = _ordered(np.column_stack([value, low, high]))
     if rule == "creditor" and len(b.c_type):
         amount = np.column_stack([b.c_share, b.c_low, b.c_high]) * x[b.c_holder]
         extra = np.zeros_like(x)
         sold = b.c_type == "offtake"
         np.add.at(extra, b.c_asset[sold], amount[sold])
-        lent = np.isin(b.c_type, _CONTRACTS[1:])
+        lent = np.isin(b.c_type, CONTRACTS[1:])
         np.maximum.at(extra, b.c_asset[lent], amount[lent])
         x = _ordered(np.maximum(x, np.minimum(extra, 1.0)))
     over = b.c_type == "host_override"

@@ -16,7 +16,7 @@ import pandas as pd
 from .graph import SupplyGraph
 from .schema import GRADES, date_ceil, date_floor
 
-__all__ = ["HEADLINE_GRADES", "Book", "book", "holders"]
+__all__ = ["CONTRACTS", "HEADLINE_GRADES", "Book", "book", "holders"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -25,6 +25,7 @@ ObjectArray = npt.NDArray[np.object_]
 # Grades that may carry a headline.
 HEADLINE_GRADES = ("A", "B")
 STAKES = ("equity", "majority", "joint", "minority")
+CONTRACTS = ("offtake", "finance", "technology", "operator")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,7 @@ class Book:
     asset: IntArray
     share: FloatArray
     low: FloatArray
+    high: FloatArray
     group: IntArray
     mate: IntArray  # of each entity: the group it acts with, -1 for none
     sure: BoolArray
@@ -154,6 +156,9 @@ def _compile(graph: SupplyGraph) -> Book:
     total = np.maximum(np.bincount(sa, share, n), 1.0)[sa]
     share = share / total
     low_s = np.minimum(low_s, share)
+    # Nobody can have more than what the others surely leave.
+    high_s = np.minimum(high[stake], 1 - (np.bincount(sa, low_s, n)[sa] - low_s))
+    high_s = np.maximum(high_s, share)
 
     text = h["group"].fillna("").astype("object").to_numpy()
     g_code, g_name = (
@@ -192,6 +197,7 @@ def _compile(graph: SupplyGraph) -> Book:
         asset=sa,
         share=share,
         low=low_s,
+        high=high_s,
         group=group,
         mate=mate,
         sure=sure[stake],

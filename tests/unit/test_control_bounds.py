@@ -1,0 +1,148 @@
+"""Bounds of control and equity hold every completion of the record, by brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from supplyrisk import control
+from tests.unit.test_control import at, graph
+
+RULES = (("equity", "majority"), ("control", "majority"), ("control", "aggregate"), ("control", "creditor"))
+NETS = 100
+
+
+def _net(rng, k):
+    """Rows of one random network: firms in loops, groups across borders, stated majorities, ranges, unnamed rest."""
+    firms = [f"F{k}.{i}" for i in range(rng.integers(1, 4))]
+    owners = [f"H{k}.{i}" for i in range(rng.integers(3, 6))]
+    home = {h: str(rng.choice(["CHN", "USA", "UNK"], p=[0.45, 0.4, 0.15])) for h in (*firms, *owners)}
+    groups = [f"g{k}.{i}" for i in range(2)]
+    member = {h: str(rng.choice(groups)) if rng.random() < 0.4 else None for h in (*firms, *owners)}
+    rows = []
+    for asset in (f"x{k}@IDN", *firms):
+        others = [f for f in firms if f != asset]
+        who = [h for h in others if rng.random() < (0.8 if "@" in asset else 0.35)]
+        who += [h for h in owners if rng.random() < 0.6] or owners[:1]
+        spread = rng.dirichlet(np.full(len(who) + 1, 0.7))[:-1] * (1.0 if rng.random() < 0.5 else 0.9)
+        if rng.random() < 0.4:  # no rest: somebody has it
+            spread[-1] += 1 - spread.sum()
+        spread = np.floor(spread * 20) / 20
+        for h, s in zip(who, spread, strict=True):
+            if h in firms and asset in firms:
+                s = min(s, 0.4)
+            if s <= 0:
+                continue
+            wide = float(rng.choice([0.0, 0.05, 0.1]))
+            cap = 0.45 if h in firms and asset in firms else 1.0
+            low, high = max(s - wide, 0.0), min(s + wide, cap)
+            kind = "majority" if low > 0.5 and rng.random() < 0.5 else "joint" if rng.random() < 0.05 else "equity"
+            rows.append(
+                {
+                    "asset": asset,
+                    "holder": h,
+                    "holder_country": home[h],
+                    "share": s,
+                    "low": low,
+                    "high": high,
+                    "type": kind,
+                }
+                | ({"group": member[h]} if member[h] and rng.random() < 0.8 else {})
+            )
+        if rng.random() < 0.15:
+            h = str(rng.choice(owners))
+            kind = str(rng.choice(["golden_share", "offtake", "finance"]))
+            s, wide = float(rng.choice([0.3, 0.7])), float(rng.choice([0.0, 0.2]))
+            rows.append(
+                {
+                    "asset": asset,
+                    "holder": h,
+                    "holder_country": home[h],
+                    "share": s,
+                    "low": s - wide,
+                    "high": s + wide,
+                    "type": kind,
+                }
+            )
+    return rows
+
+
+def _complete(rng, rows):
+    """One admissible completion: exact shares, homes for all, somebody (or nobody) for the rest."""
+    home: dict[str, str] = {}
+    out = []
+    for asset in dict.fromkeys(r["asset"] for r in rows):
+        mine = [r for r in rows if r["asset"] == asset]
+        votes = [r for r in mine if r["type"] in ("equity", "majority", "joint")]
+        ends = rng.random(len(votes))
+        s = np.array(
+            [r["low"] if e < 0.4 else r["high"] if e < 0.8 else rng.uniform(r["low"], r["high"])
+             for r, e in zip(votes, ends, strict=True)]
+        )  # fmt: skip
+        low = np.array([r["low"] for r in votes])
+        if s.sum() > 1:  # back towards the lows, in random order
+            for i in rng.permutation(len(s)):
+                s[i] -= min(s[i] - low[i], max(s.sum() - 1, 0.0))
+        left = max(1 - float(s.sum()), 0.0)
+        out += [r | {"share": v, "low": v, "high": v} for r, v in zip(votes, s, strict=True) if v > 0]
+        for r in mine:
+            if r not in votes:
+                v = float(rng.choice([r["low"], r["high"]]))
+                out.append(r | {"share": v, "low": v, "high": v})
+        if left > 1e-9 and rng.random() < 0.8:
+            group = [r["group"] for r in votes if r.get("group")]
+            h = {"group": str(rng.choice(group))} if group and rng.random() < 0.4 else {}
+            row = {
+                "asset": asset,
+                "holder": f"new {asset}",
+                "holder_country": str(rng.choice(["CHN", "USA"])),
+                "type": "equity",
+            }
+            out.append(row | {"share": left, "low": left, "high": left} | h)
+    for r in out:
+        if r["holder_country"] == "UNK":
+            home.setdefault(r["holder"], str(rng.choice(["CHN", "USA"])))
+    return [r | {"holder_country": home.get(r["holder"], r["holder_country"])} for r in out]
+
+
+@pytest.mark.parametrize(("seed", "threshold"), [(0, 0.5), (1, 0.5), (2, 0.3), (3, 0.66)])
+def test_bounds_hold_every_completion(seed, threshold):
+    rng = np.random.default_rng(seed)
+    nets = [rows for rows in (_net(rng, k) for k in range(NETS)) if any("@" in r["asset"] for r in rows)]
+    nodes = sorted({r["asset"] for rows in nets for r in rows if "@" in r["asset"]})
+    whole = graph(nodes, [r for rows in nets for r in rows])
+    bounds = {v: control.focal_share(whole, "CHN", v[0], rule=v[1], threshold=threshold) for v in RULES}
+    reached = dict.fromkeys(RULES, 0)
+    for _ in range(5):
+        full = graph(nodes, [r for rows in nets for r in _complete(rng, rows)])
+        assert list(full.index.nodes["node"]) == list(whole.index.nodes["node"])
+        for v, (_, low, high) in bounds.items():
+            value, sharp_low, _ = control.focal_share(full, "CHN", v[0], rule=v[1], threshold=threshold)
+            name = np.array(full.index.nodes["node"])
+            assert not (bad := name[(value < low - 1e-9) | (value > high + 1e-9)]).size, (v, bad)
+            assert (sharp_low <= value + 1e-9).all()
+            reached[v] += int(((low > 0) & (value > 0)).sum() + ((high < 1) & (value < 1)).sum())
+    assert all(n > 50 for n in reached.values())  # the bounds say something
+
+
+def test_a_group_that_may_be_led_by_either():
+    row = {"asset": "x@IDN", "group": "g", "low": 0.25, "high": 0.35, "share": 0.3}
+    us = {"asset": "x@IDN", "holder": "U", "holder_country": "USA", "share": 0.4}
+    both = [row | {"holder": "A", "holder_country": "CHN"}, row | {"holder": "B", "holder_country": "USA"}]
+    assert at(graph(["x@IDN"], [*both, us]), "x@IDN") == (0, 0, 1)
+    sharp = [r | {"low": s, "high": s, "share": s} for r, s in zip(both, (0.35, 0.25), strict=True)]
+    assert at(graph(["x@IDN"], [*sharp, us]), "x@IDN") == (1, 1, 1)
+    lost = [r | {"low": s, "high": s, "share": s} for r, s in zip(both, (0.25, 0.35), strict=True)]
+    assert at(graph(["x@IDN"], [*lost, us]), "x@IDN") == (0, 0, 0)
+
+
+def test_a_firm_at_home_may_have_a_foreign_master():
+    rows = [
+        {"asset": "x@IDN", "holder": "F", "holder_country": "CHN", "share": 1.0},
+        {"asset": "F", "holder": "U", "holder_country": "USA", "share": 0.45, "low": 0.35, "high": 0.6},
+        {"asset": "F", "holder": "C", "holder_country": "CHN", "share": 0.4},
+    ]
+    assert at(graph(["x@IDN"], rows), "x@IDN") == (1, 0, 1)
+    rows[1] |= {"share": 0.8, "low": 0.8, "high": 0.8}
+    rows[2]["share"] = 0.2
+    assert at(graph(["x@IDN"], rows), "x@IDN") == (0, 0, 0)
