@@ -112,7 +112,9 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None) -> Read
         general.drop_duplicates(cols["fac"])[cols["fac"]].str.strip()
     )
     place = countries(named[cols["place"]].str.strip().mask(named[cols["place"]].str.strip() == ""), "name")
-    report.unknown("country", named.loc[place.isna(), cols["place"]].dropna())
+    stated = named[cols["place"]].reset_index(drop=True)
+    ones = pd.Series(1.0, index=stated.index)
+    report.unknown("country", stated[place.isna().to_numpy()].dropna(), ones, (), "facilities")
     where = {str(k): str(v) for k, v in place.mask(place == AGGREGATE).dropna().items()}
     made = _production(path, raw["commodities"], where, report)
     owners = _column_frame(raw["other_info"], "owners", {"text": "owners", "year": "year"}, where)
@@ -169,11 +171,14 @@ def _production(path: PathLike, raw: pd.DataFrame, where: Mapping[str, str], rep
     columns = {"text": "value", "unit": "unit", "year": "year", "commodity": "commodity", "part": "production_share"}
     out = _column_frame(raw, "value", columns, where).assign(what="production")
     parsed = numbers(out["text"])
-    report.missing = {str(k): int(v) for k, v in parsed["code"].value_counts().items() if k}
+    report.count(parsed["code"])
     out["product"] = out["commodity"].map(lambda c: _PRODUCTS.get(plain(c)), na_action="ignore").astype("string")
-    report.unknown("commodity", out.loc[out["product"].isna(), "commodity"].dropna())
-    lost = out["country"].isna()
-    report.unknown("facility", out.loc[lost, "facility"].dropna())
+    mass = out["value"] * out["unit"].map({u: _scale(u, "", "t") for u in out["unit"].dropna().unique()}).astype(
+        "float64"
+    )
+    report.unknown("commodity", out.loc[out["product"].isna(), "commodity"].dropna(), mass, [out["year"]], "tonnage")
+    lost, within = out["country"].isna(), [out["commodity"], out["unit"], out["year"]]
+    report.unknown("facility", out.loc[lost, "facility"].dropna(), out["value"], within, "quantity")
     return out
 
 
@@ -206,14 +211,17 @@ def _nodes(made: pd.DataFrame, report: Report) -> pd.DataFrame:
     rows = made[made["product"].notna() & made["country"].notna() & made["year"].notna() & made["value"].notna()].copy()
     part = numbers(rows["part"])["value"]
     partial = part.notna() & (part < 1)
-    report.drop("a company's part of production: in data alone", int(partial.sum()))
+    within = [rows["commodity"], rows["unit"], rows["year"]]
+    report.leave_out("a company's part of production: in data alone", partial, rows["value"], within, "quantity")
     rows = rows[~partial]
     units = product_rows(set(rows["product"])).set_index("product")["unit"].to_dict() if len(rows) else {}
     pairs = rows[["unit", "product"]].drop_duplicates()
     scale = {(u, p): _scale(u, p, units[p]) for u, p in pairs.itertuples(index=False, name=None)}
     rows["scale"] = [scale[k] for k in zip(rows["unit"], rows["product"], strict=True)]
     unread = rows["scale"].isna()
-    report.unknown("unit", rows.loc[unread, "unit"].fillna("(none)"))
+    held = [rows["product"], rows["year"]]
+    ones = pd.Series(1.0, index=rows.index)
+    report.unknown("unit", rows.loc[unread, "unit"].fillna("(none)"), ones, held, "rows of a product and year")
     keys = ["product", "country", "facility", "year"]
     whole = rows["site"].isna()
     rows = rows[whole | ~whole.groupby([rows[k] for k in keys]).transform("any")]  # a mine's own figure goes first

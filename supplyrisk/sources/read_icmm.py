@@ -92,7 +92,8 @@ def icmm_facilities(path: PathLike, *, sheet: str | None = None) -> Reading:
     report.drop("a second row of the same facility", int(twice.sum()))
     data = data[~twice].reset_index(drop=True)
     place = countries(data["place"].mask(data["place"] == ""), "name")
-    report.unknown("country", data.loc[place.isna() & (data["place"] != ""), "place"])
+    ones = pd.Series(1.0, index=data.index)  # the file has locations alone: shares are of facilities
+    report.unknown("country", data.loc[place.isna() & (data["place"] != ""), "place"], ones, (), "facilities")
     data["country"] = place.mask(place == AGGREGATE)
     lat, lon = numbers(data["latitude"]), numbers(data["longitude"])
     wrong = (lat["value"].abs() > 90) | (lon["value"].abs() > 180)
@@ -105,7 +106,8 @@ def icmm_facilities(path: PathLike, *, sheet: str | None = None) -> Reading:
     data["commodities"] = [tuple(dict.fromkeys(c for cell in row for c in _parts(cell.casefold()))) for row in lists]
     data["products"] = [_products(a, p) for a, p in zip(data["assets"], data["primary"], strict=True)]
     data["grade"] = data["confidence"].str.casefold().map(_GRADES).astype("string")
-    report.unknown("commodity", data.loc[data["products"].map(len) == 0, "primary"].str.casefold())
+    nothing = data["products"].map(len) == 0
+    report.unknown("commodity", data.loc[nothing, "primary"].str.casefold(), ones, (), "facilities")
     report.notes.append("locations only: no output, no owners; absent facilities say nothing")
     out = source_row("icmm_gmd", "ICMM, Global Mining Dataset", 2025, "CC BY 4.0", "cc_by")
     return Reading({"sources": out}, data, report)
