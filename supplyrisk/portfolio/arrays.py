@@ -21,6 +21,7 @@ __all__ = ["absorb", "attach", "complete", "live_model", "load_values"]
 
 FloatArray = npt.NDArray[np.float64]
 _OURS = "_supplyrisk_components"
+_THEIRS = "written by the user"
 
 
 def _position(name: str, group: Columns | Rows) -> Callable[[Any], int]:
@@ -52,7 +53,23 @@ def live_model(name: str) -> Any:
     import pyomo.environ as pyo
 
     m = pyo.ConcreteModel(name=name)
-    object.__setattr__(m, _OURS, {"groups": [], "blocks": [], "vars": [], "squares": [], "flat": []})
+    ours = {
+        name: []
+        for name in (
+            "groups",
+            "blocks",
+            "vars",
+            "cons",
+            "made",
+            "squares",
+            "curves",
+            "flat",
+            "freed",
+            "whole",
+            "theirs",
+        )
+    }
+    object.__setattr__(m, _OURS, ours | {"objective": None})
     return m
 
 
@@ -101,13 +118,22 @@ def attach(m: Any, matrix: Matrix) -> None:
                 return var[group.keys[column - group.start]]
         raise IndexError(column)
 
-    for block in matrix.rows[len(ours["blocks"]) :]:
+    theirs = {id(b) for b, _ in ours["theirs"]}
+    for block in [b for b in matrix.rows if id(b) not in theirs][len(ours["blocks"]) :]:
         find = _position(block.name, block)
         order = np.argsort(block.row, kind="stable")
         start = np.searchsorted(block.row[order], np.arange(block.n + 1))
 
+        made: dict[int, Any] = {}
+
         def rule(
-            _: Any, *key: Any, b: Rows = block, f: Callable[[Any], int] = find, order: Any = order, start: Any = start
+            _: Any,
+            *key: Any,
+            b: Rows = block,
+            f: Callable[[Any], int] = find,
+            order: Any = order,
+            start: Any = start,
+            made: dict[int, Any] = made,
         ) -> Any:
             i = f(key[0] if len(key) == 1 else key)
             mine = order[start[i] : start[i + 1]]
@@ -123,10 +149,14 @@ def attach(m: Any, matrix: Matrix) -> None:
             body = LinearExpression(
                 constant=0.0, linear_coefs=list(merged.values()), linear_vars=[variable(c) for c in merged]
             )
+            made[i] = (body, lo, hi)
             return (body, hi) if lo == hi else (lo, body, hi)
 
-        m.add_component(block.name, pyo.Constraint(pyo.Any, rule=rule))
+        con = pyo.Constraint(pyo.Any, rule=rule)
+        m.add_component(block.name, con)
         ours["blocks"].append(block)
+        ours["cons"].append(con)
+        ours["made"].append(made)
     for quantity, square in matrix.squares[len(ours["squares"]) :]:
         q, t = (ours["vars"][ours["groups"].index(g)] for g in (quantity, square))
 
@@ -134,9 +164,9 @@ def attach(m: Any, matrix: Matrix) -> None:
             index = key[0] if len(key) == 1 else key
             return q[index] ** 2 - t[index] <= 0.0
 
-        name = f"{square.name}_square"
-        m.add_component(name, pyo.Constraint(pyo.Any, rule=curve))
-        ours["squares"].append((name, quantity))
+        con = pyo.Constraint(pyo.Any, rule=curve)
+        m.add_component(f"{square.name}_square", con)
+        ours["squares"].append((con, quantity))
     object.__setattr__(m, "_supplyrisk_variable", variable)
 
 
@@ -161,17 +191,16 @@ def complete(m: Any, matrix: Matrix) -> Any:
     attach(m, matrix)
     ours = getattr(m, _OURS)
     ours["flat"] = [var[key] for group, var in zip(ours["groups"], ours["vars"], strict=True) for key in group.keys]
-    for block in ours["blocks"]:
-        con = m.component(block.name)
-        made = set(np.unique(block.row).tolist())
+    for k in range(len(ours["whole"]), len(ours["blocks"])):
+        block, con = ours["blocks"][k], ours["cons"][k]
+        stated = set(np.unique(block.row).tolist())
         for i, key in enumerate(block.keys):
-            if i in made:
+            if i in stated:
                 con[key]
-    for name, quantity in ours["squares"]:
-        con = m.component(name)
-        for key in quantity.keys:
-            con[key]
-    if m.component("objective") is None:
+        ours["whole"].append(True)
+    for con, quantity in ours["squares"][len(ours["curves"]) :]:
+        ours["curves"].append([(con[key], con[key].expr) for key in quantity.keys])
+    if ours["objective"] is None:
         cost = matrix.cost()
         used = np.flatnonzero(cost)
         body = LinearExpression(
@@ -179,7 +208,9 @@ def complete(m: Any, matrix: Matrix) -> Any:
             linear_coefs=cost[used].tolist(),
             linear_vars=[m._supplyrisk_variable(int(c)) for c in used],
         )
-        m.add_component("objective", pyo.Objective(expr=body, sense=pyo.minimize))
+        goal = pyo.Objective(expr=body, sense=pyo.minimize)
+        m.add_component("objective", goal)
+        ours["objective"] = (goal, body)
     return m
 
 
@@ -191,8 +222,11 @@ def load_values(m: Any, x: FloatArray) -> None:
             var[key].set_value(value, skip_validation=True)
 
 
-def absorb(m: Any, matrix: Matrix) -> None:
-    """Bring what a user wrote in Pyomo into the matrix: own variables, own linear constraints, deactivated blocks.
+def absorb(m: Any, matrix: Matrix) -> tuple[list[str], set[str]]:
+    """Bring what a user did to the live model into the matrix: all that can be meant acts, the rest is refused.
+
+    Own variables and linear constraints (also in blocks) are taken in; members of ours that were written anew,
+    deactivated or deleted act as they stand; bounds, fixed values and domains of variables are read again.
 
     Parameters
     ----------
@@ -201,84 +235,238 @@ def absorb(m: Any, matrix: Matrix) -> None:
     matrix : Matrix
         Extended in place.
 
+    Returns
+    -------
+    tuple of (list of str, set of str)
+        What was changed of ours, in words, and the names of the blocks that the user wrote.
+
     Raises
     ------
     SupplyRiskError
-        A constraint that is not linear, or an objective of the user's beside ours.
+        What the plan cannot follow: a constraint that is not linear, an objective beside or instead of ours, a variable
+        of ours that was taken out, a group of variables of which only some are whole.
     """
     import pyomo.environ as pyo
-    from pyomo.repn import generate_standard_repn
 
     attach(m, matrix)
     ours = getattr(m, _OURS)
-    known = {g.name for g in ours["groups"]} | {b.name for b in ours["blocks"]} | {"objective"}
-    known |= {name for name, _ in ours["squares"]}
+    for block, i, lower, upper in reversed(ours["freed"]):  # what was let go stands again, unless it still is
+        block.lower[i], block.upper[i] = lower, upper
+    ours["freed"].clear()
+    for block, _ in ours["theirs"]:
+        _take_out(matrix, block)
+    ours["theirs"].clear()
+    _refuse_others(m)
+    column = _variables(m, matrix)
+    changed: list[str] = []
+    anew: list[tuple[str, list[Any]]] = []
+    for k, (block, con, made) in enumerate(zip(ours["blocks"], ours["cons"], ours["made"], strict=True)):
+        gone = con.parent_block() is not m
+        if gone or not con.active:
+            changed.append(f"{block.name} was {'taken out' if gone else 'deactivated'}")
+            _free(ours, block, np.arange(block.n))
+            continue
+        if not len(con):
+            if k < len(ours["whole"]) and made:
+                changed.append(f"all of {block.name} was taken out")
+                _free(ours, block, np.arange(block.n))
+            continue
+        position = {key: i for i, key in enumerate(block.keys)}
+        there: set[int] = set()
+        off: list[int] = []
+        written: list[Any] = []
+        for key, data in con.items():
+            i = position.get(key)
+            if i is None:  # a member that the user added
+                written.append(data)
+                continue
+            there.add(i)
+            was = made.get(i)
+            same = was is not None and data.body is was[0] and (data.lb, data.ub) == (was[1], was[2])
+            if same and data.active:
+                continue
+            off.append(i)
+            changed.append(f"{data.name} was {'deactivated' if same else 'written anew'}")
+            if not same and data.active:
+                written.append(data)
+        if k < len(ours["whole"]):
+            lost = [i for i in made if i not in there]
+            changed += [f"{block.name}[{block.keys[i]}] was taken out" for i in lost]
+            off += lost
+        if off:
+            _free(ours, block, np.array(sorted(off), dtype=np.int64))
+        if written:
+            anew.append((f"{block.name}_rewritten", written))
+    for curve in ours["curves"]:
+        for data, expr in curve:
+            if not data.active or data.parent_component().parent_block() is not m or data.expr is not expr:
+                raise SupplyRiskError(
+                    f"{data.name!r} is the square that a limit on concentration rests on and cannot be changed by "
+                    "itself; change or deactivate the limit"
+                )
+    if ours["objective"] is not None:
+        goal, body = ours["objective"]
+        if goal.parent_block() is not m or not goal.active or goal.expr is not body or goal.sense != pyo.minimize:
+            raise SupplyRiskError(
+                "the objective of the live model was changed; costs and units of a plan come from its terms: give the "
+                "objective to optimize(objective=...), with a term of your own (sr.objective) where none fits"
+            )
+    for objective in m.component_data_objects(pyo.Objective, active=True):
+        if ours["objective"] is None or objective is not ours["objective"][0]:
+            raise SupplyRiskError(f"objective {objective.name!r} stands beside the plan's own; give it to optimize()")
+    known = {id(c) for c in ours["cons"]} | {id(c) for c, _ in ours["squares"]}
+    for con in m.component_objects(pyo.Constraint, active=True):
+        members = [d for d in con.values() if d.active]
+        if id(con) not in known and members:
+            anew.append((con.name, members))
+    names = {_written(matrix, ours, name, members, column) for name, members in anew}
+    return changed, names
+
+
+def _free(ours: dict[str, Any], block: Rows, rows: Any) -> None:
+    """Let rows go; the next reading sets them again before it looks."""
+    ours["freed"].append((block, rows, block.lower[rows].copy(), block.upper[rows].copy()))
+    block.lower[rows], block.upper[rows] = -np.inf, np.inf
+
+
+def _take_out(matrix: Matrix, block: Rows) -> None:
+    """Take a block of the user's out again, or empty it where others were stated after it."""
+    if matrix.rows[-1] is block:
+        matrix.rows.pop()
+        matrix.m -= block.n
+        return
+    block.row, block.col, block.value = block.row[:0], block.col[:0], block.value[:0]
+    block.lower[:], block.upper[:] = -np.inf, np.inf
+
+
+def _refuse_others(m: Any) -> None:
+    import pyomo.environ as pyo
+    from pyomo.core.base.set import Set
+
+    plain = {pyo.Var, pyo.Constraint, pyo.Objective, pyo.Block, pyo.Param, pyo.Expression, pyo.Suffix, Set}
+    plain |= {pyo.Set, pyo.RangeSet, pyo.BuildAction, pyo.BuildCheck}
+    for kind in m.collect_ctypes(active=True, descend_into=pyo.Block):
+        if kind not in plain:
+            one = next(iter(m.component_objects(kind, active=True)), None)
+            name = getattr(one, "name", "?")
+            raise SupplyRiskError(
+                f"{name!r} is a {kind.__name__}; plans are solved as LP or MIP: write linear constraints"
+            )
+
+
+def _variables(m: Any, matrix: Matrix) -> dict[int, int]:
+    """Bounds of all variables as they stand now, and the column of each."""
+    import pyomo.environ as pyo
+
+    ours = getattr(m, _OURS)
     column: dict[int, int] = {}
     for group, var in zip(ours["groups"], ours["vars"], strict=True):
+        if var.parent_block() is not m and group.meaning != _THEIRS:
+            raise SupplyRiskError(f"variable {group.name!r} of the plan was taken out; fix its members instead")
+        if len(var) < group.n and group.start + group.n <= len(ours["flat"]):
+            raise SupplyRiskError(f"members of {group.name!r} were taken out; fix them at 0 instead")
         position = {k: i for i, k in enumerate(group.keys)} if len(var) else {}
+        whole = np.full(group.n, group.integer)
         for key, data in var.items():
-            i = position[key]
+            i = position.get(key)
+            if i is None:
+                raise SupplyRiskError(
+                    f"{data.name!r} is no member of the plan; give new variables a component of their own"
+                )
             column[id(data)] = group.start + i
             lo, hi = data.bounds
             fixed = data.value if data.fixed else None
             group.lower[i] = fixed if fixed is not None else -np.inf if lo is None else lo
             group.upper[i] = fixed if fixed is not None else np.inf if hi is None else hi
+            whole[i] = data.is_integer() or data.is_binary()
+        if group.n and whole.any() != whole.all():
+            raise SupplyRiskError(
+                f"only some members of {group.name!r} are whole numbers; tie a whole variable of your own to them instead"
+            )
+        group.integer = bool(whole.any()) if group.n else group.integer
+    known = {id(v) for v in ours["vars"]}
     for var in m.component_objects(pyo.Var, active=True):
-        if var.name in known:
+        if id(var) in known:
             continue
         members = list(var.values())
-        whole = any(v.is_integer() for v in members)
-        if whole and not all(v.is_integer() for v in members):
+        whole_ones = any(v.is_integer() for v in members)
+        if whole_ones and not all(v.is_integer() for v in members):
             raise SupplyRiskError(f"variable {var.name!r} mixes whole and fractional members; split it in two")
         keys = list(var.keys())
+
+        def least(v: Any) -> float:
+            return -np.inf if v.lb is None else float(v.lb)
+
+        def most(v: Any) -> float:
+            return np.inf if v.ub is None else float(v.ub)
+
         group = matrix.add_columns(
             var.name,
             len(members),
-            lower=[-np.inf if v.lb is None else v.lb for v in members],
-            upper=[np.inf if v.ub is None else v.ub for v in members],
-            integer=whole,
+            lower=[float(v.value) if v.fixed else least(v) for v in members],
+            upper=[float(v.value) if v.fixed else most(v) for v in members],
+            integer=whole_ones,
             keys=lambda k=keys: k,  # type: ignore[misc]
-            meaning="written by the user",
+            meaning=_THEIRS,
         )
         ours["groups"].append(group)
         ours["vars"].append(var)
         column |= {id(v): group.start + i for i, v in enumerate(members)}
-    for con in m.component_objects(pyo.Constraint, active=True):
-        if con.name in known:
-            continue
-        row: list[int] = []
-        col: list[int] = []
-        value: list[float] = []
-        lower: list[float] = []
-        upper: list[float] = []
-        members = [d for d in con.values() if d.active]
-        for i, data in enumerate(members):
-            repn = generate_standard_repn(data.body, compute_values=True)
-            if not repn.is_linear():
-                raise SupplyRiskError(f"constraint {data.name!r} is not linear; plans are solved as LP or MIP here")
-            for v, k in zip(repn.linear_vars, repn.linear_coefs, strict=True):
-                row.append(i)
-                col.append(column[id(v)])
-                value.append(float(k))
-            lower.append(-np.inf if data.lower is None else float(pyo.value(data.lower)) - float(repn.constant))
-            upper.append(np.inf if data.upper is None else float(pyo.value(data.upper)) - float(repn.constant))
-        names = [d.name for d in members]
-        block = matrix.add_rows(
-            con.name,
-            len(members),
-            row,
-            col,
-            value,
-            lower=lower,
-            upper=upper,
-            keys=lambda k=names: k,  # type: ignore[misc]
-            say=lambda i, k=names: f"your constraint {k[i]}",
-        )
-        ours["blocks"].append(block)
-    for objective in m.component_objects(pyo.Objective, active=True):
-        if objective.name not in known:
-            raise SupplyRiskError(f"objective {objective.name!r} stands beside the plan's own; give it to optimize()")
-    for block in ours["blocks"]:
-        component = m.component(block.name)
-        if component is not None and not component.active:
-            block.lower[:], block.upper[:] = -np.inf, np.inf
+    return column
+
+
+def _written(matrix: Matrix, ours: dict[str, Any], name: str, members: list[Any], column: dict[int, int]) -> str:
+    """State constraints that the user wrote."""
+    import pyomo.environ as pyo
+    from pyomo.repn import generate_standard_repn
+
+    row: list[int] = []
+    col: list[int] = []
+    value: list[float] = []
+    lower: list[float] = []
+    upper: list[float] = []
+    shift: list[float] = []  # constants of the body: limits are told as they were written
+    for i, data in enumerate(members):
+        repn = generate_standard_repn(data.body, compute_values=True)
+        if not repn.is_linear():
+            raise SupplyRiskError(f"constraint {data.name!r} is not linear; plans are solved as LP or MIP here")
+        for v, k in zip(repn.linear_vars, repn.linear_coefs, strict=True):
+            if id(v) not in column:
+                raise SupplyRiskError(
+                    f"constraint {data.name!r} uses {v.name!r}, which is no active part of this model"
+                )
+            row.append(i)
+            col.append(column[id(v)])
+            value.append(float(k))
+        const = float(pyo.value(repn.constant))
+        shift.append(const)
+        lower.append(-np.inf if data.lb is None else float(data.lb) - const)
+        upper.append(np.inf if data.ub is None else float(data.ub) - const)
+    names = [d.name for d in members]
+    low, high = np.array(lower), np.array(upper)
+
+    def relax(i: int, a: float) -> str:
+        if np.isfinite(low[i]) and np.isfinite(high[i]):
+            return f"your constraint {names[i]} would have to give way by {a:.6g}"
+        if np.isfinite(high[i]):
+            to, was = high[i] + shift[i] + a, high[i] + shift[i]
+            return f"your constraint {names[i]} would have to allow {to:.6g}, not {was:.6g}"
+        to, was = low[i] + shift[i] - a, low[i] + shift[i]
+        return f"your constraint {names[i]} would have to be content with {to:.6g}, not {was:.6g}"
+
+    bound = np.where(np.isfinite(high), high, low)
+    block = matrix.add_rows(
+        name,
+        len(members),
+        row,
+        col,
+        value,
+        lower=lower,
+        upper=upper,
+        scale=np.maximum(np.abs(np.where(np.isfinite(bound), bound, 1.0)), 1.0),
+        keys=lambda k=names: k,  # type: ignore[misc]
+        say=lambda i, k=names: f"your constraint {k[i]}",
+        say_relax=relax,
+    )
+    ours["theirs"].append((block, name))
+    return block.name

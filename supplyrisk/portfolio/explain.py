@@ -34,6 +34,8 @@ def dual_table(m: Build, c: Compiled, s: Solution) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     largest = float(np.max(np.abs(c.cost * np.where(c.col_scale > 0, c.col_scale, 1.0)), initial=0.0))
     for block in m.matrix.rows:
+        if block.start + block.n > c.m:
+            break  # written into the live model after this plan was solved
         dual = s.row_dual[block.start : block.start + block.n]
         weight = np.abs(dual) * block.scale
         for i in np.flatnonzero(weight > 1e-9 * largest):
@@ -58,10 +60,13 @@ def binding_rows(m: Build, c: Compiled, x: FloatArray) -> tuple[str, ...]:
     activity = c.activity(x)
     out: list[str] = []
     for block in m.matrix.rows:
-        if block.spec is None or block.say is None or block.say_relax is None:
+        if block.start + block.n > c.m:
+            break  # written into the live model after this plan was solved
+        mine = block.spec is not None or block.name in m.user_blocks
+        if not mine or block.say is None or block.say_relax is None:
             continue
         at = slice(block.start, block.start + block.n)
-        room = np.minimum(activity[at] - block.lower, block.upper - activity[at])
+        room = np.minimum(activity[at] - c.row_lower[at], c.row_upper[at] - activity[at])
         out += [block.say(int(i)) for i in np.flatnonzero(room <= _TOLERANCE * block.scale)]
     return tuple(out)
 
@@ -182,7 +187,7 @@ def _ways_out(m: Build, c: Compiled, user: list[tuple[Rows, int]]) -> list[str]:
     by_spec: dict[Any, list[int]] = {}
     for block, i in user:
         if block.spec is None:
-            by_spec.setdefault(None, []).append(block.start + i)
+            by_spec[block.name, i] = [block.start + i]
         elif block.spec not in by_spec:
             own = [
                 b.at for b in m.matrix.rows if b.spec is not None and b.spec == block.spec and b.say_relax is not None

@@ -111,6 +111,8 @@ class Build:
     scenarios: Scenarios | None = None
     losses: Columns | None = None
     user_blocks: set[str] = field(default_factory=set)
+    # What the user changed of ours in the live model, in words.
+    edits: list[str] = field(default_factory=list)
     reliefs: list[Relief] = field(default_factory=list)
     outlays: list[Outlay] = field(default_factory=list)
     # What levers state once the lanes have their columns.
@@ -605,9 +607,7 @@ class Build:
             return
         from .arrays import absorb
 
-        before = {b.name for b in self.matrix.rows}
-        absorb(self._model, self.matrix)
-        self.user_blocks |= {b.name for b in self.matrix.rows} - before
+        self.edits, self.user_blocks = absorb(self._model, self.matrix)
 
     @property
     def model(self) -> Any:

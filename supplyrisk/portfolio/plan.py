@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,7 @@ from .views import node_shares
 __all__ = ["Portfolio", "market_shares", "plan_graph"]
 
 FloatArray = npt.NDArray[np.float64]
+_SHOWN = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -185,7 +187,8 @@ class Portfolio:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """Assumptions made."""
-        notes = list(self._build.notes)
+        m = self._build
+        notes = list(m.notes)
         d = self.decisions
         graded = d["grade"].isin(["C", "D", "assumption"])
         if graded.any():
@@ -194,6 +197,11 @@ class Portfolio:
         mixing = {c.arguments.get("mixing") for c in self.written.get("constraints", ())}
         if any(view == "origin" for _, view in self.focal) and not mixing & {"proportional", "mass_balance"}:
             notes.append("origin shares use the upstream mixes of today (linearised proportional mixing)")
+        if m.edits:
+            shown = "; ".join(m.edits[:_SHOWN]) + (
+                f"; and {len(m.edits) - _SHOWN} more" if len(m.edits) > _SHOWN else ""
+            )
+            notes.append(f"the live model was edited: {shown}")
         return tuple(dict.fromkeys(notes))
 
     @cached_property
@@ -219,7 +227,10 @@ class Portfolio:
 
         Variables: ``flow[lever, supplier, pool]``, ``project[id]``, ``shortfall[pool]``, ``stock[pool]``. A constraint
         of your own is one line, ``plan.model.mine = pyo.Constraint(expr=plan.model.project["New (x.refined)"] <= 0)``,
-        and it is solved with all the rest, and named if it clashes with them.
+        and it is solved with all the rest, and named if it clashes with them. So are variables and blocks of your own.
+        Members of the plan's own constraints that are deactivated, deleted or written anew, and bounds, fixed values and
+        domains of its variables, act as they stand; the notes of the new plan list them. What a plan cannot follow
+        (another objective, curved constraints, variables taken out) is refused by :meth:`resolve`.
         """
         from .arrays import complete, load_values
 
@@ -242,7 +253,8 @@ class Portfolio:
         """
         from .run import solve_build
 
-        return solve_build(self._build, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
+        own = copy.copy(self._build)  # this plan keeps its own words
+        return solve_build(own, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
 
     @cached_property
     def shares(self) -> pd.DataFrame:
