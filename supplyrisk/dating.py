@@ -101,7 +101,7 @@ def tables_at(tables: Mapping[str, pd.DataFrame], day: str, known: str | None) -
     dict of DataFrame
         A producer whose figures were all published later stays, its quantities missing (``unknown``), where another
         producer of the product is known: that it makes the product is known now, and a market without it would read
-        as the whole.
+        as the whole. The same holds of the links into a buyer.
     """
     out: dict[str, pd.DataFrame] = {}
     for name, spec in TABLES.items():
@@ -115,6 +115,7 @@ def tables_at(tables: Mapping[str, pd.DataFrame], day: str, known: str | None) -
         out[name] = frame
     if known is not None:
         out["nodes"] = _with_unheard(tables["nodes"], out["nodes"], day)
+        out["links"] = _with_unseen(tables["links"], out["links"], day)
     # A link whose end has left has left too.
     alive = set(out["nodes"]["node"])
     for name, columns in (("links", ("supplier", "buyer")), ("demand", ("node",)), ("stocks", ("node",))):
@@ -151,6 +152,28 @@ def _with_unheard(nodes: pd.DataFrame, kept: pd.DataFrame, day: str) -> pd.DataF
     rest = stub["product"].astype(str) + "@ROW"
     inside = rest.isin(set(there["node"])) & (stub["node"] != rest)
     stub["inside"] = stub["inside"].mask(inside, rest)
+    return pd.concat([kept, stub.astype(kept.dtypes.to_dict())], ignore_index=True)
+
+
+def _with_unseen(links: pd.DataFrame, kept: pd.DataFrame, day: str) -> pd.DataFrame:
+    """Links into a buyer of whose supply something was known, whose own figures were not: there, quantity missing."""
+    if not len(kept):
+        return kept
+    key = ["supplier", "buyer", "product"]
+
+    def among(frame: pd.DataFrame, columns: list[str]) -> npt.NDArray[np.bool_]:
+        here = pd.MultiIndex.from_frame(frame[columns].astype("object"))
+        return np.asarray(here.isin(pd.MultiIndex.from_frame(kept[columns].astype("object"))), dtype=bool)
+
+    lost = links[~among(links, key) & among(links, ["buyer", "product"])]
+    lost = lost[_valid(lost, day)]
+    if not len(lost):
+        return kept
+    stub = latest(lost, key)
+    blank = ["quantity", "low", "high", "value", "source", "grade", "published_on"]
+    stub[blank] = stub[blank].mask(stub[blank].notna())
+    stub["missing"], stub["note"] = "unknown", "published later: the link is known now, its quantity was not on the day"
+    stub["year"] = stub["year"].clip(upper=int(day[:4]))
     return pd.concat([kept, stub.astype(kept.dtypes.to_dict())], ignore_index=True)
 
 

@@ -29,6 +29,14 @@ def test_never_nothing_where_the_focal_is_on_record_as_a_producer(atlas, date):
         assert not nothing.any(), s.index[nothing].tolist()
 
 
+@pytest.mark.parametrize("date", ["2024-06-01", "2025-06-30"])
+def test_a_buyer_whose_suppliers_were_published_later_does_not_read_as_free(atlas, date):
+    now = sr.score(atlas, by=["product", "buyer"], metrics=["focal_share"])["focal_share"]
+    then = sr.score(atlas, by=["product", "buyer"], bounds=True, at=date, metrics=["focal_share"])
+    freed = (then["focal_share_high"] <= 0) & (now.reindex(then.index) > 0)
+    assert not freed.any(), then.index[freed].tolist()
+
+
 @pytest.mark.parametrize("date", DATES)
 def test_the_value_of_a_day_lies_within_what_was_open_on_it(atlas, date):
     """Who is missing on a day widens its bounds, so that nobody reads a part of the market as all of it."""
