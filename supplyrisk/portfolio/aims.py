@@ -61,8 +61,8 @@ def time_to_independence(
     s = np.where(np.isnan(shares.value), shares.high, shares.value)
     s = np.where(np.isnan(s), 1.0, s)
     row, col, value = m.share_rows(markets, cap, s[m.supplier])
-    if view in ("location", "control"):
-        own = relayed(m, markets, s, places if view == "control" else None)
+    if view != "equity":
+        own = relayed(m, markets, s, places if view != "location" else None)
         row, col, value = (np.concatenate([a, b]) for a, b in zip((row, col, value), own, strict=True))
     need = float(m.case.need[pools].sum())
     room = need

@@ -52,7 +52,7 @@ def max_share(
 
     Whose a delivery is, is what the score says of the plan's graph. By location it is the sender's, a re-exporter
     included, so that a cap by location can be met by goods that the focal made and a third country passes on: cap
-    control, equity or origin to see through it. By control a re-exporter counts as its makers do, unless it
+    control, equity or origin to see through it. By control and origin a re-exporter counts as its makers do, unless it
     stands in the focal, which can then stop it. Goods count where they enter the group, whichever members they pass
     through; re-exports whose mix the plan can change are replaced by deliveries from where they come
     (:mod:`supplyrisk.portfolio.senders`). :attr:`Portfolio.readings` shows both numbers.
@@ -117,7 +117,7 @@ def max_share(
     markets = m.pick(product, buyer)
     need = np.array([m.case.need[pools].sum() for *_, pools in markets])
     weight = s[m.supplier]
-    own = relayed(m, markets, s, places if view == "control" else None) if view in ("location", "control") else None
+    own = relayed(m, markets, s, places if view != "location" else None) if view != "equity" else None
     row, col, value = m.share_rows(markets, cap, weight)
     if own is not None:
         row, col, value = (np.concatenate([a, b]) for a, b in zip((row, col, value), own, strict=True))

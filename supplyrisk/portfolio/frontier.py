@@ -119,9 +119,9 @@ def share(
     part = s.high if worst else np.where(np.isnan(s.value), s.high, s.value)
     part = np.where(np.isnan(part), 1.0, part)  # nothing known of a supplier: it may be the focal's
     lanes = m.lanes_of(pools)
-    if view not in ("location", "control"):
+    if view == "equity":
         return lanes, part[m.supplier[lanes]] / need
-    _, col, extra = relayed(m, m.pick(product, buyer), part, places if view == "control" else None)
+    _, col, extra = relayed(m, m.pick(product, buyer), part, places if view != "location" else None)
     return np.concatenate([lanes, col]), np.concatenate([part[m.supplier[lanes]], extra]) / need
 
 

@@ -275,8 +275,8 @@ def no_decoupling(
     need = needs(m, markets)
     row, col, value = m.share_rows(markets, floor, s[m.supplier])
     on = m.share_rows(markets, 1.0, s[m.supplier])
-    if view in ("location", "control"):
-        own = relayed(m, markets, s, places if view == "control" else None)
+    if view != "equity":
+        own = relayed(m, markets, s, places if view != "location" else None)
         row, col, value = (np.concatenate([a, b]) for a, b in zip((row, col, value), own, strict=True))
         on = tuple(np.concatenate([a, b]) for a, b in zip(on, own, strict=True))  # type: ignore[assignment]
 

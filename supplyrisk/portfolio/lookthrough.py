@@ -16,6 +16,8 @@ from .limits import Market, needs
 from .matrix import Rows
 from .model import Build
 from .physical import free_network, free_rows
+from .readings import Coordinates
+from .senders import relayed
 from .views import NodeShares, node_shares
 
 __all__ = ["book_origin", "follow_mixes", "protect"]
@@ -135,8 +137,10 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
 
     lanes = m.lane_product >= 0
     base_row, base_col = block.row.copy(), block.col.copy()
-    fixed = block.col >= m.n_lanes
     base_value = block.value.copy()
+    kept = np.concatenate([s.keep.at for s in m.sent.values()]) if m.sent else np.zeros(0, dtype=np.int64)
+    # Not deliveries, and not kept re-exports either: what these count for follows the mixes (senders.py).
+    fixed = (block.col >= m.n_lanes) & ~np.isin(block.col, kept)
     cap, need = block.upper.copy(), np.maximum(needs(m, markets), 1e-300)
     miss = m.matrix.add_columns(
         "missed_cap",
@@ -155,8 +159,8 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
     mine = [m.lanes_of(pools) for *_, pools in markets]
     all_lanes = np.flatnonzero(lanes)
 
-    def measured(x: FloatArray) -> tuple[SupplyGraph, IntArray, FloatArray]:
-        """The graph of a solution, where the model's nodes stand in it, and the focal part of each lane there."""
+    def measured(x: FloatArray) -> tuple[SupplyGraph, IntArray, FloatArray, Coordinates]:
+        """A solution's graph, where the model's nodes stand in it, the focal part of each lane, and of re-exports."""
         graph = plan_graph(m, x)
         found, old = node_shares(graph, focal, "origin"), m.shares(focal, "origin")
         at = graph.index.position.get_indexer(pd.Index(m.node, dtype=object))
@@ -167,7 +171,8 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
             new[part][there] = getattr(found, part)[at[there]]
         m._shares[(focal, "origin")] = NodeShares(new["value"], new["low"], new["high"])
         s = np.where(np.isnan(new["value"]), new["high"], new["value"])
-        return graph, at.astype(np.int64), np.where(np.isnan(s), 1.0, s)[m.supplier]
+        s = np.where(np.isnan(s), 1.0, s)
+        return graph, at.astype(np.int64), s[m.supplier], relayed(m, markets, s, focal)
 
     def again(x: FloatArray) -> bool:
         flow = x[: m.n_lanes]
@@ -180,8 +185,9 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
         if len(before) > _DAMPED:
             flow = 0.5 * (flow + before[-1])
         whole = np.concatenate([flow, x[m.n_lanes :]])
-        graph, at, s = measured(x)
+        graph, at, s, sends = measured(x)
         arrived = np.array([float(flow[own] @ s[own]) for own in mine])
+        arrived = arrived + np.bincount(sends[0], sends[2] * x[sends[1]], block.n)
         activity = np.bincount(block.row, block.value * whole[block.col], block.n)
         missed = np.bincount(base_row[fixed], base_value[fixed] * x[base_col[fixed]], block.n)
         over = float(np.max((arrived + missed - cap) / need, initial=0.0))
@@ -205,14 +211,14 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
             today = np.zeros(m.n_lanes)
             today[m.lever == "keep"] = m.case.base
             flow = 0.5 * (flow + today)
-            graph, at, s = measured(np.concatenate([flow, x[m.n_lanes :]]))
+            graph, at, s, sends = measured(np.concatenate([flow, x[m.n_lanes :]]))
         if len(before) >= _PATIENCE and x[miss.at].max() > _SETTLED * float(need.max()):
             miss.upper[:] = 0.0  # no plan found that meets it: let the solver say what clashes
         before.append(flow)
         own = control.focal_share(graph, focal, "location")[0]
         maker = (graph.index.nodes["kind"] == "producer").to_numpy(dtype=bool)
-        own = np.where(maker, np.nan_to_num(own), 0.0)
-        row, col, value = [base_row[fixed]], [base_col[fixed]], [base_value[fixed]]
+        own = np.where(maker, np.nan_to_num(own), np.where(np.nan_to_num(own) >= 1.0, 1.0, 0.0))
+        row, col, value = [base_row[fixed], sends[0]], [base_col[fixed], sends[1]], [base_value[fixed], sends[2]]
         row.append(np.arange(block.n))
         col.append(miss.at)
         value.append(-np.ones(block.n))

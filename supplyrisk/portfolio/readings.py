@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .. import control, exposure
+from .. import control
 from ..graph import SupplyGraph
 from ..metrics import concentration_ratio, score
 from ..metrics.mix import Mix
 from .model import GROUP, Build
+from .views import node_shares
 
 if TYPE_CHECKING:
     from .plan import Portfolio
@@ -177,8 +178,8 @@ def _by_lines(m: Build, graph: SupplyGraph, r: Reading, x: FloatArray) -> FloatA
     """Focal share over the supply lines, where the score has no such column: another rule of control, upper bounds."""
     assert r.focal is not None
     if r.view == "origin":
-        frame = exposure.exposure(graph, r.focal, "location")
-        value, high = (frame[c].to_numpy(dtype=float) for c in ("linear", "linear_high"))
+        traced = node_shares(graph, r.focal, "origin")
+        value, high = traced.value, traced.high
     else:
         value, _, high = control.focal_share(graph, r.focal, r.view, rule=r.rule)  # type: ignore[arg-type]
     part = high if r.worst else np.where(np.isnan(value), high, value)
@@ -210,9 +211,8 @@ def readings(plan: Portfolio) -> pd.DataFrame:
         A row per constraint and market: ``constraint, product, buyer, view, metric, sense, limit, model, score``.
         ``model`` is the constraint's own expression at the solution; ``score`` what :func:`supplyrisk.score` finds on
         :attr:`Portfolio.graph` for the buyer, or for the group as one buyer (goods count where they enter it). The two
-        are equal up to the solver's tolerance; by ``origin`` only at the mixes that the constraint assumes, and where no
-        re-exporter stands in the focal (a cap by origin looks through it, the score does not). NaN where the score is
-        undefined, e.g. of a market that gets nothing.
+        are equal up to the solver's tolerance; by ``origin`` only at the mixes that the constraint assumes. NaN where
+        the score is undefined, e.g. of a market that gets nothing.
     """
     columns = ["constraint", "product", "buyer", "view", "metric", "sense", "limit", "model", "score"]
     m, x = plan._build, plan._solution.x

@@ -98,7 +98,7 @@ def _relays_of(m: Build, k: int) -> tuple[Relays, BoolArray]:
 
 
 def trigger(m: Build, k: int, focal: tuple[str, ...]) -> bool:
-    """Whether a re-exporter stands in the focal: only then does it matter who sends in the view of control."""
+    """Whether a re-exporter stands in the focal: only then does it matter who sends by control or origin."""
     r, _ = _relays_of(m, k)
     made = m.graph.index.nodes["product"].to_numpy(dtype=object) == m.case.products[k]
     mine = r.pool & made & np.isin(m.country, focal) & _reached(r, np.zeros(len(made), dtype=bool)) & ~r.group
@@ -175,7 +175,7 @@ def sent(m: Build, k: int) -> Sent:
             m.refine.append(lambda x: _settle(m, x))
         m.notes.append(
             f"{case.products[k]}: by location a re-exporter that is kept counts as the supplier, as in the score; "
-            "control, equity and origin see through it"
+            "equity, control and origin see through it, the latter two unless it stands in the focal"
         )
     return out
 
@@ -319,7 +319,7 @@ def relayed(
     flag : ndarray
         The ruler's flag :math:`a` of every node.
     focal : tuple of str, optional
-        For a view in which a pool counts as its makers do unless it stands in the focal (control).
+        For a view in which a pool counts as its makers do unless it stands in the focal (control, origin).
 
     Returns
     -------

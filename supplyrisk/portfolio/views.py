@@ -38,7 +38,8 @@ def node_shares(graph: SupplyGraph, focal: Any, view: str, rule: str = "majority
     focal : str or tuple of str
         As everywhere.
     view : {"location", "equity", "control", "origin"}
-        ``origin`` is the linear trace by location at the graph's present mixes.
+        ``origin`` is the linear trace by location at the graph's present mixes; what a pool in the focal hands on is the
+        focal's, as in the score.
     rule : {"majority", "aggregate", "creditor"}
         What counts as control, as in :func:`supplyrisk.control.focal_share`; ``creditor`` counts whose technology,
         finance, offtake or operation it is.
@@ -55,7 +56,13 @@ def node_shares(graph: SupplyGraph, focal: Any, view: str, rule: str = "majority
     places = scope(focal)
     if view == "origin":
         traced = exposure.exposure(graph, places, "location")
-        value, low, high = (traced[c].to_numpy(dtype=float) for c in ("linear", "linear_low", "linear_high"))
+        gate = ((traced["kind"] != "producer") & (traced["country"] != "WLD")).to_numpy(dtype=bool)
+        # What a pool in the focal territory hands on can be stopped there, wherever it was made (metrics/lens.py).
+        ends = []
+        for of, own in (("linear", "own"), ("linear_low", "own_low"), ("linear_high", "own_high")):
+            held = traced[own].to_numpy(dtype=float)
+            ends.append(np.maximum(traced[of].to_numpy(dtype=float), np.where(gate & (held >= 1.0), held, 0.0)))
+        value, low, high = ends
     else:
         value, low, high = control.focal_share(graph, places, cast(control.View, view), rule=cast(control.Rule, rule))
     return NodeShares(value, low, high)

@@ -182,9 +182,6 @@ def test_the_model_reads_what_the_score_reads(seed: int) -> None:
         focal = ("CHN", ("CHN", "HKG"), ("NLD",))[i % 3]
         buyer = "each" if (i // 2) % 2 else None
         spec = every[i % len(every)](float(rng.random()), focal, buyer)
-        if spec.arguments.get("view") == "origin":
-            # The score counts what a pool in the focal hands on as the focal's; a cap by origin looks through it.
-            spec = every[i % len(every)](float(rng.random()), "AUS", buyer)
         try:
             plan = optimize(graph, buyers, product=P, levers=levers, constraints=spec)
         except InfeasibleError:
