@@ -23,7 +23,7 @@ from .physical import byproduct_ceiling, focal_free, lead_time
 from .plan import Portfolio
 from .recourse import reroute
 from .reserves import min_stock_days, stockpile
-from .risk import cost, cvar, expected_loss, worst_loss, worst_unmet
+from .risk import cost, cvar, expected_loss, expected_unmet, worst_loss, worst_unmet
 from .rolling import Rolled, rolling
 from .run import optimize
 from .stages import expand, ramp_up
@@ -52,6 +52,7 @@ __all__ = [
     "equal_burden",
     "expand",
     "expected_loss",
+    "expected_unmet",
     "focal_free",
     "frontier",
     "governance_floor",

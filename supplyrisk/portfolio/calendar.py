@@ -219,8 +219,9 @@ def path(given: Any, products: Sequence[str], periods: Sequence[Period], name: s
     Parameters
     ----------
     given : float, mapping or None
-        Growth :math:`g` a year for all products, or by product: a rate, or a mapping from year to the multiple of the
-        figure in the first period, linear between the years given and constant beyond them. None: no change.
+        Growth :math:`g` a year for all products, or by product: a rate, or a mapping from year to the multiple of
+        today's figure, linear between the years given and constant beyond them; a DataFrame with a column a product and
+        years as its index is such a mapping. None: no change.
     products : sequence of str
         Names that may stand in it.
     periods : sequence of Period
@@ -250,7 +251,7 @@ def path(given: Any, products: Sequence[str], periods: Sequence[Period], name: s
         k, value = list(products).index(who), table[who]
         problem: str | None = None
         if hasattr(value, "keys"):
-            years = sorted(value)
+            years = sorted(value.keys(), key=str)
             when = [_period(y) for y in years]
             multiples = [value[y] for y in years]
             if not years or any(w is None for w in when) or not all(_number(x, 0.0) for x in multiples):

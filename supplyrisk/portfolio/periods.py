@@ -28,6 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 Label = int | str
 # Columns of tables that say when a plant is decided and when it first delivers.
 WHEN = ["decided", "delivers"]
+_LONG = 80
 _ASK = {"model": "plan.model", "resolve": "plan.resolve()"}
 
 
@@ -464,7 +465,9 @@ class HorizonPlan(Portfolio):
 
 
 def _changes(name: str, given: Any) -> str:
-    return f"{name} of today in every period" if given is None else f"{name} change as given ({given!r})"
+    words = " ".join(repr(given).split())
+    short = words if len(words) <= _LONG else f"{words[:_LONG]} ..."
+    return f"{name} of today in every period" if given is None else f"{name} change as given ({short})"
 
 
 def solve_periods(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import Problem, SchemaError
 from ..registry import objective
 from .model import Build, number
 from .recourse import Losses, losses
 
-__all__ = ["cost", "cvar", "expected_loss", "worst_loss", "worst_unmet"]
+__all__ = ["cost", "cvar", "expected_loss", "expected_unmet", "worst_loss", "worst_unmet"]
 
 # Value of a unit that does not arrive, over its price: an assumption.
 LOSS_TIMES_PRICE = 10.0
@@ -148,6 +149,45 @@ def worst_loss(m: Build, times_price: float = LOSS_TIMES_PRICE) -> tuple[object,
     )
     m.once |= {top.name, rows.name}
     return top.at, np.ones(1)
+
+
+@objective(unit="1", metric="unmet")
+def expected_unmet(m: Build, product: str | None = None) -> tuple[object, object]:
+    r"""Expected part of the need that stays unmet, over the scenarios, added up over the products.
+
+    .. math:: \sum_s p_s \frac{\sum_b w_{bs}}{\sum_b D_b}
+
+    Over several periods it is added up over the years like a cost, at present value. Scenarios without probabilities have
+    no expectation: see :func:`worst_unmet`.
+
+    Parameters
+    ----------
+    m : Build
+        Given by the engine.
+    product : str, optional
+        One product; default all, each by itself.
+
+    Raises
+    ------
+    SchemaError
+        The scenarios have no probabilities.
+    """
+    found = losses(m, LOSS_TIMES_PRICE)
+    if found.probability is None:
+        problem = Problem(
+            "objective", "-", "scenarios", f"{m.spec!r} needs probabilities", "", "Give them, or take worst_unmet()."
+        )
+        raise SchemaError([problem], "the plan")
+    n = len(m.case.pool)
+    col: list[np.ndarray] = []
+    value: list[np.ndarray] = []
+    for s, p in enumerate(found.probability.tolist()):
+        for _, _, _, pools in m.pick(product, None):
+            need = float(m.case.need[pools].sum())
+            if need > 0:
+                col.append(found.lost.start + s * n + pools)
+                value.append(np.full(len(pools), p / need))
+    return np.concatenate([found.lost.at[:0], *col]), np.concatenate([np.zeros(0), *value])
 
 
 @objective(unit="1", metric="unmet")

@@ -123,6 +123,7 @@ CASES: dict[str, dict[str, Callable[[], Portfolio]]] = {
     "objective": {
         "cost": lambda: sp.optimize(tiny(), "USA", product=P),
         "expected_loss": lambda: risky(sp.expected_loss()),
+        "expected_unmet": lambda: risky(100.0 * sp.expected_unmet()),
         "cvar": lambda: risky(sp.cvar(0.8)),
         "attribute": lambda: sp.optimize(
             tiny(), "USA", product=P, objective=sp.cost() + 0.5 * sp.attribute({"CHN": 8.0, "AUS": 2.0, "New": 1.0})

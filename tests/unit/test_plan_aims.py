@@ -56,6 +56,13 @@ def test_worst_unmet_is_the_greatest_part() -> None:
     plan = optimize(graph, "USA", product=P, levers=FREE, scenarios=sets, objective=sp.cost() + 1e3 * sp.worst_unmet())
     # Four come from elsewhere: six tenths stay unmet.
     assert plan.objective_value == pytest.approx(6.0 + 8.0 + 1e3 * 0.6)
+    odds = {"calm": (0.5, []), "ban": (0.5, [ban()])}
+    mean = optimize(
+        graph, "USA", product=P, levers=FREE, scenarios=odds, objective=sp.cost() + 1e3 * sp.expected_unmet()
+    )
+    assert mean.objective_value == pytest.approx(6.0 + 8.0 + 1e3 * 0.5 * 0.6)
+    with pytest.raises(SchemaError, match="worst_unmet"):
+        optimize(graph, "USA", product=P, levers=FREE, scenarios=sets, objective=sp.expected_unmet())
     over = optimize(
         graph,
         "USA",

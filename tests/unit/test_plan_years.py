@@ -354,6 +354,8 @@ def test_needs_and_supply_change() -> None:
     table = plan(needs={P: {2026: 1.0, 2028: 1.4}})
     assert table.needs["need"].tolist() == pytest.approx([10.0, 12.0, 14.0])
     assert table.shares.query("buyer == 'group'")["after"].notna().all()
+    frame = plan(needs=pd.DataFrame({P: [1.0, 1.4]}, index=[2026, 2028]))
+    assert frame.needs["need"].tolist() == pytest.approx([10.0, 12.0, 14.0])
     by_pool = plan(needs={f"{P}@USA": {2027: 2.0}})
     assert by_pool.needs["need"].tolist() == pytest.approx([20.0] * 3)
     cap = max_share("CHN", 0.6)
