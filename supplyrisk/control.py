@@ -125,12 +125,39 @@ def _control(
         lent = np.isin(b.c_type, CONTRACTS[1:])
         np.maximum.at(extra, b.c_asset[lent], amount[lent])
         x = _ordered(np.maximum(x, np.minimum(extra, 1.0)))
+    return _overridden(b, x, flag)
+
+
+def _taken(b: Book) -> FloatArray:
+    """Part of each entity of which the host has the last word: value, low, high. Orders may overlap or add up."""
+    out = np.zeros((b.n, 3))
     over = b.c_type == "host_override"
-    if over.any():  # the owner is there still, but the state has taken the last word; it may give it back
-        x[b.c_asset[over], 0] = flag[b.c_holder[over], 0]
-        x[b.c_asset[over], 1] = flag[b.c_holder[over], 1]
-        x = _ordered(x)
-    return x
+    at = b.c_asset[over]
+    np.maximum.at(out[:, 0], at, b.c_share[over])
+    np.maximum.at(out[:, 1], at, b.c_low[over])
+    np.add.at(out[:, 2], at, b.c_high[over])
+    return np.minimum(out, 1.0)
+
+
+def _overridden(b: Book, x: FloatArray, flag: FloatArray) -> FloatArray:
+    """Control where a host has overruled the owners of a part; it may give back what it took."""
+    over = np.flatnonzero(b.c_type == "host_override")
+    if not len(over):
+        return x
+    over = over[np.argsort(b.c_share[over], kind="stable")]
+    at, f = b.c_asset[over], flag[b.c_holder[over]]
+    part = _taken(b)
+    host = np.column_stack([np.zeros(b.n), np.full(b.n, np.inf), np.zeros(b.n)])
+    host[at, 0] = f[:, 0]  # the largest order is written last
+    np.minimum.at(host[:, 1], at, f[:, 1])
+    np.maximum.at(host[:, 2], at, f[:, 2])
+    e = np.unique(at)
+    mixed = [(1 - part[e, k]) * x[e, c] + part[e, k] * host[e, c] for c, k in ((0, 0), (1, 1), (1, 2), (2, 1), (2, 2))]
+    y = x.copy()
+    y[e, 0] = mixed[0]
+    y[e, 1] = np.minimum(mixed[1], mixed[2])
+    y[e, 2] = np.maximum.reduce([x[e, 2], mixed[3], mixed[4]])
+    return _ordered(y)
 
 
 def _nodes_from_parts(b: Book, x: FloatArray, ix: GraphIndex, focal: tuple[str, ...], unlisted: Unlisted) -> FloatArray:
@@ -235,8 +262,9 @@ def focal_share(
     view : {"location", "equity", "control"}
         Where it stands; who owns the output, looked through; what part of it the focal can stop, as host or as owner.
     rule : {"majority", "aggregate", "creditor"}
-        Control by one holder or group above the threshold, chains included; by all focal holders added up; or by
-        majority, offtake, finance, technology or operation.
+        Control by one holder or group above the threshold, chains included (a group is focal if more than half of its
+        votes are); by all focal holders and the groups they lead added up; or by majority, offtake, finance, technology
+        or operation.
     unlisted : {"unknown", "host"}
         Output and equity without a recorded holder: 0 for the value and 1 for the high bound, or presumed to belong
         to the host country (an assumption). In the ``location`` view it has no effect.
@@ -262,7 +290,11 @@ def focal_share(
     Notes
     -----
     Missing policy: see ``unlisted``; the unlisted rest of the world (``ROW``) may hide a focal place that is not
-    listed for the product. Definition of this library.
+    listed for the product. The bounds hold every completion of the record: shares anywhere within theirs, the unnamed
+    rest with anyone, alone or in a recorded group. Shares of a register (grade A or B, no bounds stated) are exact but
+    for half their last digit, one half and the whole fully, and 0.1 points a year of age; estimates are as wide as
+    their grade. A contract or override to which no fraction applies (``not_applicable``) is of the whole asset; one of
+    unknown size is 0 with a high bound of 1; a stated one counts by part. Definition of this library.
 
     Examples
     --------
@@ -410,14 +442,18 @@ def _part_countries(
     )
     gold = b.c_type == "golden_share"
     ctrl[b.c_asset[gold]] = b.c_holder[gold]
-    over = b.c_type == "host_override"
-    ctrl[b.c_asset[over]] = b.c_holder[over]
     top = ctrl[b.part]
     nobody = top == b.part
     where = np.asarray(home[top], dtype=np.int64)
     if presume != "host":
         where = np.where(nobody, unk, where)
-    return np.arange(len(b.part)), where, np.ones(len(b.part))
+    over = np.flatnonzero(b.c_type == "host_override")
+    over = over[np.argsort(b.c_share[over], kind="stable")]
+    host = np.full(b.n, unk, dtype=np.int64)
+    host[b.c_asset[over]] = home[b.c_holder[over]]
+    part, rows = _taken(b)[b.part, 0], np.arange(len(b.part))
+    taken = np.flatnonzero(part > 0)
+    return np.append(rows, taken), np.append(where, host[b.part[taken]]), np.append(1 - part, part[taken])
 
 
 def effective_control(
@@ -454,7 +490,8 @@ def effective_control(
         Keys, then for each of ``location``, ``equity``, ``majority``, ``aggregate`` and ``creditor`` the value and its
         ``_low`` and ``_high``; ``value`` (the majority rule), ``low`` and ``high`` over all ownership rules;
         ``owner_can_stop`` and ``host_can_stop`` (the two hands behind ``value``); ``overridden`` (part whose owner
-        the state has overruled); ``coverage`` (part of the output with a recorded holder) and ``grade`` (the weakest
+        the state has overruled); ``coverage`` (part of the output whose holder is recorded: portions times the shares on
+        record, a majority without a share being half) and ``grade`` (the weakest
         that ``value`` rests on; a part of which no output is known, or none, widens the interval and has no say in the
         grade; none where nothing is recorded). All fractions in [0, 1]; links add ``quantity`` in product units.
 
@@ -491,9 +528,9 @@ def effective_control(
     owner = _nodes_from_parts(b, _control(b, codes, "majority", threshold, unlisted, golden_share), ix, codes, unlisted)
     fed = np.bincount(ix.dst, minlength=ix.n) > 0
     pools = (kind == "demand") | ((kind == "stock") & fed)
-    over = np.isin(b.part, b.c_asset[b.c_type == "host_override"])
+    over = _taken(b)[b.part, 0]
     facts = np.column_stack(
-        [owner[:, 0], np.bincount(b.node, b.portion * b.named, ix.n), np.bincount(b.node, b.portion * over, ix.n)]
+        [owner[:, 0], np.bincount(b.node, b.portion * b.recorded, ix.n), np.bincount(b.node, b.portion * over, ix.n)]
     )
     facts = _mix(ix, pools, facts)
     grade = np.full(ix.n, -1, dtype=np.int64)

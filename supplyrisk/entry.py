@@ -158,19 +158,40 @@ def _orphan_problems(tables: Mapping[str, pd.DataFrame]) -> list[Problem]:
     return out
 
 
+def _holding(row: pd.Series) -> str:
+    part = f" / {row['part']}" if pd.notna(row["part"]) and row["part"] else ""
+    return f"{row['asset']}{part}: {row['holder']}"
+
+
 def owner_problems(holdings: pd.DataFrame) -> list[Problem]:
-    """Shares of one asset above 1, parts of one node above 1, and owners that own each other by majority."""
+    """Majorities below half, shares of one asset above 1, parts of one node above 1, majority owners in a ring."""
     out: list[Problem] = []
     if not len(holdings):
         return out
     h = holdings[holdings["type"].isin(["equity", "majority", "joint", "minority"])]
+    most = h["high"].fillna(h["share"])
+    for i in np.flatnonzero(((h["type"] == "majority") & (most < 0.5 - 1e-9)).to_numpy(dtype=bool)):
+        row = h.iloc[i]
+        out.append(
+            Problem(
+                "holdings",
+                _holding(row),
+                "type",
+                "a majority of less than half",
+                f"{most.iloc[i]:.4g}",
+                "Give type minority or equity; who decides with less than half of the votes has a golden_share besides.",
+            )
+        )
     for keys, part in h.groupby(["asset", "part"], dropna=False):
         # Holdings of different dates may follow one another: count those that overlap the latest start.
         latest = part["valid_from"].fillna("").max()
         alive = part[part["valid_to"].isna() | (part["valid_to"].fillna("9999") >= latest)]
-        total = float(alive["low"].fillna(alive["share"]).sum())
+        least = alive["low"].fillna(alive["share"]).fillna(0.0)
+        least = least.where(alive["type"] != "majority", least.clip(lower=0.5))
+        total = float(least.sum())
         if total > 1.0 + 1e-9:
-            asset = str(keys[0]) + (f" / {keys[1]}" if keys[1] else "")
+            asset = str(keys[0]) + (f" / {keys[1]}" if isinstance(keys[1], str) and keys[1] else "")
+            asset += ": " + ", ".join(f"{x} {s:.4g}" for x, s in zip(alive["holder"], least, strict=True) if s > 0)
             out.append(
                 Problem(
                     "holdings",
@@ -178,7 +199,7 @@ def owner_problems(holdings: pd.DataFrame) -> list[Problem]:
                     "share",
                     "shares of one asset add to more than 1",
                     f"{total:.4g}",
-                    "Correct them, or give each its dates; the unnamed rest is an unknown holder.",
+                    "Correct them, give each its dates, or, where sources differ, low and high; a majority has half at the least.",
                 )
             )
     portion = h.drop_duplicates(["asset", "part"])

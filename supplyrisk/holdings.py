@@ -60,7 +60,7 @@ class Book:
     portion: FloatArray
     portion_low: FloatArray
     portion_high: FloatArray
-    named: BoolArray  # at least one holder with a name or a country
+    recorded: FloatArray  # shares of each part held by holders with a name or a country
     grade: IntArray  # weakest grade of each part, position in GRADES; -1 where no output is known to be its
     fine: FloatArray  # of each part: what of its stakes is graded for a headline
 
@@ -144,9 +144,7 @@ def _compile(graph: SupplyGraph) -> Book:
         country[best["u"].to_numpy()] = best["c"].to_numpy(dtype=object)
     country[home >= 0] = ix.nodes["country"].astype("object").to_numpy()[home[home >= 0]]
 
-    value, low, high = graph.interval("holdings", "share", h)
-    high = np.minimum(high, 1.0)
-    low = np.nan_to_num(low)
+    value, low, high = _shares(graph, h)
     sure = kind == "majority"
     low = np.where(sure, np.maximum(low, 0.5), low)
     high = np.maximum(high, low)
@@ -184,9 +182,11 @@ def _compile(graph: SupplyGraph) -> Book:
         mate[seen.index.to_numpy()[one]] = seen["min"].to_numpy()[one] + n
     parts, portions, grades, fine = _parts(h, a, on_node, n)
     nodes = home[parts]
-    named = np.zeros(n, dtype=bool)
-    named[a[(who != "unknown") | known]] = True
+    named = (who != "unknown") | known
+    recorded = np.minimum(np.bincount(sa, share * named[stake], n), 1.0)
     other = ~stake
+    # A contract to which no fraction applies is of the whole asset; of one whose size is unknown its low bound counts.
+    c_whole = np.isnan(value) & h["missing"].eq("not_applicable").fillna(False).to_numpy(dtype=bool)
     return Book(
         name=np.concatenate([name, np.asarray(g_name, dtype=object)]),
         country=np.concatenate([country, g_land]),
@@ -205,18 +205,47 @@ def _compile(graph: SupplyGraph) -> Book:
         c_type=kind[other],
         c_holder=u[other],
         c_asset=a[other],
-        c_share=np.where(np.isnan(value), 1.0, value)[other],
-        c_low=low[other],
-        c_high=np.where(np.isnan(value), 1.0, high)[other],
+        c_share=np.where(c_whole, 1.0, np.where(np.isnan(value), low, value))[other],
+        c_low=np.where(c_whole & (kind == "host_override"), 1.0, low)[other],
+        c_high=np.where(c_whole, 1.0, high)[other],
         part=parts,
         node=nodes,
         portion=portions[0],
         portion_low=portions[1],
         portion_high=portions[2],
-        named=named[parts],
+        recorded=recorded[parts],
         grade=grades,
         fine=fine,
     )
+
+
+def _shares(graph: SupplyGraph, h: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Shares with their bounds: those of a register (grade A or B) are exact but for their rounding and their age.
+
+    The widths of :mod:`supplyrisk.intervals` are of estimates. A share stated to the per cent, or finer, is at most half
+    its last digit off; one half and the whole are what was agreed, not roundings. Each year adds a tenth of the yearly
+    widening of the policy, in points (by default 0.1 per cent of the firm): stakes change by events, not by drift.
+    """
+    value, low, high = graph.interval("holdings", "share", h)
+    low, high = np.nan_to_num(low), np.minimum(high, 1.0)
+    plain = h["low"].isna() & h["high"].isna() & h["grade"].isin(HEADLINE_GRADES) & h["share"].notna()
+    at = np.flatnonzero(plain.to_numpy(dtype=bool) & h["type"].isin(STAKES).to_numpy(dtype=bool))
+    if not len(at):
+        return value, low, high
+    v = value[at]
+    digits = np.full(len(v), 2)
+    for _ in range(4):
+        digits += np.abs(v * 10.0**digits - np.rint(v * 10.0**digits)) > 1e-7
+    agreed = np.isclose(v, 0.5, rtol=0, atol=1e-12) | np.isclose(v, 1.0, rtol=0, atol=1e-12)
+    width = np.where(agreed, 0.0, 0.5 * 10.0**-digits)
+    rows = h.iloc[at]
+    year = rows["year"].astype("float64").fillna(float(graph.reference_year)).to_numpy()
+    width = width + 0.1 * graph.policy.per_year * np.maximum(graph.reference_year - year, 0.0)
+    if graph.dark_from:
+        dark = graph.reference_year - rows["source"].map(dict(graph.dark_from)).astype("float64").to_numpy()
+        width = width + v * graph.policy.per_dark_year * np.maximum(np.nan_to_num(dark), 0.0)
+    low[at], high[at] = np.maximum(v - width, 0.0), np.minimum(v + width, 1.0)
+    return value, low, high
 
 
 def _parts(

@@ -60,7 +60,9 @@ def graph(nodes, holdings=(), links=(), recipes=(), exact=True, **kw):
     if len(h):
         if "share" not in h:
             h["share"] = np.nan
-        h["missing"] = np.where(h["share"].isna(), "unknown", None)
+        if "missing" not in h:
+            h["missing"] = None
+        h["missing"] = h["missing"].where(h["missing"].notna(), np.where(h["share"].isna(), "unknown", None))
         for c in ("low", "high"):
             if c not in h:
                 h[c] = np.nan
@@ -451,11 +453,23 @@ def test_creditor_golden_share_and_override():
         ["cu@KAZ", "cu@ZMB", "cu@NLD"],
         [
             {"asset": "cu@KAZ", "holder": "Local", "holder_country": "KAZ", "share": 1.0},
-            {"asset": "cu@KAZ", "holder": "Bank", "holder_country": "CHN", "type": "finance"},
+            {
+                "asset": "cu@KAZ",
+                "holder": "Bank",
+                "holder_country": "CHN",
+                "type": "finance",
+                "missing": "not_applicable",
+            },
             {"asset": "cu@ZMB", "holder": "Local", "holder_country": "ZMB", "share": 1.0},
             {"asset": "cu@ZMB", "holder": "State", "holder_country": "CHN", "type": "golden_share"},
             {"asset": "cu@NLD", "holder": "Wing", "holder_country": "CHN", "share": 1.0},
-            {"asset": "cu@NLD", "holder": "Ministry", "holder_country": "NLD", "type": "host_override"},
+            {
+                "asset": "cu@NLD",
+                "holder": "Ministry",
+                "holder_country": "NLD",
+                "type": "host_override",
+                "missing": "not_applicable",
+            },
         ],
     )
     assert at(g, "cu@KAZ") == (0, 0, 0)
@@ -483,7 +497,7 @@ def test_unknown_holder_is_width():
     assert at(g, "x@COD") == (0, 0, 1)
     assert at(g, "x@COD", "equity") == (0, 0, 0.6)
     assert at(g, "x@COD", "equity", focal="COD") == (0.4, 0.4, 1.0)
-    assert control.effective_control(g)["coverage"].iloc[0] == 1.0
+    assert control.effective_control(g)["coverage"].iloc[0] == 0.4
 
 
 def test_taiwan_is_not_china_and_scope_is_explicit():
@@ -605,7 +619,7 @@ def test_parts_without_known_output_have_no_say_in_grade_or_coverage():
     ]
     g = graph(["co@COD"], rows, exact=False)
     e = control.effective_control(g).iloc[0]
-    assert (e["grade"], e["coverage"], e["value"]) == ("B", 0.4, 0.4)
+    assert (e["grade"], e["coverage"], e["value"]) == ("B", pytest.approx(0.32), 0.4)
     assert e["high"] == 1.0
     assert metrics_lens.lens(g, "CHN", "equity").graded[0] == 1.0
     e = control.effective_control(graph(["co@COD"], rows[1:], exact=False)).iloc[0]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from supplyrisk import control
+from supplyrisk.errors import SchemaError
 from tests.unit.test_control import at, graph
 
 RULES = (("equity", "majority"), ("control", "majority"), ("control", "aggregate"), ("control", "creditor"))
@@ -146,3 +147,73 @@ def test_a_firm_at_home_may_have_a_foreign_master():
     rows[1] |= {"share": 0.8, "low": 0.8, "high": 0.8}
     rows[2]["share"] = 0.2
     assert at(graph(["x@IDN"], rows), "x@IDN") == (0, 0, 0)
+
+
+def _graded(rows, **kw):
+    return graph(["x@IDN"], [{"asset": "x@IDN", "grade": "A", "source": "made"} | r for r in rows], exact=False, **kw)
+
+
+US = {"holder": "U", "holder_country": "USA"}
+CN = {"holder": "A", "holder_country": "CHN"}
+
+
+def test_a_majority_of_less_than_half_is_an_error():
+    with pytest.raises(SchemaError, match=r"x@IDN: A.*majority of less than half.*0\.3"):
+        _graded([CN | {"share": 0.3, "type": "majority"}, US | {"share": 0.7}])
+    with pytest.raises(SchemaError, match=r"x@IDN: A 0\.5, U 0\.6.*add to more than 1"):
+        _graded([CN | {"type": "majority"}, US | {"share": 0.6}])
+    # Sources that differ give ranges, and the range is kept.
+    g = _graded([CN | {"share": 0.3, "low": 0.3, "high": 0.6, "type": "majority"}, US | {"share": 0.5, "low": 0.4}])
+    assert at(g, "x@IDN")[0] == 1
+    g = _graded([CN | {"share": 0.3, "low": 0.3, "high": 0.6}, US | {"share": 0.7, "low": 0.4, "high": 0.7}])
+    assert at(g, "x@IDN") == (0, 0, 1)
+    value, low, high = at(g, "x@IDN", "equity")
+    assert low == 0.3
+    assert high == 0.6
+    assert value == 0.3
+
+
+def test_shares_of_a_register_are_exact_but_for_rounding():
+    half = [CN | {"share": 0.5}, US | {"share": 0.5}]
+    assert at(_graded(half), "x@IDN") == (0, 0, 0)
+    most = [CN | {"share": 0.51}, US | {"share": 0.49}]
+    assert at(_graded(most), "x@IDN") == (1, 1, 1)
+    assert at(_graded(most), "x@IDN", "equity") == pytest.approx((0.51, 0.505, 0.515))
+    fine = [CN | {"share": 0.2216}, US | {"share": 0.7784}]
+    assert at(_graded(fine), "x@IDN", "equity") == pytest.approx((0.2216, 0.22155, 0.22165))
+    # It ages, by a tenth of a point a year; estimates stay as wide as their grade.
+    assert at(_graded(most, as_of="2027-06-01"), "x@IDN", "equity") == pytest.approx((0.51, 0.502, 0.518))
+    assert at(_graded(most, as_of="2034-06-01"), "x@IDN") == (1, 0, 1)
+    assert at(_graded([r | {"grade": "C"} for r in most]), "x@IDN") == (1, 0, 1)
+
+
+def test_coverage_is_what_is_recorded():
+    e = control.effective_control(_graded([CN | {"share": 0.4}])).iloc[0]
+    assert e["coverage"] == pytest.approx(0.4)
+    assert (e["majority"], e["majority_high"]) == (0, 1)
+    part = {"part": "a", "portion": 0.5}
+    assert control.effective_control(_graded([CN | part | {"share": 0.4}]))["coverage"].iloc[0] == pytest.approx(0.2)
+
+
+def test_a_contract_of_unknown_size_is_width():
+    lent = [CN | {"type": "finance"}, US | {"share": 1.0}]
+    assert at(_graded(lent), "x@IDN", rule="creditor") == (0, 0, 1)
+    lent[0] |= {"missing": "not_applicable"}  # a lien on the whole: no fraction applies
+    assert at(_graded(lent), "x@IDN", rule="creditor") == (1, 0, 1)
+    lent[0] |= {"missing": None, "share": 0.3, "low": 0.2, "high": 0.4}
+    assert at(_graded(lent), "x@IDN", rule="creditor") == (0.3, 0.2, 0.4)
+    assert at(_graded(lent), "x@IDN") == (0, 0, 0)
+
+
+def test_a_host_override_is_by_part():
+    state = {"holder": "State", "holder_country": "IDN", "type": "host_override"}
+    owned = CN | {"share": 1.0}
+    e = control.effective_control(_graded([owned, state | {"share": 0.4, "low": 0.3, "high": 0.5}])).iloc[0]
+    assert e[["majority", "majority_low", "majority_high"]].tolist() == pytest.approx([0.6, 0.5, 1.0])
+    assert (e["owner_can_stop"], e["overridden"], e["equity"]) == pytest.approx((0.6, 0.4, 1.0))
+    total = _graded([owned, state | {"missing": "not_applicable"}])
+    assert at(total, "x@IDN") == (0, 0, 1)
+    assert at(_graded([owned, state]), "x@IDN") == (1, 0, 1)  # nobody knows how much
+    m, names = control.composition(_graded([owned, state | {"share": 0.4}]), "control")
+    assert m[0, names.index("CHN")] == pytest.approx(0.6)
+    assert m[0, names.index("IDN")] == pytest.approx(0.4)
