@@ -13,7 +13,6 @@ import dataclasses
 import io
 import json
 import os
-import re
 import sqlite3
 import tempfile
 import zipfile
@@ -21,17 +20,17 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, cast
-from xml.etree import ElementTree
+from typing import Any
 
 import pandas as pd
 
-from .accounts import latest
+from .celltext import Frames, Meta, PathLike, as_table, escape, number, records, refuse, shown, tame, unescape, untame
 from .errors import Problem, SourceError, SupplyRiskError, unknown_name
 from .graph import SupplyGraph
+from .graphml import read_graphml, write_graphml
 from .intervals import IntervalPolicy
 from .overlays import beneath_from_json, beneath_to_json, warn_of_private_rows
-from .schema import TABLES, Table, data_dictionary
+from .schema import TABLES, data_dictionary
 from .sharing import PUBLIC_LICENCES, public_part
 from .storage import SCHEMA_VERSION, atomic_directory
 
@@ -39,9 +38,6 @@ __all__ = ["FORMATS", "PUBLIC_LICENCES", "export", "read", "write"]
 
 FORMATS = ("parquet", "csv", "xlsx", "sqlite", "graphml", "json")
 
-PathLike = str | os.PathLike[str]
-Meta = dict[str, Any]
-Frames = dict[str, pd.DataFrame]
 _SUFFIX = {".xlsx": "xlsx", ".sqlite": "sqlite", ".sqlite3": "sqlite", ".db": "sqlite", ".graphml": "graphml",
            ".json": "json", "": "parquet"}  # fmt: skip
 _EXCEL_CELL, _EXCEL_ROWS = 32_767, 1_048_575
@@ -152,19 +148,19 @@ def read(path: PathLike, format: str | None = None) -> SupplyGraph:
     if name == "parquet":
         return SupplyGraph.from_parquet(file)
     if not file.exists():
-        raise _refuse(file, "no such file", "Check the path.")
+        raise refuse(file, "no such file", "Check the path.")
     if name != "csv" and file.stat().st_size > _MAX_FILE:
-        raise _refuse(file, "larger than any graph", "Give the file that write() returned.", f"{file.stat().st_size:,}")
+        raise refuse(file, "larger than any graph", "Give the file that write() returned.", f"{file.stat().st_size:,}")
     frames, meta = _READERS[name](file)
     if meta.get("schema") != SCHEMA_VERSION:
-        raise _refuse(
+        raise refuse(
             file, "written with another data model", f"This version reads {SCHEMA_VERSION}.", repr(meta.get("schema"))
         )
     try:
         as_of, history, policy = meta.get("as_of"), [str(h) for h in meta["history"]], _policy(meta["policy"])
         beneath = beneath_from_json(meta.get("beneath", {}))
     except (KeyError, TypeError, ValueError, AttributeError) as err:
-        raise _refuse(file, "its own description is damaged", "Write the graph again.", str(err)[:200]) from err
+        raise refuse(file, "its own description is damaged", "Write the graph again.", str(err)[:200]) from err
     label = str(meta.get("name", "graph"))
     as_of = None if as_of is None else str(as_of)
     graph = SupplyGraph.from_tables(frames, name=label, as_of=as_of, history=history, policy=policy)
@@ -230,11 +226,6 @@ def export(
 # ---------------------------------------------------------------------- what all formats share
 
 
-def _refuse(path: PathLike, rule: str, remedy: str, value: str = "", row: str = "-") -> SourceError:
-    name = Path(path).name
-    return SourceError([Problem(name, row, "-", rule, value, remedy)], f"the file {name}")
-
-
 def _format_of(target: Path, name: str | None) -> str:
     if name is None:
         if target.suffix.lower() not in _SUFFIX and not target.is_dir():
@@ -253,7 +244,7 @@ def _told(file: Path) -> str:
         with file.open("rb") as stream:
             head = stream.read(64)
     except OSError as err:
-        raise _refuse(file, "cannot be read", "Check the path.", str(err.strerror)) from err
+        raise refuse(file, "cannot be read", "Check the path.", str(err.strerror)) from err
     if head.startswith(b"SQLite format 3\x00"):
         return "sqlite"
     if head.startswith(b"PK\x03\x04"):
@@ -263,21 +254,19 @@ def _told(file: Path) -> str:
         return "json"
     if text.startswith(b"<"):
         return "graphml"
-    raise _refuse(file, "in none of the formats", f"Formats: {', '.join(FORMATS)}.", repr(head[:16]))
+    raise refuse(file, "in none of the formats", f"Formats: {', '.join(FORMATS)}.", repr(head[:16]))
 
 
 @contextmanager
 def _replaced(target: Path) -> Iterator[Path]:
     """A temporary sibling that takes the target's place only if nothing failed."""
     if target.is_dir():
-        raise _refuse(target, "is a folder", "Give the path of a file.")
+        raise refuse(target, "is a folder", "Give the path of a file.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
     except OSError as err:
-        raise _refuse(
-            target, "cannot be written to", "Give a folder that you may write to.", str(err.strerror)
-        ) from err
+        raise refuse(target, "cannot be written to", "Give a folder that you may write to.", str(err.strerror)) from err
     os.close(handle)
     work = Path(name)
     try:
@@ -310,72 +299,9 @@ def _policy(given: Any) -> IntervalPolicy:
     return IntervalPolicy(widths, float(given["per_year"]), float(given["per_dark_year"]))
 
 
-def _plain(value: Any) -> Any:
-    """A cell as None, bool, int, float or text."""
-    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
-        return None
-    return value.item() if hasattr(value, "item") else value
-
-
-def _records(frame: pd.DataFrame) -> Iterator[list[Any]]:
-    columns = [frame[c].astype("object").tolist() for c in frame.columns]
-    for row in zip(*columns, strict=True):
-        yield [_plain(v) for v in row]
-
-
-# XML and sheets hold no control characters and no unpaired surrogates; a carriage return would come back as a line feed.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-F]{4}_)")
-_SAFE = re.compile(r"_x([0-9A-F]{4})_")
-_FORMULA = ("=", "+", "-", "@", "'", "\t")
-
-
-def _escape(text: str) -> str:
-    return _UNSAFE.sub(lambda m: f"_x{ord(m[0]):04X}_", text)
-
-
-def _unescape(text: str) -> str:
-    return _SAFE.sub(lambda m: chr(int(m[1], 16)), text)
-
-
-def _tame(text: str) -> str:
-    out = _escape(text)
-    return f"'{out}" if out.startswith(_FORMULA) else out
-
-
-def _untame(text: str) -> str:
-    return _unescape(text[1:] if text.startswith("'") else text)
-
-
-def _number(text: str, dtype: str) -> Any:
-    """The number in a text cell; what is none stays text, and validation names it."""
-    try:
-        if dtype == "int":
-            return int(text)
-        if dtype == "float":
-            return float(text)
-    except ValueError:
-        return text
-    return text
-
-
-def _frame(spec: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
-    if any(len(r) != len(columns) for r in rows):
-        raise ValueError(f"{spec.name}: a row has another number of cells than the header")
-    return pd.DataFrame(rows, columns=list(columns), dtype="object") if rows else spec.empty()
-
-
-def _shown(value: Any) -> str:
-    """A cell as text; floats with as many digits as they need."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else str(value)
-
-
 def _dictionary() -> tuple[list[str], list[list[str]]]:
     frame = data_dictionary()
-    return list(frame.columns), [[_shown(v) for v in row] for row in _records(frame)]
+    return list(frame.columns), [[shown(v) for v in row] for row in records(frame)]
 
 
 # ---------------------------------------------------------------------- csv folder
@@ -384,7 +310,7 @@ def _dictionary() -> tuple[list[str], list[list[str]]]:
 def _write_csv(frames: Frames, meta: Meta, target: Path) -> None:
     with atomic_directory(target, marker="supplyrisk_csv.json") as work:
         for name, frame in frames.items():
-            _csv(work / f"{name}.csv", list(frame.columns), ([_shown_tame(v) for v in r] for r in _records(frame)))
+            _csv(work / f"{name}.csv", list(frame.columns), ([_shown_tame(v) for v in r] for r in records(frame)))
         _csv(work / "data_dictionary.csv", *_dictionary())
         (work / "README.txt").write_text(f"{_ABOUT}\n", encoding="utf-8")
         full = {**meta, "rows": {k: len(v) for k, v in frames.items()}}
@@ -392,7 +318,7 @@ def _write_csv(frames: Frames, meta: Meta, target: Path) -> None:
 
 
 def _shown_tame(value: Any) -> str:
-    return _tame(value) if isinstance(value, str) else _shown(value)
+    return tame(value) if isinstance(value, str) else shown(value)
 
 
 def _csv(file: Path, header: Sequence[str], rows: Any) -> None:
@@ -406,7 +332,7 @@ def _read_csv(folder: Path) -> tuple[Frames, Meta]:
     try:
         meta = json.loads((folder / "supplyrisk_csv.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as err:
-        raise _refuse(folder, "not a folder written by write()", "Give that folder.", str(err)) from err
+        raise refuse(folder, "not a folder written by write()", "Give that folder.", str(err)) from err
     problems: list[Problem] = []
     frames: Frames = {}
     root = folder.resolve()
@@ -426,7 +352,7 @@ def _read_csv(folder: Path) -> tuple[Frames, Meta]:
             problems.append(Problem(file.name, f"row {line}", "-", "another number of cells than the header", "", ""))
         if not bad:
             kinds = [spec.column(c).dtype if c in spec.names else "text" for c in header]
-            frames[name] = _frame(spec, header, [[_cell(v, k) for v, k in zip(r, kinds, strict=True)] for r in rows])
+            frames[name] = as_table(spec, header, [[_cell(v, k) for v, k in zip(r, kinds, strict=True)] for r in rows])
     if problems:
         raise SourceError(problems, f"the folder {folder.name}")
     return frames, meta
@@ -444,7 +370,7 @@ def _parse_csv(text: str) -> tuple[list[str], list[list[str]]]:
 def _cell(text: str, dtype: str) -> Any:
     if text == "":
         return None
-    return _number(text, dtype) if dtype in ("float", "int") else _untame(text)
+    return number(text, dtype) if dtype in ("float", "int") else untame(text)
 
 
 # ---------------------------------------------------------------------- xlsx
@@ -473,7 +399,7 @@ def _write_xlsx(frames: Frames, meta: Meta, work: Path) -> None:
     facts += [("sheet", f"{k}: {len(v)} rows; a row is {TABLES[k].meaning}") for k, v in frames.items()]
     sheet("README", ["key", "value"], [[k, v] for k, v in facts])
     for name, frame in frames.items():
-        sheet(name, list(frame.columns), _records(frame))
+        sheet(name, list(frame.columns), records(frame))
     sheet("data_dictionary", *_dictionary())
     book.save(work)
 
@@ -487,18 +413,18 @@ def _check_sheets(frames: Frames) -> None:
     """Refuse what a sheet would cut off without a word."""
     for name, frame in frames.items():
         if len(frame) > _EXCEL_ROWS:
-            raise _refuse(name, "more rows than a sheet holds", "Write parquet, csv or sqlite.", f"{len(frame):,}")
+            raise refuse(name, "more rows than a sheet holds", "Write parquet, csv or sqlite.", f"{len(frame):,}")
         for c in TABLES[name].columns:
             if c.dtype == "text":
                 for i, text in frame.loc[frame[c.name].str.len().fillna(0) > _EXCEL_CELL // 8, c.name].items():
-                    if len(_tame(str(text))) > _EXCEL_CELL:
+                    if len(tame(str(text))) > _EXCEL_CELL:
                         size = f"{len(str(text)):,}"
-                        raise _refuse(name, "text longer than a cell holds", "Write json or sqlite.", size, f"row {i}")
+                        raise refuse(name, "text longer than a cell holds", "Write json or sqlite.", size, f"row {i}")
 
 
 def _sheet_cell(page: Any, value: Any, cell: Callable[..., Any]) -> Any:
     if isinstance(value, str):
-        text = _tame(value)
+        text = tame(value)
         out = cell(page, value=None)
         out.value, out.data_type = text, "s"  # never a formula, whatever it starts with
         return out
@@ -519,41 +445,41 @@ def _read_xlsx(file: Path) -> tuple[Frames, Meta]:
         with zipfile.ZipFile(file) as archive:
             size = sum(i.file_size for i in archive.infolist())
         if size > _MAX_FILE or size > 400 * max(file.stat().st_size, 1 << 16):
-            raise _refuse(file, "unpacks to far more than a graph", "Give the file that write() returned.", f"{size:,}")
+            raise refuse(file, "unpacks to far more than a graph", "Give the file that write() returned.", f"{size:,}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
     except (*_BROKEN, InvalidFileException, KeyError, ValueError, TypeError, SyntaxError) as err:
         if isinstance(err, SourceError):
             raise
-        raise _refuse(file, "not a readable workbook", "Write the graph again.", str(err)[:200]) from err
+        raise refuse(file, "not a readable workbook", "Write the graph again.", str(err)[:200]) from err
     with closing(book):
         try:
             return _sheets(file, book)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, SyntaxError, *_BROKEN) as err:
             if isinstance(err, SupplyRiskError):
                 raise
-            raise _refuse(file, "not a readable workbook", "Write the graph again.", str(err)[:200]) from err
+            raise refuse(file, "not a readable workbook", "Write the graph again.", str(err)[:200]) from err
 
 
 def _sheets(file: Path, book: Any) -> tuple[Frames, Meta]:
     frames: Frames = {}
     if "README" not in book.sheetnames:
-        raise _refuse(file, "not a workbook written by write()", "Readers of other workbooks: sr.sources.tidy().")
+        raise refuse(file, "not a workbook written by write()", "Readers of other workbooks: sr.sources.tidy().")
     known = ("schema", "name", "as_of", "history", "fingerprint", "policy", "beneath")
     said: dict[str, str] = {}
     for row in book["README"].iter_rows(min_row=2, max_col=2, values_only=True):
         if row and row[0] in known:
-            said[str(row[0])] = said.get(str(row[0]), "") + _untame(str(row[1]))
+            said[str(row[0])] = said.get(str(row[0]), "") + untame(str(row[1]))
     meta: Meta = {key: json.loads(text) for key, text in said.items()}
     for name, spec in TABLES.items():
         if name not in book.sheetnames:
-            raise _refuse(file, "a sheet is absent", "Write the graph again.", name)
+            raise refuse(file, "a sheet is absent", "Write the graph again.", name)
         rows = [list(r) for r in book[name].iter_rows(values_only=True)]
         header = [str(h) for h in rows[0] if h is not None] if rows else []
-        body = [[_untame(v) or None if isinstance(v, str) else v for v in r] for r in rows[1:]]
+        body = [[untame(v) or None if isinstance(v, str) else v for v in r] for r in rows[1:]]
         body = [(r + [None] * len(header))[: len(header)] for r in body]
-        frames[name] = _frame(spec, header, [r for r in body if any(v is not None for v in r)])
+        frames[name] = as_table(spec, header, [r for r in body if any(v is not None for v in r)])
     return frames, meta
 
 
@@ -569,7 +495,7 @@ def _write_sqlite(frames: Frames, meta: Meta, work: Path) -> None:
             columns = ", ".join(f'"{c}" {_AFFINITY[spec.column(c).dtype]}' for c in frame.columns)
             base.execute(f'CREATE TABLE "{name}" ({columns})')
             marks = ", ".join("?" * len(frame.columns))
-            rows = ([_escape(v) if isinstance(v, str) else v for v in r] for r in _records(frame))
+            rows = ([escape(v) if isinstance(v, str) else v for v in r] for r in records(frame))
             base.executemany(f'INSERT INTO "{name}" VALUES ({marks})', rows)
         header, rows_ = _dictionary()
         columns = ", ".join(f'"{h}" TEXT' for h in header)
@@ -590,15 +516,15 @@ def _read_sqlite(file: Path) -> tuple[Frames, Meta]:
             have = {str(r[0]) for r in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             absent = sorted(({*TABLES, "supplyrisk"}) - have)
             if absent:
-                raise _refuse(file, "not a database written by write()", "Give that file.", ", ".join(absent[:5]))
+                raise refuse(file, "not a database written by write()", "Give that file.", ", ".join(absent[:5]))
             meta = {str(k): json.loads(v) for k, v in base.execute("SELECT key, value FROM supplyrisk")}
             for name, spec in TABLES.items():
                 found = base.execute(f'SELECT * FROM "{name}"')
                 header = [str(d[0]) for d in found.description]
-                rows = [[_unescape(v) if isinstance(v, str) else v for v in r] for r in found]
-                frames[name] = _frame(spec, header, rows)
+                rows = [[unescape(v) if isinstance(v, str) else v for v in r] for r in found]
+                frames[name] = as_table(spec, header, rows)
     except (sqlite3.Error, ValueError) as err:
-        raise _refuse(file, "damaged, or not such a database", "Write the graph again.", str(err)) from err
+        raise refuse(file, "damaged, or not such a database", "Write the graph again.", str(err)) from err
     return frames, meta
 
 
@@ -611,7 +537,7 @@ def _write_json(frames: Frames, meta: Meta, work: Path) -> None:
             "meaning": TABLES[name].meaning,
             "units": {c.name: c.unit for c in TABLES[name].columns if c.unit},
             "columns": list(frame.columns),
-            "rows": list(_records(frame)),
+            "rows": list(records(frame)),
         }
         for name, frame in frames.items()
     }
@@ -624,101 +550,15 @@ def _read_json(file: Path) -> tuple[Frames, Meta]:
     try:
         given = json.loads(file.read_text(encoding="utf-8-sig"))
         meta = dict(given["supplyrisk"])
-        frames = {n: _frame(s, given["tables"][n]["columns"], given["tables"][n]["rows"]) for n, s in TABLES.items()}
+        frames = {n: as_table(s, given["tables"][n]["columns"], given["tables"][n]["rows"]) for n, s in TABLES.items()}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as err:
-        raise _refuse(file, "not a file written by write()", "Write the graph again.", str(err)[:200]) from err
+        raise refuse(file, "not a file written by write()", "Write the graph again.", str(err)[:200]) from err
     return frames, meta
-
-
-# ---------------------------------------------------------------------- GraphML
-
-_NS = "http://graphml.graphdrawing.org/xmlns"
-_GRAPHML = {"float": "double", "int": "long", "bool": "boolean", "text": "string", "date": "string"}
-_ENDS = ("supplier", "buyer")
-
-
-def _write_graphml(frames: Frames, meta: Meta, work: Path) -> None:
-    """Newest row of each node and every link as elements; all other tables as JSON in the graph's own data."""
-    nodes, links = frames["nodes"], frames["links"]
-    newest = latest(nodes, ["node"])
-    keys = pd.MultiIndex.from_frame(newest[["node", "year"]].astype("object"))
-    older = nodes[~pd.MultiIndex.from_frame(nodes[["node", "year"]].astype("object")).isin(keys)]
-    rest = {n: f for n, f in frames.items() if n not in ("nodes", "links")} | {"nodes": older}
-    root = ElementTree.Element("graphml", xmlns=_NS)
-    for kind, name, skip in (("node", "nodes", ("node",)), ("edge", "links", _ENDS)):
-        for c in TABLES[name].columns:
-            if c.name not in skip:
-                key = {"id": f"{kind}_{c.name}", "for": kind, "attr.name": c.name, "attr.type": _GRAPHML[c.dtype]}
-                element = ElementTree.SubElement(root, "key", key)
-                ElementTree.SubElement(element, "desc").text = f"{c.meaning}{f' [{c.unit}]' if c.unit else ''}"
-    for what in ("meta", "tables"):
-        key = {"id": f"graph_{what}", "for": "graph", "attr.name": f"supplyrisk.{what}", "attr.type": "string"}
-        ElementTree.SubElement(root, "key", key)
-    graph = ElementTree.SubElement(root, "graph", edgedefault="directed", id="G")
-    tables = {n: {"columns": list(f.columns), "rows": list(_records(f))} for n, f in rest.items()}
-    for what, value in (("meta", meta), ("tables", tables)):
-        ElementTree.SubElement(graph, "data", key=f"graph_{what}").text = json.dumps(value)
-    _elements(graph, "node", newest, ("node",))
-    _elements(graph, "edge", links, _ENDS)
-    ElementTree.indent(root, " ")
-    ElementTree.ElementTree(root).write(work, encoding="utf-8", xml_declaration=True)
-
-
-def _elements(graph: ElementTree.Element, kind: str, frame: pd.DataFrame, ends: tuple[str, ...]) -> None:
-    names = list(frame.columns)
-    for row in _records(frame):
-        cells = dict(zip(names, row, strict=True))
-        at = [_escape(str(cells[e])) for e in ends]
-        given = {"id": at[0]} if kind == "node" else {"source": at[0], "target": at[1]}
-        element = ElementTree.SubElement(graph, kind, given)
-        for name, value in cells.items():
-            if name not in ends and value is not None:
-                text = _escape(value) if isinstance(value, str) else _shown(value)
-                ElementTree.SubElement(element, "data", key=f"{kind}_{name}").text = text
-
-
-def _read_graphml(file: Path) -> tuple[Frames, Meta]:
-    raw = file.read_bytes()
-    if b"<!DOCTYPE" in raw or b"<!ENTITY" in raw or b"\x00" in raw[:200]:
-        raise _refuse(file, "declares entities, or is no UTF-8", "Give the file that write() returned.")
-    frames: Frames = {}
-    try:
-        root = ElementTree.fromstring(raw)
-        graph = cast(ElementTree.Element, root.find(f"{{{_NS}}}graph"))
-        data = {str(d.get("key")): d.text or "" for d in graph.findall(f"{{{_NS}}}data")}
-        meta, tables = json.loads(data["graph_meta"]), json.loads(data["graph_tables"])
-        for name, spec in TABLES.items():
-            if name != "links":
-                frames[name] = _frame(spec, tables[name]["columns"], tables[name]["rows"])
-        nodes = _rows(graph, "node", "nodes", ("id",), ("node",))
-        frames["links"] = _rows(graph, "edge", "links", ("source", "target"), _ENDS)
-    except (ElementTree.ParseError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
-        raise _refuse(file, "not a GraphML file written by write()", "Write the graph again.", str(err)[:200]) from err
-    older = frames["nodes"]
-    parts = [f.astype("object") for f in (nodes, older) if len(f)]
-    frames["nodes"] = pd.concat(parts, ignore_index=True) if parts else TABLES["nodes"].empty()
-    return frames, meta
-
-
-def _rows(
-    graph: ElementTree.Element, kind: str, table: str, given: tuple[str, ...], ends: tuple[str, ...]
-) -> pd.DataFrame:
-    spec = TABLES[table]
-    dtype = {f"{kind}_{c.name}": (c.name, c.dtype) for c in spec.columns}
-    out = []
-    for element in graph.findall(f"{{{_NS}}}{kind}"):
-        row: dict[str, Any] = {e: _unescape(element.attrib[g]) for e, g in zip(ends, given, strict=True)}
-        for d in element.findall(f"{{{_NS}}}data"):
-            name, kind_ = dtype.get(str(d.get("key")), (str(d.get("key")), "text"))
-            text = d.text or ""
-            row[name] = _number(text, kind_) if kind_ in ("float", "int") else _unescape(text)
-        out.append(row)
-    return pd.DataFrame(out, dtype="object") if out else spec.empty()
 
 
 _WRITERS: dict[str, Callable[[Frames, Meta, Path], None]] = {
-    "xlsx": _write_xlsx, "sqlite": _write_sqlite, "json": _write_json, "graphml": _write_graphml,
+    "xlsx": _write_xlsx, "sqlite": _write_sqlite, "json": _write_json, "graphml": write_graphml,
 }  # fmt: skip
 _READERS: dict[str, Callable[[Path], tuple[Frames, Meta]]] = {
-    "csv": _read_csv, "xlsx": _read_xlsx, "sqlite": _read_sqlite, "json": _read_json, "graphml": _read_graphml,
+    "csv": _read_csv, "xlsx": _read_xlsx, "sqlite": _read_sqlite, "json": _read_json, "graphml": read_graphml,
 }  # fmt: skip
