@@ -70,6 +70,7 @@ def resource(
         Whether a new delivery costs at least what the buyer pays for its dearest one today (an assumption); without
         it a plan may also switch to whoever is cheapest on record, the focal included.
     """
+    m.once_only("resource")
     redirect = number("redirect", redirect, 0.0, 1.0)
     switching = number("switching", switching, 0.0)
     if premium is not None:
@@ -167,6 +168,7 @@ def build(
         each is paid evenly over its own time. They replace the lead and the capital cost on record. Default: one stage
         from the decision to the start on record.
     """
+    m.once_only("build")
     utilisation = number("utilisation", utilisation, 0.0, 1.0, open_low=True)
     running = number("running", running, 0.0)
     crf = capital_recovery(number("rate", rate, 0.0), number("life", life, 0.0, open_low=True))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -117,12 +119,19 @@ class Build:
     outlays: list[Outlay] = field(default_factory=list)
     # What levers state once the lanes have their columns.
     later: list[Callable[[], None]] = field(default_factory=list)
+    # Levers that offer more of what others offer already: carried out last, by name, whatever their order.
+    last: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+    # Names of levers that can be given once only, and what a path of supply leaves of each node's output.
+    given: set[str] = field(default_factory=set)
+    supply_factor: Any = 1.0
     # Called with each solution; True where it moved the model, which is then solved again.
     refine: list[Callable[[FloatArray], bool]] = field(default_factory=list)
     raised: list[tuple[IntArray, IntArray]] = field(default_factory=list)
     # Over several periods (periods.py): all of them, the one that is being stated, and what ties them together.
     periods: tuple[Period, ...] | None = None
     here: Period | None = None
+    # Need of each pool over today's, where it changes.
+    grown: FloatArray | None = None
     # Set by whoever asks what time it is: the next period is then stated anew.
     dated: bool = False
     across: list[Callable[[Any], None]] = field(default_factory=list)
@@ -282,6 +291,15 @@ class Build:
         none = np.full(len(supplier), -1, dtype=np.int64) if project is None else project
         self.lanes.append(Lane(lever, supplier, pool, upper, cost, grade, none))
 
+    def once_only(self, name: str) -> None:
+        """Refuse a lever that is given a second time: both would count the same supply."""
+        if name in self.given:
+            problem = Problem(
+                "optimize", "-", "levers", "given twice: both would count the same supply", repr(self.spec), "Give one."
+            )
+            raise SchemaError([problem], "the plan")
+        self.given.add(name)
+
     def offer_projects(
         self,
         label: list[str],
@@ -310,6 +328,8 @@ class Build:
 
     def freeze(self) -> None:
         """Lay all lanes end to end as the first columns of the matrix, with the rows of need and availability."""
+        for _, offer in sorted(self.last, key=lambda x: x[0]):
+            offer()
         case, lanes = self.case, self.lanes
 
         def cat(name: str, dtype: Any) -> Any:
@@ -624,6 +644,20 @@ class Build:
         return self._model
 
 
+# What amounts are told in where the objective is no money.
+_UNIT: ContextVar[str | None] = ContextVar("unit", default=None)
+
+
+@contextmanager
+def in_unit(unit: str | None) -> Iterator[None]:
+    """Tell amounts in another unit than money for a while."""
+    token = _UNIT.set(unit)
+    try:
+        yield
+    finally:
+        _UNIT.reset(token)
+
+
 def money(usd: float) -> str:
     """An amount of money for people.
 
@@ -633,6 +667,8 @@ def money(usd: float) -> str:
     ('1.23 million USD', '12.35 USD', '0 USD')
     """
     size = abs(usd)
+    if (unit := _UNIT.get()) is not None:
+        return f"{usd:,.4g} {unit}"
     for limit, word in ((1e9, " billion"), (1e6, " million"), (1e4, " thousand")):
         if size >= limit:
             return f"{usd / (1e3 if limit == 1e4 else limit):,.3g}{word} USD"
@@ -676,4 +712,4 @@ def require_any(names: Iterable[str], what: str, of: Iterable[str], where: str) 
             raise unknown_name(what, n, known, where)
 
 
-__all__ += ["UnknownNameError", "missing_costs", "money", "number", "require_any"]
+__all__ += ["UnknownNameError", "in_unit", "missing_costs", "money", "number", "require_any"]

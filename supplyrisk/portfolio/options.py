@@ -22,6 +22,8 @@ __all__ = ["contract", "qualify", "recycle", "substitute", "with_recyclers"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 RECYCLED = "recycled"
+# Levers that open what producers sell to others; together they open the larger part, whatever their order.
+_AGREED = ("contract", "qualify")
 # Note of the nodes that the lever adds; a plan's graph keeps those that recycle something.
 RECYCLER = "recycling, as planned"
 
@@ -91,6 +93,7 @@ def recycle(m: Build, rate: Any = None, cost: float = 1.0, premium: float | None
     premium : float, optional
         As in :func:`supplyrisk.portfolio.resource`.
     """
+    m.once_only("recycle")
     share = _by_product(m, rate, "rate", "recycling", 1.0)
     cost = number("cost", cost, 0.0)
     case = m.case
@@ -170,6 +173,23 @@ def _open_sources(
     term: float = 0.0,
     years: float = 0.0,
 ) -> None:
+    """Offer more of what producers sell to others, once all levers have said what they offer of it."""
+    m.once_only(name)
+    m.last.append((name, lambda: _offer(m, name, redirect, premium, switching, price, least, usd, term, years)))
+
+
+def _offer(
+    m: Build,
+    name: str,
+    redirect: float,
+    premium: float | None,
+    switching: float,
+    price: float,
+    least: float,
+    usd: float,
+    term: float,
+    years: float,
+) -> None:
     several = m.periods is not None
     case, nodes, n = m.case, m.graph.index.nodes, m.graph.index.n
     ix = m.graph.index
@@ -177,7 +197,7 @@ def _open_sources(
     sold = np.bincount(ix.src, np.nan_to_num(ix.quantity), n) if len(ix.src) else np.zeros(n)
     made = np.where(np.isnan(output), sold, output)
     parts = m.availability_parts
-    extra = np.maximum(made - parts["today"], 0.0) * redirect
+    extra = np.maximum(made * m.supply_factor - parts["today"], 0.0) * redirect
     # What re-sourcing may outbid already is part of it: the contract secures more of the same sales.
     extra = np.maximum(extra - parts.get("outbid", np.zeros(n)), 0.0)
     product = {p: k for k, p in enumerate(case.products)}
@@ -196,10 +216,12 @@ def _open_sources(
     cost = np.maximum(cost, m.dearest[pool]) * (1.0 + switching) * price
     m.add_lanes(name, who, pool, extra[who], cost, grade)
     suppliers = np.unique(who)
+    # Contracts and qualified sources open the same sales: the larger part of them counts, not the sum.
+    opened = [parts[other] for other in _AGREED if other in parts]
     add = np.zeros(n)
-    add[suppliers] = extra[suppliers]
+    add[suppliers] = np.maximum(extra - sum(opened, np.zeros(n)), 0.0)[suppliers]
     m.availability = m.availability + add
-    m.availability_parts = parts | {name: parts.get(name, np.zeros(n)) + add}
+    m.availability_parts = parts | {name: add}
 
     def state() -> None:
         mine = np.flatnonzero(m.lever == name)
@@ -251,7 +273,23 @@ def _open_sources(
                 keys=lambda: keys,
                 say=lambda i: f"{name} with {keys[i]}: at least {least * size[i]:.6g}, once agreed",
             )
-        rest = np.flatnonzero((m.project < 0) & (place[m.supplier] >= 0) & (m.lever != name))
+        agreed = sum((m.availability_parts[x] for x in _AGREED if x in m.availability_parts), np.zeros(n))
+        both = np.flatnonzero((place[m.supplier] >= 0) & np.isin(m.lever, _AGREED))
+        if len(both) > len(mine):
+            m.matrix.add_rows(
+                f"{name}_shared",
+                k,
+                place[m.supplier[both]],
+                both,
+                np.ones(len(both)),
+                upper=agreed[suppliers],
+                scale=size,
+                keys=lambda: keys,
+                say=lambda i: (
+                    f"contracts and qualification together open at most {agreed[suppliers[i]]:.6g} of {keys[i]}"
+                ),
+            )
+        rest = np.flatnonzero((m.project < 0) & (place[m.supplier] >= 0) & ~np.isin(m.lever, _AGREED))
         if len(rest):
             m.matrix.add_rows(
                 f"without_{name}",
@@ -259,7 +297,7 @@ def _open_sources(
                 place[m.supplier[rest]],
                 rest,
                 np.ones(len(rest)),
-                upper=m.availability[suppliers] - add[suppliers],
+                upper=m.availability[suppliers] - agreed[suppliers],
                 scale=size,
                 keys=lambda: keys,
                 say=lambda i: f"{keys[i]} delivers more only under a {name}",
@@ -379,7 +417,8 @@ def contract(
         Least quantity :math:`\mu` of a contract as a part of the group's need of the product, in [0, 1].
     redirect : float
         Part :math:`\rho'` of a producer's sales to others that a long contract secures, in [0, 1], what
-        :func:`supplyrisk.portfolio.resource` (given before) may outbid anyway included. The default is an assumption.
+        :func:`supplyrisk.portfolio.resource` may outbid anyway included, in whichever order the levers are given. Sales
+        that a qualified source opens are the same: together the larger part counts. The default is an assumption.
     price : float
         Price of a contracted unit over that of a spot delivery.
     premium, switching
@@ -428,7 +467,8 @@ def qualify(
         Outlay :math:`F` for one source (tests, tools, documents). No figure is on record: without one the lever is a
         gap.
     redirect : float
-        Part of a producer's sales to others that opens up, in [0, 1]; an assumption.
+        Part of a producer's sales to others that opens up, in [0, 1], counted as in
+        :func:`supplyrisk.portfolio.contract`; an assumption.
     years : float
         Years it takes; over several periods a source is open so long after it was paid for, and a plan whose horizon ends
         before goes without. A plan without a year counts it as done, and says so.

@@ -280,7 +280,7 @@ def plan_case(
         own = case if need is None else replace(case, need=case.need * need)
         m = Build(
             own, horizon=horizon, periods=periods, here=here, gaps=list(case.gaps), notes=list(case.notes),
-            utilisation=utilisation, candidates=candidates, scenarios=known, _shares=shares, _cuts=cuts,
+            utilisation=utilisation, candidates=candidates, scenarios=known, _shares=shares, _cuts=cuts, grown=need,
         )  # fmt: skip
         keep(m)
         for spec in lever_specs:
@@ -419,6 +419,7 @@ def _grow_supply(m: Build, factor: Any) -> None:
     at = m.graph.index.position.get_indexer(pd.Index(m.case.graph.index.nodes["node"], dtype=object))
     wide = np.ones(m.graph.index.n)
     wide[at] = factor
+    m.supply_factor = wide
     own = {k: v * (wide - 1.0) for k, v in m.availability_parts.items() if k in ("today", "spare", "outbid")}
     m.availability = m.availability + sum(own.values())
     m.availability_parts = m.availability_parts | {k: m.availability_parts[k] + v for k, v in own.items()}

@@ -569,3 +569,25 @@ def test_a_cone_that_runs_out_of_time_says_so(g: SupplyGraph) -> None:
     with pytest.raises(SolverError) as caught:
         optimize(g, BUYERS, product=P, constraints=[sp.max_hhi(0.3), sp.min_suppliers(4)], time_limit=0.0)
     assert caught.value.status == "time_limit"
+
+
+# ---------------------------------------------------------------------- one supply, several levers
+
+
+def test_levers_share_what_a_producer_sells() -> None:
+    outputs = {"CHN": 1000.0, "CAN": 100.0}
+    graph = simple(150.0, outputs, {"CHN": 1.0, "CAN": 1.2}, flow={"CHN": 140.0, "CAN": 10.0})
+    spot, deal, source = resource(redirect=0.4), sp.contract(redirect=0.9), sp.qualify(usd=1.0, redirect=0.9)
+    gaps = len(graph.balance())
+    for levers in itertools.permutations([spot, deal, source]):
+        # Canada makes 100 and sells 90 to others: 10 + 0.9 * 90 is all there is, however many levers ask for it.
+        plan = optimize(graph, "USA", product=P, levers=levers, constraints=sp.max_share("CHN", 59.0 / 150.0))
+        assert by_country(plan)["CAN"] == pytest.approx(91.0)
+        assert len(plan.graph.balance()) <= gaps
+        of = plan.availability.set_index("supplier").loc[f"{P}@CAN"]
+        assert of["available"] == pytest.approx(91.0)
+        with pytest.raises(InfeasibleError):
+            optimize(graph, "USA", product=P, levers=levers, constraints=sp.max_share("CHN", 58.9 / 150.0))
+    for twice in ([spot, spot], [spot, deal, deal], [spot, source, sp.qualify(usd=2.0)]):
+        with pytest.raises(SchemaError, match="given twice"):
+            optimize(graph, "USA", product=P, levers=twice)
