@@ -22,6 +22,7 @@ from .recourse import scenario_columns
 from .run import plan_case
 from .solve import Solution, solve
 from .supply import resolve_buyers
+from .words import dated, goal_unit
 
 __all__ = [
     "Alternatives",
@@ -267,6 +268,10 @@ class Information:
     wait_and_see: float
     naive: float
     by_scenario: tuple[tuple[str, float], ...] = field(default=())
+    _unit: str = "USD a year"
+
+    def _told(self, value: float) -> str:
+        return money(value).removesuffix(" USD") + f" {self._unit}"
 
     @property
     def perfect_information(self) -> float:
@@ -280,8 +285,8 @@ class Information:
 
     def __repr__(self) -> str:
         return (
-            f"<Information: a perfect forecast is worth {money(self.perfect_information)}, thinking in scenarios "
-            f"{money(self.stochastic_solution)} a year>"
+            f"<Information: a perfect forecast is worth {self._told(self.perfect_information)}, thinking in scenarios "
+            f"{self._told(self.stochastic_solution)}>"
         )
 
     def _repr_html_(self) -> str:
@@ -337,8 +342,15 @@ def value_of_information(plan: Portfolio) -> Information:
     calm = _optimal(replace(c, cost=cost), plan.seed)
     lower, upper = c.lower.copy(), c.upper.copy()
     lower[first] = upper[first] = calm.x[first]
-    naive = _optimal(replace(c, lower=lower, upper=upper), plan.seed)
-    return Information(plan.objective_value, expected, naive.objective, tuple(known))
+    # What only those decisions enter is met by them: stated again, it could fail by the solver's tolerance alone.
+    own = np.add.reduceat(np.append(~first[c.index], False), c.start[:-1]) * (np.diff(c.start) > 0) == 0
+    low, high = np.where(own, -np.inf, c.row_lower), np.where(own, np.inf, c.row_upper)
+    none = np.zeros(0, dtype=np.int64)
+    left = replace(c, lower=lower, upper=upper, row_lower=low, row_upper=high, square=none, square_of=none)
+    naive = _optimal(left, plan.seed)
+    when = " in present value" if isinstance(plan, HorizonPlan) else " a year"
+    unit = dated("USD", m) + when if goal_unit(plan.written["objective"]) == "USD/year" else "of the objective"
+    return Information(plan.objective_value, expected, naive.objective, tuple(known), unit)
 
 
 def _optimal(c: Compiled, seed: int) -> Solution:

@@ -48,6 +48,8 @@ def _use(m: Build) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     used = m.graph.tables["demand"]
     stated = set(used.loc[used["quantity"].notna(), "node"].astype(str))
     inferred = np.array([str(x) not in stated for x in m.node[m.pool_code]], dtype=bool)
+    if m.grown is not None:
+        found = found * m.grown
     return np.where(np.isnan(found), m.case.need, found), inferred
 
 

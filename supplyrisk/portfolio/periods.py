@@ -21,6 +21,7 @@ from .model import Build, money, number
 from .plan import Portfolio
 from .solve import Solution, solve
 from .widen import Wide, read_ramp, spending, widen
+from .words import spoken, unit_for
 
 __all__ = ["HorizonPlan", "PeriodPlan", "settle", "solve_periods"]
 
@@ -77,6 +78,19 @@ class PeriodPlan(Portfolio):
     def projects(self) -> pd.DataFrame:
         """Every project on offer, and whether it stands."""
         return self._dated(Portfolio.projects.func(self))  # type: ignore[attr-defined]
+
+    @cached_property
+    def graph(self) -> SupplyGraph:
+        """The graph with the plan carried out in the period; use on record grows as the needs do."""
+        found: SupplyGraph = Portfolio.graph.func(self)  # type: ignore[attr-defined]
+        m = self._build
+        if m.grown is None:
+            return found
+        factor = dict(zip(m.node[m.pool_code].tolist(), m.grown.tolist(), strict=True))
+        frame = found.tables["demand"]
+        times = frame["node"].astype("object").map(factor).astype(float).fillna(1.0).to_numpy()
+        used = {c: frame[c].astype(float) * times for c in ("quantity", "low", "high")}
+        return found.replace(note="needs of the period", demand=frame.assign(**used))
 
     @property
     def unconstrained(self) -> Portfolio:
@@ -403,7 +417,10 @@ class HorizonPlan(Portfolio):
     @cached_property
     def duals(self) -> pd.DataFrame:
         """Marginal values in words, in present value."""
-        return dual_table(self._wide.build, self._compiled, self._solution)
+        goal = self.written["objective"]
+        with unit_for(goal):
+            frame = dual_table(self._wide.build, self._compiled, self._solution)
+        return spoken(frame, goal, self._build, present=True, fixed=bool(self._compiled.integer.any()))
 
     @cached_property
     def binding(self) -> tuple[str, ...]:

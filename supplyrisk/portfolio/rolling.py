@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..errors import unknown_name
@@ -22,7 +23,11 @@ from .widen import Wide
 
 __all__ = ["Rolled", "rolling"]
 
+FloatArray = npt.NDArray[np.float64]
 _SAME = 1e-6
+# How far the cost of two plans may be apart, relative to it, for them to cost the same: with yes-or-no decisions, without.
+_GAP, _TOLERANCE = 1e-6, 1e-8
+_FEASIBLE = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -215,12 +220,36 @@ def _agreed(
                 lost.append(f"{says}: nothing to be had")
 
 
+def _as_it_was(c: Compiled, columns: list[Columns], old: dict[str, dict[Any, float]]) -> FloatArray | None:
+    """The plan in force in the columns of the new model, where it has all of them and meets all rows; else None."""
+    parts: list[FloatArray] = []
+    for g in columns:
+        before = old.get(g.name)
+        if before is None or any(k not in before for k in g.keys):
+            return None
+        parts.append(np.array([before[k] for k in g.keys], dtype=np.float64))
+    x = np.concatenate(parts) if parts else np.zeros(0)
+    if len(x) != c.n:
+        return None
+    off = np.maximum(c.lower - x, x - c.upper) / c.col_scale
+    activity = c.activity(x)
+    rows = np.maximum(c.row_lower - activity, activity - c.row_upper) / c.row_scale
+    if max(float(np.max(off, initial=0.0)), float(np.max(rows, initial=0.0))) > _FEASIBLE:
+        return None
+    return np.asarray(np.clip(x, c.lower, c.upper), dtype=np.float64)
+
+
 def _fewest_moves(
     c: Compiled, s: Solution, columns: list[Columns], old: dict[str, dict[Any, float]], seed: int
 ) -> Solution:
     """Of the plans that cost the same, the one that changes least."""
     import scipy.sparse as sp
 
+    best = float(c.cost @ s.x)
+    near = best + (_GAP if c.integer.any() else _TOLERANCE) * max(abs(best), 1.0)
+    same = _as_it_was(c, columns, old)
+    if same is not None and float(c.cost @ same) <= near:
+        return replace(s, x=same, objective=float(c.cost @ same) + c.offset)
     col: list[int] = []
     was: list[float] = []
     for g in columns:
@@ -239,7 +268,6 @@ def _fewest_moves(
     cost[at[low]] = 1.0 / size[low]
     both, value, unit = at[~low], v[~low], size[~low]
     n = len(both)
-    best = float(c.cost @ s.x)
     used = np.flatnonzero(c.cost)
     a = sp.csr_array((c.value, c.index, c.start), shape=(c.m, c.n))
     move = sp.csr_array((np.ones(n), (np.arange(n), both)), shape=(n, c.n))
@@ -247,7 +275,6 @@ def _fewest_moves(
     spend = sp.csr_array((c.cost[used], (np.zeros(len(used), dtype=np.int64), used)), shape=(1, c.n))
     full = sp.block_array([[a, None], [move, -one], [-move, -one], [spend, None]], format="csr") if n else None
     full = full if full is not None else sp.vstack([a, spend], format="csr")
-    top = max(abs(best), 1.0)
     worth = float(np.max(np.abs(c.cost * c.col_scale), initial=0.0)) or 1.0
     wide = replace(
         c,
@@ -260,7 +287,7 @@ def _fewest_moves(
         index=full.indices.astype(np.int32),
         value=np.asarray(full.data, dtype=np.float64),
         row_lower=np.concatenate([c.row_lower, np.full(2 * n + 1, -np.inf)]),
-        row_upper=np.concatenate([c.row_upper, value, -value, [best + 1e-9 * top]]),
+        row_upper=np.concatenate([c.row_upper, value, -value, [near]]),
         col_scale=np.concatenate([c.col_scale, unit]),
         row_scale=np.concatenate([c.row_scale, unit, unit, [worth]]),
     )
@@ -273,7 +300,6 @@ def _fewest_moves(
     if len(whole) and (np.round(x[whole]) != np.round(s.x[whole])).any():
         lower, upper = c.lower.copy(), c.upper.copy()
         lower[whole] = upper[whole] = np.round(x[whole])
-        same = solve(replace(c, lower=lower, upper=upper), seed=seed)
-        duals = same._duals
+        duals = solve(replace(c, lower=lower, upper=upper), seed=seed)._duals
     value_now = float(c.cost @ x) + c.offset
     return replace(s, x=x, objective=value_now, seconds=s.seconds + found.seconds, _duals=duals)

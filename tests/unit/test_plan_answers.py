@@ -293,3 +293,21 @@ def test_stocks_and_deliveries_of_the_past_can_be_held() -> None:
     old, new = (p.decisions.query("year == 2026").groupby("supplier")["quantity"].sum() for p in (plan, firm.plan))
     pd.testing.assert_series_equal(old, new)
     assert sp.rolling(plan, graph).changes.empty
+
+
+def test_information_of_a_plan_with_a_cap_on_its_concentration(g: SupplyGraph) -> None:
+    from supplyrisk.shocks import export_ban
+
+    sets = {"calm": (0.8, []), "ban": (0.2, [export_ban("CHN", product=P, to=list(BUYERS))])}
+    plan = optimize(
+        g,
+        BUYERS,
+        product=P,
+        levers=[resource(), sp.stockpile(180)],
+        scenarios=sets,
+        objective=sp.cost() + sp.cvar(0.9),
+        constraints=sp.max_hhi(0.42),
+    )
+    known = sp.value_of_information(plan)
+    assert known.perfect_information >= -1e-6 * plan.objective_value
+    assert known.stochastic_solution >= -1e-6 * plan.objective_value

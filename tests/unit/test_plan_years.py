@@ -428,3 +428,22 @@ def test_a_product_by_the_month_is_put_by_over_the_year() -> None:
     assert told["lost"].sum() == pytest.approx(6.0)
     # Fifteen months of ten; what was put by is gone at the end of the plan's own path only if it is drawn.
     assert plan.objective_value == pytest.approx(150.0 + 6.0 * 5000.0)
+
+
+def test_what_is_left_without_the_largest_is_of_the_need_as_it_grows(g: SupplyGraph) -> None:
+    used = pd.DataFrame(
+        [{"node": f"{P}@JPN:demand", "use": "total", "year": 2024, "quantity": 90.0, "grade": "assumption"}]
+    )
+    for graph in (g, hand(demand=used)):
+        plan = optimize(
+            graph,
+            BUYERS,
+            product=P,
+            levers=resource(redirect=0.9),
+            constraints=sp.n_minus_1(0.5, buyer="each"),
+            horizon=(2026, 2028),
+            needs=0.1,
+        )
+        both = plan.readings[["model", "score"]]
+        assert both["model"].tolist() == pytest.approx(both["score"].tolist())
+        assert both["score"].min() >= 0.5 - 1e-6
