@@ -6,7 +6,7 @@ recorded is the width of the interval, never zero risk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 from .errors import unknown_name
 from .graph import GraphIndex, SupplyGraph
 from .hands import possible, reached, sure
-from .holdings import CONTRACTS, Book, book, holders
+from .holdings import CONTRACTS, STAKES, Book, book, holders
 from .jurisdictions import scope
 from .kernels import closed_rows, solve_absorbing
 from .ownership import (
@@ -42,6 +42,7 @@ __all__ = [
     "holders",
     "majority",
     "network_power",
+    "override",
     "shapley_shubik",
 ]
 
@@ -340,6 +341,69 @@ def _owners(
     fed = np.bincount(ix.dst, minlength=ix.n) > 0
     recorded = np.bincount(b.node, minlength=ix.n) > 0
     return _mix_interval(ix, (kind == "demand") | ((kind == "stock") & fed & ~recorded), x)
+
+
+def override(graph: SupplyGraph, taken: Mapping[str, float], *, name: str = "host override") -> SupplyGraph:
+    """The graph in which hosts withhold parts of an output from its owners: expropriation, quota, screening.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph; ownership stays as it is.
+    taken : mapping of str to float
+        Node id, or ``"node / part"``, to the part of its output withheld, fraction 0 to 1. A node id stands for every
+        part of it that has a recorded owner.
+    name : str
+        Name of the new graph.
+
+    Returns
+    -------
+    SupplyGraph
+        With a row of type ``host_override`` for each part, graded ``assumption``. :func:`effective_control` then gives
+        ``owner_can_stop`` of what is left to the owner and ``overridden``; the high bound stays, since what was taken
+        may be given back.
+
+    Raises
+    ------
+    UnknownNameError
+        No recorded holding of such a node or part.
+    SchemaError
+        A fraction outside 0 to 1.
+
+    Notes
+    -----
+    Missing policy: output without a recorded owner stays unknown. Definition of this library.
+
+    Examples
+    --------
+    >>> override(SupplyGraph.from_tables(), {}).tables["holdings"].empty
+    True
+    """
+    held = graph.tables["holdings"]
+    held = held[held["asset"].isin(graph.index.nodes["node"]) & held["type"].isin(STAKES)]
+    place = held["asset"].astype("object") + " / " + held["part"].fillna("").astype("object")
+    place = place.str.removesuffix(" / ")
+    rows = []
+    for key, part in taken.items():
+        hit = held[(held["asset"] == key) | (place == key)].drop_duplicates(["asset", "part"])
+        if not len(hit):
+            raise unknown_name("asset", key, sorted({*place, *held["asset"].astype("object")}), "override()")
+        host = hit["asset"].str.partition("@")[2].str[:3]
+        rows.append(
+            hit[["asset", "part", "portion", "portion_low", "portion_high"]].assign(
+                holder="host (" + host + ")",
+                holder_country=host,
+                type="host_override",
+                share=float(part),
+                low=float(part),
+                high=float(part),
+                year=graph.reference_year,
+                grade="assumption",
+            )
+        )
+    if not rows:
+        return graph
+    return graph.replace(name, holdings=pd.concat([graph.tables["holdings"], *rows], ignore_index=True))
 
 
 def composition(

@@ -16,7 +16,7 @@ import pandas as pd
 from .graph import SupplyGraph
 from .schema import GRADES, date_ceil, date_floor
 
-__all__ = ["CONTRACTS", "HEADLINE_GRADES", "Book", "book", "holders"]
+__all__ = ["CONTRACTS", "HEADLINE_GRADES", "STAKES", "Book", "book", "holders"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

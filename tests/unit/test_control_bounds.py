@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from supplyrisk import control
-from supplyrisk.errors import SchemaError
+from supplyrisk.atlas import load_atlas
+from supplyrisk.errors import SchemaError, UnknownNameError
 from tests.unit.test_control import at, graph
 
 RULES = (("equity", "majority"), ("control", "majority"), ("control", "aggregate"), ("control", "creditor"))
@@ -217,3 +218,33 @@ def test_a_host_override_is_by_part():
     m, names = control.composition(_graded([owned, state | {"share": 0.4}]), "control")
     assert m[0, names.index("CHN")] == pytest.approx(0.6)
     assert m[0, names.index("IDN")] == pytest.approx(0.4)
+
+
+def test_aggregate_counts_the_groups_that_the_focal_leads():
+    group = [CN | {"share": 0.31, "group": "g"}, {"holder": "B", "holder_country": "USA", "share": 0.29, "group": "g"}]
+    g = _graded([*group, {"holder": "J", "holder_country": "JPN", "share": 0.4}])
+    assert at(g, "x@IDN") == at(g, "x@IDN", rule="aggregate") == (1, 1, 1)
+    assert at(g, "x@IDN", rule="aggregate", focal="USA") == (0, 0, 0)
+
+
+def test_on_the_atlas_an_offtake_binds_what_majority_does_not():
+    """All concentrate of Mountain Pass was sold to a Chinese firm until April 2025; none since."""
+    atlas = load_atlas()
+    then = control.effective_control(atlas.at("2025-03-01", known_on="2026-04-01")).set_index("node").loc["rare_earths.mine@USA"]
+    now = control.effective_control(atlas).set_index("node").loc["rare_earths.mine@USA"]
+    assert (then["majority"], then["aggregate"], then["creditor"]) == (0, 0, 1)
+    assert (now["majority"], now["creditor"]) == (0, 0)
+
+
+def test_a_quota_takes_from_the_owner_what_ownership_leaves_him():
+    """The owner's part falls by the host's quota although ownership is unchanged (27 per cent of his output left)."""
+    atlas = load_atlas()
+    mines = [f"cobalt.mine@COD / {m}" for m in ("Tenke Fungurume", "Kisanfu (KFM)")]
+    bound = control.override(atlas, dict.fromkeys(mines, 0.73))
+    before, after = (control.effective_control(g).set_index("node").loc["cobalt.mine@COD"] for g in (atlas, bound))
+    assert after["owner_can_stop"] == pytest.approx(0.27 * before["owner_can_stop"])
+    assert after["overridden"] == pytest.approx(0.73 * before["owner_can_stop"])
+    assert after["equity"] == pytest.approx(before["equity"])
+    assert after["high"] == before["high"]
+    with pytest.raises(UnknownNameError, match="Kisanfu"):
+        control.override(atlas, {"cobalt.mine@COD / Kisanfu": 0.5})
