@@ -238,7 +238,8 @@ def again(plan: Portfolio, graph: SupplyGraph, fix: Any = None, **changes: Any) 
 
 def bought(plan: Portfolio, by: tuple[str, ...] = ("product", "supplier")) -> pd.Series:
     """Deliveries by product and supplier: of a year, or the mean of all periods."""
-    total = plan.decisions.groupby(list(by))["quantity"].sum()
+    d = plan.decisions
+    total = d[~d["lever"].isin(["substitute", "stockpile"])].groupby(list(by))["quantity"].sum()
     periods = len(plan.years) if isinstance(plan, HorizonPlan) and "year" not in by else 1
     return total / periods
 

@@ -53,7 +53,7 @@ def live_model(name: str) -> Any:
     import pyomo.environ as pyo
 
     m = pyo.ConcreteModel(name=name)
-    ours = {
+    ours: dict[str, Any] = {
         name: []
         for name in (
             "groups",
@@ -160,7 +160,7 @@ def attach(m: Any, matrix: Matrix) -> None:
     for quantity, square in matrix.squares[len(ours["squares"]) :]:
         q, t = (ours["vars"][ours["groups"].index(g)] for g in (quantity, square))
 
-        def curve(_: Any, *key: Any, q: Any = q, t: Any = t) -> Any:
+        def curve(_: Any, *key: Any, q: Any = q, t: Any = t, w: Any = w) -> Any:
             index = key[0] if len(key) == 1 else key
             return q[index] ** 2 - t[index] <= 0.0
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +13,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, UnknownNameError, unknown_name
 from ..graph import SupplyGraph
+from .amounts import in_unit, money
 from .calendar import Period
 from .candidates import Candidates
 from .economics import supply_costs
@@ -642,37 +641,6 @@ class Build:
             self._model = live_model("plan")
         attach(self._model, self.matrix)
         return self._model
-
-
-# What amounts are told in where the objective is no money.
-_UNIT: ContextVar[str | None] = ContextVar("unit", default=None)
-
-
-@contextmanager
-def in_unit(unit: str | None) -> Iterator[None]:
-    """Tell amounts in another unit than money for a while."""
-    token = _UNIT.set(unit)
-    try:
-        yield
-    finally:
-        _UNIT.reset(token)
-
-
-def money(usd: float) -> str:
-    """An amount of money for people.
-
-    Examples
-    --------
-    >>> money(1_234_567.0), money(12.3456), money(0.0)
-    ('1.23 million USD', '12.35 USD', '0 USD')
-    """
-    size = abs(usd)
-    if (unit := _UNIT.get()) is not None:
-        return f"{usd:,.4g} {unit}"
-    for limit, word in ((1e9, " billion"), (1e6, " million"), (1e4, " thousand")):
-        if size >= limit:
-            return f"{usd / (1e3 if limit == 1e4 else limit):,.3g}{word} USD"
-    return f"{usd:,.2f} USD" if size else "0 USD"
 
 
 def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low: bool = False) -> float:

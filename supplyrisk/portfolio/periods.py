@@ -17,11 +17,12 @@ from ..graph import SupplyGraph
 from .calendar import Period
 from .explain import binding_rows, dual_table, infeasible, stopped
 from .matrix import Compiled
-from .model import Build, money, number
+from .model import Build, number
 from .plan import Portfolio
+from .show import html_of_periods
 from .solve import Solution, solve
 from .widen import Wide, read_ramp, spending, widen
-from .words import spoken, unit_for
+from .words import dated, spoken, unit_for, worth
 
 __all__ = ["HorizonPlan", "PeriodPlan", "settle", "solve_periods"]
 
@@ -364,6 +365,16 @@ class HorizonPlan(Portfolio):
         return pd.DataFrame(rows, columns=["year", "kind", "with"])
 
     @cached_property
+    def scenarios(self) -> pd.DataFrame:
+        """What happens in each scenario, by period; see :attr:`Portfolio.scenarios`."""
+        return self._stack(lambda p: p.scenarios)
+
+    @property
+    def risk(self) -> pd.Series:  # type: ignore[override]
+        """Refused without a period: ``plan.year(2028).risk``; the objective counts whole paths in present value."""
+        raise refuse_period("risk", "all periods")
+
+    @cached_property
     def releases(self) -> pd.DataFrame:
         """``year, scenario, product, buyer, released, refilled, held, lost`` in product units, where there are scenarios."""
         columns = ["year", "scenario", "product", "buyer", "released", "refilled", "held", "lost"]
@@ -448,8 +459,8 @@ class HorizonPlan(Portfolio):
 
     def __repr__(self) -> str:
         return (
-            f"<HorizonPlan {self.years[0]} to {self.years[-1]}: {self.status}, present value "
-            f"{money(self.objective_value)}, {len(self.schedule)} plants decided, {self.solver} {self.version}>"
+            f"<HorizonPlan {self.years[0]} to {self.years[-1]}: {self.status}, "
+            f"{worth(self.objective_value, self.written['objective'], self._build, present=True)}, {len(self.schedule)} plants decided, {self.solver} {self.version}>"
         )
 
     def summary(self) -> str:
@@ -457,7 +468,8 @@ class HorizonPlan(Portfolio):
         lines = [
             f"Plan for {', '.join(self.written['products'])} of {', '.join(self.written['buyers'])}, "
             f"{self.years[0]} to {self.years[-1]}",
-            f"present value {money(self.objective_value)} ({self.status}, gap {self.gap:.2g}, {self.solver} "
+            f"objective {self.written['objective']}: "
+            f"{worth(self.objective_value, self.written['objective'], self._build, present=True)} ({self.status}, gap {self.gap:.2g}, {self.solver} "
             f"{self.version}, {self.seconds:.2f} s, seed {self.seed}, input {self.fingerprint})",
         ]
         for q in self.schedule.to_dict("records"):
@@ -465,20 +477,10 @@ class HorizonPlan(Portfolio):
         for r in self.shares[self.shares["buyer"] == "group"].itertuples():
             lines.append(f"{r.year} {r.product}: {r.focal} share ({r.view}) {r.before:.1%} -> {r.after:.1%}")
         lines += [f"binds: {b}" for b in self.binding]
-        return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
+        return dated("\n".join([*lines, *(f"note: {n}" for n in self.notes)]), self._build)
 
     def _repr_html_(self) -> str:
-        group = self.shares[self.shares["buyer"] == "group"]
-        wide = group.pivot_table(index=["product", "focal", "view"], columns="year", values="after")
-        total = self.costs.groupby("year")["plan"].sum().to_frame("USD").T
-        return (
-            f"<div><b>Plan {self.years[0]} to {self.years[-1]}</b>, present value {money(self.objective_value)}"
-            + wide.to_html(float_format="{:.3f}".format, border=0)
-            + self.schedule.to_html(index=False, border=0)
-            + total.to_html(float_format="{:,.4g}".format, border=0)
-            + f"<small>{self.solver} {self.version}, gap {self.gap:.2g}, seed {self.seed}, input {self.fingerprint}"
-            + "</small></div>"
-        )
+        return html_of_periods(self)
 
 
 def _changes(name: str, given: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import html
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,17 +13,18 @@ import pandas as pd
 
 from ..graph import SupplyGraph
 from ..jurisdictions import scope
-from . import tables
+from . import show, tables
 from .explain import binding_rows, dual_table
 from .kept import carried, uses
 from .matrix import Compiled
-from .model import GROUP, Build, money
+from .model import GROUP, Build
 from .options import RECYCLER
 from .readings import counted, entering
 from .reserves import stock_table
 from .solve import Solution
 from .tables import NOISE
 from .views import node_shares
+from .words import spoken, unit_for, worth
 
 __all__ = ["Portfolio", "market_shares", "plan_graph"]
 
@@ -40,7 +40,8 @@ class Portfolio:
     ----------
     decisions : DataFrame
         ``lever, product, supplier, country, project, buyer, quantity, unit, unit_cost, cost, delivers, grade``: a
-        row per delivery of the plan; ``delivers`` is the first year of a plant's output on record; quantities
+        row per delivery of the plan, per pool that substitutes (lever ``substitute``, no supplier) and per delivery into
+        stock (``stockpile``, beside the need); ``delivers`` is the first year of a plant's output on record; quantities
         a period of the product, ``cost`` in USD a year without the plants' annuity.
     plants : DataFrame
         ``project, product, country, capacity, delivered, unit, capex, annuity, start, status``: what is built.
@@ -171,8 +172,11 @@ class Portfolio:
 
     @cached_property
     def duals(self) -> pd.DataFrame:
-        """Marginal values in words."""
-        return dual_table(self._build, self._compiled, self._solution)
+        """Marginal values in words, in the unit of the objective."""
+        goal = self.written["objective"]
+        with unit_for(goal):
+            frame = dual_table(self._build, self._compiled, self._solution)
+        return spoken(frame, goal, self._build, fixed=bool(self._compiled.integer.any()))
 
     @cached_property
     def binding(self) -> tuple[str, ...]:
@@ -282,57 +286,35 @@ class Portfolio:
 
     def __repr__(self) -> str:
         return (
-            f"<Portfolio: {self.status}, {money(self.objective_value)} a year, "
+            f"<Portfolio: {self.status}, {worth(self.objective_value, self.written['objective'], self._build)}, "
             f"{len(self.decisions)} deliveries, {len(self.plants)} plants, {self.solver} {self.version}>"
         )
 
+    @cached_property
+    def agreements(self) -> pd.DataFrame:
+        """``kind, with, product, quantity, unit, outlay``: contracts that are signed and sources that are qualified."""
+        return show.agreements(self._build, self._solution.x)
+
+    @cached_property
+    def scenarios(self) -> pd.DataFrame:
+        """What happens in each scenario, by product.
+
+        ``scenario, probability, product, need, lost, released, rerouted, unit, loss``: product units a period, and the
+        loss in USD a year as the objective values it (ten times the price where it has no figure of its own).
+        """
+        return show.scenario_table(self._build, self._solution.x, self.written["objective"])
+
+    @cached_property
+    def risk(self) -> pd.Series:
+        """Expected loss, value at risk, CVaR and worst loss over :attr:`scenarios`, USD a year; ``alpha`` is the level."""
+        return show.risk(self.scenarios, self.written["objective"])
+
     def summary(self) -> str:
         """The plan in a dozen lines of text."""
-        w = self.written
-        lines = [
-            f"Plan for {', '.join(w['products'])} of {', '.join(w['buyers'])}",
-            f"objective {w['objective']}: {money(self.objective_value)} a year ({self.status}, gap {self.gap:.2g}, "
-            f"{self.solver} {self.version}, {self.seconds:.2f} s, seed {self.seed}, input {self.fingerprint})",
-        ]
-        plan, free = float(self.costs["plan"].sum()), float(self.costs["unconstrained"].sum())
-        lines.append(
-            f"cost a year: {money(plan)} with the plan, {money(plan - free)} more than the least cost of the same need "
-            f"without the constraints ({money(free)}); today's deliveries cost {money(float(self.costs['today'].sum()))}"
-        )
-        for r in self.shares.itertuples():
-            if r.buyer == GROUP:
-                lines.append(
-                    f"{r.product}: {r.focal} share ({r.view}) {r.before:.1%} [{r.before_low:.1%}, {r.before_high:.1%}]"
-                    f" -> {r.after:.1%} [{r.after_low:.1%}, {r.after_high:.1%}]"
-                )
-        for q in self.plants.to_dict("records"):
-            start = "" if pd.isna(q["start"]) else f", from {int(q['start'])}"
-            words = f"{q['delivered']:,.6g} {q['unit']}, {money(q['capex'])}{start}"
-            lines.append(f"build {q['project']} ({q['country']}): {words}")
-        new = self.decisions[self.decisions["lever"].isin(["re-source", "grow"])].nlargest(5, "cost")
-        for r in new.itertuples():
-            lines.append(f"buy {r.quantity:,.6g} {r.unit} more from {r.supplier} for {r.buyer}")
-        lines += [f"binds: {b}" for b in self.binding]
-        spoken = self.duals[self.duals["constraint"].isin([repr(c) for c in w["constraints"]])]
-        lines += [str(s) for s in spoken["meaning"].head(5) if s]
-        lines += [f"note: {n}" for n in self.notes]
-        if len(self.gaps):
-            lines.append(f"left out: {len(self.gaps)} items; see .gaps")
-        return "\n".join(lines)
+        return show.summary_of_plan(self)
 
     def _repr_html_(self) -> str:
-        head = f"<b>Portfolio</b> {html.escape(self.status)}, {html.escape(money(self.objective_value))} a year"
-        parts = [head, self.shares.to_html(index=False, float_format="{:.3f}".format, border=0)]
-        parts.append(self.decisions.head(20).to_html(index=False, float_format="{:,.4g}".format, border=0))
-        if len(self.plants):
-            parts.append(self.plants.to_html(index=False, float_format="{:,.4g}".format, border=0))
-        words = [*self.binding, *(str(x) for x in self.duals["meaning"].head(5) if x)]
-        parts.append("<ul>" + "".join(f"<li>{html.escape(x)}</li>" for x in words) + "</ul>")
-        foot = (
-            f"{self.solver} {self.version}, gap {self.gap:.2g}, {self.seconds:.2f} s, seed {self.seed}, input "
-            f"{self.fingerprint}. " + " ".join(html.escape(n) + "." for n in self.notes)
-        )
-        return "<div>" + "".join(parts) + f"<small>{foot}</small></div>"
+        return show.html_of_plan(self)
 
 
 def market_shares(graph: SupplyGraph, pools: list[str], focal: Any, view: str) -> pd.DataFrame:

@@ -81,11 +81,60 @@ def re_exports(m: Build, x: FloatArray) -> pd.DataFrame:
 
 
 def decisions(m: Build, x: FloatArray) -> pd.DataFrame:
-    """The deliveries of the plan, dearest first within each product."""
+    """The deliveries of the plan, dearest first within each product, with what is substituted and put into stock."""
     taken = x[: m.n_lanes] > NOISE * m.size[m.lane_product]
     out = offers(m, x, taken).drop(columns=["upper", "yearly_cost"])
+    more = [f for f in (_substituted(m, x), _stocked(m, x)) if len(f)]
+    if more:
+        out = pd.concat([out, *(f.reindex(columns=out.columns) for f in more)], ignore_index=True)
     out = out.sort_values(["product", "cost"], ascending=[True, False], kind="stable")
     return out.reset_index(drop=True)
+
+
+def _substituted(m: Build, x: FloatArray) -> pd.DataFrame:
+    """Need that something else takes over: no supplier."""
+    frames = []
+    names, units = _names(m)
+    for relief in m.reliefs:
+        product = m.case.pool_product[relief.pool]
+        amount = x[relief.at]
+        on = (amount > NOISE * m.size[product]) & (not relief.stock)
+        yearly = relief.cost * m.period[product]
+        frame = pd.DataFrame(
+            {
+                "lever": relief.lever,
+                "product": names[product],
+                "supplier": None,
+                "country": None,
+                "project": None,
+                "buyer": m.pool_country[relief.pool],
+                "quantity": amount,
+                "unit": units[product],
+                "unit_cost": relief.cost,
+                "cost": amount * yearly,
+                "delivers": np.nan,
+                "grade": "assumption",
+            }
+        )
+        frames.append(frame[on])
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _stocked(m: Build, x: FloatArray) -> pd.DataFrame:
+    """Deliveries into stock, beside the need, in a plan of one year; cost is what they are charged with a year."""
+    group = next((g for g in m.matrix.columns if g.name == "stocked"), None)
+    if group is None:
+        return pd.DataFrame()
+    place = {key: i for i, key in enumerate(m.flow.keys)}
+    lane = np.array([place[key] for key in group.keys], dtype=np.int64)
+    amount = x[group.at]
+    flow = np.zeros(m.n_lanes)
+    flow[lane] = amount
+    paid = next(o for o in m.outlays if o.item == "stock bought")
+    out = offers(m, flow, flow > NOISE * m.size[m.lane_product])
+    usd = np.zeros(m.n_lanes)
+    usd[lane] = amount * paid.usd
+    return out.assign(lever="stockpile", cost=usd[flow > NOISE * m.size[m.lane_product]])
 
 
 def needs(m: Build, x: FloatArray) -> pd.DataFrame:
@@ -174,7 +223,8 @@ def costs(m: Build, x: FloatArray) -> pd.DataFrame:
         items += [{"product": p, "item": "unmet", "today": 0.0, "plan": lost[k]} for k, p in enumerate(case.products)]
     for outlay in m.outlays:
         paid = np.bincount(outlay.product, x[outlay.col] * outlay.usd, n)
-        items += [
-            {"product": p, "item": outlay.item, "today": 0.0, "plan": paid[k]} for k, p in enumerate(case.products)
-        ]
-    return pd.DataFrame(items, columns=["product", "item", "today", "plan"])
+        item = f"{outlay.item} outlay" if outlay.item in kinds else outlay.item  # beside its deliveries
+        items += [{"product": p, "item": item, "today": 0.0, "plan": paid[k]} for k, p in enumerate(case.products)]
+    out = pd.DataFrame(items, columns=["product", "item", "today", "plan"])
+    # One line an item, also where a lever is given twice.
+    return out.groupby(["product", "item"], sort=False, as_index=False)[["today", "plan"]].sum()

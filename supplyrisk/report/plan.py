@@ -362,7 +362,8 @@ def _buys(plan: Portfolio, names: Mapping[str, str]) -> pd.DataFrame:
     offers, taken = plan.offers, plan.decisions
     key = ["product", "country"]
     today = offers[offers["lever"] == "keep"].groupby(key)["upper"].sum()
-    after = taken.groupby(key)["quantity"].sum()
+    bought = ~taken["lever"].isin(["substitute", "stockpile"])  # no purchase, or beside the need
+    after = taken[bought].groupby(key)["quantity"].sum()
     both = pd.concat([today.rename("today"), after.rename("plan")], axis=1).fillna(0.0).reset_index()
     both = both.rename(columns={"country": "supplier"})
     both["change"] = both["plan"] - both["today"]

@@ -223,7 +223,7 @@ def test_cap_is_met_by_the_cheapest_alternatives(g: SupplyGraph) -> None:
     assert plan.status == "optimal"
     assert plan.share("location")["after"] == pytest.approx(0.5)
     said = plan.duals.set_index("constraint")["meaning"][repr(max_share("CHN", 0.5))]
-    assert said == "one point less CHN share (location) in gallium.refined for the group costs 394.50 USD a year"
+    assert said == "one point less CHN share (location) in gallium.refined for the group costs 394.50 USD of 2024 a year"
     assert plan.binding == (
         "max_share('CHN', 0.5): share of CHN (location) in gallium.refined for the group at most 50.00%",
     )

@@ -1,0 +1,291 @@
+"""A plan as text and as HTML: what was asked, what it does, what it costs, what binds, what could go wrong."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .model import GROUP, Build, money
+from .recourse import losses
+from .risk import LOSS_TIMES_PRICE
+from .words import dated, price_years, worth
+
+__all__ = ["agreements", "html_of_periods", "html_of_plan", "risk", "scenario_table", "summary_of_plan"]
+
+_ROWS = 20
+_STYLE = (
+    "<style>.srplan{font-family:sans-serif;font-size:13px;max-width:1060px}.srplan table{font-size:12px;"
+    "border-collapse:collapse}.srplan td,.srplan th{padding:1px 6px;text-align:right;overflow-wrap:anywhere;"
+    "white-space:normal}.srplan td:first-child,.srplan th:first-child{text-align:left}"
+    ".srplan .wide{overflow-x:auto}.srplan h4{margin:10px 0 2px}.srplan ul{margin:2px 0;padding-left:18px}</style>"
+)
+
+
+# ---------------------------------------------------------------------- tables
+
+
+def agreements(m: Build, x: Any) -> pd.DataFrame:
+    """Contracts that are signed and sources that are qualified: what they deliver, and their outlay in USD a year."""
+    rows: list[dict[str, Any]] = []
+    for kind in ("contract", "qualify"):
+        group = next((g for g in m.matrix.columns if g.name == f"{kind}_with"), None)
+        if group is None:
+            continue
+        paid = np.zeros(m.matrix.n)
+        for outlay in m.outlays:
+            if outlay.item == kind:
+                paid[outlay.col] += outlay.usd
+        mine = m.lever == kind
+        for who, col in zip(group.keys, group.at, strict=True):
+            if x[col] > 0.5:
+                lanes = np.flatnonzero(mine & (m.node[m.supplier] == who))
+                k = int(m.lane_product[lanes[0]]) if len(lanes) else 0
+                amount = float(x[lanes].sum())
+                row = {"kind": kind, "with": who, "product": m.case.products[k], "quantity": amount, "unit": m.unit[k]}
+                rows.append(row | {"outlay": float(paid[col] * x[col])})
+    return pd.DataFrame(rows, columns=["kind", "with", "product", "quantity", "unit", "outlay"])
+
+
+def _levels(goal: Any) -> tuple[float, float]:
+    """Level of the CVaR and value of a loss over the price, as the objective has them."""
+    alpha, times = 0.95, LOSS_TIMES_PRICE
+    for _, term in goal.terms:
+        alpha = float(term.arguments.get("alpha", alpha))
+        times = float(term.arguments.get("times_price", times))
+    return alpha, times
+
+
+def scenario_table(m: Build, x: Any, goal: Any) -> pd.DataFrame:
+    """What happens in each scenario: lost, released, bought at short notice (product units a period), loss in USD a year."""
+    columns = ["scenario", "probability", "product", "need", "lost", "released", "rerouted", "unit", "loss"]
+    if m.losses is None or m.scenarios is None:
+        return pd.DataFrame(columns=columns)
+    said = len(m.notes)
+    found = losses(m, _levels(goal)[1])
+    del m.notes[said:]
+    n, k, p = len(m.case.pool), len(found.names), len(m.case.products)
+    product = np.tile(m.case.pool_product, k) + np.repeat(np.arange(k), n) * p
+    groups = {g.name: g for g in m.matrix.columns}
+
+    def total(name: str) -> Any:
+        if name not in groups:
+            return np.zeros(k * p)
+        return np.bincount(product, x[groups[name].at], k * p)
+
+    again = np.zeros(k * p)
+    of_lost = np.zeros(k * p)
+    here = np.isin(found.col, m.losses.at)
+    np.add.at(of_lost, product, (found.usd * x[found.col])[here])
+    if "rerouted" in groups:
+        lane, of = m.rerouted
+        place = m.lane_product[lane] + of * p
+        np.add.at(again, place, x[groups["rerouted"].at])
+        np.add.at(of_lost, place, (found.usd * x[found.col])[~here])
+    chance = np.full(k, np.nan) if found.probability is None else found.probability
+    return pd.DataFrame(
+        {
+            "scenario": np.repeat(np.array(found.names, dtype=object), p),
+            "probability": np.repeat(chance, p),
+            "product": np.tile(np.array(m.case.products, dtype=object), k),
+            "need": np.tile(np.bincount(m.case.pool_product, m.case.need, p), k),
+            "lost": total("lost"),
+            "released": total("release"),
+            "rerouted": again,
+            "unit": np.tile(np.array(m.unit, dtype=object), k),
+            "loss": of_lost,
+        }
+    )[columns]
+
+
+def risk(frame: pd.DataFrame, goal: Any) -> pd.Series:
+    """Expected loss, value at risk, CVaR and worst loss of a scenario table, USD a year; NaN without probabilities."""
+    alpha, _ = _levels(goal)
+    each = frame.groupby("scenario", sort=False).agg({"loss": "sum", "probability": "first"})
+    loss, p = each["loss"].to_numpy(dtype=float), each["probability"].to_numpy(dtype=float)
+    out = {"alpha": alpha, "expected_loss": np.nan, "value_at_risk": np.nan, "cvar": np.nan}
+    if len(loss) and not np.isnan(p).any():
+        order = np.argsort(loss, kind="stable")
+        loss, p = loss[order], p[order]
+        below = np.cumsum(p)
+        at = min(int(np.searchsorted(below, alpha - 1e-12)), len(loss) - 1)
+        out["expected_loss"], out["value_at_risk"] = float(loss @ p), float(loss[at])
+        over = np.maximum(loss - loss[at], 0.0)
+        out["cvar"] = float(loss[at] + (over @ p) / (1.0 - alpha)) if alpha < 1.0 else float(loss[p > 0].max())
+    out["worst_loss"] = float(loss.max()) if len(loss) else np.nan
+    return pd.Series(out, name="USD a year", dtype=float)
+
+
+# ---------------------------------------------------------------------- text
+
+
+def _bought(d: pd.DataFrame) -> list[str]:
+    lines: list[str] = []
+    new = d[d["lever"].isin(["re-source", "grow", "contract", "qualify", "recycle"])].nlargest(8, "cost")
+    verb = {"recycle": "recycle", "contract": "contract", "qualify": "buy, once qualified,"}
+    for r in new.itertuples():
+        lines.append(f"{verb.get(str(r.lever), 'buy')} {r.quantity:,.6g} {r.unit} more from {r.supplier} for {r.buyer}")
+    for r in d[d["lever"] == "substitute"].itertuples():
+        lines.append(f"substitute {r.quantity:,.6g} {r.unit} of {r.product} in {r.buyer}")
+    return lines
+
+
+def _stocks(frame: pd.DataFrame) -> list[str]:
+    return [
+        f"hold {r.added:,.6g} {r.unit} of {r.product} more in stock in {r.buyer} ({r.days:,.3g} days with what is on record)"
+        for r in frame[frame["added"] > 1e-9].itertuples()
+    ]
+
+
+def _dangers(plan: Any) -> list[str]:
+    frame = plan.scenarios
+    if not len(frame):
+        return []
+    r = plan.risk
+    chance = f"expected loss {money(r['expected_loss'])}, CVaR({r['alpha']:g}) {money(r['cvar'])}, "
+    lines = [f"over the scenarios: {'' if np.isnan(r['cvar']) else chance}worst loss {money(r['worst_loss'])} a year"]
+    for s in frame[frame["loss"] > 0].nlargest(5, "loss").itertuples():
+        lines.append(
+            f"in {s.scenario}: {s.lost:,.4g} of {s.need:,.4g} {s.unit} of {s.product} lost, {s.released:,.4g} released"
+        )
+    return lines
+
+
+def summary_of_plan(plan: Any) -> str:
+    """The plan in a dozen lines of text."""
+    w, m = plan.written, plan._build
+    lines = [
+        f"Plan for {', '.join(w['products'])} of {', '.join(w['buyers'])}",
+        f"objective {w['objective']}: {worth(plan.objective_value, w['objective'], m)} ({plan.status}, gap "
+        f"{plan.gap:.2g}, {plan.solver} {plan.version}, {plan.seconds:.2f} s, seed {plan.seed}, input {plan.fingerprint})",
+    ]
+    planned, free = float(plan.costs["plan"].sum()), float(plan.costs["unconstrained"].sum())
+    lines.append(
+        f"cost a year: {money(planned)} with the plan, {money(planned - free)} more than the least cost of the same need "
+        f"without the constraints ({money(free)}); today's deliveries cost {money(float(plan.costs['today'].sum()))}"
+    )
+    for r in plan.shares.itertuples():
+        if r.buyer == GROUP:
+            lines.append(
+                f"{r.product}: {r.focal} share ({r.view}) {r.before:.1%} [{r.before_low:.1%}, {r.before_high:.1%}]"
+                f" -> {r.after:.1%} [{r.after_low:.1%}, {r.after_high:.1%}]"
+            )
+    for q in plan.plants.to_dict("records"):
+        start = "" if pd.isna(q["start"]) else f", from {int(q['start'])}"
+        words = f"{q['delivered']:,.6g} {q['unit']}, {money(q['capex'])}{start}"
+        lines.append(f"build {q['project']} ({q['country']}): {words}")
+    lines += [*_bought(plan.decisions), *_stocks(plan.stocks)]
+    for a in plan.agreements.to_dict("records"):
+        if a.get("outlay", 0.0) > 0:
+            lines.append(f"{a['kind']} {a['with']}: {money(a['outlay'])} a year")
+    lines += _dangers(plan)
+    lines += [f"binds: {b}" for b in plan.binding]
+    spoken = plan.duals[plan.duals["constraint"].isin([repr(c) for c in w["constraints"]])]
+    lines += [str(s) for s in spoken["meaning"].head(5) if s]
+    lines += [f"note: {n}" for n in plan.notes]
+    if len(plan.gaps):
+        lines.append(f"left out: {len(plan.gaps)} items; see .gaps")
+    return dated("\n".join(lines), m)
+
+
+# ---------------------------------------------------------------------- HTML
+
+
+def _table(title: str, frame: pd.DataFrame, columns: Iterable[str] | None = None, digits: str = "{:,.4g}") -> str:
+    if not len(frame):
+        return ""
+    shown = frame if columns is None else frame[[c for c in columns if c in frame]]
+    more = f" <small>({len(shown):,} rows, the first {_ROWS})</small>" if len(shown) > _ROWS else ""
+    body = shown.head(_ROWS).to_html(index=False, float_format=digits.format, border=0, na_rep="")
+    return f"<h4>{html.escape(title)}{more}</h4><div class='wide'>{body}</div>"
+
+
+def _list(title: str, items: Iterable[str]) -> str:
+    lines = [f"<li>{html.escape(x)}</li>" for x in items]
+    return f"<h4>{html.escape(title)}</h4><ul>{''.join(lines)}</ul>" if lines else ""
+
+
+def _asked(plan: Any) -> str:
+    w = plan.written
+    rows = [
+        ("buyers", ", ".join(w["buyers"])),
+        ("products", ", ".join(w["products"])),
+        ("objective", repr(w["objective"])),
+        ("constraints", "; ".join(map(repr, w["asked"])) or "none"),
+        ("levers", "; ".join(map(repr, w["levers"]))),
+        ("scenarios", ", ".join(map(str, w["scenarios"] or ())) or "none"),
+    ]
+    return "<ul>" + "".join(f"<li><b>{k}</b> {html.escape(v)}</li>" for k, v in rows) + "</ul>"
+
+
+def _foot(plan: Any) -> str:
+    return (
+        f"<small>{plan.status}, {plan.solver} {plan.version}, gap {plan.gap:.2g}, {plan.seconds:.2f} s, seed {plan.seed}, "
+        f"input {plan.fingerprint}</small>"
+    )
+
+
+_DECIDED = ("year", "lever", "product", "supplier", "buyer", "quantity", "unit", "unit_cost", "cost", "grade")
+_SHARES = ("product", "buyer", "focal", "view", "before", "after", "after_low", "after_high", "model")
+_PLANTS = ("project", "product", "country", "capacity", "delivered", "unit", "capex", "annuity", "start", "status")
+
+
+def _words(plan: Any) -> str:
+    return _list("Binding constraints", plan.binding) + _list(
+        "Marginal values", [str(x) for x in plan.duals["meaning"].head(8) if x]
+    )
+
+
+def html_of_plan(plan: Any) -> str:
+    """A plan of one year as HTML that fits into 1,100 pixels."""
+    m, goal = plan._build, plan.written["objective"]
+    year = price_years(m)
+    parts = [
+        f"<b>Portfolio</b> {html.escape(plan.status)}, {html.escape(worth(plan.objective_value, goal, m))}",
+        _asked(plan),
+        _table("Focal shares", plan.shares, _SHARES, "{:.3f}"),
+        _table(f"Costs, USD of {year} a year", plan.costs),
+        _table(f"Decisions, costs in USD of {year}", plan.decisions, _DECIDED),
+        _table("Plants", plan.plants, _PLANTS),
+        _table(f"Contracts and qualified sources, outlay in USD of {year} a year", plan.agreements),
+        _table(f"Stocks, USD of {year}", plan.stocks[plan.stocks["added"] > 1e-9]),
+        _table(f"Scenarios, loss in USD of {year} a year", plan.scenarios),
+        _table("Risk", plan.risk.to_frame().T) if len(plan.scenarios) else "",
+        _words(plan),
+        _list("Notes", plan.notes),
+        _foot(plan),
+    ]
+    return f"<div class='srplan'>{_STYLE}{''.join(parts)}</div>"
+
+
+def html_of_periods(plan: Any) -> str:
+    """A plan over several periods as HTML that fits into 1,100 pixels."""
+    m, goal = plan._build, plan.written["objective"]
+    year = price_years(m)
+    group = plan.shares[plan.shares["buyer"] == GROUP]
+    wide = group.pivot_table(index=["product", "focal", "view"], columns="year", values="after", observed=True)
+    total = plan.costs.pivot_table(index="item", columns="year", values="plan", aggfunc="sum").reset_index()
+    grown = plan.decisions[plan.decisions["lever"] != "keep"]
+    flows = grown.pivot_table(
+        index=["lever", "product", "supplier", "unit"], columns="year", values="quantity", aggfunc="sum"
+    ).reset_index()
+    stocks = plan.stocks[plan.stocks["added"] > 1e-9] if len(plan.stocks) else plan.stocks
+    parts = [
+        f"<b>Plan {plan.years[0]} to {plan.years[-1]}</b> {html.escape(plan.status)}, "
+        f"{html.escape(worth(plan.objective_value, goal, m, present=True))}",
+        _asked(plan),
+        _table("Focal share of the group after the plan", wide.reset_index(), None, "{:.3f}"),
+        _table("Plants", plan.schedule),
+        _table("Contracts and qualified sources", plan.agreements),
+        _table(f"Costs, USD of {year} a year", total),
+        _table("What is new: quantities a period", flows),
+        _table("Stocks at the end of each period", stocks),
+        _table("Stock released and need lost in scenarios", plan.releases),
+        _words(plan),
+        _list("Notes", plan.notes),
+        _foot(plan),
+    ]
+    return f"<div class='srplan'>{_STYLE}{''.join(parts)}</div>"

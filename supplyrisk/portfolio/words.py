@@ -1,0 +1,113 @@
+"""Units of what a plan says: money with its price year, present value over periods, other units for other aims."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+
+from ..registry import Objective
+from .model import Build, in_unit, money
+
+__all__ = ["dated", "goal_unit", "price_years", "spoken", "worth"]
+
+_MONEY = "USD/year"
+_FIXED = " (yes-or-no decisions as they are)"
+
+
+def price_years(m: Build) -> str:
+    """Price years of the products in a plan, in words.
+
+    Parameters
+    ----------
+    m : Build
+        The model.
+
+    Returns
+    -------
+    str
+        ``"2024"``, ``"2022 to 2024"``, or ``"unrecorded years"``.
+    """
+    own = m.case.graph.tables["products"].drop_duplicates("product").set_index("product")
+    years = own["price_year"].reindex(list(m.case.products)).dropna().astype(int)
+    if not len(years):
+        return "unrecorded years"
+    first, last = int(years.min()), int(years.max())
+    return f"{first}" if first == last else f"{first} to {last}"
+
+
+def dated(text: str, m: Build) -> str:
+    """Money with the year of its prices."""
+    return re.sub(r"\bUSD\b(?! of )", f"USD of {price_years(m)}", text)
+
+
+def goal_unit(goal: Objective) -> str:
+    """Unit of an objective: that of its terms, ``USD/year`` as soon as one of them is money.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> goal_unit(sr.cost() + 0.5 * sr.cvar(0.95))
+    'USD/year'
+    """
+    units = list(dict.fromkeys(str(t.entry.meta.get("unit", "")) for _, t in goal.terms))
+    if _MONEY in units:
+        return _MONEY
+    return units[0] if len(units) == 1 and len(goal.terms) == 1 and goal.terms[0][0] == 1.0 else ""
+
+
+def worth(value: float, goal: Objective, m: Build, present: bool = False) -> str:
+    """An objective value in words, with its unit."""
+    unit = goal_unit(goal)
+    if unit == _MONEY:
+        return dated(money(value), m) + (" in present value" if present else " a year")
+    if unit in ("", "1"):
+        return f"{value:,.4g} ({goal!r})"
+    return f"{value:,.6g} {unit} ({goal!r})"
+
+
+def spoken(
+    frame: pd.DataFrame, goal: Objective, m: Build, *, present: bool = False, fixed: bool = False
+) -> pd.DataFrame:
+    """Meanings of duals in the unit of the objective.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        From :func:`supplyrisk.portfolio.explain.dual_table`, made inside :func:`unit_for`.
+    goal : Objective
+        The plan's objective.
+    m : Build
+        The model.
+    present : bool
+        Over several periods: present value.
+    fixed : bool
+        The model has integers, which the duals take as they are.
+    """
+    is_money = goal_unit(goal) == _MONEY
+    named = "of the objective" if len(goal.terms) > 1 else f"of {goal!r}"
+
+    def say(text: Any) -> str:
+        words = str(text)
+        if not words:
+            return words
+        if is_money:
+            words = dated(words, m)
+            words = re.sub(r" a year$", " in present value", words) if present else words
+        else:
+            words = re.sub(r" a year$", "", words).replace("USD", named)
+        return words + (_FIXED if fixed else "")
+
+    return frame.assign(meaning=[say(x) for x in frame["meaning"]])
+
+
+def unit_for(goal: Objective) -> Any:
+    """Context in which amounts of money are read as amounts of the objective, where that is not money."""
+    unit = goal_unit(goal)
+    if unit == _MONEY:
+        return in_unit(None)
+    return in_unit("of the objective" if len(goal.terms) > 1 else f"of {goal!r}")
+
+
+__all__ += ["unit_for"]

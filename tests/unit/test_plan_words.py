@@ -1,0 +1,147 @@
+"""Money adds up and says its year; other aims say their unit; what a plan tells is complete."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from test_portfolio import BUYERS, P, hand
+
+import supplyrisk as sr
+import supplyrisk.portfolio as sp
+from supplyrisk.portfolio import max_share, optimize, resource, unmet
+
+BAN = sr.export_ban("CHN", product=P, to=["JPN", "USA"])
+SCENARIOS = {"calm": (0.8, []), "ban": (0.2, [BAN])}
+MIXES = [
+    resource(),
+    sp.build(),
+    sp.contract(redirect=0.9),
+    sp.qualify(usd=1000.0, redirect=0.9),
+    sp.substitute(part=0.4, price=1.2),
+    sp.recycle(rate=0.05),
+    unmet(900.0),
+    sp.stockpile(30.0),
+]
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(range(len(MIXES)), 2)))
+def test_costs_add_up_to_the_cost_of_the_objective(pair: tuple[int, int]) -> None:
+    levers = [MIXES[i] for i in pair] + [unmet(5000.0)] * (6 not in pair)
+    plan = optimize(hand(), BUYERS, product=P, levers=levers, constraints=max_share("CHN", 0.45))
+    col, usd = plan._build.yearly_cost()
+    assert plan.costs["plan"].sum() == pytest.approx(float(usd @ plan._solution.x[col]))
+    assert plan.costs["plan"].sum() == pytest.approx(plan.objective_value)
+    assert not plan.costs.duplicated(["product", "item"]).any()
+
+
+def test_qualified_sources_cost_once() -> None:
+    levers = [resource(redirect=0.0), sp.qualify(usd=1000.0, redirect=0.9)]
+    plan = optimize(hand(), BUYERS, product=P, levers=levers, constraints=max_share("CHN", 0.45))
+    assert plan.costs["plan"].sum() == pytest.approx(plan.objective_value)
+    assert plan.cost_increase == pytest.approx(plan.objective_value - plan.unconstrained.objective_value)
+
+
+def test_information_with_a_limit_on_concentration() -> None:
+    plan = optimize(
+        hand(),
+        BUYERS,
+        product=P,
+        levers=[resource(), sp.stockpile(180.0)],
+        scenarios=SCENARIOS,
+        objective=sp.cost() + sp.cvar(0.9),
+        constraints=sp.max_hhi(0.42),
+    )
+    found = sp.value_of_information(plan)
+    assert found.perfect_information >= -1e-6 * plan.objective_value
+    assert found.stochastic_solution >= -1e-6 * plan.objective_value
+    assert "USD of 2024 a year" in repr(found)
+
+
+def test_an_aim_that_is_no_money_says_its_unit() -> None:
+    plan = optimize(
+        hand(),
+        BUYERS,
+        product=P,
+        levers=[resource()],
+        objective=sp.share("CHN"),
+        constraints=sp.max_supplier_share(0.6),
+    )
+    assert "share('CHN')" in repr(plan)
+    words = " ".join(plan.duals["meaning"])
+    assert "of share('CHN')" in words
+    for text in (repr(plan), words):
+        assert "USD" not in text
+        assert "a year" not in text
+    value = np.round(plan.objective_value, 3)
+    assert f"{value:.3f}" in plan.summary() or f"{plan.objective_value:,.4g}" in plan.summary()
+
+
+def test_money_says_its_year_and_a_plan_over_years_its_present_value() -> None:
+    one = optimize(hand(), BUYERS, product=P, levers=[resource()], constraints=max_share("CHN", 0.5))
+    assert "USD of 2024 a year" in repr(one)
+    assert one.duals["meaning"].str.contains("USD of 2024 a year").any()
+    assert not one.duals["meaning"].str.contains("yes-or-no").any()
+    assert "USD with " not in one.summary().replace("USD of 2024", "")
+    several = optimize(
+        hand(), BUYERS, product=P, levers=[resource()], constraints=max_share("CHN", 0.5), horizon=(2026, 2028)
+    )
+    assert several.duals["meaning"].str.contains("USD of 2024 in present value").any()
+    assert not several.duals["meaning"].str.contains("a year").any()
+    yearly = several.year(2026).duals["meaning"]  # type: ignore[attr-defined]
+    assert yearly.str.contains("USD of 2024 a year").any()
+
+
+def test_duals_beside_yes_or_no_decisions_say_that_these_stay() -> None:
+    plan = optimize(hand(), BUYERS, product=P, constraints=max_share("CHN", 0.3))
+    assert plan.duals["meaning"].str.contains("yes-or-no decisions as they are").all()
+
+
+def test_all_that_is_decided_is_told() -> None:
+    plan = optimize(
+        hand(),
+        BUYERS,
+        product=P,
+        levers=[
+            resource(redirect=0.0),
+            sp.qualify(usd=1000.0, redirect=0.9),
+            sp.substitute(part=0.2, price=1.2),
+            sp.stockpile(60.0),
+        ],
+        scenarios=SCENARIOS,
+        objective=sp.cost() + sp.cvar(0.9),
+        constraints=[max_share("CHN", 0.45), sp.min_stock_days(10.0)],
+    )
+    d = plan.decisions
+    arrives = d[~d["lever"].isin(["stockpile"])].groupby("buyer")["quantity"].sum()
+    assert arrives.to_dict() == pytest.approx({"JPN": 90.0, "USA": 60.0})
+    if (d["lever"] == "substitute").any():
+        assert "substitute" in plan.summary()
+    assert len(plan.agreements)
+    assert plan.agreements["outlay"].sum() == pytest.approx(
+        plan.costs.loc[plan.costs["item"] == "qualify outlay", "plan"].sum()
+    )
+    assert "in stock" in plan.summary()
+    r, s = plan.risk, plan.scenarios
+    by = s.groupby("scenario")["loss"].sum()
+    assert r["expected_loss"] == pytest.approx(0.8 * by["calm"] + 0.2 * by["ban"])
+    assert plan.objective_value == pytest.approx(plan.costs["plan"].sum() + r["cvar"])
+    page = plan._repr_html_()
+    for words in ("cvar(0.9)", "max_share", "Costs", "Stocks", "Scenarios", "released", "USD of 2024", "qualify"):
+        assert words in page
+
+
+def test_a_plan_over_years_shows_how_it_ended_and_what_it_decides() -> None:
+    plan = optimize(
+        hand(),
+        BUYERS,
+        product=P,
+        levers=[resource(), sp.stockpile(60.0)],
+        constraints=[max_share("CHN", 0.5), sp.min_stock_days(10.0)],
+        horizon=(2026, 2027),
+    )
+    page = plan._repr_html_()
+    for words in ("optimal", " s, seed 0", "Binding", "Marginal values", "in present value", "re-source", "Stocks"):
+        assert words in page
+    assert "in present value" in repr(plan)
