@@ -159,10 +159,12 @@ def attach(m: Any, matrix: Matrix) -> None:
         ours["made"].append(made)
     for quantity, square in matrix.squares[len(ours["squares"]) :]:
         q, t = (ours["vars"][ours["groups"].index(g)] for g in (quantity, square))
+        over = matrix.wholes.get(square.name)
+        w = None if over is None else ours["vars"][ours["groups"].index(over)]
 
         def curve(_: Any, *key: Any, q: Any = q, t: Any = t, w: Any = w) -> Any:
             index = key[0] if len(key) == 1 else key
-            return q[index] ** 2 - t[index] <= 0.0
+            return q[index] ** 2 - t[index] * (1.0 if w is None else w[index]) <= 0.0
 
         con = pyo.Constraint(pyo.Any, rule=curve)
         m.add_component(f"{square.name}_square", con)

@@ -2,7 +2,7 @@ r"""Squares without a quadratic solver: :math:`t \ge q^2` by tangents, added whe
 
 HHI caps and HHI objectives are rows and costs over such :math:`t`, so that their duals, conflicts and sweeps are those
 of any other row, plans with yes-or-no decisions can carry them, and the solver stays HiGHS warm started. Each square
-has its own tangents (the extended formulation of Vielma, Dunning, Huchette and Lubin, 2017), which takes far fewer
+has its own tangents (over a whole that varies, :math:`t w \ge q^2`, they go through the origin; the extended formulation of Vielma, Dunning, Huchette and Lubin, 2017), which takes far fewer
 rounds than cutting the ball as a whole (Kelley, 1960; Duran and Grossmann, 1986).
 """
 
@@ -21,12 +21,17 @@ IntArray = npt.NDArray[np.int64]
 # of some 1e-6 on [0, 1], below what HiGHS itself lets pass on the rows.
 TOLERANCE = 2e-7
 ROUNDS = 200
+# A whole below this is none.
+_NOTHING = 1e-9
 # Tangent points to start with, as parts of each quantity's upper bound.
 _FIRST = np.array([1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1.0])
 
 
-def add_squares(matrix: Matrix, name: str, quantity: Columns) -> Columns:
-    r"""State a column :math:`t_j \ge q_j^2` for each quantity of a group; an HHI is a sum of them.
+def add_squares(matrix: Matrix, name: str, quantity: Columns, whole: Columns | None = None) -> Columns:
+    r"""State a column :math:`t_j \ge q_j^2 / w_j` for each quantity of a group; an HHI is a sum of them.
+
+    Where the whole is a column, :math:`\sum_j t_j \le \theta w` is the cone :math:`\lVert q \rVert_2 \le
+    \sqrt{\theta}\, w`.
 
     Parameters
     ----------
@@ -36,6 +41,8 @@ def add_squares(matrix: Matrix, name: str, quantity: Columns) -> Columns:
         Name of the new columns in the Pyomo model; the relation is the block ``name_square`` there.
     quantity : Columns
         The :math:`q_j`, with finite bounds, best as shares of the need (0 to 1).
+    whole : Columns, optional
+        The :math:`w_j \ge 0`, one for each quantity; default 1.
 
     Returns
     -------
@@ -59,18 +66,27 @@ def add_squares(matrix: Matrix, name: str, quantity: Columns) -> Columns:
         meaning=f"at least the square of {quantity.name}",
     )
     matrix.squares.append((quantity, out))
+    if whole is not None:
+        matrix.wholes[out.name] = whole
     return out
+
+
+def _slopes(c: Compiled, x: FloatArray) -> FloatArray:
+    """Each quantity over its whole; 0 where there is no whole."""
+    q = x[c.square_of]
+    over = np.where(c.square_whole < 0, 1.0, x[c.square_whole])
+    return np.asarray(np.divide(q, over, out=np.zeros(len(q)), where=over > _NOTHING), dtype=np.float64)
 
 
 def square_gap(c: Compiled, x: FloatArray) -> FloatArray:
     """How far each square is above its column at a point, relative to the square of the quantity's scale."""
-    return np.asarray((x[c.square_of] ** 2 - x[c.square]) / c.col_scale[c.square_of] ** 2, dtype=np.float64)
+    return np.asarray((x[c.square_of] * _slopes(c, x) - x[c.square]) / c.col_scale[c.square_of] ** 2, dtype=np.float64)
 
 
 def tangents(
     c: Compiled, x: FloatArray | None = None, tolerance: float = TOLERANCE
 ) -> tuple[IntArray, FloatArray] | None:
-    r"""Tangents :math:`t \ge 2aq - a^2` that a point violates, or those to start with.
+    r"""Tangents :math:`t \ge 2aq - a^2 w` that a point violates, or those to start with.
 
     Parameters
     ----------
@@ -97,4 +113,4 @@ def tangents(
     off = np.flatnonzero(square_gap(c, x) > tolerance)
     if not len(off):
         return None
-    return off, x[c.square_of[off]]
+    return off, _slopes(c, x)[off]

@@ -150,7 +150,8 @@ def max_share(
         keys=lambda: [(p, b) for p, _, b, _ in markets],
         say=lambda i: f"{m_spec!r}: share of {name} ({kind}) in {where(i)} at most {cap:.2%}",
         say_dual=lambda i, d: (
-            f"one point less {name} share ({kind}) in {where(i)} costs {money(-d * 0.01 * need[i])} a year"
+            f"one point less {name} share ({kind}) in {where(i)} costs "
+            f"{money(-d * 0.01 * m.arriving(markets[i][3]))} a year"
         ),
         say_relax=relax,
         pools=lambda i: markets[i][3],
@@ -222,7 +223,8 @@ def max_supplier_share(m: Build, cap: float = 0.65, product: Any = None, buyer: 
         keys=lambda: [(markets[i][0], markets[i][2], c) for i, c in names],
         say=lambda r: f"{spec!r}: share of {names[r][1]} in {where(r)} at most {cap:.2%}",
         say_dual=lambda r, d: (
-            f"one point less share of {names[r][1]} in {where(r)} costs {money(-d * 0.01 * need[r])} a year"
+            f"one point less share of {names[r][1]} in {where(r)} costs "
+            f"{money(-d * 0.01 * m.arriving(markets[names[r][0]][3]))} a year"
         ),
         say_relax=lambda r, a: (
             f"{spec!r} would have to allow {names[r][1]} at least "

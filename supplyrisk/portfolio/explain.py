@@ -31,6 +31,7 @@ def dual_table(m: Build, c: Compiled, s: Solution) -> pd.DataFrame:
         ``constraint, row, dual, meaning``; ``dual`` is the change of the objective for one unit more on the right
         hand side, in objective units a product unit (or what the row counts). Sorted by the size of the effect.
     """
+    m.found = s.x
     rows: list[dict[str, Any]] = []
     largest = float(np.max(np.abs(c.cost * np.where(c.col_scale > 0, c.col_scale, 1.0)), initial=0.0))
     for block in m.matrix.rows:

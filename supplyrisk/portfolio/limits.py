@@ -61,13 +61,13 @@ def _use(m: Build) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
 def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None = None) -> None:
     r"""Cap the Herfindahl-Hirschman index of what the buyers get, by supplier country.
 
-    .. math:: \sum_c s_c^2 \le \theta, \qquad s_c = \frac{1}{D} \sum_{u \in c,\, b} x_{ub}
+    .. math:: \sum_c s_c^2 \le \theta, \qquad s_c = \frac{1}{Q} \sum_{u \in c,\, b} x_{ub}
 
-    which is the cone :math:`\lVert q \rVert_2 \le \sqrt{\theta}\, Q` at :math:`Q = D`. Each square is approached from
-    below by tangents that are added until the index is met to within 1e-6 of its scale; the plan's ``.gap`` and
-    bound stay valid, since tangents only ever allow too much. Where need may stay unmet by :math:`w` (a part of
-    :math:`D`), :math:`\sum_c s_c^2 \le \theta (1 - 2 w)` is asked for, which is on the safe side of
-    :math:`\theta (1 - w)^2`. A country supplies what its makers and its re-exporters send, as in the score by
+    which is the cone :math:`\lVert q \rVert_2 \le \sqrt{\theta}\, Q` with :math:`Q` what arrives: the need :math:`D`, or
+    less where some of it may stay unmet or is substituted. It is stated as :math:`\sum_c t_c \le \theta Q`,
+    :math:`t_c Q \ge q_c^2`. Each square is approached from below by tangents that are added until the index is met to
+    within 1e-6 of its scale; the plan's ``.gap`` and bound stay valid, since tangents only ever allow too much. What an
+    infeasible plan would have to allow is therefore said as "about". A country supplies what its makers and its re-exporters send, as in the score by
     location; the unlisted rest of the world adds to the need and is no supplier.
 
     Parameters
@@ -89,7 +89,23 @@ def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None 
     part = m.matrix.add_columns(
         "part", k, upper=1.0, keys=lambda: keys, meaning="share of a country in the need of a market"
     )
-    square = add_squares(m.matrix, "part_square", part)
+    missed = [m.missed(x[3])[0] for x in markets]
+    arrives = None
+    if any(len(c) for c in missed):
+        arrives = m.matrix.add_columns("arrives", k, keys=lambda: keys, meaning="part of the need that is delivered")
+        lost = [missed[i] for i in market.tolist()]
+        m.add_rows(
+            "arrives_of",
+            k,
+            np.concatenate([np.arange(k), *(np.full(len(c), r) for r, c in enumerate(lost))]),
+            np.concatenate([arrives.at, *lost]),
+            np.concatenate([np.ones(k), *(np.full(len(c), 1.0 / need[market[r]]) for r, c in enumerate(lost))]),
+            lower=1.0,
+            upper=1.0,
+            keys=lambda: keys,
+            say=lambda r: f"what of the need of {where(markets[pair[r][0]])} arrives",
+        )
+    square = add_squares(m.matrix, "part_square", part, arrives)
     m.add_rows(
         "part_of",
         k,
@@ -101,7 +117,6 @@ def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None 
         keys=lambda: keys,
         say=lambda r: f"share of {pair[r][1]} in {where(markets[pair[r][0]])}",
     )
-    missed = [m.missed(x[3])[0] for x in markets]
 
     def index(x: FloatArray) -> FloatArray:
         got = arrived(m, markets, x)
@@ -113,11 +128,13 @@ def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None 
         len(markets),
         np.concatenate([market, *(np.full(len(c), i) for i, c in enumerate(missed))]),
         np.concatenate([square.at, *missed]),
-        np.concatenate([np.ones(k), *(np.full(len(c), 2.0 * cap / need[i]) for i, c in enumerate(missed))]),
+        np.concatenate([np.ones(k), *(np.full(len(c), cap / need[i]) for i, c in enumerate(missed))]),
         upper=cap,
         keys=lambda: [(p, b) for p, _, b, _ in markets],
         say=lambda i: f"{spec!r}: HHI of {where(markets[i])} at most {cap:g}",
-        say_dual=lambda i, d: f"0.01 less HHI in {where(markets[i])} costs {money(-d * 0.01)} a year",
+        say_dual=lambda i, d: (
+            f"0.01 less HHI in {where(markets[i])} costs {money(-d * 0.01 * m.arriving(markets[i][3]) / need[i])} a year"
+        ),
         say_relax=lambda i, a: f"{spec!r} would have to allow about {min(cap + a, 1.0):.4f} in {where(markets[i])}",
         pools=lambda i: markets[i][3],
         reading=Reading("hhi", "<=", cap, markets, index),
@@ -201,6 +218,14 @@ def n_minus_1(
                 col.append(m.stock.at[pools])
                 value.append(np.ones(len(pools)))
 
+    def used(i: int) -> float:
+        """What the buyers use in the solution that is spoken of."""
+        if m.found is None:
+            return float(need[i])
+        pools = markets[i][3]
+        lost = m.missed(pools)
+        return float(need[i] - m.found[lost[0]] @ inferred[pools[lost[1]]]) if of == "deliveries" else float(need[i])
+
     def left(x: FloatArray) -> FloatArray:
         top = np.zeros(len(markets))
         np.maximum.at(top, at, summed(len(names), by, x))
@@ -225,7 +250,7 @@ def n_minus_1(
         say=lambda r: f"{spec!r}: {of} for {where(markets[names[r][0]])} without {names[r][1]} at least {kappa:.1%}",
         say_dual=lambda r, d: (
             f"one point more of {where(markets[names[r][0]])} covered without {names[r][1]} costs "
-            f"{money(d * 0.01 * need[names[r][0]])} a year"
+            f"{money(d * 0.01 * used(names[r][0]))} a year"
         ),
         say_relax=lambda r, a: (
             f"{spec!r} would have to be content with "
@@ -300,7 +325,7 @@ def no_decoupling(
         say=lambda i: f"{spec!r}: share of {name} ({view}) in {where(markets[i])} at least {floor:.2%}",
         say_dual=lambda i, d: (
             f"keeping one point more {name} share ({view}) in {where(markets[i])} costs "
-            f"{money(d * 0.01 * need[i])} a year"
+            f"{money(d * 0.01 * m.arriving(markets[i][3]))} a year"
         ),
         say_relax=lambda i, a: (
             f"{spec!r} would have to be content with {down(floor - a / need[i] if need[i] > 0 else 0.0)} "
@@ -395,7 +420,7 @@ def governance_floor(
         say=lambda i: f"{spec!r}: mean of {name} in {where(markets[i])} {words} {floor:g}",
         say_dual=lambda i, d: (
             f"{0.01 * spread:.3g} {'more' if least else 'less'} in the mean of {name} in {where(markets[i])} costs "
-            f"{money(d * 0.01 * spread * need[i])} a year"
+            f"{money(d * 0.01 * spread * m.arriving(markets[i][3]))} a year"
         ),
         say_relax=lambda i, a: (
             f"{spec!r} would have to be content with {floor - sign * a / need[i] if need[i] > 0 else floor:.4g} "

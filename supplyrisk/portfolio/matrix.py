@@ -111,9 +111,10 @@ class Compiled:
     row_upper: FloatArray
     col_scale: FloatArray
     row_scale: FloatArray
-    # Columns with x[square] >= x[square_of]^2, see cone.py.
+    # Columns with x[square] * x[square_whole] >= x[square_of]^2, see cone.py; -1 where the whole is 1.
     square_of: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     square: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    square_whole: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def n(self) -> int:
@@ -144,6 +145,8 @@ class Matrix:
     rows: list[Rows] = field(default_factory=list)
     costs: list[tuple[IntArray, FloatArray]] = field(default_factory=list)
     squares: list[tuple[Columns, Columns]] = field(default_factory=list)
+    # The wholes that squares are over, by the name of the squares' columns.
+    wholes: dict[str, Columns] = field(default_factory=dict)
     offset: float = 0.0
     n: int = 0
     m: int = 0
@@ -313,4 +316,7 @@ class Matrix:
             cat([r.scale for r in self.rows], np.float64),
             cat([q.at for q, _ in self.squares], np.int64),
             cat([t.at for _, t in self.squares], np.int64),
+            cat(
+                [self.wholes[t.name].at if t.name in self.wholes else -np.ones(t.n) for _, t in self.squares], np.int64
+            ),
         )

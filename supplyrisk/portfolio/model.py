@@ -159,6 +159,8 @@ class Build:
     settling: bool = False
     places: Any = None
     spec: Any = None
+    # The solution of which duals are told in words.
+    found: FloatArray | None = None
     _shares: dict[tuple[Any, str], NodeShares] = field(default_factory=dict)
     _cuts: dict[tuple[bytes, bytes], list[list[LaneCut]]] = field(default_factory=dict)
     _model: Any = None
@@ -432,6 +434,11 @@ class Build:
             row.append(place[relief.pool])
         c, r = np.concatenate(col), np.concatenate(row)
         return c[r >= 0], r[r >= 0]
+
+    def arriving(self, pools: IntArray) -> float:
+        """What some pools get in the solution that is spoken of: their need without what is unmet or substituted."""
+        need = float(self.case.need[pools].sum())
+        return need if self.found is None else need - float(self.found[self.missed(pools)[0]].sum())
 
     def share_rows(
         self, markets: list[tuple[str, int, str, IntArray]], cap: float, weight: Any

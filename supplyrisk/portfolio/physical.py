@@ -421,7 +421,8 @@ def free_rows(m: Build, markets: list[Any], need: FloatArray, z: Columns, floor:
         keys=lambda: [(p, b) for p, _, b, _ in markets],
         say=lambda i: f"{spec!r}: {where(markets[i])} deliverable {words} at least {floor:.2%}",
         say_dual=lambda i, d: (
-            f"one point more of {where(markets[i])} deliverable {words} costs {money(d * 0.01 * need[i])} a year"
+            f"one point more of {where(markets[i])} deliverable {words} costs "
+            f"{money(d * 0.01 * m.arriving(markets[i][3]))} a year"
         ),
         say_relax=lambda i, a: (
             f"{spec!r} would have to be content with {down(floor - a / need[i] if need[i] > 0 else 0.0)} "

@@ -235,11 +235,15 @@ class Persistent:
         c, (which, at) = self.compiled, cut
         q, t = c.square_of[which], c.square[which]
         k = len(which)
-        size = self._col[t]  # t >= 2 a q - a^2, divided by the size of t
-        index = np.column_stack([t, q]).ravel().astype(np.int32)
-        value = np.column_stack([np.ones(k), -2.0 * at * self._col[q] / size]).ravel()
-        start = np.arange(0, 2 * k, 2, dtype=np.int32)
-        self._h.addRows(k, -(at**2) / size, np.full(k, np.inf), 2 * k, start, index, value)
+        size = self._col[t]  # t >= 2 a q - a^2 w, divided by the size of t; w is 1 or a column
+        w = c.square_whole[which]
+        own = w >= 0
+        cols, values = np.column_stack([t, q, w]), np.ones((k, 3))
+        values[:, 1], values[:, 2] = -2.0 * at * self._col[q] / size, at**2 * self._col[w] / size
+        real = np.column_stack([np.ones((k, 2), dtype=bool), own])
+        start = np.append(0, np.cumsum(real.sum(axis=1))[:-1]).astype(np.int32)
+        index, value = cols[real].astype(np.int32), values[real]
+        self._h.addRows(k, np.where(own, 0.0, -(at**2) / size), np.full(k, np.inf), len(index), start, index, value)
         return True
 
     def _integers(self, on: bool) -> None:

@@ -202,6 +202,8 @@ def _columns(w: Wide) -> None:
     wide_of = {g.name: g for g in w.build.matrix.columns}
     for q, square in w.bases[0].matrix.squares:
         w.build.matrix.squares.append((wide_of[q.name], wide_of[square.name]))
+        if square.name in w.bases[0].matrix.wholes:
+            w.build.matrix.wholes[wide_of[square.name].name] = wide_of[w.bases[0].matrix.wholes[square.name].name]
 
 
 def _decisions(w: Wide) -> None:
@@ -302,6 +304,8 @@ def _row_of_each(w: Wide, name: str, parts: list[tuple[int, Rows]], ramp: list[R
         def said(i: int, *more: Any) -> str:
             label, b, k = where(i)
             speak = getattr(b, what)
+            s = parts[int(np.searchsorted(offset, i, side="right")) - 1][0]
+            w.bases[s].found = None if w.build.found is None else w.part(w.build.found, s)
             return f"{label}: {speak(k, *more)}" if speak else f"{label}: {b.name}"
 
         return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,18 @@ def test_max_hhi_by_hand(cap: float) -> None:
     s = (1.0 + np.sqrt(2.0 * cap - 1.0)) / 2.0
     assert plan.objective_value == pytest.approx(10.0 * s + 20.0 * (1.0 - s), rel=3e-4 if cap == 0.5 else 1e-6)
     assert score(plan.graph, by=["product", "buyer"])["hhi"].iloc[0] <= cap + 1e-6
+
+
+def test_max_hhi_is_of_what_arrives() -> None:
+    # Australia has 2 at most; at an index of 0.58 China may be 0.7 of what arrives, 14/3, and 10/3 go without.
+    graph = simple(10.0, {"CHN": 10.0, "AUS": 2.0}, {"CHN": 1.0, "AUS": 2.0}, flow={"CHN": 10.0})
+    for lever, price in ((sp.unmet(5.0), 5.0), (sp.substitute(part=0.5, price=0.01), 5.0)):
+        plan = optimize(graph, "USA", product=P, levers=[FREE, lever], constraints=sp.max_hhi(0.58))
+        assert plan.objective_value == pytest.approx(14.0 / 3.0 + 4.0 + price * 10.0 / 3.0, rel=1e-6)
+        assert plan.readings[["model", "score"]].to_numpy() == pytest.approx(0.58, abs=2e-6)
+        assert plan.resolve().objective_value == pytest.approx(plan.objective_value)
+    with pytest.raises(InfeasibleError, match="would have to allow about"):
+        optimize(two(), "USA", product=P, levers=[FREE, sp.substitute(part=0.1)], constraints=sp.max_hhi(0.45))
 
 
 def test_max_hhi_says_what_it_costs_and_when_it_cannot_be() -> None:
@@ -591,3 +604,32 @@ def test_levers_share_what_a_producer_sells() -> None:
     for twice in ([spot, spot], [spot, deal, deal], [spot, source, sp.qualify(usd=2.0)]):
         with pytest.raises(SchemaError, match="given twice"):
             optimize(graph, "USA", product=P, levers=twice)
+
+
+# ---------------------------------------------------------------------- what a point costs, where some need goes without
+
+SPOKEN = {
+    "max_share": (lambda v: sp.max_share("CHN", v), 0.4, 1e-5, -1.0),
+    "supplier": (lambda v: sp.max_supplier_share(v), 0.4, 1e-5, -1.0),
+    "hhi": (lambda v: sp.max_hhi(v), 0.3, 2e-4, -1.0),
+    "n_minus_1": (lambda v: sp.n_minus_1(v), 0.5, 1e-5, 1.0),
+    "tie": (lambda v: sp.no_decoupling("CHN", v), 0.9, 1e-5, 1.0),
+    "free": (lambda v: sp.focal_free("CHN", v), 0.55, 1e-5, 1.0),
+    "robust": (lambda v: sp.max_share("CHN", v, view="control", gamma=1.0), 0.57, 1e-5, -1.0),
+}
+
+
+@pytest.mark.parametrize("lever", [sp.unmet(900.0), sp.substitute(part=0.4, price=1.6)], ids=["unmet", "substitute"])
+@pytest.mark.parametrize("kind", sorted(SPOKEN))
+def test_words_of_a_dual_are_what_a_point_costs(g: SupplyGraph, kind: str, lever: Spec) -> None:
+    make, at, step, sign = SPOKEN[kind]
+
+    def plan(v: float) -> sp.Portfolio:
+        return optimize(g, BUYERS, product=P, levers=[resource(), lever], constraints=make(v))
+
+    duals = plan(at).duals
+    mine = (duals["constraint"] == repr(make(at))) & duals["meaning"].str.contains("costs")
+    said = duals.loc[mine, "meaning"].iloc[0]
+    told = float(re.search(r"costs ([0-9.,]+) USD", said)[1].replace(",", ""))
+    slope = (plan(at + step).objective_value - plan(at - step).objective_value) / (2.0 * step)
+    assert told == pytest.approx(0.01 * sign * slope, rel=5e-3 if kind == "hhi" else 1e-3)
