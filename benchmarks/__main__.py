@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from supplyrisk.compiled import LARGE, route
 from supplyrisk.errors import UnknownNameError, unknown_name
 
 from .harness import Missing, cases, compare, environment, measure, render
@@ -33,6 +34,7 @@ def _run(names: list[str], sizes: str, seed: int, repeat: int | None, memory: bo
             rows += got
             sys.stderr.write(f"{name} {size}: done\n")
     sys.stdout.write(render(rows) + "\n")
+    sys.stdout.write(f"route of supplyrisk from {LARGE:,} rows on: {route(LARGE)}\n")
     for label, lack in skipped.items():
         sys.stdout.write(f"skipped {label}: {lack}\n")
     if out is not None:

@@ -26,6 +26,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from supplyrisk.compiled import route
 from supplyrisk.registry import registries
 
 __all__ = ["Case", "Missing", "benchmark", "cases", "compare", "environment", "measure", "render"]
@@ -112,6 +113,7 @@ def environment() -> dict[str, Any]:
         "duckdb",
         "polars",
         "pymrio",
+        "numba",
     ):
         try:
             versions[name] = metadata.version(name)
@@ -124,6 +126,7 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "memory_gib": round(pages / 2**30, 1),
+        "route": route(1 << 30),
         "versions": versions,
     }
 

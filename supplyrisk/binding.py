@@ -57,6 +57,21 @@ class Stops:
         """Weight of each group of ``soft``, from that of every segment."""
         return np.add.reduceat(weight[self.soft], self.soft_group) if len(self.soft) else np.zeros(0)
 
+    def ranges(self, n: int) -> tuple[tuple[IntArray, IntArray, IntArray], tuple[IntArray, IntArray, IntArray]]:
+        """Segments, first of each group, and first group of each of n nodes, with their ends; hard, and soft."""
+
+        def of(
+            which: IntArray, group: IntArray, start: IntArray, buyer: IntArray
+        ) -> tuple[IntArray, IntArray, IntArray]:
+            count = np.zeros(n, dtype=np.int64)
+            count[buyer] = np.diff(start, append=len(group))
+            return which, np.append(group, len(which)), np.append(0, np.cumsum(count))
+
+        return (
+            of(self.hard, self.hard_group, self.hard_start, self.hard_buyer),
+            of(self.soft, self.soft_group, self.soft_start, self.soft_buyer),
+        )
+
     def bind(self, e: FloatArray, agg: FloatArray, soft_weight: FloatArray) -> None:
         """Raise what holds each buyer back, ``(n, k)``, by what its inputs do, ``e`` of ``(segments, k)``."""
         if len(self.hard):

@@ -22,14 +22,13 @@ __all__ = [
     "LARGE",
     "arranged",
     "census",
-    "depth_first",
     "numpy_only",
     "ready",
     "route",
     "segmented",
+    "settler",
     "sorted_peaks",
     "sorted_sums",
-    "sweeper",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -468,113 +467,93 @@ def segmented(dst: Codes, product: Codes, quantity: FloatArray) -> tuple[IntArra
 # ---------------------------------------------------------------------- exposure through all tiers
 
 
-@_kernel("liL")
-def _depth(first: Any, src: Any, order: Any) -> None:
-    n = len(first) - 1
-    seen = np.zeros(n, dtype=np.bool_)
-    at, stack = first[:-1].copy(), np.empty(n, dtype=np.int64)
-    done = 0
-    for root in range(n):
-        if seen[root]:
-            continue
-        seen[root] = True
-        stack[0], top = root, 0
-        while top >= 0:
-            v = stack[top]
-            if at[v] < first[v + 1]:
-                u = src[at[v]]
-                at[v] += 1
-                if not seen[u]:
-                    seen[u] = True
-                    top += 1
-                    stack[top] = u
-            else:
-                order[done] = v
-                done += 1
-                top -= 1
-
-
-def depth_first(first: IntArray, src: Codes) -> IntArray:
-    """Nodes, each after its suppliers except where a loop forbids it.
-
-    Parameters
-    ----------
-    first : ndarray of int, shape (n + 1,)
-        First link of each buyer.
-    src : ndarray of int
-        Supplier of each link, by buyer.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-    """
-    order = np.empty(len(first) - 1, dtype=np.int64)
-    _depth(_flat(first, np.int64), _flat(src, np.int32), order)
-    return order
-
-
-@_kernel("lllifbbfMllllllfxWW")
-def _sweep(
-    order: Any, seg_of: Any, first: Any, src: Any, share: Any, blind: Any, pool: Any, floor: Any, mine: Any,
+@_kernel("llifbbffllllllfFxnxn")
+def _settle(
+    seg_of: Any, first: Any, src: Any, share: Any, blind: Any, pool: Any, floor: Any, mine: Any,
     hard: Any, hard_group: Any, hard_of: Any, soft: Any, soft_group: Any, soft_of: Any, weight: Any,
-    unknown: float, x: Any, room: Any,
+    x: Any, unknown: float, lazy: int, tolerance: float, rounds: int,
 ) -> float:  # fmt: skip
-    width, gap = x.shape[1], 0.0
-    for v in order:
-        a, b = seg_of[v], seg_of[v + 1]
-        for s in range(a, b):
-            at = 1 + s - a
-            for j in range(width):
-                room[at, j] = unknown if blind[s] else 0.0
-            if not blind[s]:
-                for i in range(first[s], first[s + 1]):
-                    u, part = src[i], share[i]
-                    for j in range(width):
-                        room[at, j] += part * x[u, j]
-        for j in range(width):
-            room[0, j] = floor[v]
-        if pool[v]:
-            if b > a:
-                for j in range(width):
-                    room[0, j] = room[b - a, j]
-        else:
-            for g in range(hard_of[v], hard_of[v + 1]):
-                for j in range(width):
-                    least = room[1 + hard[hard_group[g]] - a, j]
-                    for t in range(hard_group[g] + 1, hard_group[g + 1]):
-                        least = min(least, room[1 + hard[t] - a, j])
-                    room[0, j] = max(room[0, j], least)
-            if soft_of[v] < soft_of[v + 1]:
-                for j in range(width):
-                    part = 0.0
+    n = len(x)
+    picked = np.full(n, -1, dtype=np.int64)
+    whole, gap = 0.0, np.inf
+    quick = 0
+    for _ in range(rounds):
+        full = quick == 0
+        gap = 0.0
+        for v in range(n):
+            if mine[v] >= 1.0:
+                new = 1.0
+            else:
+                begin, end = seg_of[v], seg_of[v + 1]
+                best = floor[v]
+                if pool[v]:
+                    g, last, kind = end - 1, end, 0
+                    if end > begin:
+                        best = 0.0
+                    else:
+                        g = last
+                elif full or picked[v] < 0:
+                    g, last, kind = hard_of[v], hard_of[v + 1], 1
+                else:  # what decided before is a lower bound now
+                    g, last, kind = picked[v], picked[v] + 1, 1
+                while g < last:
+                    low, high = (g, g + 1) if kind == 0 else (hard_group[g], hard_group[g + 1])
+                    least = np.inf
+                    for t in range(low, high):
+                        s = t if kind == 0 else hard[t]
+                        e = 0.0
+                        for i in range(first[s], first[s + 1]):
+                            e += share[i] * x[src[i]]
+                        least = min(least, unknown if blind[s] else e)
+                    if least >= best:
+                        best = least
+                        picked[v] = g
+                    g += 1
+                if kind == 1 and soft_of[v] < soft_of[v + 1]:
+                    total = 0.0
                     for g in range(soft_of[v], soft_of[v + 1]):
-                        least = room[1 + soft[soft_group[g]] - a, j]
-                        for t in range(soft_group[g] + 1, soft_group[g + 1]):
-                            least = min(least, room[1 + soft[t] - a, j])
-                        part += weight[g] * least
-                    room[0, j] = max(room[0, j], part)
-        for j in range(width):
-            new = mine[v, j] + (1.0 - mine[v, j]) * room[0, j]
-            gap = max(gap, abs(new - x[v, j]))
-            x[v, j] = new
+                        least = np.inf
+                        for t in range(soft_group[g], soft_group[g + 1]):
+                            s = soft[t]
+                            e = 0.0
+                            for i in range(first[s], first[s + 1]):
+                                e += share[i] * x[src[i]]
+                            least = min(least, unknown if blind[s] else e)
+                        total += weight[g] * least
+                    best = max(best, total)
+                new = mine[v] + (1.0 - mine[v]) * best
+            gap = max(gap, abs(new - x[v]))
+            x[v] = new
+        if full:
+            if gap <= tolerance:
+                return gap
+            whole = gap
+            quick = lazy
+        else:
+            quick -= 1
+            if gap <= 0.03 * whole or gap <= 0.3 * tolerance:
+                quick = 0
     return gap
 
 
-def sweeper(
-    first: IntArray,
+def settler(
+    first: Codes,
     src: Codes,
     share: FloatArray,
-    seg_of: IntArray,
+    seg_of: Codes,
     blind: npt.NDArray[np.bool_],
     pool: npt.NDArray[np.bool_],
     floor: FloatArray,
-    mine: FloatArray,
     hard: tuple[IntArray, IntArray, IntArray],
     soft: tuple[IntArray, IntArray, IntArray],
     weight: FloatArray,
     unknown: float,
-) -> Callable[[FloatArray], float]:
-    """A sweep over all nodes that uses what it has just found (Gauss-Seidel), suppliers first.
+) -> Callable[[FloatArray, FloatArray, float, int], float]:
+    """Sweeps over all nodes that use what they have just found (Gauss-Seidel), for one focal set.
+
+    Nodes are taken as they stand in memory: another order needs fewer sweeps and waits for memory in each. One focal
+    set at a time stays in cache. From below, only what decided a node is looked at again in most sweeps: it can but understate, and every few
+    sweeps all is. From above that could fall too low, and all is looked at each time.
 
     Parameters
     ----------
@@ -588,8 +567,6 @@ def sweeper(
         Nodes that take what flows in.
     floor : ndarray, shape (n,)
         Least exposure of the inputs of each node.
-    mine : ndarray, shape (n, k)
-        Own part of the focal sets.
     hard, soft : tuple of ndarray
         Binding segments; first of each group of alternatives (and the end); first group of each node (and the end).
     weight : ndarray
@@ -600,16 +577,16 @@ def sweeper(
     Returns
     -------
     callable
-        Takes ``(n, k)``, overwrites it, and returns the largest change.
+        Takes what is the focal's own, the exposure to begin with (overwritten), a tolerance and a number of sweeps;
+        gives the largest change of the last sweep.
     """
-    order = depth_first(first[seg_of], src)
-    room = np.empty((1 + int(np.diff(seg_of).max(initial=0)), mine.shape[1]))
-    longs = [_flat(x, np.int64) for x in (order, seg_of, first)]
-    kinds = [_flat(x, np.int64) for x in (*hard, *soft)]
-    fixed = (*longs, _flat(src, np.int32), _flat(share, np.float64), _flat(blind, np.bool_), _flat(pool, np.bool_))
-    fixed += (_flat(floor, np.float64), _flat(mine, np.float64), *kinds, _flat(weight, np.float64))
+    fixed = [_flat(x, np.int64) for x in (seg_of, first)]
+    fixed += [_flat(src, np.int32), _flat(share, np.float64), _flat(blind, np.bool_), _flat(pool, np.bool_)]
+    fixed += [_flat(floor, np.float64)]
+    groups = [_flat(x, np.int64) for x in (*hard, *soft)] + [_flat(weight, np.float64)]
+    lazy = 0 if unknown >= 1.0 else 10
 
-    def sweep(x: FloatArray) -> float:
-        return float(_sweep(*fixed, unknown, x, room))
+    def settle(mine: FloatArray, x: FloatArray, tolerance: float, rounds: int) -> float:
+        return float(_settle(*fixed, _flat(mine, np.float64), *groups, x, unknown, lazy, tolerance, rounds))
 
-    return sweep
+    return settle

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .binding import RULES, Rule, Stops, stops
+from .compiled import ready, settler
 from .errors import Problem, SchemaError, unknown_name
 from .graph import GraphIndex, SupplyGraph
 from .kernels import solve_absorbing
@@ -45,6 +46,8 @@ Mode = Literal["linear", "bottleneck", "partial", "strict"]
 _TOLERANCE = 1e-13
 _SWEEPS = 60
 _PATIENCE = 6
+# Compiled sweeps before the choice of inputs is held and solved for.
+_RUN = 33
 # A mix of so small a part of a segment's flow is none.
 _MASS = 1e-9
 
@@ -430,6 +433,26 @@ def _bottleneck(plan: Plan, a: FloatArray, weight: FloatArray, unknown: float, r
             x[pool] = e
         return x
 
+    if ready(plan.segments.nnz):
+        seg_of = np.searchsorted(plan.buyer, np.arange(n + 1))
+        w = plan.segments
+        hard, soft = stop.ranges(n)
+        settle = settler(
+            w.indptr, w.indices, w.data, seg_of, blind, ~plan.maker, floor[:, 0], hard, soft, part, unknown
+        )
+        x = np.empty((n, k))
+        for j in range(k):
+            y = np.full(n, 1.0 if unknown == 1.0 else 0.0)
+            for _ in range(8):
+                gap = settle(mine[:, j], y, _TOLERANCE, _RUN)
+                if gap <= _TOLERANCE:
+                    break
+                e = inputs(y)  # slow loops, as below
+                y = _held(plan, stop, weight, mine[:, j], floor[:, 0], e, unknown, y.reshape(-1, 1), 1e-6 * gap)
+            else:
+                settle(mine[:, j], y, _TOLERANCE, 200 * _SWEEPS)
+            x[:, j] = y
+        return taken(x)
     x = step(np.full((n, k), 1.0 if unknown == 1.0 else 0.0))
     for round_ in range(200):
         gap = np.inf

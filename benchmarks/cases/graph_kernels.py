@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from supplyrisk.compiled import numpy_only
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.metrics import Mix, concentration_ratio, effective_suppliers, hhi, n_suppliers
 from supplyrisk.ordering import arrange, look_up, segments
@@ -26,6 +27,16 @@ _SIZES["L"] = {"nodes": 100_000, "links": 1_000_000}
 _PRODUCTS = 60
 _FOCAL = ("CHN", "USA", "JPN", "DEU", "AUS", "CHL", "IDN", "COD")
 _COUNTRIES = (*_FOCAL, "FRA", "ZAF", "KOR", "IND", "RUS", "CAN", "BRA", "GBR", "NLD", "BEL", "FIN", "MEX")
+
+
+def _plain(call: Callable[[], Any]) -> Callable[[], Any]:
+    """The same on the numpy route."""
+
+    def run() -> Any:
+        with numpy_only():
+            return call()
+
+    return run
 
 
 def _networkx() -> Any:
@@ -139,7 +150,12 @@ def graph_view(seed: int, nodes: int, links: int) -> Phases:
     if abs(back @ amount @ back.T - plain).max() > 1e-9 or mine.nnz != plain.nnz:
         raise AssertionError("the sparse views differ")
     return {
-        "from_codes": {"supplyrisk": from_codes, "scipy coo.tocsr": scipy_alone, "networkx": lambda: _by_networkx(net)},
+        "from_codes": {
+            "supplyrisk": from_codes,
+            "numpy route": _plain(from_codes),
+            "scipy coo.tocsr": scipy_alone,
+            "networkx": lambda: _by_networkx(net),
+        },
         "from_ids": {"supplyrisk": from_ids, "networkx": ids_networkx},
     }
 
@@ -193,8 +209,12 @@ def graph_concentration(seed: int, nodes: int, links: int) -> Phases:
     if not np.allclose(columns(), by_networkx()):
         raise AssertionError("the two routes disagree")
     return {
-        "columns": {"supplyrisk": columns, "networkx": by_networkx},
-        "hhi_sorted": {"supplyrisk": sorted_hhi, "40 % of copy bandwidth": bandwidth},
+        "columns": {"supplyrisk": columns, "numpy route": _plain(columns), "networkx": by_networkx},
+        "hhi_sorted": {
+            "supplyrisk": sorted_hhi,
+            "numpy route": _plain(sorted_hhi),
+            "40 % of copy bandwidth": bandwidth,
+        },
     }
 
 
@@ -281,5 +301,9 @@ def graph_tracing(seed: int, nodes: int, links: int, most: int | None) -> Phases
             raise AssertionError(f"the two routes disagree ({mode})")
     return {
         "origin": {"supplyrisk": ours("linear"), "networkx": sweeps(False)},
-        "bottleneck": {"supplyrisk": ours("bottleneck"), "networkx": sweeps(True)},
+        "bottleneck": {
+            "supplyrisk": ours("bottleneck"),
+            "numpy route": _plain(ours("bottleneck")),
+            "networkx": sweeps(True),
+        },
     }
