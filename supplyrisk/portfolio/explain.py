@@ -20,6 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 _SHOWN = 8
 _TOLERANCE = 1e-6
+_LEVER = {"stock": "stockpile", "substitute": "substitute"}
 
 
 def dual_table(m: Build, c: Compiled, s: Solution) -> pd.DataFrame:
@@ -166,10 +167,40 @@ def _supply_lines(m: Build, pools: IntArray) -> list[str]:
                 unit = m.unit[int(m.project_product[j[0]])]
                 words[v] = f"{m.node[v]} (project) can deliver at most {most:.6g} {unit}, once built"
         limit[np.searchsorted(who, v)] = most
+    known = _evidence(m)
+    words = {v: f"{w} {known.get(str(m.node[v]), '')}".rstrip() for v, w in words.items()}
     order = np.argsort(-limit, kind="stable")
     lines = [words[int(who[i])] for i in order if int(who[i]) in words and limit[i] > 0]
     more = len(lines) - _SHOWN
     return lines[:_SHOWN] + ([f"... and {more} smaller suppliers"] if more > 0 else [])
+
+
+def _bounds(m: Build, cols: IntArray) -> list[str]:
+    """Limits of levers on single decisions, other than deliveries, that take part in a clash."""
+    out: list[str] = []
+    for group in m.matrix.columns:
+        if group.name not in ("stock", "substitute"):
+            continue
+        for i in (cols[(cols >= group.start) & (cols < group.start + group.n)] - group.start).tolist():
+            out.append(f"lever {_LEVER[group.name]}: at most {group.upper[i]:.6g} at {group.keys[i]}")
+    return out
+
+
+def _evidence(m: Build) -> dict[str, str]:
+    """Year, source and grade of each node's output, for people."""
+    frame = m.graph.tables["nodes"]
+    out: dict[str, str] = {}
+    columns = [c for c in ("year", "source", "output_source", "output_grade", "grade") if c in frame]
+    for row in frame[["node", *columns]].to_dict("records"):
+        year = "" if pd.isna(row.get("year")) else f"{int(row['year'])}"
+        source = next(
+            (str(row[c]) for c in ("output_source", "source") if c in row and not pd.isna(row[c])),
+            "no source on record",
+        )
+        grade = next((str(row[c]) for c in ("output_grade", "grade") if c in row and not pd.isna(row[c])), "none")
+        said = grade if grade in ("assumption", "none") else f"grade {grade}"
+        out[str(row["node"])] = f"[output {year}: {source}, {said}]"
+    return out
 
 
 def _ways_out(m: Build, c: Compiled, user: list[tuple[Rows, int]]) -> list[str]:
@@ -188,7 +219,8 @@ def _ways_out(m: Build, c: Compiled, user: list[tuple[Rows, int]]) -> list[str]:
     by_spec: dict[Any, list[int]] = {}
     for block, i in user:
         if block.spec is None:
-            by_spec[block.name, i] = [block.start + i]
+            name = block.name if block.name.endswith("_least") else (block.name, i)
+            by_spec.setdefault(name, []).append(block.start + i)
         elif block.spec not in by_spec:
             own = [
                 b.at for b in m.matrix.rows if b.spec is not None and b.spec == block.spec and b.say_relax is not None
@@ -221,21 +253,25 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
     InfeasibleError
     """
     specs: list[Any] = []
-    for block in m.matrix.rows:
+    asked: set[str] = set()  # blocks that the user asked for: constraints, own Pyomo, least quantities of levers
+    for block in sorted(m.matrix.rows, key=lambda b: b.name.endswith("_least")):
         # Rows without a spec that are not ours come from the user's own Pyomo.
         key = block.spec if block.spec is not None else block.name
-        if (block.spec is not None or block.name in m.user_blocks) and key not in specs:
-            specs.append(key)
+        if block.spec is not None or block.name in m.user_blocks or block.name.endswith("_least"):
+            asked.add(block.name)
+            if key not in specs:
+                specs.append(key)
     mine: list[IntArray] = [
         np.concatenate([b.at for b in m.matrix.rows if (b.spec if b.spec is not None else b.name) == k]) for k in specs
     ]
-    rows, how = conflict_rows(c, mine, seed) if mine else (np.zeros(0, dtype=np.int64), "none")
+    none = np.zeros(0, dtype=np.int64)
+    rows, how, cols = conflict_rows(c, mine, seed, m.need_rows.at) if mine else (none, "none", none)
     if how == "iis" and not np.isin(rows, np.concatenate(mine)).any():
         how = "supply"
     said: list[str] = []
     pools: list[IntArray] = []
     blocks: list[tuple[Rows, int]] = [m.matrix.block_of_row(int(r)) for r in rows]
-    user = [(b, i) for b, i in blocks if b.spec is not None or b.name in m.user_blocks]
+    user = [(b, i) for b, i in blocks if b.name in asked]
     if how == "deletion":  # whole constraints clash: one line per market is enough
         user = [(b, i) for b, i in user if b.say_relax is not None or b.name in m.user_blocks] or user
     for b, i in user:
@@ -249,10 +285,19 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
     if not pools:
         pools.append(np.arange(len(m.case.pool)))
     touched = np.unique(np.concatenate(pools))
-    if not any(b.name == "need" for b, _ in blocks):
+    needed = any(b.name == "need" for b, _ in blocks)
+    if not needed and how not in ("iis", "deletion"):
         for i in touched[:_SHOWN]:
             said.append(m.need_rows.say(int(i)) if m.need_rows.say else "need")
-    supply = _supply_lines(m, touched)
+    said += _bounds(m, cols)
+    # What nobody needs is not limited by supply: then the constraints clash among themselves.
+    supply = _supply_lines(m, touched) if needed or how not in ("iis", "deletion") else []
+    if not supply:
+        known = _evidence(m)
+        for b, i in blocks:
+            if b.name == "availability" and b.say:
+                node = b.keys[i][-1] if isinstance(b.keys[i], tuple) else b.keys[i]
+                supply.append(f"{b.say(i)} {known.get(str(node), '')}".rstrip())
     give = _ways_out(m, c, [(blk, i) for blk, i in user if blk.say_relax is not None])
     if not give:
         amount = _elastic(m, c, m.need_rows.at)

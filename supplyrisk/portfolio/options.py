@@ -175,7 +175,8 @@ def _open_sources(
 ) -> None:
     """Offer more of what producers sell to others, once all levers have said what they offer of it."""
     m.once_only(name)
-    m.last.append((name, lambda: _offer(m, name, redirect, premium, switching, price, least, usd, term, years)))
+    spec = m.spec
+    m.last.append((name, lambda: _offer(m, name, redirect, premium, switching, price, least, usd, term, years, spec)))
 
 
 def _offer(
@@ -189,6 +190,7 @@ def _offer(
     usd: float,
     term: float,
     years: float,
+    spec: Any,
 ) -> None:
     several = m.periods is not None
     case, nodes, n = m.case, m.graph.index.nodes, m.graph.index.n
@@ -271,7 +273,12 @@ def _offer(
                 lower=0.0,
                 scale=size,
                 keys=lambda: keys,
-                say=lambda i: f"{name} with {keys[i]}: at least {least * size[i]:.6g}, once agreed",
+                say=lambda i: (
+                    f"{spec!r}: a {name} with {keys[i]} takes at least {least * size[i]:.6g} ({least:.1%} of the need)"
+                ),
+                say_relax=lambda i, a: (
+                    f"{spec!r} would have to be content with {max(least - a / size[i], 0.0):.2%} of the need for {keys[i]}"
+                ),
             )
         agreed = sum((m.availability_parts[x] for x in _AGREED if x in m.availability_parts), np.zeros(n))
         both = np.flatnonzero((place[m.supplier] >= 0) & np.isin(m.lever, _AGREED))

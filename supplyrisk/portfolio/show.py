@@ -194,10 +194,13 @@ def summary_of_plan(plan: Any) -> str:
 # ---------------------------------------------------------------------- HTML
 
 
-def _table(title: str, frame: pd.DataFrame, columns: Iterable[str] | None = None, digits: str = "{:,.4g}") -> str:
+def _table(title: str, frame: pd.DataFrame, columns: Iterable[str] | None = None, digits: str = "{:,.6g}") -> str:
     if not len(frame):
         return ""
     shown = frame if columns is None else frame[[c for c in columns if c in frame]]
+    shown = shown.rename_axis(columns=None)
+    text = {str(c): shown[c].where(shown[c].notna(), "") for c in shown if shown[c].dtype == object}
+    shown = shown.assign(**text)
     more = f" <small>({len(shown):,} rows, the first {_ROWS})</small>" if len(shown) > _ROWS else ""
     body = shown.head(_ROWS).to_html(index=False, float_format=digits.format, border=0, na_rep="")
     return f"<h4>{html.escape(title)}{more}</h4><div class='wide'>{body}</div>"
@@ -273,6 +276,7 @@ def html_of_periods(plan: Any) -> str:
         index=["lever", "product", "supplier", "unit"], columns="year", values="quantity", aggfunc="sum"
     ).reset_index()
     stocks = plan.stocks[plan.stocks["added"] > 1e-9] if len(plan.stocks) else plan.stocks
+    moved = plan.releases
     parts = [
         f"<b>Plan {plan.years[0]} to {plan.years[-1]}</b> {html.escape(plan.status)}, "
         f"{html.escape(worth(plan.objective_value, goal, m, present=True))}",
@@ -283,7 +287,7 @@ def html_of_periods(plan: Any) -> str:
         _table(f"Costs, USD of {year} a year", total),
         _table("What is new: quantities a period", flows),
         _table("Stocks at the end of each period", stocks),
-        _table("Stock released and need lost in scenarios", plan.releases),
+        _table("Stock released and need lost in scenarios", moved[moved[["released", "lost"]].sum(axis=1) > 1e-9]),
         _words(plan),
         _list("Notes", plan.notes),
         _foot(plan),

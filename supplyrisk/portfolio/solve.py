@@ -27,6 +27,8 @@ DEFAULT_GAP = 1e-6
 _FEASIBLE = 1e-5
 # The same for a plan whose integers were rounded: beyond it the rest is solved again around them.
 _TIGHT = 1e-8
+# Rows of a clash that are tried one by one, each with a solve.
+_ONE_BY_ONE = 60
 # Sizes between 1 and this are handed over as they are.
 _NEAR = 2.0**14
 
@@ -220,6 +222,16 @@ class Persistent:
         self.compiled = replace(c, row_lower=low, row_upper=high)
         r = self._row[at]
         self._h.changeRowsBounds(len(at), at.astype(np.int32), low[at] / r, high[at] / r)
+
+    def set_value(self, row: int, col: int, value: float) -> None:
+        """Change one coefficient of a row that stands among the model's own, in the model's units."""
+        c = self.compiled
+        at = np.arange(c.start[row], c.start[row + 1])
+        hit = at[c.index[at] == col]
+        values = c.value.copy()
+        values[hit] = value
+        self.compiled = replace(c, value=values)
+        self._h.changeCoeff(row, col, value * self._col[col] / self._row[row])
 
     def set_cost(self, cost: FloatArray, offset: float = 0.0) -> None:
         """Change the whole objective, in the model's units."""
@@ -437,7 +449,9 @@ def feasible(c: Compiled, seed: int = 0) -> bool:
     return Persistent(replace(c, cost=np.zeros(c.n)), seed=seed).solve(duals=False).status == "optimal"
 
 
-def conflict_rows(c: Compiled, groups: list[IntArray], seed: int = 0) -> tuple[IntArray, str]:
+def conflict_rows(
+    c: Compiled, groups: list[IntArray], seed: int = 0, finer: IntArray | None = None
+) -> tuple[IntArray, str, IntArray]:
     """Rows of a minimal conflicting set of an infeasible model.
 
     Parameters
@@ -448,12 +462,15 @@ def conflict_rows(c: Compiled, groups: list[IntArray], seed: int = 0) -> tuple[I
         Rows that stand or fall together (one constraint as the user wrote it); every other row always stands.
     seed : int
         Of the solver.
+    finer : ndarray of int, optional
+        Other rows that are tried one by one where the clash needs the integers.
 
     Returns
     -------
-    tuple of (ndarray, str)
+    tuple of (ndarray, str, ndarray)
         Row numbers, and how they were found: ``iis`` where HiGHS reduced the LP, ``deletion`` where the clash needs
-        the integers, so that each group was left out in turn and kept only if the rest can be met without it.
+        the integers, so that each group was left out in turn and kept only if the rest can be met without it;
+        and the columns whose bounds take part (``iis`` only).
     """
     highspy = _highs()
     model = Persistent(replace(c, cost=np.zeros(c.n)), seed=seed, relax=True) if c.n else None
@@ -464,7 +481,7 @@ def conflict_rows(c: Compiled, groups: list[IntArray], seed: int = 0) -> tuple[I
         rows = np.asarray(iis.row_index_, dtype=np.int64)
         rows = rows[rows < c.m]  # beyond them stand tangents, which always hold
         if status == highspy.HighsStatus.kOk and iis.valid_ and len(rows):
-            return np.sort(rows), "iis"
+            return np.sort(rows), "iis", np.asarray(iis.col_index_, dtype=np.int64)
     kept = list(range(len(groups)))
     out: list[int] = []
     for g in list(kept):
@@ -474,5 +491,13 @@ def conflict_rows(c: Compiled, groups: list[IntArray], seed: int = 0) -> tuple[I
             out.append(g)
         else:
             kept = rest
+    gone = [groups[k] for k in range(len(groups)) if k not in kept]
+    free = np.concatenate(gone) if gone else np.zeros(0, dtype=np.int64)
     rows = np.concatenate([groups[k] for k in kept]) if kept else np.zeros(0, dtype=np.int64)
-    return np.sort(rows), "deletion"
+    rows = np.unique(np.concatenate([rows, finer])) if finer is not None and len(kept) else np.sort(rows)
+    if len(rows) <= _ONE_BY_ONE:
+        for r in rows.tolist():
+            without = np.append(free, r)
+            if not feasible(without_rows(c, without), seed):
+                free = without
+    return rows[~np.isin(rows, free)], "deletion", np.zeros(0, dtype=np.int64)
