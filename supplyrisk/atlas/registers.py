@@ -8,7 +8,8 @@ How the rows were made, so that a reader can judge them:
 output or shipments of the plant over those of the country; or nameplate over country output, where capacity is not
 output: low = 0.5 x the smallest and high = 1.0 x the largest ratio over the vintages at hand, value = 0.75 x the ratio
 of 2024, graded no better than B; or nothing: then ``portion`` is empty, low 0, high what the named parts leave.
-A majority without a published share stands as 0.5 to 1. Holders that act in concert carry one ``group``.
+A majority without a published share stands as 0.5 to 1. A loan or order of which no fraction of the asset is stated is
+``not_applicable``: of the whole asset, whatever part of the country's output that is. Holders that act in concert carry one ``group``.
 The unnamed rest of shares is left unnamed. Where a holding has dates, ``year`` is the year of its start.
 
 *Measures.* One row per act, target and product. ``severity`` is given only where a source measured it: the drop in the
