@@ -37,6 +37,7 @@ IntArray = npt.NDArray[np.int64]
 # Weight of the other aims beside the cost, as a part of the range of the cost: breaks ties, moves nothing else.
 _TIE = 1e-6
 _SAME = 1e-7
+_ROUNDS = 50
 
 
 def _market(m: Build, product: Any, buyer: str | None) -> tuple[str, IntArray, float]:
@@ -80,11 +81,16 @@ def share(
     buyer: str | None = None,
     worst: bool = False,
 ) -> tuple[object, object]:
-    r"""Focal share of what the buyers need of one product, by any view: an aim, or a part of an objective.
+    r"""Focal share of what the buyers get of one product, by any view: an aim, or a part of an objective.
 
-    .. math:: \frac{1}{D} \sum_{u,b} s_u\, x_{ub}
+    .. math:: \frac{1}{D} \Big( \sum_{u,b} s_u\, x_{ub} + \sum_b w_b \Big)
 
-    the left side of :func:`supplyrisk.portfolio.max_share` over the need :math:`D`.
+    with :math:`D` the need and :math:`w_b` what of it stays unmet, which counts as the focal's in an objective: to go
+    without is no diversification. As an aim of :func:`frontier` it is the share of what arrives, as the score has it,
+
+    .. math:: \sum_{u,b} s_u\, x_{ub} \Big/ \Big(D - \sum_b (w_b + z_b)\Big)
+
+    with :math:`z_b` what is substituted. Where all need is met by deliveries the two are the same.
 
     Parameters
     ----------
@@ -119,10 +125,20 @@ def share(
     part = s.high if worst else np.where(np.isnan(s.value), s.high, s.value)
     part = np.where(np.isnan(part), 1.0, part)  # nothing known of a supplier: it may be the focal's
     lanes = m.lanes_of(pools)
+    less = _of_what_arrives(m, pools, need)
     if view == "equity":
-        return lanes, part[m.supplier[lanes]] / need
+        return np.append(lanes, less), np.append(part[m.supplier[lanes]], np.ones(len(less))) / need
     _, col, extra = relayed(m, m.pick(product, buyer), part, places if view != "location" else None)
-    return np.concatenate([lanes, col]), np.concatenate([part[m.supplier[lanes]], extra]) / need
+    value = np.concatenate([part[m.supplier[lanes]], extra, np.ones(len(less))])
+    return np.concatenate([lanes, col, less]), value / need
+
+
+def _of_what_arrives(m: Build, pools: IntArray, need: float) -> IntArray:
+    """Note that an aim is a part of what arrives; the columns of need that is not met."""
+    missed = m.missed(pools)[0]
+    if len(missed):
+        m.over[repr(m.spec)] = (missed, np.full(len(missed), 1.0 / need))
+    return m.shortfall.at[pools] if m.shortfall is not None else missed[:0]
 
 
 @objective(unit="1", metric="unmet")
@@ -151,9 +167,11 @@ def shortfall(m: Build, product: str | None = None, buyer: str | None = None) ->
 def concentration(m: Build, product: str | None = None, buyer: str | None = None) -> tuple[object, object]:
     r"""Herfindahl-Hirschman index of what the buyers get, by supplier country, in [0, 1].
 
-    .. math:: \sum_c s_c^2, \qquad s_c = \frac{1}{D} \sum_{u \in c,\, b} x_{ub}
+    .. math:: \sum_c s_c^2, \qquad s_c = \frac{1}{Q} \sum_{u \in c,\, b} x_{ub}
 
-    as in :func:`supplyrisk.portfolio.max_hhi`: squares by tangents, so that a cost on them stays a linear programme.
+    as in :func:`supplyrisk.portfolio.max_hhi`: squares by tangents, so that a cost on them stays a linear programme. In
+    an objective need that stays unmet counts as one more country's, weighed by what it is of the need, as in
+    :func:`share`.
 
     Parameters
     ----------
@@ -162,12 +180,29 @@ def concentration(m: Build, product: str | None = None, buyer: str | None = None
     product, buyer
         As in :func:`share`.
     """
-    _, _, need = _market(m, product, buyer)
+    _, pools, need = _market(m, product, buyer)
+    less = _of_what_arrives(m, pools, need)
     pair, row, lane, amount = by_place(m, m.pick(product, buyer))
     k = len(pair)
     names = [c for _, c in pair]
     part = m.matrix.add_columns("hhi_part", k, upper=1.0, keys=lambda: names, meaning="share of a country in the need")
-    square = add_squares(m.matrix, "hhi_square", part)
+    arrives = None
+    if repr(m.spec) in m.over:
+        missed, each = m.over[repr(m.spec)]
+        arrives = m.matrix.add_columns(
+            "hhi_arrives", k, keys=lambda: names, meaning="part of the need that is delivered"
+        )
+        m.add_rows(
+            "hhi_arrives_of",
+            k,
+            np.concatenate([np.arange(k), np.repeat(np.arange(k), len(missed))]),
+            np.concatenate([arrives.at, np.tile(missed, k)]),
+            np.concatenate([np.ones(k), np.tile(each, k)]),
+            lower=1.0,
+            upper=1.0,
+            keys=lambda: names,
+        )
+    square = add_squares(m.matrix, "hhi_square", part, arrives)
     m.add_rows(
         "hhi_part_of",
         k,
@@ -178,7 +213,7 @@ def concentration(m: Build, product: str | None = None, buyer: str | None = None
         upper=0.0,
         keys=lambda: names,
     )
-    return square.at, np.ones(k)
+    return np.append(square.at, less), np.append(np.ones(k), np.full(len(less), 1.0 / need))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -212,6 +247,8 @@ class Frontier:
     _found: tuple[Solution, ...] = field(repr=False)
     _levels: tuple[tuple[float, ...], ...] = field(repr=False)
     _rows: IntArray = field(repr=False)
+    # Columns that lessen what an aim is a part of, by the aim's row.
+    _over: dict[int, tuple[IntArray, FloatArray]] = field(repr=False, default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
@@ -243,11 +280,13 @@ class Frontier:
         m = copy.copy(p._wide.build if isinstance(p, HorizonPlan) else p._build)
         rows = []
         level = dict(zip(self._rows.tolist(), self._levels[i], strict=True))
-        upper = p._compiled.row_upper.copy()
         for block in m.matrix.rows:
             if block.start in level:
-                block = replace(block, upper=np.array([level[block.start]]))
-                upper[block.start] = level[block.start]
+                at, of = level[block.start], self._over.get(block.start)
+                value = block.value.copy()
+                if of is not None:
+                    value[len(value) - len(of[0]) :] = at * of[1]
+                block = replace(block, upper=np.array([at]), value=value)
             rows.append(block)
         m.matrix = replace(m.matrix, rows=rows)
         m._model = None
@@ -262,7 +301,7 @@ class Frontier:
             bound=s.bound,
             timing={"build": p.timing["build"], "solve": s.seconds},
             **holds,
-            _compiled=replace(p._compiled, row_upper=upper),
+            _compiled=m.matrix.compile(),
             _solution=s,
         )
 
@@ -404,9 +443,20 @@ def frontier(
     plan = plan_case(graph, buyers, **(given | defaults() | {"seed": seed} | options | stated))
     m = plan._wide.build if isinstance(plan, HorizonPlan) else plan._build
     rows: list[int] = []
+    over: dict[int, tuple[IntArray, FloatArray]] = {}
     for k, term in enumerate(aims):
         m.spec = term
-        col, value = _over_time(plan._wide, k) if isinstance(plan, HorizonPlan) else term.build(m)
+        name = repr(term)
+        if isinstance(plan, HorizonPlan):
+            col, value = _over_time(plan._wide, [b.aims[k] for b in plan._wide.bases])
+            lost = [b.over.get(name) for b in plan._wide.bases]
+            less = _over_time(plan._wide, [x for x in lost if x is not None]) if None not in lost else None
+        else:
+            col, value = term.build(m)
+            less = m.over.get(name)
+        if less is not None:  # a part of what arrives: below a level e, N + e * missed <= e
+            rest = ~np.isin(col, less[0])
+            col, value = np.concatenate([col[rest], less[0]]), np.concatenate([value[rest], less[1]])
         block = m.add_rows(
             "frontier",
             1,
@@ -417,6 +467,8 @@ def frontier(
             say_dual=lambda i, d, t=term: f"one point less {t!r} costs {money(-d * 0.01)} a year",
         )
         rows.append(block.start)
+        if less is not None:
+            over[block.start] = less
     m.spec = None
     cost = m.matrix.cost()
     used = np.flatnonzero(cost)
@@ -424,7 +476,7 @@ def frontier(
     c = m.matrix.compile()
     # A row that holds the cost at its least while the aims are settled; it is free in every point of the frontier.
     wide = m.matrix.add_rows("frontier_cost", 1, np.zeros(len(used), dtype=np.int64), used, cost[used], scale=worth)
-    sweep = _Sweep(m.matrix.compile(), np.array(rows), wide.start, time_limit, gap, seed)
+    sweep = _Sweep(m.matrix.compile(), np.array(rows), wide.start, time_limit, gap, seed, over)
     del m.matrix.rows[-1]
     m.matrix.m -= 1
     found = list(sweep.run(points))
@@ -437,7 +489,8 @@ def frontier(
     frame = pd.DataFrame({"objective": values[:, 0], "extra": values[:, 0] - values[0, 0]})
     for k, name in enumerate(_labels(aims)):
         frame[name] = values[:, k + 1]
-    frame["marginal"] = [-0.01 * float(s.row_dual[rows[0]]) if not c.integer.any() else np.nan for s, _, _ in kept]
+    worth_of = [-0.01 * float(s.row_dual[rows[0]]) * float(sweep.whole(s.x)[0]) for s, _, _ in kept]
+    frame["marginal"] = worth_of if not c.integer.any() else np.nan
     frame["gap"] = [s.gap for s, _, _ in kept]
     frame["knee"] = False
     best = _knee(values[:, 0], values[:, 1:])
@@ -455,17 +508,18 @@ def frontier(
         tuple(s for s, _, _ in kept),
         tuple(level for _, _, level in kept),
         np.array(rows, dtype=np.int64),
+        over,
     )
 
 
-def _over_time(w: Wide, k: int) -> tuple[IntArray, FloatArray]:
-    """An aim over several periods: the mean over time of what it is in each."""
+def _over_time(w: Wide, each: list[Any]) -> tuple[IntArray, FloatArray]:
+    """An aim over several periods: the mean over time of what it is in each, stated as columns and values."""
     once = w.bases[0].once
     length = np.array([p.length for p in w.periods])
     col: list[IntArray] = []
     value: list[FloatArray] = []
     for s, b in enumerate(w.bases):
-        c, v = b.aims[k]
+        c, v = each[s]
         shared = np.zeros(b.matrix.n, dtype=bool)
         for g in b.matrix.columns:
             shared[g.at] = g.name in once
@@ -488,7 +542,14 @@ class _Sweep:
     """Levels of the aims on one model kept in the solver."""
 
     def __init__(
-        self, c: Any, rows: IntArray, cost_row: int, time_limit: float | None, gap: float | None, seed: int
+        self,
+        c: Any,
+        rows: IntArray,
+        cost_row: int,
+        time_limit: float | None,
+        gap: float | None,
+        seed: int,
+        over: dict[int, tuple[IntArray, FloatArray]],
     ) -> None:
         self.model = Persistent(c, time_limit=time_limit, gap=gap, seed=seed)
         self.rows, self.cost_row = rows, cost_row
@@ -497,6 +558,43 @@ class _Sweep:
 
         a = sp.csr_array((c.value, c.index, c.start), shape=(c.m, c.n))
         self.aims = np.asarray(a[rows].todense(), dtype=np.float64)
+        # Aims that are parts of what arrives: f = N(x) / (1 - L(x)).
+        self.less = np.zeros_like(self.aims)
+        for k, row in enumerate(rows.tolist()):
+            if row in over:
+                col, part = over[row]
+                np.add.at(self.less[k], col, part)
+                self.aims[k][col] = 0.0
+
+    def whole(self, x: FloatArray) -> FloatArray:
+        """What each aim is a part of, over the need."""
+        return np.asarray(1.0 - (self.less * x).sum(axis=1), dtype=np.float64)
+
+    def values(self, x: FloatArray) -> FloatArray:
+        """The aims at a plan; 0 where nothing arrives."""
+        of = self.whole(x)
+        return np.asarray(np.divide((self.aims * x).sum(axis=1), of, out=np.zeros(len(of)), where=of > _SAME))
+
+    def _hold(self, k: int, level: float) -> None:
+        """Cap an aim."""
+        if np.isfinite(level):
+            for col in np.flatnonzero(self.less[k]).tolist():
+                self.model.set_value(int(self.rows[k]), col, level * float(self.less[k][col]))
+        self.model.set_rows(self.rows[k], -np.inf, level)
+
+    def _lowest(self, k: int) -> float:
+        """Least value of an aim; of one that is a ratio by Dinkelbach's (1967) parametric rule."""
+        x = self._least(self.aims[k]).x
+        if not self.less[k].any():
+            return _dot(self.aims[k], x)
+        low = float(self.values(x)[k])
+        for _ in range(_ROUNDS):
+            x = self._least(self.aims[k] + low * self.less[k]).x
+            new = float(self.values(x)[k])
+            if new >= low - 1e-10:
+                break
+            low = new
+        return low
 
     def _least(self, cost: FloatArray) -> Solution:
         self.model.set_cost(cost)
@@ -514,14 +612,14 @@ class _Sweep:
         best = _dot(self.cost, cheap.x)
         self.model.set_rows(self.cost_row, -np.inf, best + 1e-9 * abs(best))
         s = self._least(self.aims.sum(axis=0))
-        table.append((self.aims * s.x).sum(axis=1))
+        table.append(self.values(s.x))
         costs.append(best)
         self.model.set_rows(self.cost_row, -np.inf, np.inf)
-        for k, row in enumerate(self.rows.tolist()):
-            low = _dot(self.aims[k], self._least(self.aims[k]).x)
-            self.model.set_rows(row, -np.inf, low + 1e-7)
+        for k in range(len(self.rows)):
+            low = self._lowest(k)
+            self._hold(k, low + 1e-7)
             s = self._least(self.cost)
-            table.append((self.aims * s.x).sum(axis=1))
+            table.append(self.values(s.x))
             table[-1][k] = low
             costs.append(_dot(self.cost, s.x))
             self.model.set_rows(self.rows, np.full(len(free), -np.inf), free)
@@ -543,13 +641,14 @@ class _Sweep:
                 if level >= met + 1e-9 and level > axes[0][-1]:
                     continue  # the last plan meets this level already: it would come again
                 levels = np.array([level, *outer]) + 1e-7
-                self.model.set_rows(self.rows, np.full(len(levels), -np.inf), levels)
+                for k, at in enumerate(levels.tolist()):
+                    self._hold(k, at)
                 s = self.model.solve()
                 if s.status == "infeasible":
                     break  # with the other aims as they are, lower levels cannot be reached either
                 if s.status != "optimal":
                     raise stopped(s)
-                aims = (self.aims * s.x).sum(axis=1)
+                aims = self.values(s.x)
                 met = float(aims[0])
                 plain = _dot(self.cost, s.x) + self.offset
                 yield replace(s, objective=plain), aims, tuple(levels.tolist())

@@ -159,6 +159,8 @@ class Build:
     settling: bool = False
     places: Any = None
     spec: Any = None
+    # Aims that are parts of what arrives: columns that lessen it, in parts of the need, by the term's words.
+    over: dict[str, tuple[IntArray, FloatArray]] = field(default_factory=dict)
     # The solution of which duals are told in words.
     found: FloatArray | None = None
     _shares: dict[tuple[Any, str], NodeShares] = field(default_factory=dict)

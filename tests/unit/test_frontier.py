@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from test_portfolio import hand, link, node, product
 
 import supplyrisk as sr
+import supplyrisk.portfolio as sp
 from supplyrisk.errors import InfeasibleError, SchemaError, UnknownNameError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.plots import alt_text, pareto
@@ -250,3 +254,52 @@ def test_time_limit_is_for_each_solve(g: SupplyGraph) -> None:
     kept = Persistent(plan._compiled, time_limit=60.0)
     assert [kept.solve().status for _ in range(3)] == ["optimal"] * 3
     assert Persistent(plan._compiled, time_limit=0.0).solve().status == "time_limit"
+
+
+# ---------------------------------------------------------------------- where some need goes without
+
+
+@pytest.mark.parametrize("lever", [sp.unmet(900.0), sp.substitute(part=0.4, price=1.6)], ids=["unmet", "substitute"])
+@pytest.mark.parametrize("view", ["location", "control"])
+def test_a_share_on_the_frontier_is_of_what_arrives(view: str, lever: Any) -> None:
+    g = hand()
+    levers = [resource(), lever]
+    found = frontier(g, BUYERS, product=P, levers=levers, against=share("CHN", view=view), points=5)
+    assert len(found) >= 4
+    for i, at in enumerate(found.frame["share"]):
+        plan = found.plan(i)
+        if plan.decisions["quantity"].sum() > 1e-6:
+            assert plan.share(view)["after"] == pytest.approx(at, abs=1e-6)
+        alone = optimize(g, BUYERS, product=P, levers=levers, constraints=sp.max_share("CHN", at + 1e-7, view=view))
+        assert alone.objective_value == pytest.approx(found.frame["objective"][i], rel=1e-5)
+
+
+def test_an_index_on_the_frontier_is_of_what_arrives() -> None:
+    levers = [resource(), sp.unmet(900.0)]
+    found = frontier(hand(), BUYERS, product=P, levers=levers, against=sp.concentration(), points=4)
+    for i, at in enumerate(found.frame["concentration"]):
+        got = found.plan(i).decisions.groupby("country")["quantity"].sum()
+        assert float(((got / got.sum()) ** 2).sum()) == pytest.approx(at, abs=1e-5)
+
+
+def test_to_go_without_is_no_diversification() -> None:
+    for aim in (share("CHN"), sp.concentration()):
+        plan = optimize(hand(), BUYERS, product=P, levers=[resource(), sp.unmet(0.0)], objective=aim)
+        assert plan.needs["unmet"].sum() == pytest.approx(0.0, abs=1e-6)
+        if aim.name == "share":
+            assert plan.objective_value == pytest.approx(plan.share("location")["after"], abs=1e-6)
+
+
+@pytest.mark.parametrize("view", ["location", "control", "origin"])
+def test_a_share_on_the_frontier_counts_re_exporters_in_the_focal(view: str) -> None:
+    nodes = [node(f"{P}@{c}", output=100.0, unit_cost=k) for c, k in (("CHN", 1.0), ("KOR", 2.0), ("AUS", 3.0))]
+    nodes += [node(f"{P}@{c}:demand", "demand") for c in ("CHN", "USA", "KOR")]
+    links = [link("KOR", "CHN:demand", 40), link("CHN", "CHN:demand", 40)]
+    links += [link("CHN:demand", "USA:demand", 40), link("AUS", "USA:demand", 20)]
+    g = SupplyGraph.from_tables(
+        products=pd.DataFrame([product()]), nodes=pd.DataFrame(nodes), links=pd.DataFrame(links)
+    )
+    aim = share("CHN", view=view)
+    found = frontier(g, "USA", product=P, levers=[resource(redirect=0.5)], against=aim, points=4)
+    for i, at in enumerate(found.frame["share"]):
+        assert found.plan(i).share(view)["after"] == pytest.approx(at, abs=1e-6)
