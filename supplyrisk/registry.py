@@ -15,6 +15,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -200,10 +201,22 @@ class Term(Spec):
     def __add__(self, other: Term | Objective) -> Objective:
         return Objective(((1.0, self),)) + other
 
+    def __radd__(self, other: Any) -> Objective:
+        return Objective(((1.0, self),)).__radd__(other)
+
+    def __sub__(self, other: Term | Objective) -> Objective:
+        return Objective(((1.0, self),)) - other
+
+    def __neg__(self) -> Objective:
+        return Objective(((-1.0, self),))
+
     def __mul__(self, weight: float) -> Objective:
         return Objective(((1.0, self),)) * weight
 
     __rmul__ = __mul__
+
+    def __truediv__(self, by: float) -> Objective:
+        return Objective(((1.0, self),)) / by
 
 
 @dataclass(frozen=True)
@@ -225,12 +238,27 @@ class Objective:
             return Objective((*self.terms, (1.0, other)))
         return NotImplemented
 
+    def __radd__(self, other: Any) -> Objective:
+        # sum([...]) begins with 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __neg__(self) -> Objective:
+        return self * -1.0
+
+    def __sub__(self, other: Term | Objective) -> Objective:
+        return self + (-other) if isinstance(other, (Term, Objective)) else NotImplemented
+
     def __mul__(self, weight: float) -> Objective:
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)):
+        if isinstance(weight, bool) or not isinstance(weight, Real):
             return NotImplemented
         return Objective(tuple((w * float(weight), t) for w, t in self.terms))
 
     __rmul__ = __mul__
+
+    def __truediv__(self, by: float) -> Objective:
+        if isinstance(by, bool) or not isinstance(by, Real):
+            return NotImplemented
+        return self * (1.0 / float(by))
 
     def __repr__(self) -> str:
         return " + ".join(f"{t!r}" if w == 1.0 else f"{w:g}*{t!r}" for w, t in self.terms)

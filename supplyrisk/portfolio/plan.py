@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -64,8 +65,8 @@ class Portfolio:
         How the solver ended; always ``optimal``.
     gap, seconds, seed : float, float, int
         Relative gap, wall time of build and solve, seed.
-    fingerprint : str
-        Hash of the input graph.
+    fingerprint, question : str
+        Hash of the input graph, and of what was asked of it.
     written : dict
         The call in the user's words.
     notes, gaps : tuple
@@ -95,6 +96,13 @@ class Portfolio:
     def fingerprint(self) -> str:
         """Hash of the input graph."""
         return self._build.case.graph.fingerprint
+
+    @cached_property
+    def question(self) -> str:
+        """Hash of what was asked: buyers, products, levers, objective, constraints, scenarios, horizon and paths."""
+        names = ("buyers", "products", "levers", "objective", "asked", "scenarios", "horizon")
+        asked = {k: self.written.get(k) for k in (*names, "discount", "ramp", "needs", "supply")}
+        return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
 
     @cached_property
     def decisions(self) -> pd.DataFrame:

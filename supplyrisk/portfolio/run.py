@@ -20,7 +20,7 @@ from .candidates import Candidates, read_candidates
 from .economics import RATE
 from .explain import infeasible, stopped
 from .levers import build, keep, resource
-from .model import Build, missing_costs
+from .model import Build, missing_costs, number
 from .options import with_recyclers
 from .periods import solve_periods
 from .plan import Portfolio
@@ -34,6 +34,8 @@ __all__ = ["optimize"]
 
 _DEFAULT_LEVERS = (resource(), build())
 _DEFAULT_FOCAL = "CHN"
+# Terms that add up what is delivered and nothing else: less of them and more of them can both be aimed at.
+_EITHER_WAY = ("attribute",)
 # Successive solves of a model that a constraint moves with its solution (proportional mixing).
 _ROUNDS = 40
 
@@ -52,12 +54,30 @@ def _specs(given: Any, kind: str, argument: str) -> tuple[Spec, ...]:
     return items
 
 
+def read_options(time_limit: Any, gap: Any, seed: Any) -> None:
+    """Check what is handed to the solver."""
+    if time_limit is not None:
+        number("time_limit", time_limit, 0.0)
+    if gap is not None:
+        number("gap", gap, 0.0)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**31:
+        what = "must be a whole number of at least 0 and below 2^31"
+        raise SchemaError([Problem("parameter", "-", "seed", what, repr(seed), "Write seed=0.")], "the plan")
+
+
 def _objective(given: Any) -> Objective:
     if given is None:
         return Objective(((1.0, cost()),))
     if isinstance(given, Term):
         return Objective(((1.0, given),))
     if isinstance(given, Objective):
+        bad = [(w, t) for w, t in given.terms if not np.isfinite(w) or (w < 0 and t.name not in _EITHER_WAY)]
+        if bad:
+            why = "a weight that is no number of at least 0: what is least at its limits would grow without end"
+            hint = "Bound it with a constraint instead; attribute(...) may have a weight below 0."
+            raise SchemaError(
+                [Problem("optimize", "-", "objective", why, f"{w:g}*{t!r}", hint) for w, t in bad], "the plan"
+            )
         return given
     raise SchemaError(
         [Problem("optimize", "-", "objective", "not an objective", repr(given), "Write e.g. cost().")], "the plan"
@@ -229,6 +249,7 @@ def plan_case(
     objective, for a frontier over several periods.
     """
     began = time.perf_counter()
+    read_options(time_limit, gap, seed)
     periods = read_periods(horizon)
     span, horizon = horizon, (int(periods[-1].begin + 1e-9) if periods else horizon)
     lever_specs = _specs(levers, "lever", "levers")

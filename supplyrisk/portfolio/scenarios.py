@@ -49,9 +49,15 @@ def read_scenarios(given: Mapping[str, Any] | None) -> Scenarios | None:
     SchemaError
         Probabilities for some scenarios only, below 0, or not adding to 1; something that is no measure.
     """
-    if not given:
+    if given is None:
         return None
     problems: list[Problem] = []
+    example = "Write {'calm': (0.8, []), 'ban': (0.2, [export_ban('CHN', ...)])}."
+    if not isinstance(given, Mapping):
+        problem = Problem("scenarios", "-", "scenarios", "not a mapping from name to measures", repr(given), example)
+        raise SchemaError([problem], "the plan")
+    if not given:
+        return None
     probability: list[float | None] = []
     bundles: list[tuple[Spec, ...]] = []
     for name, value in given.items():
@@ -64,6 +70,9 @@ def read_scenarios(given: Mapping[str, Any] | None) -> Scenarios | None:
                 remedy = "Write {name: (0.2, [measures])}."
                 problems.append(Problem("scenarios", name, "probability", "not between 0 and 1", repr(p), remedy))
                 p = None
+        if not isinstance(items, (Spec, list, tuple, set, frozenset)):
+            problems.append(Problem("scenarios", str(name), "measures", "not a list of measures", repr(items), example))
+            items = ()
         listed = (items,) if isinstance(items, Spec) else tuple(items)
         for s in listed:
             if not isinstance(s, Spec) or s.kind != "measure":

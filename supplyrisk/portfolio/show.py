@@ -160,7 +160,8 @@ def summary_of_plan(plan: Any) -> str:
     lines = [
         f"Plan for {', '.join(w['products'])} of {', '.join(w['buyers'])}",
         f"objective {w['objective']}: {worth(plan.objective_value, w['objective'], m)} ({plan.status}, gap "
-        f"{plan.gap:.2g}, {plan.solver} {plan.version}, {plan.seconds:.2f} s, seed {plan.seed}, input {plan.fingerprint})",
+        f"{plan.gap:.2g}, {plan.solver} {plan.version}, {plan.seconds:.2f} s, seed {plan.seed}, input {plan.fingerprint}, "
+        f"question {plan.question})",
     ]
     planned, free = float(plan.costs["plan"].sum()), float(plan.costs["unconstrained"].sum())
     lines.append(
@@ -227,7 +228,7 @@ def _asked(plan: Any) -> str:
 def _foot(plan: Any) -> str:
     return (
         f"<small>{plan.status}, {plan.solver} {plan.version}, gap {plan.gap:.2g}, {plan.seconds:.2f} s, seed {plan.seed}, "
-        f"input {plan.fingerprint}</small>"
+        f"input {plan.fingerprint}, question {plan.question}</small>"
     )
 
 
