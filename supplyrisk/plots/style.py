@@ -48,7 +48,7 @@ REST_COLOUR = "#C9C2B5"  # named countries that are too small for a colour of th
 UNKNOWN_COLOUR = "#DDDDDD"  # who supplies is not known; always hatched as well
 INK, MUTED, RULE = "#1b1f24", "#59626b", "#c8cdd2"
 SIZE = {"title": 13.0, "subtitle": 9.5, "label": 8.5, "small": 7.5, "footer": 7.0}
-_CHARS_PER_INCH = {"title": 8.9, "subtitle": 14.6, "footer": 19.0}
+_CHARS_PER_INCH = {"title": 8.9, "subtitle": 14.6, "footer": 18.0}
 _HASH = "supplyrisk"
 
 
