@@ -18,18 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "LARGE",
-    "arranged",
-    "census",
-    "numpy_only",
-    "ready",
-    "route",
-    "segmented",
-    "settler",
-    "sorted_peaks",
-    "sorted_sums",
-]
+__all__ = ["LARGE", "arranged", "numpy_only", "ready", "route", "segmented", "settler", "sorted_peaks", "sorted_sums"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -262,71 +251,6 @@ def sorted_peaks(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, F
     out = (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
     _peaks(_flat(market, np.int64), _flat(x, np.float64), *out)
     return out
-
-
-# ---------------------------------------------------------------------- rows by integer keys
-
-
-@_kernel("ccnnnfWnn")
-def _census(first: Any, second: Any, by: Any, also: Any, low: Any, x: Any, sums: Any, block: Any, limit: Any) -> int:
-    m = len(first)
-    ordered, last, spread = True, np.int64(-1), np.int64(0)
-    for a in range(0, m, block):
-        least, most = np.int64(1) << 62, np.int64(-1)
-        for i in range(a, min(a + block, m)):
-            code = np.int64(first[i]) * by + np.int64(second[i]) * also - low
-            v = x[i]
-            sums[code, 0] += v
-            sums[code, 1] += v * v
-            ordered &= code >= last
-            last = code
-            least = min(least, code)
-            most = max(most, code)
-        spread += most - least + 1
-        if spread > limit:
-            return -1
-    return 1 if ordered else 0
-
-
-def census(
-    keys: tuple[npt.NDArray[Any], ...],
-    low: tuple[int, ...],
-    span: tuple[int, ...],
-    x: FloatArray,
-    block: int,
-    limit: int,
-) -> tuple[FloatArray, FloatArray, bool] | None:
-    """Sum and sum of squares of every combination of one or two integer keys, in one pass.
-
-    Parameters
-    ----------
-    keys : tuple of ndarray of int
-        Key columns.
-    low, span : tuple of int
-        Least value and range of each.
-    x : ndarray
-        Values.
-    block, limit : int
-        Rows of a block, and the sum of the ranges of the blocks' codes from which on this is given up.
-
-    Returns
-    -------
-    tuple of (ndarray, ndarray, bool), or None
-        Sums, sums of squares, and whether rows are sorted by code. None where there are other keys than one or two of
-        32 or of 64 bits, or rows that follow one another lie too far apart.
-    """
-    kinds = {k.dtype for k in keys}
-    if len(keys) > 2 or len(kinds) > 1 or not kinds <= {np.dtype(np.int32), np.dtype(np.int64)}:
-        return None
-    flat = [np.ascontiguousarray(k) for k in keys]
-    size = int(np.prod(span))
-    sums = np.zeros((size, 2))
-    if len(keys) == 1:
-        by, also, base = 1, 0, low[0]
-    else:
-        by, also, base = span[1], 1, low[0] * span[1] + low[1]
-    done = _census(flat[0], flat[-1], by, also, base, _flat(x, np.float64), sums, block, limit)
-    return None if done < 0 else (sums[:, 0], sums[:, 1], bool(done))
 
 
 # ---------------------------------------------------------------------- links in order

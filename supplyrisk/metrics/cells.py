@@ -15,8 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..compiled import census, ready
-
 __all__ = ["Cells", "add_up", "cells", "compact", "integers", "market_blocks", "peaks"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -336,13 +334,6 @@ def cells(keys: Sequence[Any], m: int, supply: FloatArray | None = None) -> Cell
     size = int(np.prod([float(s) for s in span]))
     if size > max(4 * m, 1024):
         return None
-    if supply is not None and ready(m):
-        fused = census(arrays, low, span, supply, BLOCK, _SPREAD * m + 4 * BLOCK)
-        if fused is not None:
-            named, squares, ordered = fused
-            used = np.flatnonzero(named > 0).astype(np.int64, copy=False)
-            found = {"named": named.take(used), "squares": squares.take(used)}
-            return Cells(tuple(arrays), tuple(low), tuple(span), tuple(names), used, ordered, found)
     ordered, last = True, -1
 
     def watched() -> Iterator[Block]:
