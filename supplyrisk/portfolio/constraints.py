@@ -88,7 +88,8 @@ def max_share(
     mixing : {"today", "proportional", "mass_balance"}
         For ``origin``: at the upstream mixes of today (linear); at the mixes that the plan itself leads to (bilinear;
         solved by successive linearisation, the achieved gap is in the plan's notes); or booked by mass balance, where
-        focal-free inputs may be led to where they free most (linear, see :func:`supplyrisk.portfolio.focal_free`).
+        focal-free inputs may be led to where they free most (linear, see :func:`supplyrisk.portfolio.focal_free`; goes
+        without ``worst``, ``gamma``, ``hazard`` and ``rule``).
     rule : {"majority", "aggregate", "creditor"}
         What counts as control. Under ``creditor`` a plant that runs on the focal's technology, money, offtake or
         operator is the focal's by that part, whoever owns it. The plan's share table is by majority.
@@ -104,6 +105,12 @@ def max_share(
     if mixing != "today" and view != "origin":
         raise unknown_name("view", view, ("origin",), f"{m.spec!r} with mixing={mixing!r}")
     if mixing == "mass_balance":
+        asked = {"worst": worst, "gamma": gamma is not None, "hazard": hazard != 0.0, "rule": rule != "majority"}
+        if any(asked.values()):
+            names = ", ".join(k for k, on in asked.items() if on)
+            text = f"{names}: mass balance books whole flows by where nodes stand and knows no such thing"
+            hint = "Leave it out, or use mixing='today' (worst, gamma), or another view (hazard, rule)."
+            raise SchemaError([Problem("constraint", "-", "mixing", text, repr(m.spec), hint)], "the plan")
         book_origin(m, places, name, cap, product, buyer)
         return
     s = shares.high if worst else np.where(np.isnan(shares.value), shares.high, shares.value)

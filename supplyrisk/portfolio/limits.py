@@ -434,7 +434,7 @@ def governance_floor(
 def equal_burden(m: Build, times: float = 1.0, against: str | Mapping[str, float] = "share") -> None:
     r"""No member pays more than a multiple of its fair part of what the plan costs above today.
 
-    With :math:`e_b` the cost of member :math:`b`'s deliveries and unmet need above today's,
+    With :math:`e_b` the cost of member :math:`b`'s deliveries, stock, substitutes and unmet need above today's,
 
     .. math:: e_b \le \tau\, w_b \sum_k e_k \quad (\texttt{share}), \qquad
         e_b \le \tau\, C_b \quad (\text{figures by member})
@@ -468,6 +468,11 @@ def equal_burden(m: Build, times: float = 1.0, against: str | Mapping[str, float
         col.append(relief.at)
         row.append(own[relief.pool])
         value.append(relief.cost * m.period[case.pool_product[relief.pool]])
+    for outlay in m.outlays:
+        if outlay.pool is not None:  # a member's own stock
+            col.append(outlay.col)
+            row.append(own[outlay.pool])
+            value.append(outlay.usd)
     c, r, v = np.concatenate(col), np.concatenate(row), np.concatenate(value)
     n, spec = len(members), m.spec
     total = float(today.sum())

@@ -65,12 +65,13 @@ class Relief:
 
 @dataclass(frozen=True, eq=False)
 class Outlay:
-    """Columns that cost money beside deliveries, plants and unmet need: USD a year of a unit, by product."""
+    """Columns that cost money beside deliveries, plants and unmet need: USD a year of a unit, by product (and pool)."""
 
     item: str
     col: IntArray
     usd: FloatArray
     product: IntArray
+    pool: IntArray | None = None
 
 
 @dataclass(eq=False)

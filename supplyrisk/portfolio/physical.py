@@ -16,6 +16,7 @@ from .levers import NOBODY
 from .limits import down, needs, where
 from .matrix import Columns
 from .model import Build, money, number
+from .senders import sent, trigger
 
 __all__ = ["Free", "byproduct_ceiling", "focal_free", "free_network", "lead_time"]
 
@@ -296,6 +297,7 @@ def free_network(m: Build, focal: Any, view: str) -> Free:
         scale=m.size[m.lane_product],
         keys=lambda: m.flow.keys,
     )
+    _through_the_focal(m, focal, z)
     # Out of every node: producers within their free capacity, pools within what comes in.
     node = np.flatnonzero(seen)
     at = np.full(ix.n, -1, dtype=np.int64)
@@ -354,6 +356,37 @@ def free_network(m: Build, focal: Any, view: str) -> Free:
     return Free(z, free)
 
 
+def _through_the_focal(m: Build, focal: Any, z: Columns) -> None:
+    """What re-exporters in the focal keep handing on is not free, whoever made it."""
+    lanes = np.arange(m.n_lanes)
+    for k in range(len(m.case.products)):
+        if not trigger(m, k, focal):
+            continue
+        s = sent(m, k)
+        m.apart.add(k)
+        held = np.flatnonzero(np.isin(m.country[s.relay], focal))
+        mix = s.mix[held].tocoo()
+        n = len(m.case.pool)
+        key = mix.col.astype(np.int64) * n + s.pool[held][mix.row]
+        pairs, row = np.unique(key, return_inverse=True)
+        if not len(pairs):
+            continue
+        own = m.supplier * n + m.pool
+        at = np.minimum(np.searchsorted(pairs, own), len(pairs) - 1)
+        mine = lanes[(pairs[at] == own) & (m.lane_product == k)]
+        m.add_rows(
+            "free_through",
+            len(pairs),
+            np.concatenate([at[mine], at[mine], row]),
+            np.concatenate([z.at[mine], mine, s.keep.at[held][mix.row]]),
+            np.concatenate([np.ones(len(mine)), -np.ones(len(mine)), mix.data]),
+            upper=0.0,
+            scale=m.size[k],
+            keys=lambda pairs=pairs, n=n: [(m.node[p // n], int(p % n)) for p in pairs.tolist()],
+            say=lambda i, pairs=pairs, n=n: f"what of {m.node[pairs[i] // n]} comes through the focal is not free",
+        )
+
+
 @constraint(
     reference="maximum flow without the focal's nodes, over demand (Ford and Fulkerson, 1956); mass-balance accounting",
     metric="free_flow",
@@ -373,7 +406,9 @@ def focal_free(
 
     A maximum flow inside the model: the solver may lead free inputs to where they free most, which is what
     mass-balance accounting books, and an upper bound of what proportional mixing gives. A producer without inputs on
-    record is a source. Suppliers nobody knows are not free.
+    record is a source. Suppliers nobody knows are not free, and what the plan keeps of re-exporters in the focal is not.
+    :func:`supplyrisk.exposure.free_flow` on the plan's graph is never below it, and equal to it where no pool between
+    makers and buyers can lead more of its free inflow to the buyers than its mix brings them.
 
     Parameters
     ----------

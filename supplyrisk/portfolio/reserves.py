@@ -124,7 +124,8 @@ def stockpile(
         m.stock = m.matrix.add_columns(
             "stock", len(upper), upper=upper, scale=size, keys=names.tolist, meaning="stock held, product units"
         )
-        m.outlays.append(Outlay("stockpile", m.stock.at, unit_value(m) * holding, m.case.pool_product))
+        every = np.arange(len(m.case.pool))
+        m.outlays.append(Outlay("stockpile", m.stock.at, unit_value(m) * holding, m.case.pool_product, every))
         if not several:
             m.later.append(lambda: _buy(m, fill, rotation, rate))  # after every lever has stated its limits
 
@@ -170,7 +171,8 @@ def _buy(m: Build, fill: float, rotation: float, rate: float) -> None:
         say=lambda i: f"stock at {names[pools[i]]} is bought within {fill:g} years, beside the need",
     )
     yearly = m.lane_cost[lane] * m.period[m.lane_product[lane]]
-    m.outlays.append(Outlay("stock bought", bought.at, yearly * (rate + rotation) / a_year, m.lane_product[lane]))
+    usd = yearly * (rate + rotation) / a_year
+    m.outlays.append(Outlay("stock bought", bought.at, usd, m.lane_product[lane], m.pool[lane]))
     # It takes output like any other delivery.
     for block in m.matrix.rows:
         name = block.name

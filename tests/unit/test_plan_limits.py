@@ -13,6 +13,7 @@ from test_portfolio import BUYERS, P, hand, link, node, product, project, simple
 
 import supplyrisk.portfolio as sp
 from supplyrisk.errors import InfeasibleError, SchemaError, UnknownNameError
+from supplyrisk.exposure import free_flow
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.metrics import score
 from supplyrisk.portfolio import optimize, resource
@@ -633,3 +634,40 @@ def test_words_of_a_dual_are_what_a_point_costs(g: SupplyGraph, kind: str, lever
     told = float(re.search(r"costs ([0-9.,]+) USD", said)[1].replace(",", ""))
     slope = (plan(at + step).objective_value - plan(at - step).objective_value) / (2.0 * step)
     assert told == pytest.approx(0.01 * sign * slope, rel=5e-3 if kind == "hhi" else 1e-3)
+
+
+# ---------------------------------------------------------------------- what used to pass without a word
+
+
+@pytest.mark.parametrize("more", [{"worst": True}, {"gamma": 1.0}, {"hazard": 0.2}, {"rule": "creditor"}], ids=str)
+def test_mass_balance_refuses_what_it_does_not_know(g: SupplyGraph, more: dict[str, Any]) -> None:
+    cap = sp.max_share("CHN", 0.6, view="origin", mixing="mass_balance", **more)
+    with pytest.raises(SchemaError, match="mass balance books whole flows"):
+        optimize(g, BUYERS, product=P, levers=resource(), constraints=cap)
+
+
+def test_what_a_re_exporter_in_the_focal_keeps_is_not_free() -> None:
+    nodes = [node(f"{P}@{c}", output=100.0, unit_cost=k) for c, k in (("CHN", 1.0), ("KOR", 2.0), ("AUS", 3.0))]
+    nodes += [node(f"{P}@{c}:demand", "demand") for c in ("CHN", "USA", "KOR")]
+    links = [link("KOR", "CHN:demand", 40), link("CHN", "CHN:demand", 40)]
+    links += [link("CHN:demand", "USA:demand", 40), link("AUS", "USA:demand", 20)]
+    graph = SupplyGraph.from_tables(
+        products=pd.DataFrame([product()]), nodes=pd.DataFrame(nodes), links=pd.DataFrame(links)
+    )
+    for floor in (0.3, 0.5, 0.7):
+        # Korean goods that come through China are not free: they have to come directly.
+        plan = optimize(graph, "USA", product=P, levers=resource(redirect=0.9), constraints=sp.focal_free("CHN", floor))
+        assert free_flow(plan.graph, to=f"{P}@USA:demand", focal="CHN").share >= floor - 1e-6
+
+
+def test_equal_burden_counts_the_members_own_stock(g: SupplyGraph) -> None:
+    stock, days = sp.stockpile(days=90.0), sp.min_stock_days(60.0, buyer="JPN")
+    free = optimize(g, BUYERS, product=P, levers=[resource(), stock], constraints=days)
+    extra = free.objective_value - float(free.costs["today"].sum())
+    assert extra > 1.0  # Japan alone stores
+    room = [days, sp.equal_burden(1.0, {"JPN": extra + 1.0, "USA": 0.0})]
+    held = optimize(g, BUYERS, product=P, levers=[resource(), stock], constraints=room)
+    assert held.objective_value == pytest.approx(free.objective_value)
+    less = [days, sp.equal_burden(1.0, {"JPN": extra - 1.0, "USA": 0.0})]
+    with pytest.raises(InfeasibleError, match="equal_burden"):
+        optimize(g, BUYERS, product=P, levers=[resource(), stock], constraints=less)
