@@ -348,7 +348,10 @@ def _aims(against: Any) -> tuple[Term, ...]:
 
 
 def _knee(cost: FloatArray, aims: FloatArray) -> int | None:
-    """Point farthest below the plane through the extremes, where three or more points span at least two aims."""
+    """Point farthest below the line (plane) through the extremes, where three or more points span at least two aims.
+
+    An extreme, the least of the cost or of an aim, is never the knee where there is any other point.
+    """
     if len(cost) < 3:
         return None
     table = np.column_stack([cost, aims])
@@ -356,7 +359,20 @@ def _knee(cost: FloatArray, aims: FloatArray) -> int | None:
     wide = span > 0
     if wide.sum() < 2:
         return None
-    return int(np.argmin(((table - low)[:, wide] / span[wide]).sum(axis=1)))
+    part = (table - low)[:, wide] / span[wide]
+    total = part.sum(axis=1)
+    # Of several points with the least of one aim the one that is best in the others stands for it.
+    ends = np.array([int(np.lexsort((total, part[:, k]))[0]) for k in range(part.shape[1])])
+    inner = np.setdiff1d(np.flatnonzero((part > _SAME).all(axis=1)), ends)
+    if not len(inner):
+        inner = np.setdiff1d(np.arange(len(part)), ends)
+    if not len(inner):
+        return int(np.argmin(total))
+    normal = np.ones(part.shape[1])
+    if len(np.unique(ends)) == part.shape[1] and abs(np.linalg.det(part[ends])) > _SAME:
+        through = np.linalg.solve(part[ends], np.ones(len(ends)))
+        normal = through if (through > 0).all() else normal
+    return int(inner[np.argmin(part[inner] @ normal)])
 
 
 def _better(table: FloatArray) -> npt.NDArray[np.bool_]:

@@ -577,4 +577,29 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
         part = links_kept["buyer"].astype("object").map(rate).astype(float).fillna(1.0).to_numpy()
         links_kept = links_kept.assign(quantity=links_kept["quantity"] * np.where(feeds, part, 1.0))
     frames = {"nodes": nodes[keep_node], "links": pd.concat([links_kept, new], ignore_index=True), "holdings": holdings}
+    stocks = _stocks_held(m, x)
+    if len(stocks):
+        frames["stocks"] = pd.concat([base.tables["stocks"], stocks], ignore_index=True)
     return base.replace(note="a plan carried out", **frames)
+
+
+def _stocks_held(m: Build, x: FloatArray) -> pd.DataFrame:
+    """Stock that the plan adds, as rows of the table; of the year of what is on record there, so that both count."""
+    if m.stock is None:
+        return pd.DataFrame()
+    held = x[m.stock.at]
+    at = np.flatnonzero(held > NOISE * m.size[m.case.pool_product])
+    node = m.case.graph.index.nodes["node"].to_numpy(dtype=object)[m.case.pool][at]
+    known = m.graph.tables["stocks"]
+    newest = known.assign(place=known["node"].astype(str).str.split(":").str[0]).groupby("place")["year"].max()
+    year = newest.reindex([str(n).partition(":")[0] for n in node]).astype(float).to_numpy()
+    return pd.DataFrame(
+        {
+            "node": node,
+            "holder": "the plan",
+            "year": np.where(np.isnan(year), m.graph.reference_year, year).astype(int),
+            "quantity": held[at],
+            "grade": "assumption",
+            "note": "stock of the plan",
+        }
+    )

@@ -145,3 +145,25 @@ def test_a_plan_over_years_shows_how_it_ended_and_what_it_decides() -> None:
     for words in ("optimal", " s, seed 0", "Binding", "Marginal values", "in present value", "re-source", "Stocks"):
         assert words in page
     assert "in present value" in repr(plan)
+
+
+def test_the_graph_of_a_plan_has_the_stocks_it_holds() -> None:
+    plan = optimize(
+        hand(), BUYERS, product=P, levers=[resource(), sp.stockpile(60.0)], constraints=sp.min_stock_days(30.0)
+    )
+    held = plan.graph.tables["stocks"]
+    assert held["quantity"].sum() == pytest.approx(plan.stocks["added"].sum())
+    again = optimize(plan.graph, BUYERS, product=P, levers=[resource(), sp.stockpile(60.0)])
+    assert again.stocks["known"].sum() == pytest.approx(plan.stocks["added"].sum())
+
+
+def test_the_knee_is_no_extreme_where_there_is_another_point() -> None:
+    from supplyrisk.portfolio.frontier import _knee
+
+    # The cheapest plan is near the best in both aims, and an extreme all the same.
+    cost = np.array([0.0, 10.0, 9.0, 5.0])
+    aims = np.array([[0.2, 0.2], [0.0, 1.0], [1.0, 0.0], [0.5, 0.5]])
+    assert _knee(cost, aims) == 3
+    line = np.array([[1.0], [0.3], [0.1], [0.0]])
+    assert _knee(np.array([0.0, 1.0, 6.0, 10.0]), line) == 1
+    assert _knee(np.array([0.0, 1.0]), line[:2]) is None
