@@ -369,6 +369,16 @@ class HorizonPlan(Portfolio):
         """What happens in each scenario, by period; see :attr:`Portfolio.scenarios`."""
         return self._stack(lambda p: p.scenarios)
 
+    @cached_property
+    def terms(self) -> pd.DataFrame:
+        """What levers allow and cost, by period; see :attr:`Portfolio.terms`."""
+        return self._stack(lambda p: p.terms)
+
+    @cached_property
+    def cuts(self) -> pd.DataFrame:
+        """What scenarios leave of deliveries, by period."""
+        return self._stack(lambda p: p.cuts)
+
     @property
     def risk(self) -> pd.Series:  # type: ignore[override]
         """Refused without a period: ``plan.year(2028).risk``; the objective counts whole paths in present value."""

@@ -313,6 +313,21 @@ class Portfolio:
         return show.scenario_table(self._build, self._solution.x, self.written["objective"])
 
     @cached_property
+    def terms(self) -> pd.DataFrame:
+        """What levers allow and cost beside deliveries and plants: ``lever, product, where, what, value, unit``.
+
+        Least and most of contracts, outlays of qualified sources, limits and prices of substitutes, limits and charges of
+        stocks, the value of a unit lost. With :attr:`offers`, :attr:`needs`, :attr:`availability`, :attr:`projects` and
+        :attr:`cuts` the instance can be written again by other means.
+        """
+        return show.terms(self._build, self.written["objective"])
+
+    @cached_property
+    def cuts(self) -> pd.DataFrame:
+        """``scenario, probability, lever, supplier, buyer, left``: what scenarios leave of deliveries, where not all."""
+        return show.cuts(self._build)
+
+    @cached_property
     def risk(self) -> pd.Series:
         """Expected loss, value at risk, CVaR and worst loss over :attr:`scenarios`, USD a year; ``alpha`` is the level."""
         return show.risk(self.scenarios, self.written["objective"])

@@ -14,7 +14,16 @@ from .recourse import losses
 from .risk import LOSS_TIMES_PRICE
 from .words import dated, price_years, worth
 
-__all__ = ["agreements", "html_of_periods", "html_of_plan", "risk", "scenario_table", "summary_of_plan"]
+__all__ = [
+    "agreements",
+    "cuts",
+    "html_of_periods",
+    "html_of_plan",
+    "risk",
+    "scenario_table",
+    "summary_of_plan",
+    "terms",
+]
 
 _ROWS = 20
 _STYLE = (
@@ -117,6 +126,89 @@ def risk(frame: pd.DataFrame, goal: Any) -> pd.Series:
         out["cvar"] = float(loss[at] + (over @ p) / (1.0 - alpha)) if alpha < 1.0 else float(loss[p > 0].max())
     out["worst_loss"] = float(loss.max()) if len(loss) else np.nan
     return pd.Series(out, name="USD a year", dtype=float)
+
+
+def terms(m: Build, goal: Any) -> pd.DataFrame:
+    """What levers allow and cost beside deliveries and plants: ``lever, product, where, what, value, unit``."""
+    rows: list[tuple[str, str, str, str, float, str]] = []
+    groups = {g.name: g for g in m.matrix.columns}
+    products, a_year = m.case.products, "USD a year"
+
+    def priced(group: Any, item: str) -> Any:
+        out = np.zeros(group.n)
+        for o in m.outlays:
+            if o.item == item:
+                hit = (o.col >= group.start) & (o.col < group.start + group.n)
+                np.add.at(out, o.col[hit] - group.start, o.usd[hit])
+        return out
+
+    for block in m.matrix.rows:
+        kind, _, what = block.name.partition("_")
+        if kind not in ("contract", "qualify") or what not in ("most", "least"):
+            continue
+        z = groups[f"{kind}_with"]
+        for r, c, v in zip(block.row.tolist(), block.col.tolist(), block.value.tolist(), strict=True):
+            if z.start <= c < z.start + z.n:
+                name = str(block.keys[r]).partition("@")[0]
+                unit = m.unit[products.index(name)] if name in products else ""
+                rows.append((kind, name, str(block.keys[r]), f"at {what} a period, once agreed", -v, unit))
+    for kind in ("contract", "qualify"):
+        if f"{kind}_with" in groups:
+            group = groups[f"{kind}_with"]
+            for who, usd in zip(group.keys, priced(group, kind).tolist(), strict=True):
+                if usd > 0:
+                    rows.append((kind, str(who).partition("@")[0], str(who), "outlay", usd, a_year))
+    for relief in m.reliefs:
+        if relief.stock:
+            continue
+        for b, most, usd in zip(relief.pool.tolist(), relief.upper.tolist(), relief.cost.tolist(), strict=True):
+            p, c = int(m.case.pool_product[b]), str(m.pool_country[b])
+            rows.append((relief.lever, products[p], c, "at most a period", most, m.unit[p]))
+            rows.append((relief.lever, products[p], c, "price of a unit", usd, f"USD/{m.unit[p]}"))
+    if m.stock is not None and m.stock_known is not None:
+        for what, values in (("at most", m.stock.upper), ("on record", m.stock_known)):
+            for b, v in enumerate(values.tolist()):
+                p = int(m.case.pool_product[b])
+                rows.append(("stockpile", products[p], str(m.pool_country[b]), what, v, m.unit[p]))
+        for b, v in enumerate(priced(m.stock, "stockpile").tolist()):
+            p = int(m.case.pool_product[b])
+            rows.append(("stockpile", products[p], str(m.pool_country[b]), "holding", v, f"{a_year}/{m.unit[p]}"))
+        if "stocked" in groups:
+            usd = priced(groups["stocked"], "stock bought")
+            for key, v in zip(groups["stocked"].keys, usd.tolist(), strict=True):
+                name = str(key[1]).partition("@")[0]
+                unit = m.unit[products.index(name)]
+                rows.append(("stockpile", name, f"{key[1]} to {key[2]}", "charge on a delivery", v, f"{a_year}/{unit}"))
+    if m.losses is not None:
+        said = len(m.notes)
+        found = losses(m, _levels(goal)[1])
+        del m.notes[said:]
+        for b in range(len(m.case.pool)):
+            p = int(m.case.pool_product[b])
+            rows.append(
+                ("scenarios", products[p], str(m.pool_country[b]), "loss of a unit", float(found.usd[b]), a_year)
+            )
+    return pd.DataFrame(rows, columns=["lever", "product", "where", "what", "value", "unit"])
+
+
+def cuts(m: Build) -> pd.DataFrame:
+    """What scenarios leave of deliveries: a row where it is less than all."""
+    columns = ["scenario", "probability", "lever", "supplier", "buyer", "left"]
+    if m.scenarios is None:
+        return pd.DataFrame(columns=columns)
+    left = m.factors
+    s, lane = np.nonzero(left < 1.0)
+    chance = np.array([np.nan if m.scenarios.assumed else p for p in m.scenarios.probability], dtype=float)
+    return pd.DataFrame(
+        {
+            "scenario": np.array(m.scenarios.names, dtype=object)[s],
+            "probability": chance[s],
+            "lever": m.lever[lane],
+            "supplier": m.node[m.supplier[lane]],
+            "buyer": m.pool_country[m.pool[lane]],
+            "left": left[s, lane],
+        }
+    )[columns]
 
 
 # ---------------------------------------------------------------------- text

@@ -167,3 +167,72 @@ def test_the_knee_is_no_extreme_where_there_is_another_point() -> None:
     line = np.array([[1.0], [0.3], [0.1], [0.0]])
     assert _knee(np.array([0.0, 1.0, 6.0, 10.0]), line) == 1
     assert _knee(np.array([0.0, 1.0]), line[:2]) is None
+
+
+def test_the_printed_tables_are_enough_to_write_the_instance_again() -> None:
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
+    plan = optimize(
+        hand(),
+        BUYERS,
+        product=P,
+        levers=[
+            resource(redirect=0.1),
+            sp.contract(min_take=0.1, redirect=0.9, price=1.1),
+            sp.substitute(part=0.1, price=1.6),
+        ],
+        scenarios=SCENARIOS,
+        objective=sp.cost() + sp.expected_loss(),
+        constraints=max_share("CHN", 0.45),
+    )
+    o, need, have, t, cut = plan.offers, plan.needs, plan.availability, plan.terms, plan.cuts
+    deals = t[t["lever"] == "contract"].pivot_table(index="where", columns="what", values="value")
+    swap = t[t["lever"] == "substitute"].pivot_table(index="where", columns="what", values="value")
+    worth = t[t["lever"] == "scenarios"].set_index("where")["value"]
+    n, k, b, names = len(o), len(deals), len(need), list(SCENARIOS)
+    size = n + k + b + b * len(names)
+    cost = np.zeros(size)
+    cost[:n] = o["yearly_cost"]
+    cost[n + k : n + k + b] = swap.loc[need["buyer"], "price of a unit"]
+    rows, low, high = [], [], []
+
+    def add(at: dict[int, float], least: float, most: float) -> None:
+        row = np.zeros(size)
+        for c, v in at.items():
+            row[c] += v
+        rows.append(row)
+        low.append(least)
+        high.append(most)
+
+    for i, q in need.iterrows():
+        mine = np.flatnonzero(o["buyer"] == q["buyer"])
+        add({**dict.fromkeys(mine, 1.0), n + k + i: 1.0}, q["need"], q["need"])
+        for s, name in enumerate(names):
+            gone = cut[(cut["scenario"] == name) & (cut["buyer"] == q["buyer"])].set_index(["lever", "supplier"])[
+                "left"
+            ]
+            left = {j: gone.get((o.at[j, "lever"], o.at[j, "supplier"]), 1.0) for j in mine}
+            lost = n + k + b + s * b + i
+            cost[lost] = worth[q["buyer"]] * SCENARIOS[name][0]
+            add({**left, n + k + i: 1.0, lost: 1.0}, q["need"], np.inf)
+    for _, a in have.iterrows():
+        add(dict.fromkeys(np.flatnonzero(o["supplier"] == a["supplier"]), 1.0), -np.inf, a["available"])
+    for d, (who, deal) in enumerate(deals.iterrows()):
+        mine = np.flatnonzero((o["supplier"] == who) & (o["lever"] == "contract"))
+        rest = np.flatnonzero((o["supplier"] == who) & (o["lever"] != "contract"))
+        add({**dict.fromkeys(mine, 1.0), n + d: -deal["at most a period, once agreed"]}, -np.inf, 0.0)
+        add({**dict.fromkeys(mine, 1.0), n + d: -deal["at least a period, once agreed"]}, 0.0, np.inf)
+        free = have.set_index("supplier").loc[who]
+        add(dict.fromkeys(rest, 1.0), -np.inf, free["available"] - free["contract"])
+    share = o["share CHN (location)"].to_numpy()
+    take = {n + k + i: 0.45 for i in range(b)}
+    add({**{j: share[j] for j in range(n)}, **take}, -np.inf, 0.45 * need["need"].sum())
+    upper = np.full(size, np.inf)
+    upper[:n], upper[n : n + k] = o["upper"], 1.0
+    upper[n + k : n + k + b] = swap.loc[need["buyer"], "at most a period"]
+    whole = np.zeros(size)
+    whole[n : n + k] = 1
+    found = milp(
+        cost, constraints=LinearConstraint(np.array(rows), low, high), bounds=Bounds(0, upper), integrality=whole
+    )
+    assert found.fun == pytest.approx(plan.objective_value, rel=1e-6)
