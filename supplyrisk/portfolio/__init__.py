@@ -4,6 +4,9 @@ The only part of the package that imports pyomo and highspy, and it does so when
 at, never on import. ``model`` is the model while it is being stated; ``levers``, ``constraints`` and ``risk`` hold one
 decorated function per idea; ``matrix`` is what they state, ``arrays`` shows it as a live Pyomo model, ``solve`` hands it
 to HiGHS in one call; ``plan`` is the answer, ``explain`` its words.
+
+All levers, constraints and terms are names of ``supplyrisk`` too, but for :func:`n_minus_1`: as a constraint it is
+``sr.portfolio.n_minus_1``, as a metric ``sr.metrics.n_minus_1``.
 """
 
 from __future__ import annotations
