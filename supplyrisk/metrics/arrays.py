@@ -20,6 +20,8 @@ IntArray = npt.NDArray[np.int64]
 # Market, number of markets, quantities, units, whether sorted, other fields, and the label of each market.
 # Where there are many rows, their markets stay with their keys until something asks for them.
 Given = tuple[IntArray | Cells, int, FloatArray, IntArray | None, bool, dict[str, FloatArray | None], pd.Index | None]
+# Parts of each row, 0 to 1.
+PARTS = ("focal", "focal_low", "focal_high", "bottleneck", "headline", "bottleneck_headline", "assumed_weights")
 # Rows from which on a column is too long to be made when it is not needed.
 LONG = 1 << 18
 
@@ -143,9 +145,7 @@ def _without_rest(supply: pd.Series, given: dict[str, Any]) -> pd.Series:
     rest = supply.index.isin(RESIDUALS)
     if not rest.any():
         return supply
-    taken = [
-        k for k in ("low", "high", "focal", "bottleneck", "headline", "residual", "total") if given.get(k) is not None
-    ]
+    taken = [k for k in ("low", "high", *PARTS, "residual", "total") if given.get(k) is not None]
     if taken:
         names = [str(k) for k in supply.index[rest]]
         remedy = f"Beside {', '.join(taken)} take it out of supply and give it as residual=."
@@ -286,9 +286,7 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         ordered = late.ordered
     else:
         ordered = n <= 1 or bool((np.diff(market[:4096]) >= 0).all() and (market[1:] >= market[:-1]).all())
-    fields: dict[str, FloatArray | None] = {
-        k: row(k) for k in ("focal", "focal_low", "focal_high", "bottleneck", "headline")
-    }
+    fields: dict[str, FloatArray | None] = {k: row(k) for k in PARTS}
     fields |= {"low": low, "high": high}
     fields |= {k: per(k) for k in ("residual", "unknown", "demand")}
     own = per("demand_of_largest")
@@ -314,7 +312,7 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         x = fields.get(name)
         if x is not None and ((x < 0) | np.isnan(x)).any():
             problems.append(_bad(name, "negative or missing", list(x[(x < 0) | np.isnan(x)]), "Give 0 or more."))
-    for name in ("focal", "focal_low", "focal_high", "bottleneck", "headline"):
+    for name in PARTS:
         x = fields.get(name)
         if x is not None and x.dtype.kind != "b" and ((x < 0) | (x > 1)).any():
             problems.append(_bad(name, "not a part between 0 and 1", list(x[(x < 0) | (x > 1)]), "Percent?"))

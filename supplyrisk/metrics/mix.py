@@ -469,6 +469,8 @@ _DATA = {
     "focal_high": None,
     "bottleneck": None,
     "headline": None,
+    "bottleneck_headline": None,
+    "assumed_weights": None,
 }
 
 

@@ -154,7 +154,9 @@ def test_focal_share_values_and_bounds():
 def test_laws(entry, data, factor, seed):
     q = np.array(data)
     rng = np.random.default_rng(seed)
-    extra = {"focal": rng.random(len(q)), "bottleneck": rng.random(len(q)), "headline": rng.random(len(q))}
+    extra = {
+        k: rng.random(len(q)) for k in ("focal", "bottleneck", "headline", "bottleneck_headline", "assumed_weights")
+    }
     whole = {"demand": q.sum(), "demand_of_largest": 0.3 * q.sum()}
     for params in entry.columns.values():
         value = entry.function(q, **extra, **whole, **params)
