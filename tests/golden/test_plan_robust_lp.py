@@ -1,4 +1,4 @@
-"""Golden LP files of forms that the word alone does not show: a robust cap, a cap over re-exports that are kept."""
+"""Golden LP files of forms that the word alone does not show: robust, over kept re-exports, in years, with unmet need."""
 
 from __future__ import annotations
 
@@ -28,9 +28,20 @@ def relayed() -> Portfolio:
     return sp.optimize(graph, "USA", product=P, levers=sp.resource(redirect=1.0), constraints=sp.max_share("CHN", 0.4))
 
 
+def years() -> Portfolio:
+    """A cap that holds from the second of two years on, over a plant that takes one."""
+    cap = sp.during(sp.max_share("CHN", 0.5), 2028)
+    levers = [sp.resource(), sp.build()]
+    return sp.optimize(tiny(), "USA", product=P, levers=levers, constraints=cap, horizon=(2027, 2028), discount=0.1)
+
+
 CASES: dict[str, Callable[[], Portfolio]] = {
     "max_share-gamma": lambda: constrained(sp.max_share("CHN", 0.9, view="equity", gamma=1.0)),
     "max_share-relayed": relayed,
+    "max_share-years": lambda: years(),
+    "max_hhi-unmet": lambda: sp.optimize(
+        tiny(), "USA", product=P, levers=[sp.resource(), sp.unmet(9.0)], constraints=sp.max_hhi(0.5)
+    ),
 }
 
 

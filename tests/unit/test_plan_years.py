@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_portfolio import BUYERS, P, hand, project, simple
+from test_portfolio import BUYERS, P, hand, link, node, product, project, simple
 
 import supplyrisk.portfolio as sp
 from supplyrisk.errors import InfeasibleError, SchemaError, UnknownNameError
@@ -447,3 +447,30 @@ def test_what_is_left_without_the_largest_is_of_the_need_as_it_grows(g: SupplyGr
         both = plan.readings[["model", "score"]]
         assert both["model"].tolist() == pytest.approx(both["score"].tolist())
         assert both["score"].min() >= 0.5 - 1e-6
+
+
+# ---------------------------------------------------------------------- what settles after a solve
+
+
+def test_kept_re_exports_settle_in_every_year() -> None:
+    nodes = [node(f"{P}@{c}", output=100.0, unit_cost=k) for c, k in (("CHN", 1.0), ("AUS", 3.0))]
+    nodes += [node(f"{P}@{c}:demand", "demand") for c in ("NLD", "USA")]
+    links = [link("CHN", "NLD:demand", 30), link("AUS", "NLD:demand", 10)]
+    links += [link("NLD:demand", "USA:demand", 20), link("CHN", "USA:demand", 20)]
+    graph = SupplyGraph.from_tables(
+        products=pd.DataFrame([product()]), nodes=pd.DataFrame(nodes), links=pd.DataFrame(links)
+    )
+    rules = [during(sp.max_share("CHN", 0.5), 2026), during(sp.max_share("CHN", 0.4), 2027, 2028)]
+    plan = optimize(graph, "USA", product=P, levers=resource(), constraints=rules, horizon=(2026, 2028))
+    # Half of what the United States get is Dutch; the cap of 2026 is met as things are, and all of it is kept.
+    for year, cap in ((2026, 0.5), (2027, 0.4), (2028, 0.4)):
+        part = plan.year(year)
+        assert part.re_exports["quantity"].sum() == pytest.approx(20.0)
+        assert part.readings["model"].to_numpy() == pytest.approx(part.readings["score"].to_numpy(), abs=2e-6)
+        assert part.readings["score"].max() == pytest.approx(cap)
+
+
+def test_proportional_mixing_over_years_is_refused(g: SupplyGraph) -> None:
+    cap = sp.max_share("CHN", 0.6, view="origin", mixing="proportional")
+    with pytest.raises(SchemaError, match="one year at a time"):
+        optimize(g, BUYERS, product=P, levers=resource(), constraints=cap, horizon=(2026, 2028))
