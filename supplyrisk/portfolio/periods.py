@@ -19,7 +19,7 @@ from .explain import binding_rows, dual_table, infeasible, stopped
 from .matrix import Compiled
 from .model import Build, number
 from .plan import Portfolio
-from .show import html_of_periods
+from .show import html_of_periods, steps_of_periods
 from .solve import Solution, solve
 from .widen import Wide, read_ramp, spending, widen
 from .words import dated, spoken, unit_for, worth
@@ -380,7 +380,7 @@ class HorizonPlan(Portfolio):
         return self._stack(lambda p: p.cuts)
 
     @property
-    def risk(self) -> pd.Series:  # type: ignore[override]
+    def risk(self) -> pd.Series:
         """Refused without a period: ``plan.year(2028).risk``; the objective counts whole paths in present value."""
         raise refuse_period("risk", "all periods")
 
@@ -480,10 +480,12 @@ class HorizonPlan(Portfolio):
             f"{self.years[0]} to {self.years[-1]}",
             f"objective {self.written['objective']}: "
             f"{worth(self.objective_value, self.written['objective'], self._build, present=True)} ({self.status}, gap {self.gap:.2g}, {self.solver} "
-            f"{self.version}, {self.seconds:.2f} s, seed {self.seed}, input {self.fingerprint})",
+            f"{self.version}, {self.seconds:.2f} s, seed {self.seed}, input {self.fingerprint}, "
+            f"question {self.question})",
         ]
         for q in self.schedule.to_dict("records"):
             lines.append(f"decide {q['project']} ({q['country']}) in {q['decided']}, output from {q['delivers']}")
+        lines += steps_of_periods(self)
         for r in self.shares[self.shares["buyer"] == "group"].itertuples():
             lines.append(f"{r.year} {r.product}: {r.focal} share ({r.view}) {r.before:.1%} -> {r.after:.1%}")
         lines += [f"binds: {b}" for b in self.binding]

@@ -246,6 +246,20 @@ def _dangers(plan: Any) -> list[str]:
     return lines
 
 
+def steps_of_periods(plan: Any) -> list[str]:
+    """What a plan over several periods signs, substitutes and holds, in words."""
+    lines: list[str] = []
+    for (kind, who), years in plan.agreements.groupby(["kind", "with"], sort=False)["year"]:
+        lines.append(f"{kind} with {who}, {years.iloc[0]} to {years.iloc[-1]}")
+    d = plan.decisions
+    swapped = d[d["lever"] == "substitute"].groupby(["year", "product", "unit"], sort=False)["quantity"].sum()
+    lines += [f"{y}: substitute {q:,.6g} {unit} of {p}" for (y, p, unit), q in swapped.items()]
+    if len(plan.stocks):
+        held = plan.stocks.groupby(["year", "product", "unit"], sort=False)["added"].sum()
+        lines += [f"{y}: {q:,.6g} {unit} of {p} more in stock" for (y, p, unit), q in held.items() if q > 1e-9]
+    return lines
+
+
 def summary_of_plan(plan: Any) -> str:
     """The plan in a dozen lines of text."""
     w, m = plan.written, plan._build

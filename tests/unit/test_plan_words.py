@@ -145,6 +145,8 @@ def test_a_plan_over_years_shows_how_it_ended_and_what_it_decides() -> None:
     for words in ("optimal", " s, seed 0", "Binding", "Marginal values", "in present value", "re-source", "Stocks"):
         assert words in page
     assert "in present value" in repr(plan)
+    assert "more in stock" in plan.summary()
+    assert plan.question in plan.summary()
 
 
 def test_the_graph_of_a_plan_has_the_stocks_it_holds() -> None:
