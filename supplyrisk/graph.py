@@ -478,8 +478,8 @@ class SupplyGraph:
                 )
         day = date_ceil(date)
         known = None if known_on == "latest" else date_ceil(known_on or date)
-        if day == self.reference_date and known in (day, None):
-            return self
+        if self.as_of is None and day == self.reference_date and known in (day, None):
+            return self  # a date that the user gave says nothing of what was known on it
         tables = self.tables if known is None else as_published(self.tables, self.beneath, known)
         out = tables_at(tables, day, known)
         note = f"at {day}" + ("" if known is None else f", as known on {known}")

@@ -13,8 +13,8 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from ..registry import Entry, registries
-from .baskets import baskets
 from .about import YEAR, basis, data_year, data_years, place
+from .baskets import baskets
 from .joint import Worlds, bounds_of, worlds_of
 from .lens import Lens, lens, line_mix, scope_label
 from .markets import KEYS, Market, lines_of
@@ -510,27 +510,6 @@ def origin_of(scores: object, where: str) -> Origin:
     return source.made
 
 
-def _link_share(lines: Lines, bounds: bool) -> dict[str, FloatArray]:
-    """Share of each link in its segment."""
-    q = np.nan_to_num(lines.quantity)
-    total = np.bincount(lines.market, q, lines.n)[lines.market]
-    count = np.bincount(lines.market, minlength=lines.n)[lines.market]
-    share = np.divide(lines.quantity, total, out=np.full(len(q), np.nan), where=total > 0)
-    out = {"share": np.where((count == 1) & np.isnan(share) & np.isnan(lines.quantity), 1.0, share)}
-    if bounds:
-        lo, hi = lines.low, lines.high
-        finite = np.where(np.isfinite(hi), hi, 0.0)
-        endless = np.bincount(lines.market, ~np.isfinite(hi), lines.n)[lines.market] - ~np.isfinite(hi)
-        rest_low = np.bincount(lines.market, lo, lines.n)[lines.market] - lo
-        rest_high = np.bincount(lines.market, finite, lines.n)[lines.market] - finite
-        low = np.divide(lo, lo + rest_high, out=np.zeros(len(lo)), where=lo + rest_high > 0)
-        high = np.divide(finite, finite + rest_low, out=np.zeros(len(lo)), where=finite + rest_low > 0)
-        low = np.where(endless > 0, 0.0, low)
-        out["share_low"] = np.where(count == 1, 1.0, np.where(np.isnan(out["share"]), 0.0, low))
-        out["share_high"] = np.where((count == 1) | ~np.isfinite(hi), 1.0, np.minimum(high, 1.0))
-    return out
-
-
 def score(
     graph: SupplyGraph,
     focal: str | Iterable[str] = "CHN",
@@ -591,10 +570,12 @@ def score(
     DataFrame
         All columns numeric, so that ``score(a) - score(b)`` aligns; index ``focal, view`` and the keys. By link, the
         link's own ``quantity, share, focal_share, bottleneck, bottleneck_headline, coverage, headline``, and the concentration of the
-        buyer's segment. ``headline`` is of ``focal_share`` (origin: through all tiers, ``assumed_weights`` says how
-        much by assumed weights), ``bottleneck_headline`` of ``bottleneck``. ``data_year`` is the oldest data year
-        of a figure of the market. ``.attrs["columns"]`` says unit, range, method, reference and version of each, and what it
-        rests on: coverage of the volume, mix of grades and range of data years; ``.attrs["reasons"]``
+        buyer's segment. ``headline`` speaks of ``focal_share``, in the origin view through all tiers, where
+        ``assumed_weights`` says how much is traced by weights that are assumed; ``bottleneck_headline`` of
+        ``bottleneck``. ``data_year`` is the oldest data year of a figure of the market.
+        ``.attrs["columns"]`` says unit, range, method, reference and version of each, and what it rests on: coverage of
+        the volume, mix of grades and range of data years; ``.attrs["baskets"]``
+        names the products whose links rest on headings that hold other goods too; ``.attrs["reasons"]``
         why values are undefined (NaN). ``coverage`` and ``headline`` say how much is known: they have no bounds, and
         their columns of bounds are NaN, said so in both attributes.
 
@@ -679,7 +660,7 @@ def score(
                 columns[f"{a.name}_{tail}"] = x
                 listing[f"{a.name}_{tail}"] = about | {"statistic": tail}
         if a.name == "quantity" and "link" in keys:
-            for name, x in _link_share(found.lines, bounds).items():
+            for name, x in link_share(found.lines, bounds).items():
                 columns[name] = np.empty(len(index))
                 columns[name][code] = x
                 listing[name] = {
