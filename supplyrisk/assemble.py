@@ -153,8 +153,9 @@ def assemble(
         Macao stand apart from China, as in the source. ``ROW`` is what the source lumps together.
     concordance : DataFrame, optional
         ``hs6, product, factor`` (product units per tonne) and optionally ``factor_low, factor_high``, ``purity,
-        purity_low, purity_high, purity_source`` (part of the heading that is the product: below 1 or missing, its links
-        are marked as resting on a basket, and their intervals widen by it),
+        purity_low, purity_high, purity_source`` (part of the heading that is the product: flows count times it; below 1 or
+        missing, the links are marked as resting on a basket and their intervals widen by it; with bounds alone the value
+        is the upper one),
         ``coverage`` (``complete`` or ``partial``: does the heading hold all trade of the product?), ``use`` (false:
         keep the row as a caveat, make no link). Trade needs it.
     recipes : DataFrame, optional
@@ -534,10 +535,10 @@ def _published(
         return day.where(day != "", None)
 
     links, nodes, use = links.copy(), nodes.copy(), use.copy()
-    made = links["buyer"].astype(str).str.partition("@")[0] if len(links) else links["buyer"]
+    made = links["buyer"].astype(str).str.split("@").str[0]
     links["published_on"] = links["published_on"].astype("object").fillna(latest(links["product"], made))
     use["published_on"] = (
-        use["published_on"].astype("object").fillna(latest(use["node"].astype(str).str.partition("@")[0]))
+        use["published_on"].astype("object").fillna(latest(use["node"].astype(str).str.split("@").str[0]))
     )
     # A producer of whom only the name is known has no figure that was published.
     figure = nodes[["output", "output_low", "capacity"]].notna().any(axis=1) & (nodes["kind"] == "producer")

@@ -187,19 +187,23 @@ class Build:
             self.exports = self.imports = pd.Series(dtype=float)
             return
         self.trade_year = int(t["year"].max())
+        part = t["purity"].fillna(t["purity_high"]).fillna(1.0)
         bounded = {
             side: t[f"factor_{side}"].notna() | (t[f"purity_{side}"] != 1.0) & t["purity_low"].notna()
             for side in ("low", "high")
         }
         t["mixed"] = t["purity"].isna() | (t["purity"] < 1.0) | (t["purity_low"] < 1.0)
         for side, known in bounded.items():
-            end = t["quantity"] * t[f"factor_{side}"].fillna(t["factor"]) * t[f"purity_{side}"].fillna(1.0)
+            end = t["quantity"] * t[f"factor_{side}"].fillna(t["factor"]) * t[f"purity_{side}"].fillna(part)
             t[side] = end.where(known)
         half = t["low"].notna() & t["high"].isna()  # a basket may hold nothing else
         t["high"] = t["high"].mask(half, t["quantity"] * t["factor"])
-        t["quantity"] = t["quantity"] * t["factor"]
+        t["quantity"] = t["quantity"] * t["factor"] * part
         span = t["purity_low"].map("{:g}".format) + " to " + t["purity_high"].map("{:g}".format)
-        t["basket"] = ("basket: purity " + span.where(t["purity_low"].notna(), "not known")).where(t["mixed"])
+        span = span.where(
+            t["purity_low"].notna(), t["purity"].map("{:g}".format).where(t["purity"].notna(), "not known")
+        )
+        t["basket"] = ("basket: purity " + span).where(t["mixed"])
         keys = ["product", "origin", "destination", "year"]
         worst = t["grade"].map(_RANK).fillna(len(GRADES) - 1)
         t["rank"] = np.where(t["mixed"], np.maximum(worst, _RANK["B"]), worst)

@@ -22,6 +22,7 @@ __all__ = ["PUBLIC_LICENCES", "public_part"]
 PUBLIC_LICENCES = ("public_domain", "cc0", "cc_by", "attribution", "facts")
 _SUM = "aggregate_of_restricted"
 _FEWEST = 3  # owners behind a sum: with two, each knows the other's figure
+_WORKED = ("balance_flows", "draw ")  # what balancing writes into the history
 _OWN = ("(private)", "(restricted)")  # lines of the history about files that are not for others
 _NODES_OF = {"links": ("supplier", "buyer"), "demand": ("node",), "stocks": ("node",), "holdings": ("asset",)}
 
@@ -54,6 +55,7 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
             report.append({"table": table, "what": what, "reason": str(reason), "rows": int(rows)})
 
     before = set(out["products"]["product"]) & _used(out)
+    inferred = _inferred(graph)
     _uncover(out, graph.beneath, report)
     terms = dict(zip(out["sources"]["source"].astype(str), out["sources"]["licence_class"].astype(str), strict=True))
     barred = {s: t for s, t in terms.items() if t not in PUBLIC_LICENCES}
@@ -83,6 +85,9 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
                     held.append(frame[(reason.notna() | hit.notna())].assign(_why=reason.fillna(hit)))
                 say(name, f"{q.name} blanked", hit)
                 _blank(frame, q.name, hit.notna(), spec)
+        # What was worked out of figures that stay at home would tell them: a difference gives the third figure.
+        told = _told(name, frame, inferred) & reason.isna()
+        reason = reason.mask(told, "worked out of figures that may not be passed on")
         say(name, "dropped", reason)
         lost[name] = frame[reason.notna()]
         out[name] = frame[reason.isna()]
@@ -93,6 +98,11 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
         for c in columns:
             out[name] = out[name][~out[name][c].isin(gone)]
     _add_sums(out, held, minimum, report)
+    texts = out["gaps"]["product"].isin(inferred)
+    if texts.any():
+        because = "speaks of figures that may not be passed on"
+        report.append({"table": "gaps", "what": "dropped", "reason": because, "rows": int(texts.sum())})
+        out["gaps"] = out["gaps"][~texts]
     silent = before - _used(out)  # a product that only these rows spoke of is part of what they tell
     for name in ("products", "gaps"):
         out[name] = out[name][~out[name]["product"].isin(silent)]
@@ -106,6 +116,50 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
         frames, name=graph.name, as_of=graph.as_of, history=(*history, "public part"), policy=graph.policy
     )
     return shared, report
+
+
+def _inferred(graph: SupplyGraph) -> set[str]:
+    """Products with rows that may have been worked out of figures which are not for others.
+
+    These are the products of barred rows that were there when the graph was put together, and those of overlays
+    where flows were balanced after them.
+    """
+    terms = graph.tables["sources"]
+    barred = set(terms.loc[~terms["licence_class"].isin(PUBLIC_LICENCES), "source"].astype(str))
+    laid = [i for i, h in enumerate(graph.history) if h.startswith("overlay ")]
+    later = bool(laid) and any(h.startswith(_WORKED) for h in graph.history[laid[0] + 1 :])
+    found: set[str] = set()
+    for name, spec in TABLES.items():
+        frame = graph.tables[name]
+        if not spec.fact or not len(frame):
+            continue
+        own = frame["origin_tag"].astype("object") != "public"
+        hit = frame["source"].isin(barred)
+        for q in spec.quantities:
+            if q.prefixed:
+                hit |= frame[q.source].isin(barred)
+        hit = (hit & ~own) | (own & later)
+        column = (
+            "product" if "product" in frame else "node" if "node" in frame else "asset" if "asset" in frame else None
+        )
+        if hit.any() and column is not None:
+            found |= set(frame.loc[hit, column].astype("object").dropna().astype(str).str.partition("@")[0])
+    return found
+
+
+def _told(name: str, frame: pd.DataFrame, inferred: set[str]) -> pd.Series:
+    """Rows of such products that no source states."""
+    none = pd.Series(False, index=frame.index)
+    if not inferred or name not in ("nodes", "links", "demand"):
+        return none
+    ids = frame["product"] if "product" in frame else frame["node"].astype("object").str.partition("@")[0]
+    of = ids.astype("object").isin(inferred)
+    if name == "links":
+        return of & (frame["method"].isin(("balanced", "world_pool", "assumed")) | frame["source"].isna())
+    if name == "demand":
+        return of & frame["source"].isna()
+    residual = frame["country"].astype("object").isin(("ROW", "WLD")) & frame["output"].notna()
+    return of & (frame["kind"] == "producer") & (residual | (frame["output"].notna() & frame["output_source"].isna()))
 
 
 def _uncover(out: dict[str, pd.DataFrame], beneath: Mapping[str, pd.DataFrame], report: list[dict[str, Any]]) -> None:
