@@ -36,7 +36,7 @@ import pandas as pd
 
 from .byproducts import flag_byproducts
 from .errors import Problem, SchemaError, close_matches
-from .flows import TRADERS, Build, pool_id, worst
+from .flows import MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
 from .ledger import Mode
 from .reconcile import balance_flows
@@ -312,7 +312,7 @@ def _doubtful_exporters(b: Build) -> tuple[pd.DataFrame, pd.DataFrame]:
         missing="unknown",
         method="assumed",
         grade="assumption",
-        note="taken for a trader; what it exports may be its own make",
+        note=MAY_MAKE,
     )
     absent = sent[~sent["listed"]].drop_duplicates("rest")
     nodes = pd.DataFrame(

@@ -41,6 +41,10 @@ def pool_id(product: Any, country: Any) -> Any:
     return product.astype(str) + "@" + country.astype(str) + ":demand"
 
 
+# Note of a flow that stands for what a trader may make itself: home make, whoever the supplier is called.
+MAY_MAKE = "taken for a trader; what it exports may be its own make"
+
+
 class Build:
     """The working state of one assembly: outputs, pools and links, each rule one method."""
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..accounts import latest
 from ..errors import Problem, SchemaError, unknown_name
+from ..flows import MAY_MAKE
 from .joint import rest_of
 from .lens import HEADLINE_GRADES, Lines
 from .mix import FloatArray, IntArray
@@ -53,6 +54,11 @@ class Places:
     def link_product(self) -> npt.NDArray[np.object_]:
         """Product of each link."""
         return self.graph.index.links["product"].to_numpy(dtype=object)
+
+    @cached_property
+    def home_doubt(self) -> npt.NDArray[np.bool_]:
+        """Links that stand for what a country may make itself: no imports, whoever the supplier is called."""
+        return self.graph.index.links["note"].str.startswith(MAY_MAKE).fillna(False).to_numpy(dtype=bool)
 
     @cached_property
     def pool_links(self) -> npt.NDArray[np.bool_]:
@@ -336,7 +342,7 @@ def _buyers(graph: SupplyGraph, market: str) -> Market:
     ix, places = graph.index, Places(graph)
     keep = places.pool_links & (places.country[ix.dst] != "WLD") if len(ix.src) else np.zeros(0, dtype=bool)
     if market in ("imports", "import_value"):
-        keep &= places.country[ix.src] != places.country[ix.dst]
+        keep &= (places.country[ix.src] != places.country[ix.dst]) & ~places.home_doubt
     pick = np.flatnonzero(keep)
     frame = pd.DataFrame({"product": places.link_product[pick], "buyer": places.country[ix.dst[pick]]})
     market_of, keys = _factor(frame)
@@ -385,7 +391,7 @@ def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str |
             # Goods are counted where they enter: what members send each other from pool to pool came in before.
             keep = places.pool_links & mine[ix.dst] & ~mine[ix.src]
             if market in ("imports", "import_value"):
-                keep &= ~np.isin(places.country[ix.src], list(home))
+                keep &= ~np.isin(places.country[ix.src], list(home)) & ~places.home_doubt
         pick = np.flatnonzero(keep)
         parts.append((pick, pd.DataFrame({"product": places.link_product[pick], "coalition": name})))
         users.append(pools[belongs].assign(coalition=name))
