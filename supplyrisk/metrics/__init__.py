@@ -80,7 +80,7 @@ _LAZY: dict[str, str] = {
     "resourcing_ratio": "dependency",
     "trade_profile": "dependency",
     "vulnerability_profile": "dependency",
-    "composite": "composite",
+    "composite": "composing",
     "cover_without": "cover",
     "doe_type": "market",
     "expected_loss": "market",

@@ -230,7 +230,11 @@ def test_aggregate_counts_the_groups_that_the_focal_leads():
 def test_on_the_atlas_an_offtake_binds_what_majority_does_not():
     """All concentrate of Mountain Pass was sold to a Chinese firm until April 2025; none since."""
     atlas = load_atlas()
-    then = control.effective_control(atlas.at("2025-03-01", known_on="2026-04-01")).set_index("node").loc["rare_earths.mine@USA"]
+    then = (
+        control.effective_control(atlas.at("2025-03-01", known_on="2026-04-01"))
+        .set_index("node")
+        .loc["rare_earths.mine@USA"]
+    )
     now = control.effective_control(atlas).set_index("node").loc["rare_earths.mine@USA"]
     assert (then["majority"], then["aggregate"], then["creditor"]) == (0, 0, 1)
     assert (now["majority"], now["creditor"]) == (0, 0)
