@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from ..errors import Problem, SourceError
-from .base import MAX_CELL, PathLike, Report, check_member, plain, read_delimited, read_sheet, read_text
+from .base import MAX_CELL, PathLike, Report, plain, read_delimited, read_sheet, read_text
+from .report import refuse
+from .workbook import BROKEN, open_book
 
-__all__ = ["find_sheets", "first_rows", "is_workbook", "read_table", "sheet_names"]
+__all__ = ["find_sheets", "first_rows", "is_workbook", "read_table"]
 
 DEPTH = 40  # rows in which a header is looked for
-_SHEETS = 60
+_SHEETS = 500
 
 
 def is_workbook(path: PathLike) -> bool:
@@ -85,8 +82,7 @@ def read_table(
         if found is None:
             return read_sheet(path, report, sheet=sheet)
         name, row = found
-        first = sheet_names(path)[0]
-        if row or (sheet is None and name != first):
+        if row or (sheet is None and name != next(iter(first_rows(path, count=1)))):
             report.notes.append(f"the table starts in row {row + 1} of sheet {name!r}")
         return read_sheet(path, report, sheet=name, header_row=row)
     text, _ = read_text(path, encodings, member)
@@ -117,51 +113,6 @@ def _header_line(text: str, wanted: Mapping[str, Iterable[str]], required: Seque
     return 0
 
 
-@contextmanager
-def _book(path: PathLike) -> Iterator[Any]:
-    """A workbook opened read-only, bombs and what is none refused."""
-    import warnings
-
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    file = Path(path)
-    problem = Problem(file.name, "-", "-", "not a readable workbook", "", "Save it as .xlsx again.")
-    try:
-        with zipfile.ZipFile(file) as archive:
-            for info in archive.infolist():
-                check_member(file, info)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about styles and extensions, which are not read
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-            try:
-                yield book
-            finally:
-                book.close()
-    except (
-        zipfile.BadZipFile, zlib.error, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError,
-    ) as err:  # fmt: skip
-        if isinstance(err, SourceError):
-            raise
-        raise SourceError([problem], f"the file {file.name}") from err
-
-
-def sheet_names(path: PathLike) -> list[str]:
-    """Sheets of a workbook, in order.
-
-    Parameters
-    ----------
-    path : path-like
-        Workbook.
-
-    Returns
-    -------
-    list of str
-    """
-    with _book(path) as book:
-        return list(book.sheetnames)[:_SHEETS]
-
-
 def first_rows(path: PathLike, sheet: str | None = None, count: int = DEPTH) -> dict[str, list[list[str]]]:
     """First rows of every sheet, or of one, as text.
 
@@ -178,15 +129,21 @@ def first_rows(path: PathLike, sheet: str | None = None, count: int = DEPTH) -> 
     -------
     dict of str to list of list of str
     """
-    with _book(path) as book:
-        names = [n for n in list(book.sheetnames)[:_SHEETS] if sheet in (None, n)]
-        return {
-            name: [
-                ["" if v is None else " ".join(str(v).split()) for v in row]
-                for row in book[name].iter_rows(max_row=count, values_only=True)
-            ]
-            for name in names
-        }
+    found: dict[str, list[list[str]]] = {}
+    with open_book(path) as book:
+        for name in book.names[:_SHEETS]:
+            if sheet not in (None, name):
+                continue
+            rows = found[name] = []
+            try:
+                for number, values in book.rows(name):
+                    if number > count:
+                        break
+                    rows += [[] for _ in range(number - 1 - len(rows))]
+                    rows.append(["" if v is None else " ".join(str(v).split()) for v in values])
+            except BROKEN as err:
+                raise refuse(path, "not a readable workbook", "Save it as .xlsx again.", str(err)[:200]) from err
+    return found
 
 
 def find_sheets(

@@ -25,6 +25,7 @@ from .base import (
     source_row,
 )
 from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .layout import first_rows
 from .places import AGGREGATE, countries
 
 __all__ = ["wmd"]
@@ -194,30 +195,13 @@ def _sqlite(file: Path, report: Report) -> Iterable[tuple[str, pd.DataFrame]]:
 
 def _workbook(file: Path, report: Report) -> Iterable[tuple[str | None, pd.DataFrame]]:
     """Sheets with a country and a year within their first rows."""
-    import openpyxl
-
-    first = read_sheet(file, Report("", "", ""))  # refuses what is not a workbook
-    book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
-    try:
-        names = list(book.sheetnames)[:_MAX_TABLES]
-    finally:
-        book.close()
     out: list[tuple[str | None, pd.DataFrame]] = []
-    for name in names:
-        for row in range(16):
-            try:
-                frame = (
-                    first
-                    if name == names[0] and not row
-                    else read_sheet(file, Report("", "", ""), sheet=name, header_row=row)
-                )
-            except SourceError:
-                continue
-            if _looks_right(list(frame.columns)):
-                has = any(plain(c) in ("commodity", "rawmaterial", "material", "mineral") for c in frame.columns)
-                report.rows_read += len(frame)
-                out.append((None if has else name, frame))
-                break
+    for name, rows in list(first_rows(file, count=16).items())[:_MAX_TABLES]:
+        row = next((k for k, cells in enumerate(rows) if _looks_right(cells)), None)
+        if row is not None:
+            frame = read_sheet(file, report, sheet=name, header_row=row)
+            has = any(plain(c) in ("commodity", "rawmaterial", "material", "mineral") for c in frame.columns)
+            out.append((None if has else name, frame))
     if not out:
         raise _refuse(file, "no sheet with a country and years", "Is this World Mining Data?")
     return out
