@@ -29,13 +29,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any, overload
+from typing import Any, get_args, overload
 
 import numpy as np
 import pandas as pd
 
 from .byproducts import flag_byproducts
-from .errors import Problem, SchemaError, close_matches
+from .errors import Problem, SchemaError, close_matches, unknown_name
 from .flows import MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
 from .ledger import Mode
@@ -235,6 +235,9 @@ def assemble(
         )
     if not 0.0 < nominal < 1.0:
         problems.append(Problem("assemble", "-", "nominal", "not between 0 and 1", str(nominal), "Give e.g. 0.1."))
+    problems += _off_scale(frames["concordance"])
+    if conflicts not in get_args(Mode):
+        raise unknown_name("conflicts", conflicts, get_args(Mode), "assemble()")
     needs, found = coerce(TABLES["recipes"].empty() if recipes is None else recipes, TABLES["recipes"])
     problems += found
     if problems:
@@ -386,6 +389,26 @@ def _read(frame: pd.DataFrame | None, key: str) -> tuple[pd.DataFrame, list[Prob
             text = raw.astype("object").where(raw.notna(), None)
             out[c] = text.where(text.map(lambda v: v != "" and v is not None), None)
     return pd.DataFrame(out), problems
+
+
+def _off_scale(con: pd.DataFrame) -> list[Problem]:
+    """Factors and purities that cannot be: negative, percent for a part, bounds on the wrong side."""
+    out = []
+    for c, top in (("factor", np.inf), ("purity", 1.0)):
+        for column in (c, f"{c}_low", f"{c}_high"):
+            bad = (con[column] < 0) | (con[column] > top)
+            out += [
+                Problem("concordance", str(con.at[i, "hs6"]), column, f"outside [0, {top:g}]", str(con[column].loc[i]),
+                        "Correct it; percent? Divide by 100.")
+                for i in con.index[bad]
+            ]  # fmt: skip
+        low, high = con[f"{c}_low"], con[f"{c}_high"]
+        crossed = (low > high) | (con[c] < low) | (con[c] > high)
+        out += [
+            Problem("concordance", str(con.at[i, "hs6"]), c, "low <= value <= high does not hold", "", "Correct one.")
+            for i in con.index[crossed]
+        ]
+    return out
 
 
 def _unknown_products(frames: Mapping[str, pd.DataFrame], products: pd.DataFrame) -> list[Problem]:

@@ -100,8 +100,8 @@ def numpy_only() -> Iterator[None]:
 def _kernel(types: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile a function when it is first called, for these types of arguments.
 
-    ``i l f b`` are read-only arrays of int32, int64, float64 and bool, ``I L F B`` writable ones, ``M W`` a matrix to
-    read and to write, ``n x`` an integer and a float; ``c`` is as many codes as the first argument has: int32 or int64.
+    ``i l f b`` are read-only arrays of int32, int64, float64 and bool, ``I L F B`` writable ones, ``n x`` an
+    integer and a float; ``c`` is as many codes as the first argument has: int32 or int64.
     """
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -130,8 +130,6 @@ def _compile(function: Callable[..., Any], types: str) -> Any:
     def typed(letter: str) -> Any:
         if letter in "nx":
             return nb.int64 if letter == "n" else nb.float64
-        if letter in "MW":
-            return nb.types.Array(nb.float64, 2, "C", readonly=letter == "M")
         return nb.types.Array(plain[letter.lower()], 1, "C", readonly=letter.islower())
 
     signature = tuple(typed(t) for t in types)

@@ -165,6 +165,11 @@ def eu_crm(
     refuse_decimal_comma(path, data["text"], parsed)
     signless = (parsed["code"] == "") & ~data["text"].str.strip().str.endswith("%")
     parsed["code"] = parsed["code"].mask(signless, "no_percent_sign")
+    off = (parsed["value"] < 0) | (parsed["value"] > 100)
+    parsed.loc[off, "value"] = float("nan")
+    parsed["code"] = parsed["code"].mask(off, "no_share")
+    if off.any():
+        report.notes.append(f"{int(off.sum())} shares below 0 or above 100 percent are emptied")
     unit = _fractions(data, parsed, signless)
     if unit.any():
         parsed.loc[unit, ["value", "low", "high"]] *= 100.0

@@ -245,6 +245,10 @@ def _flat(path: PathLike, raw: pd.DataFrame, report: Report, decimal: str) -> pd
             "value": parsed["value"],
         }
     )[~lost]
+    twice = frame.duplicated(["row", "column"])
+    if twice.any():
+        shown = ", ".join(f"{r} to {c}" for r, c in frame.loc[twice, ["row", "column"]].head(3).itertuples(index=False))
+        raise _refuse(path, "a flow stands twice", "Several years in one file? Keep one.", shown)
     wide = frame.pivot_table(index="row", columns="column", values="value", aggfunc="sum", fill_value=0.0, sort=False)
     labels = list(wide.index)
     # A sector that sells nothing or buys nothing has no row or column of its own; it is there all the same.

@@ -165,6 +165,11 @@ def _files(path: PathLike, report: Report, member: str | None) -> Iterator[tuple
             inside = [i.filename for i in archive.infolist() if i.filename.lower().endswith((".csv", ".txt"))]
         several = [n for n in inside if _is_world(Path(n).name)]
         names = [(Path(n), n) for n in several] if len(inside) > 1 and several else [(file, None)]
+    elif member is not None and not zipfile.is_zipfile(file):
+        raise SourceError(
+            [Problem(file.name, "-", "member", "no archive, so it has no members", member, "Leave member= out.")],
+            f"the file {file.name}",
+        )
     else:
         names = [(Path(member), member) if member else (file, None)]
     if not names:

@@ -250,3 +250,27 @@ def test_usgs_with_lines_above_the_header_and_forms_that_fit_no_product(tmp_path
     assert "line 3" in " ".join(reading.report.notes)
     assert not len(reading.inputs["production"])
     assert any(u["name"].startswith("Silicon: Production") for u in reading.report.unmapped)
+
+
+def test_what_no_edition_holds_is_refused_or_emptied(tmp_path):
+    shares = tmp_path / "GlobalSupplyShares.csv"
+    shares.write_text("Material,Stage,Country,Share\nGallium,P,China,-5%\nGallium,P,Japan,50%\n")
+    reading = sr.sources.eu_crm(shares)
+    assert reading.data["code"].tolist() == ["no_share", ""]
+    assert "1 shares below 0" in " ".join(reading.report.notes)
+    flows = tmp_path / "flows.csv"
+    row = "AR,A,AR,A,1\n"
+    flows.write_text("refArea,rowIi,counterpartArea,colIi,obsValue\n" + row + row)
+    with pytest.raises(SourceError, match="a flow stands twice"):
+        sr.sources.inter_country_table(flows)
+    plain = tmp_path / "mcs2023-tin_world.csv"
+    plain.write_text(WORLD.format(type="Mine production"))
+    with pytest.raises(SourceError, match="no archive"):
+        sr.sources.usgs_mcs(plain, member="other.csv")
+
+
+def test_world_mining_data_of_more_sheets_than_sixty(tmp_path):
+    rows = [["Country", "unit", 2021], ["China", "metr. t", 5]]
+    sheets = {f"Nothing {k}": [["x"]] for k in range(70)}
+    file = book(tmp_path / "w.xlsx", **sheets, **{"Lithium (Li2O)": rows})
+    assert sr.sources.wmd(file).inputs["production"]["country"].tolist() == ["CHN"]

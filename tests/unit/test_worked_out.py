@@ -115,3 +115,25 @@ def test_the_purity_of_a_heading_counts(purity, want):
     if "purity_low" in purity:
         assert (link["low"], link["high"]) == pytest.approx((300.0, 900.0))
     assert "basket" in link["note"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        ({"factor": 1000.0, "purity": 20.0}, "Divide by 100"),
+        ({"factor": -1.0}, r"outside \[0, inf\]"),
+        ({"factor": 1000.0, "purity": 0.5, "purity_low": 0.6, "purity_high": 0.9}, "does not hold"),
+    ],
+)
+def test_a_concordance_off_its_scale_is_refused(heading, words):
+    made = pd.DataFrame([{"product": GA, "country": "CHN", "year": 2024, "quantity": 1.0, "grade": "assumption"}])
+    sold = pd.DataFrame([{"hs6": "811292", "origin": "CHN", "destination": "USA", "year": 2024, "quantity": 3.0}])
+    table = pd.DataFrame([{"hs6": "811292", "product": GA, **heading}])
+    with pytest.raises(sr.errors.SchemaError, match=words):
+        sr.assemble(products=PRODUCT, production=made, trade=sold, concordance=table)
+
+
+def test_a_misspelt_policy_is_refused_though_nothing_is_balanced():
+    made = pd.DataFrame([{"product": GA, "country": "CHN", "year": 2024, "quantity": 1.0, "grade": "assumption"}])
+    with pytest.raises(sr.errors.UnknownNameError, match="relax"):
+        sr.assemble(products=PRODUCT, production=made, conflicts="relaxed")
