@@ -95,6 +95,10 @@ class GraphIndex:
         return int(pos)
 
 
+def _again(kind: type[SupplyGraph], held: dict[str, Any]) -> SupplyGraph:
+    return kind(**held)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class SupplyGraph:
     """A supply graph: products, recipes, nodes, links and all that is known of them.
@@ -252,6 +256,12 @@ class SupplyGraph:
         if name in TABLES and "tables" in self.__dict__:
             return self.table(name)
         raise AttributeError(f"SupplyGraph has no attribute {name!r}; its tables are {', '.join(TABLES)}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tables and what is said of them, without arrays worked out of them: for pickle, deepcopy and other processes."""
+        held = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        plain = {k: dict(v) if isinstance(v, Mapping) else v for k, v in held.items()}
+        return _again, (type(self), plain)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *TABLES})

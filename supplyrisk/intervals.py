@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,9 @@ class IntervalPolicy:
     )
     per_year: float = 0.01
     per_dark_year: float = 0.05
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy does not pickle
+        return IntervalPolicy, (dict(self.by_grade), self.per_year, self.per_dark_year)
 
     def half_width(self, grade: pd.Series, age: FloatArray, dark: FloatArray) -> FloatArray:
         """Relative half-width of each figure; an ungraded figure counts as an assumption."""
