@@ -10,13 +10,19 @@ from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import constraint
 from ..schema import VIEWS
+from .amounts import most
 from .levers import NOBODY
 from .lookthrough import book_origin, follow_mixes, protect
 from .model import GROUP, Build, money, number
-from .readings import Coordinates, Reading, arrived, summed
+from .readings import Coordinates, Reading, arrived, part_of_arrivals, summed
 from .senders import by_place, relayed
 
 __all__ = ["budget", "max_share", "max_supplier_share", "min_suppliers"]
+
+
+def up(part: float) -> str:
+    """A part that is certainly possible as a cap, in percent: rounded up."""
+    return f"{min(np.ceil(part * 1e4 - 1e-6) / 1e4, 1.0):.2%}"
 
 
 def _part(amount: Any, whole: Any) -> Any:
@@ -138,8 +144,7 @@ def max_share(
         return f"{p} for {'the group' if b == GROUP else b}"
 
     def relax(i: int, amount: float) -> str:
-        to = min((cap * need[i] + amount) / need[i], 1.0) if need[i] > 0 else 1.0
-        return f"{m_spec!r} would have to allow at least {np.ceil(to * 1e4 - 1e-6) / 1e4:.2%} in {where(i)}"
+        return f"{m_spec!r} would have to allow at least {up(cap + amount)} in {where(i)}"
 
     m_spec = m.spec
     if gamma is not None:
@@ -161,6 +166,7 @@ def max_share(
             f"{money(-d * 0.01 * m.arriving(markets[i][3]))} a year"
         ),
         say_relax=relax,
+        slope=part_of_arrivals(m, markets),
         pools=lambda i: markets[i][3],
         reading=Reading(
             "focal_share",
@@ -233,10 +239,8 @@ def max_supplier_share(m: Build, cap: float = 0.65, product: Any = None, buyer: 
             f"one point less share of {names[r][1]} in {where(r)} costs "
             f"{money(-d * 0.01 * m.arriving(markets[names[r][0]][3]))} a year"
         ),
-        say_relax=lambda r, a: (
-            f"{spec!r} would have to allow {names[r][1]} at least "
-            f"{min((cap * need[r] + a) / need[r], 1.0) if need[r] > 0 else 1.0:.2%} in {where(r)}"
-        ),
+        say_relax=lambda r, a: f"{spec!r} would have to allow {names[r][1]} at least {up(cap + a)} in {where(r)}",
+        slope=part_of_arrivals(m, [markets[i] for i, _ in names]),
         pools=lambda r: markets[names[r][0]][3],
         reading=Reading("cr1", "<=", cap, markets, largest),
     )
@@ -401,5 +405,5 @@ def budget(m: Build, usd: float, of: str = "capex") -> None:
         keys=lambda: [of],
         say=lambda i: f"{spec!r}: {words} at most {money(usd)}",
         say_dual=lambda i, d: f"one more USD of {words} allowed saves {money(-d)} a year",
-        say_relax=lambda i, a: f"{spec!r} would have to allow {money(usd + a)} ({a:,.0f} USD more)",
+        say_relax=lambda i, a: f"{spec!r} would have to allow at least {most(usd + a)}, {most(a)} more",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..errors import InfeasibleError, SolverError
 from .matrix import Compiled, Rows
 from .model import Build
 from .solve import Solution, conflict_rows, feasible, solve
+from .words import dated
 
 __all__ = ["binding_rows", "dual_table", "infeasible", "stopped"]
 
@@ -20,6 +21,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 _SHOWN = 8
 _TOLERANCE = 1e-6
+# Steps of the parametric rule for how much a constraint must give.
+_STEPS = 25
 _LEVER = {"stock": "stockpile", "substitute": "substitute"}
 
 
@@ -90,62 +93,145 @@ def stopped(s: Solution) -> SolverError:
     return SolverError(f"{s.solver} {s.version} stopped: {s.status}. No plan is returned.", s.status)
 
 
-def _elastic(m: Build, c: Compiled, rows: IntArray, even: bool = False) -> FloatArray | None:
-    """Least give of some rows, relative to their size, that makes the model feasible; None if none does.
+@dataclass(frozen=True, eq=False)
+class _Give:
+    """Rows that may give way: the sides that bound, and what a unit of each row's parameter is worth at a point."""
 
-    In total, or (``even``) of the row that gives most: rows of one constraint share one parameter.
-    """
-    k = len(rows)
-    up = np.isfinite(c.row_upper[rows])
-    low = np.isfinite(c.row_lower[rows])
-    # One slack per side: upper sides give by -slack, lower sides by +slack.
-    take = np.concatenate([rows[up], rows[low]])
-    sign = np.concatenate([-np.ones(int(up.sum())), np.ones(int(low.sum()))])
+    rows: IntArray
+    take: IntArray  # row of each side
+    sign: FloatArray  # of its slack in the row: an upper side gives by -slack, a lower side by +slack
+    size: FloatArray
+    slope: Any  # coefficients that a unit of the parameter adds, sides by columns
+    bound: FloatArray  # and what it adds to the bound
+    own: npt.NDArray[np.bool_]  # sides with a parameter; of the others the size is the unit
+
+    def worth(self, x: FloatArray) -> FloatArray:
+        """How far a side gives way for a unit of its parameter."""
+        return np.asarray(np.maximum(self.bound - self.slope @ x, 0.0), dtype=np.float64)
+
+
+def _giving(m: Build, c: Compiled, rows: IntArray) -> _Give:
     import scipy.sparse as sp
 
-    a = sp.csr_array((c.value, c.index, c.start), shape=(c.m, c.n))
+    up, low = np.isfinite(c.row_upper[rows]), np.isfinite(c.row_lower[rows])
+    take = np.concatenate([rows[up], rows[low]])
+    sign = np.concatenate([-np.ones(int(up.sum())), np.ones(int(low.sum()))])
     size = c.row_scale[take]
-    extra = sp.csr_array((sign, (take, np.arange(len(take)))), shape=(c.m, len(take)))
-    wide = sp.csr_array(sp.hstack([a, extra], format="csr"))
+    bound, own = np.zeros(c.m), np.zeros(c.m, dtype=bool)
+    parts: list[tuple[IntArray, IntArray, FloatArray]] = []
+    for block in m.matrix.rows:
+        if block.slope is not None and block.start + block.n <= c.m:
+            row, col, value, more = block.slope
+            own[block.at] = True
+            bound[block.at] = more
+            parts.append((row + block.start, col, value))
+    row, col, value = (np.concatenate(x) for x in zip(*parts, strict=True)) if parts else (take[:0], take[:0], size[:0])
+    slope = sp.csr_array((value, (row, col)), shape=(c.m, c.n))[take]
+    return _Give(rows, take, sign, size, slope, np.where(own[take], bound[take], size), own[take])
+
+
+def _relaxed(c: Compiled, g: _Give, at: float, unit: FloatArray | None, cap: float | None = None) -> Any:
+    """Solve with the rows' parameter moved to ``at``, and what they still have to give; point and slacks, or None.
+
+    The least in total, or, with the ``unit`` of each side, the least multiple of it that is enough for all: then a side
+    may also have room to spare. With ``cap`` no side gives more than what that much of its parameter is worth.
+    """
+    import scipy.sparse as sp
+
+    n, k = c.n, len(g.take)
+    a = sp.csr_array((c.value, c.index, c.start), shape=(c.m, n))
+    low, high = c.row_lower.copy(), c.row_upper.copy()
+    if at:
+        place = sp.csr_array((-g.sign, (g.take, np.arange(k))), shape=(c.m, k))
+        a = sp.csr_array(a + at * (place @ g.slope))
+        np.add.at(high, g.take[g.sign < 0], at * g.bound[g.sign < 0])
+        np.add.at(low, g.take[g.sign > 0], -at * g.bound[g.sign > 0])
+    slack = sp.csr_array((g.sign, (g.take, np.arange(k))), shape=(c.m, k))
+    whole = sp.csr_array(sp.hstack([a, slack]))
+    cost = np.concatenate([np.zeros(n), 1.0 / g.size])
+    lower = np.concatenate([c.lower, np.full(k, -np.inf if at else 0.0)])
+    upper = np.concatenate([c.upper, np.full(k, np.inf)])
+    scale, row_scale = np.concatenate([c.col_scale, g.size]), c.row_scale
+    if cap is not None:  # slack <= cap * (bound - slope x)
+        more = sp.csr_array(sp.hstack([cap * g.slope, sp.eye_array(k)]))
+        whole = sp.csr_array(sp.vstack([whole, more]))
+        low = np.concatenate([low, np.full(k, -np.inf)])
+        high = np.concatenate([high, cap * (1.0 + 1e-9) * g.bound + 1e-9 * g.size])
+        row_scale = np.concatenate([row_scale, g.size])
+    if unit is not None:
+        more = sp.csr_array(sp.hstack([sp.csr_array((k, n)), sp.eye_array(k), sp.csr_array(-unit[:, None])]))
+        whole = sp.csr_array(sp.vstack([sp.hstack([whole, sp.csr_array((whole.shape[0], 1))]), more]))
+        cost = np.append(np.zeros(n + k), 1.0)
+        lower, upper, scale = np.append(lower, -at), np.append(upper, np.inf), np.append(scale, 1.0)
+        low, high = np.concatenate([low, np.full(k, -np.inf)]), np.concatenate([high, np.zeros(k)])
+        row_scale = np.concatenate([row_scale, g.size])
     d = replace(
         c,
-        cost=np.concatenate([np.zeros(c.n), 1.0 / size]),
+        cost=cost,
         offset=0.0,
-        lower=np.concatenate([c.lower, np.zeros(len(take))]),
-        upper=np.concatenate([c.upper, np.full(len(take), np.inf)]),
-        integer=np.concatenate([c.integer, np.zeros(len(take), dtype=bool)]),
-        start=wide.indptr.astype(np.int32),
-        index=wide.indices.astype(np.int32),
-        value=wide.data,
-        col_scale=np.concatenate([c.col_scale, size]),
+        lower=lower,
+        upper=upper,
+        integer=np.concatenate([c.integer, np.zeros(len(cost) - n, dtype=bool)]),
+        start=whole.indptr.astype(np.int32),
+        index=whole.indices.astype(np.int32),
+        value=whole.data,
+        row_lower=low,
+        row_upper=high,
+        row_scale=row_scale,
+        col_scale=scale,
     )
-    if even:
-        n, w = len(take), c.n + len(take)
-        most = sp.hstack([sp.csr_array((n, c.n)), sp.eye_array(n), sp.csr_array(-size[:, None])])
-        whole = sp.csr_array(sp.vstack([sp.hstack([wide, sp.csr_array((c.m, 1))]), most]))
-        d = replace(
-            d,
-            cost=np.concatenate([np.zeros(c.n), 1e-3 / (size * n), np.ones(1)]),
-            lower=np.append(d.lower, 0.0),
-            upper=np.append(d.upper, np.inf),
-            integer=np.append(d.integer, False),
-            start=whole.indptr.astype(np.int32),
-            index=whole.indices.astype(np.int32),
-            value=whole.data,
-            row_lower=np.concatenate([c.row_lower, np.full(n, -np.inf)]),
-            row_upper=np.concatenate([c.row_upper, np.zeros(n)]),
-            row_scale=np.concatenate([c.row_scale, size]),
-            col_scale=np.append(d.col_scale, 1.0),
-        )
-        assert d.n == w + 1
     s = solve(d, duals=False)
-    if s.status != "optimal":
+    return (s.x[:n], s.x[n : n + k]) if s.status == "optimal" else None
+
+
+def _elastic(m: Build, c: Compiled, rows: IntArray, even: bool = False) -> FloatArray | None:
+    r"""How much some rows must give, in units of their parameter, so that the model is feasible; None if that is no help.
+
+    In total, or (``even``) the rows share one parameter :math:`\delta` and what it must move at least is found: a row
+    whose parameter is a part of what arrives gives by :math:`\delta\,(D - z)`, so that the least is that of a ratio,
+
+    .. math:: \min_x \max_i \frac{N_i(x)}{D_i - z_i(x)},
+
+    by the parametric rule of Dinkelbach (1967; for several ratios Crouzeix, Ferland and Schaible, 1985).
+    """
+    g = _giving(m, c, rows)
+    found = _relaxed(c, g, 0.0, np.maximum(g.bound, 1e-9 * g.size) if even else None)
+    if found is None:
         return None
-    give = np.zeros(k)
-    position = {int(r): i for i, r in enumerate(rows)}
-    for r, v in zip(take.tolist(), s.x[c.n : c.n + len(take)].tolist(), strict=True):
+    x, slack = found
+    if not even:
+        return _amounts(c, g, x, slack)
+    ratio = _ratios(c, g, x, slack)
+    delta = float(ratio.max(initial=0.0))
+    for _ in range(_STEPS if g.slope.nnz and delta > 0.0 else 0):
+        found = _relaxed(c, g, delta, np.maximum(g.worth(x), 1e-9 * g.size))
+        if found is None:
+            break
+        x, slack = found
+        lower = delta + float(_ratios(c, g, x, slack, signed=True).max())
+        if not lower < delta - 1e-9 * max(delta, 1e-3):
+            break
+        delta = lower
+    if len(g.take) == 1:
+        return np.array([delta * (1.0 if g.own[0] else g.size[0])])
+    found = _relaxed(c, g, 0.0, None, delta)  # which rows need it
+    return _amounts(c, g, *found) if found is not None else _amounts(c, g, x, delta * g.worth(x))
+
+
+def _ratios(c: Compiled, g: _Give, x: FloatArray, slack: FloatArray, signed: bool = False) -> FloatArray:
+    """What each side gives in units of its parameter; a side where nothing arrives has nothing to give."""
+    worth = g.worth(x)
+    real = (np.abs(slack) > 1e-7 * g.size) & (worth > 1e-9 * g.size)
+    out = np.divide(slack, worth, out=np.full(len(slack), -np.inf if signed else 0.0), where=real)
+    return np.where(~real & (slack > -1e-7 * g.size), 0.0, out) if signed else np.maximum(out, 0.0)
+
+
+def _amounts(c: Compiled, g: _Give, x: FloatArray, slack: FloatArray) -> FloatArray:
+    give = np.zeros(len(g.rows))
+    position = {int(r): i for i, r in enumerate(g.rows)}
+    ratio = _ratios(c, g, x, slack) * np.where(g.own, 1.0, g.size)
+    for r, v in zip(g.take.tolist(), ratio.tolist(), strict=True):
         give[position[r]] += v
-    give[give <= 1e-7 * c.row_scale[rows]] = 0.0
     return give
 
 
@@ -319,7 +405,7 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
         text += ["supply behind them:"] + [f"  - {x}" for x in supply]
     if give:
         text += ["it becomes feasible if:"] + [f"  - {x}" for x in give]
-    return InfeasibleError("\n".join(text), (*dict.fromkeys(said), *supply))
+    return InfeasibleError(dated("\n".join(text), m), tuple(dated(x, m) for x in (*dict.fromkeys(said), *supply)))
 
 
 __all__ += ["feasible"]

@@ -16,7 +16,7 @@ from ..schema import VIEWS
 from .cone import add_squares
 from .levers import NOBODY
 from .model import GROUP, Build, money, number
-from .readings import Coordinates, Reading, arrived, summed
+from .readings import Coordinates, Reading, arrived, part_of_arrivals, summed
 from .senders import by_place, relayed
 
 __all__ = ["equal_burden", "governance_floor", "max_hhi", "n_minus_1", "no_decoupling"]
@@ -24,6 +24,10 @@ __all__ = ["equal_burden", "governance_floor", "max_hhi", "n_minus_1", "no_decou
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Market = tuple[str, int, str, IntArray]
+
+
+# What tangents leave of an index.
+_ROUND = 2e-6
 
 
 def where(market: Market) -> str:
@@ -135,7 +139,16 @@ def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None 
         say_dual=lambda i, d: (
             f"0.01 less HHI in {where(markets[i])} costs {money(-d * 0.01 * m.arriving(markets[i][3]) / need[i])} a year"
         ),
-        say_relax=lambda i, a: f"{spec!r} would have to allow about {min(cap + a, 1.0):.4f} in {where(markets[i])}",
+        say_relax=lambda i, a: (
+            f"{spec!r} would have to allow about {min(np.ceil((cap + a + _ROUND) * 1e4) / 1e4, 1.0):.4f} "
+            f"in {where(markets[i])}"
+        ),
+        slope=(
+            np.repeat(np.arange(len(markets)), [len(c) for c in missed]),
+            np.concatenate([np.zeros(0, dtype=np.int64), *missed]),
+            np.concatenate([np.zeros(0), *(np.full(len(c), 1.0 / need[i]) for i, c in enumerate(missed))]),
+            np.ones(len(markets)),
+        ),
         pools=lambda i: markets[i][3],
         reading=Reading("hhi", "<=", cap, markets, index),
     )
@@ -182,6 +195,7 @@ def n_minus_1(
     value: list[Any] = []
     lower: list[float] = []
     names: list[tuple[int, str]] = []
+    gives: list[tuple[Any, Any, Any]] = []
     none = np.zeros(0, dtype=np.int64)
     by: Coordinates = (none, none, np.zeros(0))
     if of == "deliveries":
@@ -198,6 +212,7 @@ def n_minus_1(
             col += [lanes, gone]
             value += [np.ones(len(lanes)), np.full(len(gone), kappa)]
             lower.append(kappa * need[i])
+            gives.append((np.full(len(gone), r), gone, np.ones(len(gone))))
     for i, (_, k, _, pools) in enumerate(markets if of == "supply" else []):
         lanes = m.lanes_of(pools)
         places = m.country[m.supplier[lanes]].astype(str)
@@ -254,9 +269,9 @@ def n_minus_1(
         ),
         say_relax=lambda r, a: (
             f"{spec!r} would have to be content with "
-            f"{down(kappa - a / need[names[r][0]] if need[names[r][0]] > 0 else 0.0)} without {names[r][1]} "
-            f"in {where(markets[names[r][0]])}"
+            f"{down(kappa - a)} without {names[r][1]} in {where(markets[names[r][0]])}"
         ),
+        slope=(*(np.concatenate([none, *x]) for x in zip(*gives, strict=True)), need[at]) if gives else None,
         pools=lambda r: markets[names[r][0]][3],
         reading=Reading("n_minus_1_gross", ">=", kappa, markets, left) if of == "deliveries" else None,
     )
@@ -327,10 +342,8 @@ def no_decoupling(
             f"keeping one point more {name} share ({view}) in {where(markets[i])} costs "
             f"{money(d * 0.01 * m.arriving(markets[i][3]))} a year"
         ),
-        say_relax=lambda i, a: (
-            f"{spec!r} would have to be content with {down(floor - a / need[i] if need[i] > 0 else 0.0)} "
-            f"in {where(markets[i])}"
-        ),
+        say_relax=lambda i, a: f"{spec!r} would have to be content with {down(floor - a)} in {where(markets[i])}",
+        slope=part_of_arrivals(m, markets),
         pools=lambda i: markets[i][3],
         reading=Reading("focal_share", ">=", floor, markets, part, view, places),
     )
@@ -422,10 +435,8 @@ def governance_floor(
             f"{0.01 * spread:.3g} {'more' if least else 'less'} in the mean of {name} in {where(markets[i])} costs "
             f"{money(d * 0.01 * spread * m.arriving(markets[i][3]))} a year"
         ),
-        say_relax=lambda i, a: (
-            f"{spec!r} would have to be content with {floor - sign * a / need[i] if need[i] > 0 else floor:.4g} "
-            f"in {where(markets[i])}"
-        ),
+        say_relax=lambda i, a: f"{spec!r} would have to be content with {floor - sign * a:.4g} in {where(markets[i])}",
+        slope=(row, col, -np.ones(len(col)), np.zeros(len(markets))),
         pools=lambda i: markets[i][3],
     )
 

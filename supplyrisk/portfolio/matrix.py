@@ -68,13 +68,16 @@ class Rows:
     scale: FloatArray
     make_keys: Keys
     spec: Spec | None
-    # Words for a row: what one unit of its dual means, and what giving way by an amount means.
+    # Words for a row: what one unit of its dual means, and what giving way means, by an amount of its parameter where it
+    # has a ``slope`` and of its bound otherwise.
     say_dual: Callable[[int, float], str] | None = None
     say_relax: Callable[[int, float], str] | None = None
     say: Callable[[int], str] | None = None
     pools: Callable[[int], IntArray] | None = None
     # How the block reads in units of a metric (readings.py), where it bounds one of the score.
     reading: Any = None
+    # What one unit more of the parameter adds: row, column and value of coefficients, and to the bound of each row.
+    slope: tuple[IntArray, IntArray, FloatArray, FloatArray] | None = None
     _keys: list[Any] | None = None
 
     @property
@@ -238,7 +241,7 @@ class Matrix:
         spec : Spec, optional
             The user's own words, where the block comes from them.
         **words
-            ``say``, ``say_dual``, ``say_relax``, ``pools``, ``reading``: see :class:`Rows`.
+            ``say``, ``say_dual``, ``say_relax``, ``pools``, ``reading``, ``slope``: see :class:`Rows`.
 
         Returns
         -------

@@ -16,6 +16,7 @@ from .levers import NOBODY
 from .limits import down, needs, where
 from .matrix import Columns
 from .model import Build, money, number
+from .readings import part_of_arrivals
 from .senders import sent, trigger
 
 __all__ = ["Free", "byproduct_ceiling", "focal_free", "free_network", "lead_time"]
@@ -459,9 +460,7 @@ def free_rows(m: Build, markets: list[Any], need: FloatArray, z: Columns, floor:
             f"one point more of {where(markets[i])} deliverable {words} costs "
             f"{money(d * 0.01 * m.arriving(markets[i][3]))} a year"
         ),
-        say_relax=lambda i, a: (
-            f"{spec!r} would have to be content with {down(floor - a / need[i] if need[i] > 0 else 0.0)} "
-            f"in {where(markets[i])}"
-        ),
+        say_relax=lambda i, a: f"{spec!r} would have to be content with {down(floor - a)} in {where(markets[i])}",
+        slope=part_of_arrivals(m, markets),
         pools=lambda i: markets[i][3],
     )

@@ -20,7 +20,7 @@ from .views import node_shares
 if TYPE_CHECKING:
     from .plan import Portfolio
 
-__all__ = ["AS_ONE", "Reading", "as_one", "counted", "readings"]
+__all__ = ["AS_ONE", "Reading", "as_one", "counted", "part_of_arrivals", "readings"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -74,6 +74,15 @@ class Reading:
 def arrived(m: Build, markets: list[Market], x: FloatArray) -> FloatArray:
     """What each market gets."""
     return np.array([float(x[m.lanes_of(pools)].sum()) for *_, pools in markets], dtype=np.float64)
+
+
+def part_of_arrivals(m: Build, markets: list[Market]) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+    """Slope of a row a market whose parameter is a part of what arrives, :math:`D - z`; see ``Rows.slope``."""
+    lost = [m.missed(pools)[0] for *_, pools in markets]
+    col = np.concatenate([np.zeros(0, dtype=np.int64), *lost])
+    row = np.repeat(np.arange(len(markets)), [len(c) for c in lost])
+    need = np.array([m.case.need[pools].sum() for *_, pools in markets], dtype=np.float64)
+    return row, col, np.ones(len(col)), need
 
 
 def summed(n: int, at: Coordinates, x: FloatArray) -> FloatArray:

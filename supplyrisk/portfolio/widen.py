@@ -315,6 +315,12 @@ def _row_of_each(w: Wide, name: str, parts: list[tuple[int, Rows]], ramp: list[R
         assert b.pools is not None
         return b.pools(k)
 
+    def slope() -> Any:
+        gives = [
+            (offset[i] + b.slope[0], w.at[s][b.slope[1]], *b.slope[2:]) for i, (s, b) in enumerate(parts) if b.slope
+        ]
+        return tuple(np.concatenate(x) for x in zip(*gives, strict=True)) if len(gives) == len(parts) else None
+
     first = parts[0][1]
     made = w.build.matrix.add_rows(
         name,
@@ -331,6 +337,7 @@ def _row_of_each(w: Wide, name: str, parts: list[tuple[int, Rows]], ramp: list[R
         say_dual=words("say_dual"),
         say_relax=words("say_relax"),
         pools=None if first.pools is None else pools,
+        slope=slope(),
     )
     for i, (s, b) in enumerate(parts):
         w.row[s][b.at] = made.start + offset[i] + np.arange(b.n)

@@ -314,7 +314,9 @@ def test_budgets(g: SupplyGraph) -> None:
     free = optimize(g, BUYERS, product=P, constraints=cap)
     with pytest.raises(InfeasibleError) as caught:
         optimize(g, BUYERS, product=P, constraints=[cap, budget(100_000)])
-    assert "budget(100000) would have to allow 160" in str(caught.value)
+    assert "budget(100000) would have to allow at least 160,000 USD of 2024, 60,000 USD of 2024 more" in str(
+        caught.value
+    )
     spent = float(free.objective_value - free.costs["today"].sum())
     again = optimize(g, BUYERS, product=P, constraints=[cap, budget(spent * 1.0001, of="extra")])
     assert again.objective_value == pytest.approx(free.objective_value)
