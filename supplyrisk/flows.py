@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .feeding import world_feed
 from .schema import GRADES, TABLES
 
 __all__ = ["TRADERS", "Build", "pool_id", "worst"]
@@ -599,37 +600,22 @@ class Build:
         self._feed_world()
 
     def _feed_world(self) -> None:
-        """Unlisted users of traded products draw on all countries' pools, by what those have not committed."""
-        links = self.links
-        if not len(links):
+        """Unlisted users of traded products buy of makers, in proportion to what these are known to export."""
+        if not len(self.links):
             return
-        world = links[links["supplier"].astype(str).str.endswith("@WLD:demand") & links["product"].isin(self.traded)]
-        got, given = self.flow("buyer"), self.flow("supplier")
-        asked = world.groupby("product", as_index=False).agg(
-            known=("quantity", "sum"), unsure=("quantity", lambda q: bool(q.isna().any())), year=("year", "max")
-        )
-        if not len(asked):
-            return
-        asked["has"] = (asked["product"] + "@WLD:demand").map(got).astype(float).fillna(0.0)
-        asked = asked[(asked["has"] <= 0) | (asked["known"] > asked["has"])]
-        pools = pd.DataFrame({"supplier": got.index.astype("object"), "free": got.to_numpy()})
-        pools = pools[pools["supplier"].str.endswith(":demand") & ~pools["supplier"].str.endswith("@WLD:demand")]
-        pools["free"] = (pools["free"] - pools["supplier"].map(given).astype(float).fillna(0.0)).clip(lower=0.0)
-        pools["product"] = _product(pools["supplier"])
-        stated = pool_id(self.f["demand"]["product"], self.f["demand"]["country"]) if len(self.f["demand"]) else []
-        pools = pools[(pools["free"] > 0) & ~pools["supplier"].isin(stated)]
-        part = pools["free"] / pools.groupby("product")["free"].transform("sum")
-        pairs = asked.merge(pools[part > 0.005], on="product")  # the small ones would add rows, not knowledge
-        total = pairs.groupby("product")["free"].transform("sum")
-        short = pairs["known"] - pairs["has"]
-        need = np.where(pairs["unsure"] & (pairs["has"] <= 0), np.fmax(short, self.nominal * total), short)
-        pairs["quantity"] = pairs["free"] * np.minimum(1.0, need / total)
-        pairs["buyer"] = pairs["product"] + "@WLD:demand"
-        pairs["grade"] = "assumption"
+        fed = world_feed(self.links, self.traded, self.nominal)
+        # What goes out into the world no longer stays at home: every maker still sends what it makes.
+        taken = fed[fed["row"] >= 0].set_index("row")["quantity"]
+        at = 0
+        for i, part in enumerate(self.parts):
+            less = taken.reindex(np.arange(at, at + len(part))).fillna(0.0).to_numpy(dtype=float)
+            at += len(part)
+            if less.any():
+                self.parts[i] = part.assign(quantity=(part["quantity"] - less).clip(lower=0.0))
         self._add(
-            pairs[pairs["quantity"] > 0],
+            fed.assign(grade="assumption"),
             "world_pool",
-            "unlisted users: all countries' pools by what they have not committed (level nominal if unknown)",
+            "unlisted users: makers by what they are known to export (level nominal if unknown)",
         )
 
     def _shortfalls(self) -> None:

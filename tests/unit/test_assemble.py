@@ -127,6 +127,35 @@ def test_an_entrepot_that_imports_nothing_draws_on_the_world() -> None:
     assert into == pytest.approx(10.0)
 
 
+def test_unlisted_users_buy_of_makers_and_not_of_other_countries_stocks() -> None:
+    """What China has bought of ore is not Chinese ore, whoever may draw on the world's (trap 11)."""
+    made = [("x.refined", "ZAF", 2024, 700.0), ("x.refined", "AUS", 2024, 300.0), ("x.refined", "CHN", 2024, 50.0)]
+    flows = [("ZAF", "CHN", 600.0), ("AUS", "CHN", 200.0), ("CHN", "JPN", 5.0), ("HKG", "JPN", 10.0)]
+    g = assemble(
+        products=products("x.refined"), production=production(made), trade=trade(flows), concordance=HEADING
+    )
+    into = g.links[g.links["buyer"] == "x.refined@WLD:demand"].set_index("supplier")["quantity"]
+    assert not into.index.str.endswith(":demand").any()
+    assert into.sum() == pytest.approx(10.0)
+    assert into["x.refined@ZAF"] / into["x.refined@AUS"] == pytest.approx(3.0)  # by what they are known to export
+    assert flow(g, "x.refined@ZAF", "x.refined@ZAF:demand") == pytest.approx(100.0 - into["x.refined@ZAF"])
+    assert g.balance().empty
+    e = exposure(g, "CHN").set_index("node").loc["x.refined@HKG:demand"]
+    assert e["linear"] == pytest.approx(into.get("x.refined@CHN", 0.0) / 10.0) and e["linear"] < 0.01
+
+
+def test_a_world_pool_that_nobody_is_known_to_feed_is_unknown() -> None:
+    g = assemble(
+        products=products("x.refined"),
+        production=production([("x.refined", "CHN", 2024, 20.0)]),
+        trade=trade([("CHN", "JPN", 20.0), ("HKG", "JPN", 10.0)]),
+        concordance=HEADING,
+    )
+    assert not (g.links["buyer"] == "x.refined@WLD:demand").any()
+    e = exposure(g, "CHN").set_index("node").loc["x.refined@HKG:demand"]
+    assert (e["linear_low"], e["linear_high"]) == (0.0, 1.0)
+
+
 def test_a_net_exporter_without_a_record_makes_it() -> None:
     g = assemble(
         products=products("x.refined"),

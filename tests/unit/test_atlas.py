@@ -274,3 +274,17 @@ def test_figures_are_copies() -> None:
     f = figures()
     f["production"].loc[:, "quantity"] = 0.0
     assert figures()["production"]["quantity"].max() > 0
+
+
+def test_what_comes_of_the_world_pool_is_located_where_it_is_made(atlas: SupplyGraph) -> None:
+    """Trap 11: no country that only bought a thing is the sender of what the world has of it."""
+    from supplyrisk.exposure import exposure
+
+    links = atlas.links
+    fed = links[links["buyer"].astype(str).str.endswith("@WLD:demand")]
+    assert not fed["supplier"].astype(str).str.endswith(":demand").any()
+    own = exposure(atlas, "CHN").set_index("node")["own"]
+    assert own["manganese.mine@WLD:demand"] < 0.05  # China buys most ore and sells next to none
+    assert own["ndfeb.magnet@WLD:demand"] > 0.8  # and sells most magnets
+    s = sr.score(atlas, "CHN", by=["product", "buyer"], metrics=["focal_share"])
+    assert s["focal_share"]["CHN", "location", "manganese.mine", "MAR"] < 0.05
