@@ -206,7 +206,9 @@ def in_product_units(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
         if convertible(str(unit), str(target)):
             scale[rows] = factor(str(unit), str(target))
         else:
-            report.unknown("unit", pd.Series([str(unit)] * len(rows), index=rows, dtype="object"))
+            held = [c for c in (out.get("product"), out.get("year")) if c is not None]
+            lost = pd.Series([str(unit)] * len(rows), index=rows, dtype="object")
+            report.unknown("unit", lost, pd.Series(1.0, index=out.index), held, "rows of a product and year")
     scale *= out["factor"]
     for column, source in (("quantity", "value"), ("low", "low"), ("high", "high")):
         out[column] = out[source] * scale

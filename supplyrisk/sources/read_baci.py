@@ -33,6 +33,8 @@ from .base import (
 )
 from .commodities import map_products, product_rows, shares_of_world
 from .places import AGGREGATE, countries, country
+from .tally import Tally, batch_amount
+from .trade_links import links_of
 
 __all__ = ["baci", "dependence"]
 
@@ -142,10 +144,10 @@ def baci(
     con = _concordance(at, products, headings)
     wanted = None if headings == "all" else set(con["hs6"]) | _asked(headings)
     names = _country_names(path, country_file)
-    parts = []
+    parts, tally = [], Tally()
     for file in files:
-        parts += [_finish(p, names, report, file, decimal) for p in _file(file, wanted, report, year, names)]
-    data = pd.concat(parts, ignore_index=True) if parts else _finish(_empty(), names, report, files[0], decimal)
+        parts += [_finish(p, names, report, tally, file, decimal) for p in _file(file, wanted, report, tally, year)]
+    data = pd.concat(parts, ignore_index=True) if parts else _finish(_empty(), names, report, tally, files[0], decimal)
     if len(parts) > 1:
         twice = data.duplicated(["year", "hs6", "origin", "destination"])
         if twice.any():
@@ -153,8 +155,9 @@ def baci(
             raise _refuse(files[0], "the same flows stand in two files", "Keep one file per year.", shown)
     if years is not None:
         keep = data["year"].isin([int(y) for y in years])
-        report.drop("year not asked for", int((~keep).sum()), float(data.loc[~keep, "value"].sum()))
+        tally.leave_out("year not asked for", ~keep, data)
         data = data[keep].reset_index(drop=True)
+    tally.write(report)
     return _reading(data, con, at, files, report)
 
 
@@ -230,15 +233,15 @@ def _empty() -> pd.DataFrame:
 
 
 def _file(
-    file: Path, wanted: set[str] | None, report: Report, year: int | None, names: Mapping[str, str]
+    file: Path, wanted: set[str] | None, report: Report, tally: Tally, year: int | None
 ) -> Iterator[pd.DataFrame]:
     """The kept rows of each member of a file, one frame per member."""
     with ExitStack() as stack:
         if file.suffix.lower() == ".parquet":
-            yield _collect(_parquet(file), file, file.name, wanted, report, year)
+            yield _collect(_parquet(file), file, file.name, wanted, report, tally, year)
             return
         for name, stream in stack.enter_context(_members(file)):
-            yield _collect(_csv(file, stream, report), file, name, wanted, report, year)
+            yield _collect(_csv(file, stream, report), file, name, wanted, report, tally, year)
 
 
 @contextmanager
@@ -413,7 +416,13 @@ def _parquet(file: Path) -> Iterator[Any]:
 
 
 def _collect(
-    batches: Iterator[Any], file: Path, name: str, wanted: set[str] | None, report: Report, year: int | None
+    batches: Iterator[Any],
+    file: Path,
+    name: str,
+    wanted: set[str] | None,
+    report: Report,
+    tally: Tally,
+    year: int | None,
 ) -> pd.DataFrame:
     """Filter batch by batch; what is kept of one year is small enough for pandas."""
     import pyarrow as pa
@@ -427,7 +436,11 @@ def _collect(
             roles = _roles(file, list(batch.schema.names))
             codes = _code_set(wanted, "k" in roles)
         column = batch[roles.get("k", roles.get("material"))]
-        kept = batch if codes is None else batch.filter(pc.is_in(column, value_set=codes))
+        kept = batch
+        if codes is not None:
+            asked = pc.is_in(column, value_set=codes)
+            kept = batch.filter(asked)
+            tally.filtered(*batch_amount(batch, roles, asked))
         if kept.num_rows:
             tables.append(kept)
     report.rows_read += read
@@ -446,7 +459,7 @@ def _collect(
         for part in ("v", "usd", "q"):
             if part not in out:
                 out[part] = None
-    report.drop("heading not asked for", read - len(out))
+    tally.unasked += read - len(out)
     return out
 
 
@@ -486,12 +499,11 @@ def _decimal_point(raw: pd.DataFrame, file: Path, decimal: str) -> pd.DataFrame:
 
 
 def _finish(
-    raw: pd.DataFrame, names: Mapping[str, str], report: Report, file: Path, decimal: str = "."
+    raw: pd.DataFrame, names: Mapping[str, str], report: Report, tally: Tally, file: Path, decimal: str = "."
 ) -> pd.DataFrame:
     """Numbers, places and years of the kept rows; rows that cannot be read are dropped and counted."""
     again = raw.duplicated([c for c in ("t", "i", "j", "k", "v", "usd", "q", "material") if c in raw])
-    report.drop("the very same row once more", int(again.sum()))
-    raw = _decimal_point(raw[~again].reset_index(drop=True), file, decimal)
+    raw = _decimal_point(raw, file, decimal)
     span = raw["t"].astype("str").str.extract(r"^\s*(\d{4})(?:\D+(\d{4}))?(?:\.0)?\s*$")
     last = pd.to_numeric(span[1].fillna(span[0]), errors="coerce")
     width = last - pd.to_numeric(span[0], errors="coerce") + 1
@@ -502,11 +514,13 @@ def _finish(
         number = pd.to_numeric(text, errors="coerce").astype("float64")
         empty = raw[part].isna() | text.isin(["", "NA", "NaN", "nan", "None", "<NA>"])
         bad |= (number.isna() & ~empty) | (number < 0) | np.isinf(number)
-        out[name] = number * scale / width
+        out[name] = number * scale / width.fillna(1.0)
     out["value"] = out.pop("kusd").fillna(out.pop("usd"))
     if (width > 1).any():
         report.notes.append("periods of several years: yearly means, dated by the last year")
-    out["flag"] = ""
+    tally.add(out)
+    tally.leave_out("the very same row once more", again, out)
+    raw, out, bad = raw[~again], out[~again].assign(flag=""), bad[~again]
     for part, name in (("i", "origin"), ("j", "destination")):
         text = raw[part].astype("str").str.strip()
         text = text.where(~text.str.fullmatch(r"\d+\.0"), text.str.removesuffix(".0"))
@@ -516,19 +530,19 @@ def _finish(
         out["flag"] = out["flag"].mask(other, "UN 490, Other Asia nes, read as TWN")
         lost = out[name].isna()
         if lost.any():
-            report.unknown("country", text[lost], out["value"])
+            tally.unknown(text[lost], out)
         bad |= lost | (out[name] == AGGREGATE)
-    report.drop("unreadable year, number or place", int(bad.sum()), float(out.loc[bad, "value"].sum()))
+    tally.leave_out("unreadable year, number or place", bad, out)
     out = out[~bad]
     same = out["origin"] == out["destination"]
-    report.drop("origin is destination", int(same.sum()), float(out.loc[same, "value"].sum()))
+    tally.leave_out("origin is destination", same, out)
     out = out[~same]
     keys = ["year", "hs6", "origin", "destination"]
     twins = out.duplicated(keys, keep=False)
     if twins.any():  # former states beside their successors, or materials that share a heading
         if raw["material"].notna().any() if "material" in raw else False:
             same = out.duplicated([*keys, "value"])
-            report.drop("the same flow under another material", int(same.sum()))
+            tally.leave_out("the same flow under another material", same, out)
             out = out[~same]
         grouped = out.groupby(keys, sort=False)
         out = grouped[["quantity", "value"]].sum(min_count=1).join(grouped["flag"].max()).reset_index()
@@ -567,67 +581,9 @@ def _reading(data: pd.DataFrame, con: pd.DataFrame, at: str, files: list[Path], 
         name, title, int(vintage[:4]) if vintage else None, "Etalab Open Licence 2.0 (attribution)", "attribution",
         url="https://www.cepii.fr/CEPII/en/bdd_modele/bdd_modele_item.asp?id=37",
     )  # fmt: skip
-    tables = {**_links(trade, usable), "sources": sources}
+    tables = {**links_of(trade, usable), "sources": sources}
     inputs = {"products": product_rows(con["product"], unit="t"), "trade": trade, "concordance": con}
     return Reading(tables, data, report, inputs)
-
-
-def _links(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Observed links of unmixed headings: from the producer if a country is one by its trade, else from its pool.
-
-    The rule is that of :func:`supplyrisk.assemble.assemble`: net exports above half of the exports and 0.2 percent of
-    all trade, and no entrepot.
-    """
-    flows = trade.merge(con.loc[con["use"], ["hs6", "product", "factor", "purity"]], on="hs6", how="inner")
-    flows["quantity"] *= flows["factor"]
-    flows["grade"] = np.where(flows["purity"].fillna(0.0) < 1.0, "B", "A")
-    keys = ["product", "origin", "destination", "year"]
-    grouped = flows.groupby(keys)
-    flows = grouped[["quantity", "value"]].sum(min_count=1).join(grouped["grade"].max()).reset_index()
-    flows["source"] = trade["source"].iloc[0] if len(trade) else None
-    flows["published_on"] = trade["published_on"].iloc[0] if len(trade) else None
-    weigh = flows["quantity"].fillna(0.0)
-    if not weigh.any():
-        weigh = flows["value"].fillna(0.0)
-    sold = weigh.groupby([flows["product"], flows["origin"]]).sum()
-    got = weigh.groupby([flows["product"], flows["destination"]]).sum()
-    got.index.names = sold.index.names
-    net = sold.sub(got.reindex(sold.index).fillna(0.0))
-    maker = (
-        pd.MultiIndex.from_frame(flows[["product", "origin"]]).map((net > 0.05 * sold).to_dict()).to_numpy(dtype=bool)
-    )
-    producer = flows["product"] + "@" + flows["origin"]
-    flows["supplier"] = producer.where(maker, producer + ":demand")
-    flows["buyer"] = flows["product"] + "@" + flows["destination"] + ":demand"
-    flows["method"] = "observed"
-    flows["missing"] = pd.Series("not_available", index=flows.index).where(flows["quantity"].isna())
-    ends = pd.concat(
-        [
-            flows[["supplier", "product", "origin", "year", "source"]].set_axis(
-                ["node", "product", "country", "year", "source"], axis=1
-            ),
-            flows[["buyer", "product", "destination", "year", "source"]].set_axis(
-                ["node", "product", "country", "year", "source"], axis=1
-            ),
-        ]
-    ).drop_duplicates(["node", "year"])
-    ends["kind"] = np.where(ends["node"].str.endswith(":demand"), "demand", "producer")
-    links = flows[
-        [
-            "supplier",
-            "buyer",
-            "product",
-            "year",
-            "method",
-            "value",
-            "quantity",
-            "missing",
-            "published_on",
-            "source",
-            "grade",
-        ]
-    ]
-    return {"nodes": ends.reset_index(drop=True), "links": links}
 
 
 def dependence(trade: Reading | pd.DataFrame, focal: str | Iterable[str] = "CHN", by: str = "value") -> pd.DataFrame:

@@ -11,7 +11,15 @@ import pandas as pd
 from ..errors import Problem, SourceError
 from ..registry import source
 from .base import PathLike, Reading, Report, find_columns, numbers, read_text, refuse_decimal_comma, source_row
-from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .commodities import (
+    in_product_units,
+    map_products,
+    node_rows,
+    product_rows,
+    production_rows,
+    shares_of_world,
+    tonnes,
+)
 from .layout import read_table
 from .places import AGGREGATE, countries
 
@@ -120,18 +128,22 @@ def bgs(
     data["estimated"] = data["note"].str.contains("estimate", case=False).fillna(False).astype(bool)
     place = countries(text.get("iso3", blank), "iso3").fillna(countries(data["place"], "name"))
     data["country"] = place.mask((place == AGGREGATE).fillna(False), "WLD")
-    report.unknown("country", data.loc[data["country"].isna(), "place"])
+    within = [data[c] for c in ("commodity", "detail", "statistic", "unit")]
+    report.unknown(
+        "country", data.loc[data["country"].isna(), "place"], data["value"], [*within, data["year"]], "quantity"
+    )
     undated = data["year"].isna()
-    report.drop("year not readable", int(undated.sum()))
+    report.leave_out("year not readable", undated, data["value"], within, "quantity")
     late = data["year"] < since if since is not None else undated
-    report.drop(f"before {since}", int((late & ~undated).sum()))
+    report.leave_out(f"before {since}", late & ~undated, data["value"], within, "quantity")
     data = data[~undated & ~late].reset_index(drop=True)
     data["year"] = data["year"].astype("int64")
     mapped = map_products("bgs", data["commodity"], data["detail"])
     made = data["statistic"].str.casefold().eq("production")
     data["product"], data["factor"] = mapped["product"].where(made), mapped["factor"]
     lost = data["commodity"] + (": " + data["detail"]).where(data["detail"] != "", "")
-    report.unknown("commodity", lost[made & (~mapped["known"] | (mapped["product"].isna() & mapped["factor"].isna()))])
+    lost = lost[made & (~mapped["known"] | (mapped["product"].isna() & mapped["factor"].isna()))]
+    report.unknown("commodity", lost, tonnes(data["value"].where(made), data["unit"]), [data["year"]], "tonnage")
     if products is not None:
         data["product"] = data["product"].where(data["product"].isin(set(products)))
     last = int(data["year"].max()) if len(data) else 0

@@ -114,19 +114,22 @@ def cobalt_network(path: PathLike) -> Reading:
         land = site.map(sites["country"]).astype("object")
         data[f"{side}_country"] = land.fillna(firm.map(firms["country"]).astype("object")).fillna("UNK")
     no = data["realised"].str.casefold().eq("no")
-    report.drop("transactions that were not realised: in data alone", int(no.sum()))
+    ones = pd.Series(1.0, index=data.index)
+    report.leave_out("transactions that were not realised: in data alone", no, ones, (), "transactions")
     steps = data[["from_step", "to_step"]].isin(list(_STEPS)).all(axis=1)
-    strange = pd.concat([data["from_step"], data["to_step"]])
-    report.unknown("step", strange[~strange.isin(list(_STEPS)) & strange.notna()])
+    strange = pd.concat([data["from_step"], data["to_step"]], ignore_index=True)
+    ends = pd.Series(1.0, index=strange.index)
+    report.unknown("step", strange[~strange.isin(list(_STEPS)) & strange.notna()], ends, (), "ends of transactions")
     whole = steps & data["supplier_name"].notna() & data["buyer_name"].notna()
-    report.drop("transactions without two firms and two known steps", int((~whole & ~no).sum()))
+    report.leave_out("transactions without two firms and two known steps", ~whole & ~no, ones, (), "transactions")
     dealt = data[whole & ~no].copy()
     for side, step in (("supplier", "from_step"), ("buyer", "to_step")):
         parts = zip(dealt[step], dealt[f"{side}_country"], dealt[f"{side}_name"],
                     dealt[f"{side}_site"].map(sites["name"]).astype("object"), strict=True)  # fmt: skip
         dealt[f"{side}_node"] = [node_id(f"cobalt_chain.{s}", str(c), _site(n, f)) for s, c, n, f in parts]
     self_ = dealt["supplier_node"] == dealt["buyer_node"]
-    report.drop("transactions of a node with itself", int(self_.sum()))
+    again = self_.reindex(ones.index, fill_value=False)
+    report.leave_out("transactions of a node with itself", again, ones, (), "transactions")
     dealt = dealt[~self_]
     yearly = int(dealt["yearly"].notna().sum())
     report.missing = {"quantity not_available": int(len(dealt) - yearly)}
@@ -172,14 +175,16 @@ def _tables(path: PathLike, report: Report) -> dict[str, pd.DataFrame]:
 
 def _places(frame: pd.DataFrame, report: Report) -> pd.DataFrame:
     place = countries(frame["place"], "name")
-    report.unknown("country", frame.loc[place.isna(), "place"].dropna())
+    ones = pd.Series(1.0, index=frame.index)  # amounts are mostly absent: shares are of rows
+    report.unknown("country", frame.loc[place.isna(), "place"].dropna(), ones, (), "companies or facilities")
     out = frame.assign(country=place.mask(place == AGGREGATE))
     return out.drop_duplicates("id").set_index("id")
 
 
 def _transactions(given: pd.DataFrame, relations: pd.DataFrame, report: Report) -> pd.DataFrame:
-    out = given.drop_duplicates("id").reset_index(drop=True)
-    report.drop("a second row of the same transaction", len(given) - len(out))
+    twice, ones = given["id"].duplicated(), pd.Series(1.0, index=given.index)
+    report.leave_out("a second row of the same transaction", twice, ones, (), "transactions")
+    out = given[~twice].reset_index(drop=True)
     for kind, (of, to, role) in _ROLES.items():
         rows = relations[relations["type"] == kind]
         found = rows.drop_duplicates(of).set_index(of)[to]

@@ -26,8 +26,8 @@ from .base import (
 )
 from .commodities import product_rows, shares_of_world
 from .places import AGGREGATE, REST, countries
-from .read_baci import _links
 from .repair import dedupe
+from .trade_links import links_of
 
 __all__ = ["comtrade"]
 
@@ -337,6 +337,6 @@ def _reading(data: pd.DataFrame, con: pd.DataFrame, at: str, side: str | None, r
         "restricted",
         url="https://comtradeplus.un.org",
     )
-    tables = {**_links(trade, usable), "sources": sources}
+    tables = {**links_of(trade, usable), "sources": sources}
     inputs = {"products": product_rows(known["product"], unit="t"), "trade": trade, "concordance": known}
     return Reading(tables, data.reset_index(drop=True), report, inputs)

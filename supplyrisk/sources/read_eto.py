@@ -105,27 +105,28 @@ def eto_chipexplorer(path: PathLike) -> Reading:
     data["name"] = data["provider"].map(firms["name"]).astype("string").fillna(data["name"])
     seat = data["name"].where(data["kind"] == "country", data["provider"].map(firms["country"]))
     place = countries(seat.mask(seat.fillna("") == ""), "any", _EXTRA)
-    report.unknown("country", seat[place.isna() & seat.notna() & (seat != "")].dropna())
+    ones, of = pd.Series(1.0, index=data.index), "rows"  # most rows state no share: they are counted
+    report.unknown("country", seat[place.isna() & seat.notna() & (seat != "")].dropna(), ones, (), of)
     data["country"] = place.mask(place == AGGREGATE, "ROW")
-    report.unknown("provider", data.loc[data["kind"].isna(), "provider"])
+    report.unknown("provider", data.loc[data["kind"].isna(), "provider"], ones, (), of)
     goods = _goods(t)
     lost = ~data["input"].isin(goods.index)
-    report.unknown("input", data.loc[lost, "input"])
+    report.unknown("input", data.loc[lost, "input"], ones, (), of)
     data["input_name"] = data["input"].map(goods["name"]).astype("string").fillna(data["input_name"])
     parsed = numbers(data["text"].fillna(""), percent=True)
     parsed["code"] = parsed["code"].replace("empty", "not_available")
     small = data["negligible"].fillna("").str.casefold().str.contains("negligible") & parsed["value"].isna()
     parsed["code"] = parsed["code"].mask(small, "negligible")
     wrong = (parsed["value"] < 0) | (parsed["value"] > 100)
-    report.drop("shares beyond 0 to 100 percent", int(wrong.sum()))
+    report.leave_out("shares beyond 0 to 100 percent", wrong, ones, (), of)
     parsed["value"], parsed["code"] = parsed["value"].mask(wrong), parsed["code"].mask(wrong, "not_available")
     data = pd.concat([data, parsed.rename(columns={"value": "share"})], axis=1)
     said = pd.to_numeric(data["year"].str.extract(r"((?:19|20)\d{2})")[0], errors="coerce")
     data["year"] = said.fillna(data["input"].map(goods["year"]).astype("float64")).astype("Int64")
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k}
     by_country = data[(data["kind"] == "country") & ~lost & data["country"].notna() & data["year"].notna()]
-    dateless = int(((data["kind"] == "country") & data["year"].isna() & data["share"].notna()).sum())
-    report.drop("shares without a year", dateless)
+    dateless = (data["kind"] == "country") & data["year"].isna() & data["share"].notna()
+    report.leave_out("shares without a year", dateless, ones, (), of)
     production = _production(by_country)
     recipes = _recipes(t["sequence"], set(goods.index), report)
     used = sorted(set(production["product"]) | set(recipes["product"]) | set(recipes["input"]))
@@ -256,7 +257,8 @@ def _recipes(sequence: pd.DataFrame, known: set[str], report: Report) -> pd.Data
     for column, process, kind in (("into", "main", "essential"), ("type_of", "type_of", "important")):
         rows = sequence[sequence[column] != ""]
         lost = ~(rows["input"].isin(known) & rows[column].isin(known))
-        report.unknown("step", (rows["input"] + " > " + rows[column])[lost])
+        steps = pd.Series(1.0, index=rows.index)
+        report.unknown("step", (rows["input"] + " > " + rows[column])[lost], steps, (), "steps")
         rows = rows[~lost & (rows["input"] != rows[column])]
         made = {
             "product": rows[column].map(_id),

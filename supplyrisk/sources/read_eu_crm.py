@@ -182,12 +182,17 @@ def eu_crm(
     data["t"] = numbers(data["t"], decimal)["value"]
     place = countries(data["place"], "name")
     data["country"] = place.mask(place == AGGREGATE)
-    report.unknown("country", data.loc[place.isna(), "place"], data["share"].fillna(0.0)[place.isna()])
-    report.drop("totals and unions", int((place == AGGREGATE).sum()))
+    sums = (place == AGGREGATE).fillna(False).astype(bool)
+    listed, within = data["share"].mask(sums), [data["scope"], data["material"], data["stage"]]
+    report.unknown("country", data.loc[place.isna(), "place"], listed, within, "supply of a material")
+    report.leave_out(
+        "totals and unions", sums, data["share"].fillna(0.0), within, "the shares of a material, totals too"
+    )
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k}
     mapped = map_products("ec", data["material"], data["stage"])
     data["product"] = mapped["product"]
-    report.unknown("material", (data["material"] + " " + data["stage"].fillna(""))[mapped["product"].isna()])
+    lost = (data["material"] + " " + data["stage"].fillna(""))[mapped["product"].isna()]
+    report.unknown("material", lost, listed, [data["scope"]], "the shares of all materials")
     world = data[data["scope"] == "global"]
     known = world.groupby(["material", "stage"])["share"].sum()
     most = world["share"].fillna(world["high"]).groupby([world["material"], world["stage"]]).sum()

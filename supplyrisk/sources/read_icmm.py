@@ -89,7 +89,7 @@ def icmm_facilities(path: PathLike, *, sheet: str | None = None) -> Reading:
     blank = pd.Series("", index=raw.index, dtype="string")
     data = pd.DataFrame({k: raw[cols[k]].fillna("").str.strip() if k in cols else blank for k in _COLUMNS})
     twice = data["facility"].duplicated() & (data["facility"] != "")
-    report.drop("a second row of the same facility", int(twice.sum()))
+    report.leave_out("a second row of the same facility", twice, pd.Series(1.0, index=data.index), (), "facilities")
     data = data[~twice].reset_index(drop=True)
     place = countries(data["place"].mask(data["place"] == ""), "name")
     ones = pd.Series(1.0, index=data.index)  # the file has locations alone: shares are of facilities

@@ -94,11 +94,12 @@ def iea(path: PathLike, *, actual_through: int | None = None, published: int | N
     year = given.where(given.between(1900, 2100) & (given % 1 == 0)).astype("Int64")
     parsed = numbers(tidy["text"])
     notes = (tidy["branch"] == "supply") & tidy["place"].astype("str").str.len().gt(60)
-    report.drop("footnotes in the place of a country", int(notes.sum()))
+    whole = [tidy[c] for c in ("branch", "mineral", "stage", "sector", "scenario")]
+    report.leave_out("footnotes in the place of a country", notes, parsed["value"].fillna(0.0), whole, "quantity")
     if notes.any():
         report.notes += [str(t)[:200] for t in tidy.loc[notes, "place"].unique()]
     lost = ~notes & year.isna()
-    report.drop("no year between 1900 and 2100", int(lost.sum()))
+    report.leave_out("no year between 1900 and 2100", lost, parsed["value"], whole, "quantity")
     data = pd.concat([tidy, parsed], axis=1)[~(notes | lost)].copy()
     data["year"] = year[data.index]
     last = actual_through if actual_through is not None else _base_year(data, report)
@@ -108,7 +109,7 @@ def iea(path: PathLike, *, actual_through: int | None = None, published: int | N
     place = countries(data["place"].where(made), "name")
     amount, within = data["value"].where(made), [data["mineral"], data["stage"], data["year"]]
     report.unknown("country", data.loc[made & place.isna(), "place"], amount, within, "quantity")
-    report.drop("totals", int((made & (place == AGGREGATE)).sum()))
+    report.leave_out("totals", made & (place == AGGREGATE), amount, within, "quantity, totals too")
     data["country"] = place.mask(place == AGGREGATE)
     mapped = map_products("iea", data["mineral"].where(made), data["stage"].where(made))
     data["product"], data["factor"] = mapped["product"], mapped["factor"]

@@ -277,7 +277,7 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None) -> Reading:
     blank = pd.Series(pd.NA, index=raw.index, dtype="string")
     data = pd.DataFrame({k: _text(raw[cols[k]]) if k in cols else blank for k in _AID})
     twice = data["id"].duplicated() & data["id"].notna()
-    report.drop("a second row of the same record", int(twice.sum()))
+    report.leave_out("a second row of the same record", twice, numbers(data["value"])["value"])
     data = data[~twice].reset_index(drop=True)
     report.notes.append(f"amounts as in the column {cols['value']!r}")
     amount = numbers(data["value"])

@@ -93,7 +93,8 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
     report = Report("wgi", Path(path).name, "cc_by")
     tidy = _workbook(path, report, sheet) if is_workbook(path) else _table(path, _text(path, report))
     code = tidy["indicator"].map(_indicator).astype("object")
-    report.unknown("indicator", tidy.loc[code.isna(), "indicator"])
+    ones = pd.Series(1.0, index=tidy.index)  # estimates have no sum: shares are of rows
+    report.unknown("indicator", tidy.loc[code.isna(), "indicator"], ones, (), "rows")
     parsed = numbers(tidy["value"], decimal)
     error = numbers(tidy["error"], decimal)["value"]
     stated = [numbers(tidy[c], decimal)["value"] if c in tidy else pd.Series(np.nan, index=tidy.index) for c in _ENDS]
@@ -101,7 +102,7 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
     if "name" in tidy:
         place = place.fillna(countries(tidy["name"], "name"))
     known = place.map(lambda c: isinstance(c, str) and is_country(c)).astype(bool)
-    report.unknown("country", tidy.loc[~known, "code"])
+    report.unknown("country", tidy.loc[~known, "code"], ones, (), "rows")
     given = pd.to_numeric(tidy["year"], errors="coerce").astype("float64")
     year = given.where(given.between(1900, 2100) & (given % 1 == 0)).astype("Int64")
     code_of = parsed["code"].replace("empty", "not_available")
@@ -109,11 +110,11 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
     report.missing = {str(k): int(v) for k, v in code_of.value_counts().items() if k}
     data = tidy.assign(country=place, wgi=code, number=parsed["value"], code_of_cell=code_of, year=year)
     keep = known & code.notna() & year.notna()
-    report.drop("no country, indicator or year that is known", int((~keep).sum()))
+    report.leave_out("no country, indicator or year that is known", ~keep, ones, (), "rows")
     last = int(year.max()) if year.notna().any() else None
     report.vintage = f"up to {last}" if last else ""
     beyond = keep & (data["number"].abs() > 4.0)
-    report.drop("estimates beyond -4 to 4: no estimate is", int(beyond.sum()))
+    report.leave_out("estimates beyond -4 to 4: no estimate is", beyond, ones, (), "rows")
     rows = data[keep & ~beyond]
     value, half = rows["number"], _INTERVAL * error[rows.index].abs()
     low, high = (value - half).fillna(stated[0][rows.index]), (value + half).fillna(stated[1][rows.index])
@@ -132,7 +133,8 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
         }
     )
     twice = table.duplicated(["country", "indicator", "year"])
-    report.drop("a second row of the same country, indicator and year", int(twice.sum()))
+    again = twice.reindex(ones.index, fill_value=False)
+    report.leave_out("a second row of the same country, indicator and year", again, ones, (), "rows")
     title = "World Bank, Worldwide Governance Indicators"
     tables = {
         "countries": table[~twice].reset_index(drop=True),

@@ -24,7 +24,15 @@ from .base import (
     refuse_decimal_comma,
     source_row,
 )
-from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .commodities import (
+    in_product_units,
+    map_products,
+    node_rows,
+    product_rows,
+    production_rows,
+    shares_of_world,
+    tonnes,
+)
 from .layout import first_rows
 from .places import AGGREGATE, countries
 
@@ -116,10 +124,13 @@ def wmd(
     for column, scheme in (("iso3", "iso3"), ("number", "numeric")):
         place = place.fillna(countries(data[column], scheme))
     data["country"] = place.mask(total.fillna(False) | (place == AGGREGATE).fillna(False), "WLD")
-    report.unknown("country", data.loc[data["country"].isna(), "place"])
+    listed = data["value"].mask((data["country"] == "WLD").fillna(False))
+    report.unknown("country", data.loc[data["country"].isna(), "place"], listed,
+                   [data["commodity"], data["unit"], data["year"]], "quantity")  # fmt: skip
     mapped = map_products("wmd", data["commodity"])
     data["product"], data["factor"] = mapped["product"], mapped["factor"]
-    report.unknown("commodity", data.loc[~mapped["known"], "commodity"])
+    mass = tonnes(listed, data["unit"])
+    report.unknown("commodity", data.loc[~mapped["known"], "commodity"], mass, [data["year"]], "tonnage")
     if products is not None:
         data["product"] = data["product"].where(data["product"].isin(set(products)))
     last = int(data["year"].max()) if len(data) else 0

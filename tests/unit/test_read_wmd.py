@@ -43,7 +43,9 @@ def test_sqlite_with_units_and_bases(tmp_path):
     assert made(reading)["lithium.mine", "CHN"] == pytest.approx(600 * 0.4645)
     assert made(reading)["gallium.refined", "WLD"] == made(reading)["gallium.refined"].drop("WLD").sum()
     assert made(reading)["gallium.refined", "TUR"] == 3000.0
-    assert reading.report.unmapped == [{"kind": "commodity", "name": "Unobtainium", "rows": 8, "value_share": None}]
+    (lost,) = reading.report.unmapped
+    assert (lost["kind"], lost["name"], lost["rows"], lost["of"]) == ("commodity", "Unobtainium", 8, "tonnage")
+    assert lost["value_share"] == pytest.approx(1 / 3)  # three tables of the same rows
     assert reading.inputs["production"]["year"].min() == 2021
 
 

@@ -1,0 +1,66 @@
+"""Observed links out of bilateral trade: who sends from a producer, and who from a pool."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["links_of"]
+
+
+def links_of(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Observed links of unmixed headings: from the producer if a country is one by its trade, else from its pool.
+
+    The rule is that of :func:`supplyrisk.assemble.assemble`: net exports above half of the exports and 0.2 percent of
+    all trade, and no entrepot.
+    """
+    flows = trade.merge(con.loc[con["use"], ["hs6", "product", "factor", "purity"]], on="hs6", how="inner")
+    flows["quantity"] *= flows["factor"]
+    flows["grade"] = np.where(flows["purity"].fillna(0.0) < 1.0, "B", "A")
+    keys = ["product", "origin", "destination", "year"]
+    grouped = flows.groupby(keys)
+    flows = grouped[["quantity", "value"]].sum(min_count=1).join(grouped["grade"].max()).reset_index()
+    flows["source"] = trade["source"].iloc[0] if len(trade) else None
+    flows["published_on"] = trade["published_on"].iloc[0] if len(trade) else None
+    weigh = flows["quantity"].fillna(0.0)
+    if not weigh.any():
+        weigh = flows["value"].fillna(0.0)
+    sold = weigh.groupby([flows["product"], flows["origin"]]).sum()
+    got = weigh.groupby([flows["product"], flows["destination"]]).sum()
+    got.index.names = sold.index.names
+    net = sold.sub(got.reindex(sold.index).fillna(0.0))
+    maker = (
+        pd.MultiIndex.from_frame(flows[["product", "origin"]]).map((net > 0.05 * sold).to_dict()).to_numpy(dtype=bool)
+    )
+    producer = flows["product"] + "@" + flows["origin"]
+    flows["supplier"] = producer.where(maker, producer + ":demand")
+    flows["buyer"] = flows["product"] + "@" + flows["destination"] + ":demand"
+    flows["method"] = "observed"
+    flows["missing"] = pd.Series("not_available", index=flows.index).where(flows["quantity"].isna())
+    ends = pd.concat(
+        [
+            flows[["supplier", "product", "origin", "year", "source"]].set_axis(
+                ["node", "product", "country", "year", "source"], axis=1
+            ),
+            flows[["buyer", "product", "destination", "year", "source"]].set_axis(
+                ["node", "product", "country", "year", "source"], axis=1
+            ),
+        ]
+    ).drop_duplicates(["node", "year"])
+    ends["kind"] = np.where(ends["node"].str.endswith(":demand"), "demand", "producer")
+    links = flows[
+        [
+            "supplier",
+            "buyer",
+            "product",
+            "year",
+            "method",
+            "value",
+            "quantity",
+            "missing",
+            "published_on",
+            "source",
+            "grade",
+        ]
+    ]
+    return {"nodes": ends.reset_index(drop=True), "links": links}
