@@ -27,6 +27,8 @@ Codes = npt.NDArray[np.signedinteger[Any]]
 LARGE = 1 << 17
 # Products up to which suppliers are counted by product.
 _KINDS = 1 << 20
+# No code.
+_NONE = (1 << 64) - 1
 _LOCK = threading.RLock()
 _PLAIN: ContextVar[bool] = ContextVar("supplyrisk_numpy_only", default=False)
 
@@ -101,7 +103,8 @@ def _kernel(types: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile a function when it is first called, for these types of arguments.
 
     ``i l f b`` are read-only arrays of int32, int64, float64 and bool, ``I L F B`` writable ones, ``n x`` an
-    integer and a float; ``c`` is as many codes as the first argument has: int32 or int64.
+    integer and a float; ``c`` is as many codes as the first argument has: int32 or int64. ``u v`` are codes of 64 and
+    of 32 bits without a sign: an index that cannot be negative need not be tried for it at every row.
     """
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -125,7 +128,7 @@ def _kernel(types: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def _compile(function: Callable[..., Any], types: str) -> Any:
     nb = _numba()
-    plain = {"i": nb.int32, "l": nb.int64, "f": nb.float64, "b": nb.boolean}
+    plain = {"i": nb.int32, "l": nb.int64, "f": nb.float64, "b": nb.boolean, "u": nb.uint64, "v": nb.uint32}
 
     def typed(letter: str) -> Any:
         if letter in "nx":
@@ -144,10 +147,15 @@ def _flat(x: Any, kind: Any) -> npt.NDArray[Any]:
     return np.ascontiguousarray(x, dtype=kind)
 
 
+def _unsigned(x: Any) -> npt.NDArray[Any]:
+    """Codes, none negative, as 64 bits without a sign; no copy of codes that have 64 bits."""
+    return _flat(x, np.int64).view(np.uint64)
+
+
 # ---------------------------------------------------------------------- rows sorted by market
 
 
-@_kernel("lfFF")
+@_kernel("ufFF")
 def _sums(market: Any, x: Any, named: Any, squares: Any) -> None:
     # Four runs of rows side by side: an addition need not wait for the one before. Each begins with a market.
     m = len(market)
@@ -160,12 +168,18 @@ def _sums(market: Any, x: Any, named: Any, squares: Any) -> None:
     a3 = max(a2, a3)
     while a3 < m and market[a3] == market[a3 - 1]:
         a3 += 1
+    m1, m2, m3 = market[a1:], market[a2:], market[a3:]
+    x1, x2, x3 = x[a1:], x[a2:], x[a3:]
     s0 = s1 = s2 = s3 = q0 = q1 = q2 = q3 = 0.0
-    p0 = p1 = p2 = p3 = -1
+    p0 = p1 = p2 = p3 = np.uint64(_NONE)
     short = min(min(a1, a2 - a1), min(a3 - a2, m - a3))
     for i in range(short):
-        c0, c1, c2, c3 = market[i], market[a1 + i], market[a2 + i], market[a3 + i]
-        v0, v1, v2, v3 = x[i], x[a1 + i], x[a2 + i], x[a3 + i]
+        c0, c1, c2, c3 = market[i], m1[i], m2[i], m3[i]
+        v0, v1, v2, v3 = x[i], x1[i], x2[i], x3[i]
+        v0 = v0 if v0 == v0 else 0.0
+        v1 = v1 if v1 == v1 else 0.0
+        v2 = v2 if v2 == v2 else 0.0
+        v3 = v3 if v3 == v3 else 0.0
         s0 = (s0 if c0 == p0 else 0.0) + v0
         q0 = (q0 if c0 == p0 else 0.0) + v0 * v0
         s1 = (s1 if c1 == p1 else 0.0) + v1
@@ -190,6 +204,7 @@ def _sums(market: Any, x: Any, named: Any, squares: Any) -> None:
             a, b = a3 + short, m
         for i in range(a, b):
             v = x[i]
+            v = v if v == v else 0.0
             named[market[i]] += v
             squares[market[i]] += v * v
 
@@ -202,7 +217,7 @@ def sorted_sums(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, Fl
     market : ndarray of int
         Market of each row, sorted, ``0 .. n-1``.
     x : ndarray
-        Values.
+        Values; NaN, where one is missing, adds nothing.
     n : int
         Number of markets.
 
@@ -211,14 +226,14 @@ def sorted_sums(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, Fl
     tuple of ndarray
     """
     named, squares = np.zeros(n), np.zeros(n)
-    _sums(_flat(market, np.int64), _flat(x, np.float64), named, squares)
+    _sums(_unsigned(market), _flat(x, np.float64), named, squares)
     return named, squares
 
 
-@_kernel("lfFFFF")
+@_kernel("ufFFFF")
 def _peaks(market: Any, x: Any, first: Any, second: Any, third: Any, size: Any) -> None:
     a = b = c = count = 0.0
-    last = -1
+    last = np.uint64(_NONE)
     for i in range(len(market)):
         code, v = market[i], x[i]
         if code != last:
@@ -247,7 +262,7 @@ def sorted_peaks(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, F
     tuple of ndarray
     """
     out = (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
-    _peaks(_flat(market, np.int64), _flat(x, np.float64), *out)
+    _peaks(_unsigned(market), _flat(x, np.float64), *out)
     return out
 
 

@@ -172,38 +172,44 @@ def peaks(x: FloatArray, start: IntArray, k: int) -> list[FloatArray]:
     >>> [t.tolist() for t in peaks(np.array([3.0, 5.0, 1.0, 2.0]), np.array([0, 3]), 2)]
     [[5.0, 2.0], [3.0, 0.0]]
     """
-    length = np.diff(start, append=len(x))
-    most = int(length.max(initial=0))
+    out = [np.zeros(len(start)) for _ in range(k)]
+    value, rest = np.empty(min(BLOCK, len(start))), np.empty(min(BLOCK, len(start)))
+    for a in range(0, len(start), BLOCK):  # so many groups at once: their rows and the best of each stay in cache
+        first = start[a : a + BLOCK]
+        end = start[a + BLOCK] if a + BLOCK < len(start) else len(x)
+        _peaks(x, first, np.diff(first, append=end), [t[a : a + BLOCK] for t in out], value, rest)
+    return out
+
+
+def _peaks(
+    x: FloatArray, start: IntArray, length: IntArray, out: list[FloatArray], held: FloatArray, less: FloatArray
+) -> None:
+    """The largest of neighbouring groups, written to ``out``."""
+    k, most = len(out), int(length.max())
     # The longest first: those that have a j-th row are then the head of the list.
     order = np.argsort(length.astype(np.int16) if most < 2**15 else length, kind="stable")[::-1]
-    first = start.take(order)
     longer = np.cumsum(np.bincount(length, minlength=most + 1)[::-1])[::-1][1:]
+    row = start.take(order)
     best = [np.zeros(len(start)) for _ in range(k)]
-    for a in range(0, len(first), BLOCK):  # so many groups at once: the best of each stay in cache
-        mine = [t[a : a + BLOCK] for t in best]
-        row = first[a : a + BLOCK].copy()
-        held, less = np.empty(len(row)), np.empty(len(row))
-        for j in range(min(most, _SIDE)):
-            n = min(int(longer[j]) - a, len(row))
-            if n <= 0:
-                break
-            value, rest = held[:n], less[:n]
-            x.take(row[:n], out=value, mode="clip")
-            for t in mine[: j + 1]:
-                # Keep the larger, hand the smaller on to the next place.
+    for j in range(min(most, _SIDE)):
+        n = int(longer[j])
+        value, rest = held[:n], less[:n]
+        x.take(row[:n], out=value, mode="clip")
+        for t in best[: j + 1]:
+            # Keep the larger, hand the smaller on to the next place.
+            if t is not best[-1]:
                 np.minimum(t[:n], value, out=rest)
-                np.maximum(t[:n], value, out=t[:n])
-                value, rest = rest, value
-            row += 1
+            np.maximum(t[:n], value, out=t[:n])
+            value, rest = rest, value
+        row += 1
     for i in range(int(longer[_SIDE]) if most > _SIDE else 0):  # the few longer ones, each by itself
-        rows = x[first[i] : first[i] + length[order[i]]]
+        head = start[order[i]]
+        rows = x[head : head + length[order[i]]]
         top = np.sort(np.partition(rows, len(rows) - k)[len(rows) - k :])[::-1]
         for t, peak in zip(best, top, strict=True):
             t[i] = peak
-    out = [np.empty_like(t) for t in best]
     for t, found in zip(out, best, strict=True):
         t[order] = found
-    return out
 
 
 @dataclass(frozen=True, eq=False)

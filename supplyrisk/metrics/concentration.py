@@ -196,7 +196,8 @@ def hhi(mix: Mix, scale: float = 1.0) -> FloatArray:
     (0.3, [0.3, 0.34])
     """
     _check_scale(scale)
-    out = mix.per(mix.squares, mix.total**2)
+    below = mix.total**2
+    out = mix.per(mix.squares, below, below)
     return out if scale == 1 else scale * out
 
 
@@ -512,14 +513,15 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     [2.890807, 2.285192, 1.612903]
     """
     if order == 2:
-        inverse = mix.per(mix.squares, mix.total**2)
+        below = mix.total**2
+        inverse = mix.per(mix.squares, below, below)
     elif order == 1:
         return np.asarray(np.exp(_entropy(mix)))
     elif np.isinf(order):
         inverse = mix.per(mix.max(mix.known))
     else:
         raise unknown_name("order", order, ["1", "2", "inf"], "effective_suppliers")
-    return 1.0 / inverse
+    return np.asarray(np.divide(1.0, inverse, out=inverse))
 
 
 def _n_minus_1_interval(mix: Mix, form: str = "gross") -> tuple[FloatArray, FloatArray]:

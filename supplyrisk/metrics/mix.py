@@ -172,20 +172,21 @@ class Mix:
         Mix
         """
         m = len(quantity)
+        nobody, none, nothing = np.broadcast_to(np.nan, m), np.broadcast_to(np.nan, n), np.broadcast_to(0.0, n)
 
         def rows(name: str, base: str | None = None) -> FloatArray:
             given = fields.get(name)
             if given is None and base is not None:
                 given = fields.get(base)
             if given is None:
-                return np.broadcast_to(np.nan, m)
+                return nobody
             return given if given.dtype.kind == "b" else np.asarray(given, dtype=np.float64)
 
-        def per(name: str, base: str | None = None, empty: float = 0.0) -> FloatArray:
+        def per(name: str, base: str | None = None, empty: FloatArray = nothing) -> FloatArray:
             given = fields.get(name)
             if given is None and base is not None:
                 given = fields.get(base)
-            return np.broadcast_to(empty, n) if given is None else np.asarray(given, dtype=np.float64)
+            return empty if given is None else np.asarray(given, dtype=np.float64)
 
         low, high = fields.get("low"), fields.get("high")
         return cls(
@@ -201,9 +202,9 @@ class Mix:
             unknown=per("unknown"),
             unknown_low=per("unknown_low", "unknown"),
             unknown_high=per("unknown_high", "unknown"),
-            demand=per("demand", empty=np.nan),
-            demand_low=per("demand_low", "demand", np.nan),
-            demand_high=per("demand_high", "demand", np.nan),
+            demand=per("demand", empty=none),
+            demand_low=per("demand_low", "demand", none),
+            demand_high=per("demand_high", "demand", none),
             own_demand=rows("own_demand"),
             own_demand_low=rows("own_demand_low", "own_demand"),
             own_demand_high=rows("own_demand_high", "own_demand"),
@@ -228,7 +229,7 @@ class Mix:
         """First row of each market that has rows."""
         change = np.ones(len(self.market), dtype=bool)
         change[1:] = self.market[1:] != self.market[:-1]
-        return np.flatnonzero(change).astype(np.int64)
+        return np.flatnonzero(change).astype(np.int64, copy=False)
 
     @cached_property
     def full(self) -> IntArray:
@@ -258,9 +259,9 @@ class Mix:
         return self._reduce(np.add, x, 0.0)
 
     def max(self, x: FloatArray) -> FloatArray:
-        """Largest of a row quantity by market; 0 for a market without rows."""
+        """Largest of a row quantity by market (0 for a market without rows); not to be written to."""
         if x is self.known and self.ordered and len(x) > BLOCK:
-            return self._peaks[0].copy()
+            return self._peaks[0]
         return self._reduce(np.maximum, x, 0.0)
 
     def sums(self, *columns: Callable[[slice], FloatArray | None]) -> list[FloatArray]:
@@ -290,8 +291,11 @@ class Mix:
         """Rows of each market."""
         if not self.ordered or not len(self.market):
             return np.bincount(self.market, minlength=self.n).astype(np.float64)
+        length = np.diff(self.start, append=len(self.market)).astype(np.float64)
+        if len(length) == self.n:
+            return length
         out = np.zeros(self.n)
-        out[self.full] = np.diff(self.start, append=len(self.market))
+        out[self.full] = length
         return out
 
     def top(self, x: FloatArray, k: int) -> FloatArray:
@@ -299,7 +303,10 @@ class Mix:
         if k == 1:
             return self.max(x)
         if k <= _PLACES and x is self.known and self.ordered and len(x):
-            return np.asarray(sum(self._peaks[1:k], self._peaks[0]), dtype=np.float64)
+            out = self._peaks[0] + self._peaks[1]
+            for more in self._peaks[2:k]:
+                out += more
+            return out
         order = np.lexsort((-x, self.market))
         rank = np.arange(len(x)) - np.repeat(*self._runs(self.market[order]))
         return np.asarray(np.bincount(self.market[order], np.where(rank < k, x[order], 0.0), self.n), dtype=np.float64)
@@ -308,13 +315,16 @@ class Mix:
     def _peaks(self) -> list[FloatArray]:
         """Largest, second and third quantity of each market, 0 where there is none."""
         if ready(len(self.quantity)):
-            *best, size = sorted_peaks(self.market, self.known, self.n)
-            self.__dict__["size"] = size
-            return best
-        out = [np.zeros(self.n) for _ in range(_PLACES)]
-        for t, found in zip(out, peaks(self.known, self.start, _PLACES), strict=True):
-            t[self.full] = found
-        return out
+            *best, self.__dict__["size"] = sorted_peaks(self.market, self.known, self.n)
+        else:
+            best = peaks(self.known, self.start, _PLACES)
+            if len(self.start) < self.n:  # some markets have no row
+                found, best = best, [np.zeros(self.n) for _ in range(_PLACES)]
+                for t, peak in zip(best, found, strict=True):
+                    t[self.full] = peak
+        for t in best:
+            t.flags.writeable = False
+        return best
 
     @staticmethod
     def _runs(codes: IntArray) -> tuple[IntArray, IntArray]:
@@ -345,22 +355,22 @@ class Mix:
     @cached_property
     def named(self) -> FloatArray:
         """Supply of each market that has a named supplier."""
-        known = self.known
         if self._fused and "squares" not in self.__dict__:
-            out, self.__dict__["squares"] = sorted_sums(self.market, known, self.n)
+            out, self.__dict__["squares"] = sorted_sums(self.market, self.quantity, self.n)
             return out
+        known = self.known
         return self.sums(lambda rows: known[rows])[0]
 
     @cached_property
     def squares(self) -> FloatArray:
         """Sum of the squared quantities of each market: the HHI and all that is made of it."""
+        # Whoever asks for the squares divides them by the total: both in one pass.
+        if self._fused and "named" not in self.__dict__:
+            self.__dict__["named"], squares = sorted_sums(self.market, self.quantity, self.n)
+            return squares
         known = self.known
         if "named" in self.__dict__:
             return self.sums(lambda rows: known[rows] ** 2)[0]
-        # Whoever asks for the squares divides them by the total: both in one pass.
-        if self._fused:
-            self.__dict__["named"], squares = sorted_sums(self.market, known, self.n)
-            return squares
         self.__dict__["named"], squares = self.sums(lambda rows: known[rows], lambda rows: known[rows] ** 2)
         return squares
 
@@ -384,12 +394,17 @@ class Mix:
         some = self.named > 0
         return some if self.total is self.named else some & (self.named >= UNTOLD * self.total)
 
-    def per(self, numerator: FloatArray, denominator: FloatArray | None = None) -> FloatArray:
-        """Ratio by market (default: to the total), NaN where more than half has no named supplier."""
+    def per(
+        self, numerator: FloatArray, denominator: FloatArray | None = None, out: FloatArray | None = None
+    ) -> FloatArray:
+        """Ratio by market (default: to the total), NaN where more than half has no named supplier.
+
+        ``out`` is memory to use, such as a denominator made for this; new memory costs more than the arithmetic.
+        """
         below = self.total if denominator is None else denominator
         good = self.told & (below > 0)
         if good.all():  # the usual case, and several times as fast as a division here and there
-            return np.asarray(numerator / below)
+            return np.asarray(np.divide(numerator, below, out=out))
         return np.asarray(np.divide(numerator, below, out=np.full(self.n, np.nan), where=good))
 
 
