@@ -15,7 +15,7 @@ from .model import Build
 from .solve import Solution, conflict_rows, feasible, solve
 from .words import dated
 
-__all__ = ["binding_rows", "dual_table", "infeasible", "stopped"]
+__all__ = ["binding_rows", "cut_short", "dual_table", "infeasible", "stopped"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -23,6 +23,8 @@ _SHOWN = 8
 _TOLERANCE = 1e-6
 # Steps of the parametric rule for how much a constraint must give.
 _STEPS = 25
+# Blocks that only say what a column is.
+_DEFINES = ("part_of", "arrives_of", "free_of")
 _LEVER = {"stock": "stockpile", "substitute": "substitute"}
 
 
@@ -76,13 +78,24 @@ def binding_rows(m: Build, c: Compiled, x: FloatArray) -> tuple[str, ...]:
     return tuple(out)
 
 
+def cut_short(s: Solution) -> str:
+    """What a plan says of itself that was found in time but not proven best."""
+    known = (
+        f"at most {s.gap:.2%} above the least that is possible" if np.isfinite(s.gap) else "of unknown distance to it"
+    )
+    return (
+        f"{s.solver} ran out of time after {s.seconds:.1f} s: this is the best plan found until then, not proven best; its "
+        f"objective is {known}"
+    )
+
+
 def stopped(s: Solution) -> SolverError:
     """The error for a solver that ended without proof."""
     if s.status == "time_limit":
-        had = f"; best plan so far costs {s.objective:,.6g}, bound {s.bound:,.6g}" if np.isfinite(s.bound) else ""
+        had = f" (the least objective is at least {s.bound:,.6g})" if np.isfinite(s.bound) else ""
         return SolverError(
-            f"{s.solver} {s.version} hit the time limit after {s.seconds:.1f} s without a proven optimum{had}. "
-            "Allow more time (time_limit=), or a wider gap (gap=).",
+            f"{s.solver} {s.version} hit the time limit after {s.seconds:.1f} s before it found any plan{had}. "
+            "Allow more time (time_limit=), fewer products or buyers at once, or fewer yes-or-no decisions (build(only=)).",
             "time_limit",
         )
     if s.status == "unbounded":
@@ -361,7 +374,8 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
     if how == "deletion":  # whole constraints clash: one line per market is enough
         user = [(b, i) for b, i in user if b.say_relax is not None or b.name in m.user_blocks] or user
     for b, i in user:
-        said.append(b.say(i) if b.say else f"{b.spec or b.name}")
+        if not b.name.startswith(_DEFINES):
+            said.append(b.say(i) if b.say else f"{b.spec or b.name}")
         if b.pools:
             pools.append(b.pools(i))
     for b, i in blocks:

@@ -27,7 +27,7 @@ from .periods import HorizonPlan, settle
 from .plan import Portfolio
 from .run import defaults, plan_case
 from .senders import by_place, relayed
-from .solve import Persistent, Solution
+from .solve import Persistent, Solution, usable
 from .widen import Wide
 
 __all__ = ["Frontier", "concentration", "frontier", "share", "shortfall"]
@@ -424,7 +424,7 @@ def frontier(
     points : int
         Levels tried in all, at least 2; with several aims they form a grid.
     time_limit : float, optional
-        Seconds of each solve.
+        Seconds of each solve; where they run out, the best plan found stands, and ``gap`` says by how much it may be bettered.
     gap, seed
         As in :func:`~supplyrisk.portfolio.optimize`.
     **options
@@ -440,7 +440,7 @@ def frontier(
     InfeasibleError
         Not even without a limit is there a plan.
     SolverError
-        The solver stopped without proof.
+        The solver stopped without a plan.
 
     Examples
     --------
@@ -453,6 +453,11 @@ def frontier(
     began = time.perf_counter()
     points = int(number("points", points, 2))
     aims = _aims(against)
+    if options.get("solver", "highs") != "highs":
+        problem = Problem(
+            "frontier", "-", "solver", "sweeps one model that HiGHS keeps", repr(options["solver"]), "Leave it out."
+        )
+        raise SchemaError([problem], "the frontier")
     given: dict[str, Any] = {"product": product, "objective": objective, "time_limit": time_limit, "gap": gap}
     several = read_periods(options.get("horizon")) is not None
     stated = {"aims": aims} if several else {}
@@ -615,7 +620,7 @@ class _Sweep:
     def _least(self, cost: FloatArray) -> Solution:
         self.model.set_cost(cost)
         s = self.model.solve(duals=False)
-        if s.status != "optimal":
+        if not usable(s):
             raise stopped(s)
         return s
 
@@ -662,7 +667,7 @@ class _Sweep:
                 s = self.model.solve()
                 if s.status == "infeasible":
                     break  # with the other aims as they are, lower levels cannot be reached either
-                if s.status != "optimal":
+                if not usable(s):
                     raise stopped(s)
                 aims = self.values(s.x)
                 met = float(aims[0])

@@ -15,12 +15,12 @@ import pandas as pd
 from ..errors import Problem, SchemaError, unknown_name
 from ..graph import SupplyGraph
 from .calendar import Period
-from .explain import binding_rows, dual_table, infeasible, stopped
+from .explain import binding_rows, cut_short, dual_table, infeasible, stopped
 from .matrix import Compiled
 from .model import Build, number
 from .plan import Portfolio
 from .show import html_of_periods, steps_of_periods
-from .solve import Solution, solve
+from .solve import Solution, solve, usable
 from .widen import Wide, read_ramp, spending, widen
 from .words import dated, spoken, unit_for, worth
 
@@ -580,12 +580,14 @@ def finish(
     wide.build.absorb()
     compiled: Compiled = wide.build.matrix.compile()
     built = time.perf_counter()
-    s: Solution = solve(compiled, time_limit=time_limit, gap=gap, seed=seed)
+    s: Solution = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=written.get("solver", "highs"))
     if s.status == "infeasible":
         raise infeasible(wide.build, compiled, seed)
-    if s.status != "optimal":
+    if not usable(s):
         raise stopped(s)
-    if then is not None:
+    if s.status == "time_limit":
+        wide.bases[0].notes.append(cut_short(s))
+    if then is not None and s.status == "optimal":
         s = then(compiled, s)
     s = settle(wide, s)
     return HorizonPlan(

@@ -62,7 +62,7 @@ class Portfolio:
     objective_value : float
         In USD a year, where the objective is a cost.
     status, solver, version : str
-        How the solver ended; always ``optimal``.
+        How the solver ended: ``optimal``, or ``time_limit`` where the plan is the best found in the time there was.
     gap, seconds, seed : float, float, int
         Relative gap, wall time of build and solve, seed.
     fingerprint, question : str

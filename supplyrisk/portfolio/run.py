@@ -18,15 +18,16 @@ from ..schema import VIEWS
 from .calendar import During, Period, need_paths, read_periods, supply_paths
 from .candidates import Candidates, read_candidates
 from .economics import RATE
-from .explain import infeasible, stopped
+from .explain import cut_short, infeasible, stopped
 from .levers import build, keep, resource
 from .model import Build, missing_costs, number
 from .options import with_recyclers
+from .others import check
 from .periods import solve_periods
 from .plan import Portfolio
 from .risk import cost
 from .scenarios import read_scenarios
-from .solve import solve
+from .solve import solve, usable
 from .stages import with_expansion, with_stages
 from .supply import drop_products, read_case
 
@@ -117,6 +118,7 @@ def optimize(
     time_limit: float | None = None,
     gap: float | None = None,
     seed: int = 0,
+    solver: str = "highs",
 ) -> Portfolio:
     r"""Find the cheapest way for a group of buyers to meet its needs within all constraints.
 
@@ -162,17 +164,23 @@ def optimize(
         Relative gap at which a plan with yes-or-no decisions counts as optimal; default 1e-6.
     seed : int
         Of the solver.
+    solver : {"highs", "scip", "gurobi"}
+        HiGHS comes with the package; SCIP (``pip install pyscipopt``) and Gurobi (``pip install gurobipy``, and its
+        licence) solve the plan itself where they are installed, each in a process of its own. Whatever is asked of the
+        plan afterwards (duals, conflicts, alternatives, frontiers) is worked out by HiGHS.
 
     Returns
     -------
     Portfolio
+        ``.status`` is ``optimal``, or ``time_limit`` where a plan with yes-or-no decisions was found and time ran out
+        before it was proven best: ``.gap`` says by how much it may be bettered.
 
     Raises
     ------
     InfeasibleError
         No plan meets all constraints: a smallest clashing set, the supply behind it, and by how much it must give.
     SolverError
-        The solver is missing, or stopped without proof (``.status``, e.g. ``time_limit``).
+        The solver is missing, or stopped without a plan (``.status``, e.g. ``time_limit``).
     SchemaError
         A product that was asked for has no price, or a parameter is out of range.
     UnknownNameError
@@ -206,6 +214,7 @@ def optimize(
         time_limit=time_limit,
         gap=gap,
         seed=seed,
+        solver=solver,
     )
 
 
@@ -238,6 +247,7 @@ def plan_case(
     time_limit: float | None,
     gap: float | None,
     seed: int,
+    solver: str = "highs",
     fix: Callable[[Any], Any] | None = None,
     exactly: Mapping[str, float] | None = None,
     aims: Sequence[Term] = (),
@@ -250,6 +260,7 @@ def plan_case(
     """
     began = time.perf_counter()
     read_options(time_limit, gap, seed)
+    check(solver)
     periods = read_periods(horizon)
     span, horizon = horizon, (int(periods[-1].begin + 1e-9) if periods else horizon)
     lever_specs = _specs(levers, "lever", "levers")
@@ -339,6 +350,7 @@ def plan_case(
         "ramp": ramp,
         "needs": needs,
         "supply": supply,
+        "solver": solver,
     }
     if periods is None:
         m = state(None, (True,) * len(constraint_specs), None, None)
@@ -462,18 +474,28 @@ def solve_build(
     m.absorb()
     compiled = m.matrix.compile()
     built = time.perf_counter()
-    s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed)
+    mixing = any(c.arguments.get("mixing") == "proportional" for c in written["constraints"])
+    solver = written.get("solver", "highs")
+
+    def left() -> float | None:
+        """Seconds that are left of the limit."""
+        return None if time_limit is None else max(time_limit - (time.perf_counter() - built), 0.0)
+
+    s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=solver)
     for _ in range(_ROUNDS):
-        if s.status != "optimal" or not [f for f in m.refine if f(s.x)]:
+        if not usable(s) or not [f for f in m.refine if f(s.x)]:
             break
         compiled = m.matrix.compile()
-        s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed)
+        s = solve(compiled, time_limit=left(), gap=gap, seed=seed, solver=solver)
     if s.status == "infeasible":
         raise infeasible(m, compiled, seed)
-    if s.status != "optimal":
+    if not usable(s):
         raise stopped(s)
-    mixing = any(c.arguments.get("mixing") == "proportional" for c in written["constraints"])
-    if then is not None and not mixing:  # where mixes follow the plan, another plan at the same cost has other mixes
+    if s.status == "time_limit":
+        m.notes.append(cut_short(s))
+    if (
+        then is not None and not mixing and s.status == "optimal"
+    ):  # where mixes follow the plan, another plan at the same cost has other mixes
         s = then(compiled, s)
         for settle in m.refine:
             settle(s.x)

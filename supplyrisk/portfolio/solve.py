@@ -1,4 +1,4 @@
-"""HiGHS, called once with whole arrays. The only module that imports highspy."""
+"""HiGHS, called once with whole arrays. The only module that imports highspy; other solvers are in ``others``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import numpy.typing as npt
 from ..errors import SolverError
 from .cone import ROUNDS, square_gap, tangents
 from .matrix import Compiled
+from .others import SOLVERS, run_apart
 
-__all__ = ["Persistent", "Solution", "conflict_rows", "feasible", "solve"]
+__all__ = ["Persistent", "Solution", "conflict_rows", "feasible", "relative_gap", "solve", "usable"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -29,6 +30,10 @@ _FEASIBLE = 1e-5
 _TIGHT = 1e-8
 # Rows of a clash that are tried one by one, each with a solve.
 _ONE_BY_ONE = 60
+# Status of a point that meets all rows (HiGHS: SolutionStatus.kSolutionStatusFeasible).
+_HAS_POINT = 2
+# Least seconds to settle the rest of a plan that was found when time ran out.
+_AFTER = 2.0
 # Sizes between 1 and this are handed over as they are.
 _NEAR = 2.0**14
 
@@ -63,6 +68,23 @@ class Solution:
     def col_dual(self) -> FloatArray:
         """Reduced cost of each column; integers stay as they are."""
         return self._dual_pair[1]
+
+
+def usable(s: Solution) -> bool:
+    """Whether there is a plan: proven optimal, or the best that was found when time ran out."""
+    return s.status == "optimal" or (s.status == "time_limit" and len(s.x) > 0)
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """How far an objective may be above the least possible, as a part of itself.
+
+    Examples
+    --------
+    >>> relative_gap(110.0, 99.0), relative_gap(0.0, 0.0)
+    (0.1, 0.0)
+    """
+    apart = objective - bound
+    return float(max(apart, 0.0) / max(abs(objective), 1e-12)) if apart != 0.0 else 0.0
 
 
 def _highs() -> Any:
@@ -306,9 +328,10 @@ class Persistent:
         bound = float(info.mip_dual_bound) * top + c.offset if mip else np.nan
         gap = float(info.mip_gap) if mip else 0.0
         if status != "optimal":
-            incumbent = float(info.objective_function_value) * top + c.offset
+            found = self._incumbent(info, bound, version, began) if mip and status == "time_limit" else None
             took = time.perf_counter() - began
-            return Solution(status, np.zeros(0), incumbent, bound, gap if mip else np.nan, took, "HiGHS", version, 0)
+            none = Solution(status, np.zeros(0), np.nan, bound, np.nan, took, "HiGHS", version, 0)
+            return none if found is None else found
         sol = h.getSolution()
         y = np.array(sol.col_value, dtype=np.float64)
         pair: Callable[[], tuple[FloatArray, FloatArray]]
@@ -351,6 +374,29 @@ class Persistent:
             pair,
         )
 
+    def _incumbent(self, info: Any, bound: float, version: str, began: float) -> Solution | None:
+        """The best plan that was found in the time there was, if it meets its rows; its duals are those around it."""
+        c = self.compiled
+        if int(info.primal_solution_status) != _HAS_POINT:
+            return None
+        y = np.array(self._h.getSolution().col_value, dtype=np.float64)
+        whole = np.round(y[c.integer])
+        y[c.integer] = whole
+        polished = self._fixed(whole, max(_AFTER, 0.1 * (self.time_limit or 0.0)))
+        if polished.run() == "optimal":  # the best around these integers, so that duals belong to it
+            y = polished.values()
+            y[c.integer] = whole
+        x = np.clip(y * self._col, c.lower, c.upper)
+        missed = float(np.max(square_gap(c, x), initial=0.0)) if len(c.square) else 0.0
+        if self._off(y) > _FEASIBLE or missed > _FEASIBLE:
+            return None
+        objective = float((c.cost * x).sum()) + c.offset
+        took = time.perf_counter() - began
+        gap = relative_gap(objective, bound)
+        return Solution(
+            "time_limit", x, objective, bound, gap, took, "HiGHS", version, 0, max(missed, 0.0), polished.duals
+        )
+
     def _off(self, y: FloatArray) -> float:
         """Greatest violation of a row, relative to its size."""
         c = self.compiled
@@ -358,25 +404,27 @@ class Persistent:
         off = np.maximum(c.row_lower - activity, activity - c.row_upper) / c.row_scale
         return float(np.max(off, initial=0.0))
 
-    def _fixed(self, whole: FloatArray) -> _Fixed:
+    def _fixed(self, whole: FloatArray, time_limit: float | None = None) -> _Fixed:
         c = self.compiled
         lower, upper = c.lower.copy(), c.upper.copy()
         lower[c.integer] = upper[c.integer] = whole * self._col[c.integer]
-        return _Fixed(replace(c, lower=lower, upper=upper), list(self._cuts), self.seed)
+        return _Fixed(replace(c, lower=lower, upper=upper), list(self._cuts), self.seed, time_limit)
 
 
 class _Fixed:
     """The LP that is left when the integers stay as they are; solved once, when first asked."""
 
-    def __init__(self, c: Compiled, cuts: list[tuple[IntArray, FloatArray]], seed: int) -> None:
-        self._c, self._cuts, self._seed = c, cuts, seed
+    def __init__(
+        self, c: Compiled, cuts: list[tuple[IntArray, FloatArray]], seed: int, time_limit: float | None = None
+    ) -> None:
+        self._c, self._cuts, self._seed, self._limit = c, cuts, seed, time_limit
         self._p: Persistent | None = None
         self._status = ""
 
     def run(self) -> str:
         if self._p is None:
             plain = replace(self._c, square=self._c.square[:0], square_of=self._c.square_of[:0])
-            self._p = Persistent(plain, seed=self._seed, relax=True)
+            self._p = Persistent(plain, time_limit=self._limit, seed=self._seed, relax=True)
             self._p.compiled = self._c
             for cut in self._cuts:
                 self._p._add_tangents(cut)
@@ -399,7 +447,13 @@ class _Fixed:
 
 
 def solve(
-    c: Compiled, *, time_limit: float | None = None, gap: float | None = None, seed: int = 0, duals: bool = True
+    c: Compiled,
+    *,
+    time_limit: float | None = None,
+    gap: float | None = None,
+    seed: int = 0,
+    duals: bool = True,
+    solver: str = "highs",
 ) -> Solution:
     """Solve to proven optimality; the duals of a model with integers are those of the LP with the integers fixed.
 
@@ -415,12 +469,15 @@ def solve(
         Of the solver.
     duals : bool
         Whether the duals are wanted.
+    solver : {"highs", "scip", "gurobi"}
+        Which one, if it is installed (:mod:`supplyrisk.portfolio.others`).
 
     Returns
     -------
     Solution
-        ``status`` is ``optimal``, ``infeasible``, ``unbounded``, ``time_limit`` or what HiGHS calls it. Only an
-        ``optimal`` solution has values.
+        ``status`` is ``optimal``, ``infeasible``, ``unbounded``, ``time_limit`` or what the solver calls it. Only an
+        ``optimal`` solution has values, and one at the ``time_limit`` where a plan with yes-or-no decisions was found:
+        then ``gap`` says how far it may be from the best.
     """
     began = time.perf_counter()
     if not c.n:  # HiGHS calls a model without columns optimal, whatever its rows ask for
@@ -431,8 +488,46 @@ def solve(
         return Solution(
             status, none, c.offset, c.offset, 0.0, 0.0, "HiGHS", version, 0, 0.0, lambda: (np.zeros(c.m), none)
         )
-    s = Persistent(c, time_limit=time_limit, gap=gap, seed=seed).solve(duals)
+    if solver != "highs":
+        s = _elsewhere(c, solver, time_limit, gap, seed)
+    else:
+        s = Persistent(c, time_limit=time_limit, gap=gap, seed=seed).solve(duals)
     return replace(s, seconds=time.perf_counter() - began)
+
+
+def _elsewhere(c: Compiled, solver: str, time_limit: float | None, gap: float | None, seed: int) -> Solution:
+    """Solve with another solver; duals are those of HiGHS at the integers that it found."""
+    d, top = _scaled(c)
+    if np.isnan(d.cost).any() or np.isnan(d.value).any():
+        raise SolverError("a cost or coefficient of the plan is not a number: a figure is missing.", "refused")
+    one = np.append(d.col_scale, 1.0)
+    model = {k: getattr(d, k) for k in ("cost", "lower", "upper", "integer", "start", "index", "value")}
+    model |= {"row_lower": d.row_lower, "row_upper": d.row_upper, "of": c.square_of, "square": c.square}
+    model |= {"whole": c.square_whole, "factor": one[c.square_of] ** 2 / (one[c.square] * one[c.square_whole])}
+    found = run_apart(solver, model, time_limit, DEFAULT_GAP if gap is None else gap, seed)
+    status, name, version = str(found["status"]), SOLVERS[solver][1], str(found["version"])
+    bound = float(found["bound"]) * top + c.offset
+    y = found["x"]
+    if not len(y):
+        return Solution(status, np.zeros(0), np.nan, bound, np.nan, 0.0, name, version, 0)
+    y = np.where(c.integer, np.round(y), y)
+    x = np.clip(y * d.col_scale, c.lower, c.upper)
+    activity = c.activity(x)
+    off = float(np.max(np.maximum(c.row_lower - activity, activity - c.row_upper) / c.row_scale, initial=0.0))
+    missed = float(np.max(square_gap(c, x), initial=0.0)) if len(c.square) else 0.0
+    if off > _FEASIBLE or missed > _FEASIBLE:
+        return Solution("inaccurate", np.zeros(0), np.nan, bound, np.nan, 0.0, name, version, 0)
+    objective = float((c.cost * x).sum()) + c.offset
+    lower, upper = np.where(c.integer, x, c.lower), np.where(c.integer, x, c.upper)
+    none = np.zeros(c.n, dtype=bool)
+
+    def pair() -> tuple[FloatArray, FloatArray]:
+        near = Persistent(replace(c, lower=lower, upper=upper, integer=none), seed=seed).solve()
+        return near.row_dual, near.col_dual
+
+    return Solution(
+        status, x, objective, bound, relative_gap(objective, bound), 0.0, name, version, 0, max(missed, 0.0), pair
+    )
 
 
 def without_rows(c: Compiled, drop: IntArray) -> Compiled:
