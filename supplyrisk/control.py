@@ -234,7 +234,38 @@ def _location(graph: SupplyGraph, focal: tuple[str, ...]) -> FloatArray:
         by = listed.groupby(product[(hit > 0) & (kind == "producer")]).nunique()
         full = set(by.index[by == len(focal)])
         high[rest] = np.array([p not in full for p in product[rest]], dtype=float)
-    return _mix_interval(ix, world, np.column_stack([hit, hit, high]))
+    return _widened(ix, world, _mix_interval(ix, world, np.column_stack([hit, hit, high])))
+
+
+def _widened(ix: GraphIndex, pools: BoolArray, x: FloatArray) -> FloatArray:
+    """Bounds of pools that are nobody's place as wide as their flows: each may be anything within its interval."""
+    from .tracing import best_mixes
+
+    at = np.flatnonzero(pools[ix.dst])
+    if not len(at):
+        return x
+    code, segment = np.unique(ix.segment[at], return_inverse=True)
+    free = ~np.isfinite(ix.high[at])
+    lo = np.nan_to_num(ix.low[at])
+    hi = np.where(free, lo, np.maximum(ix.high[at], lo))
+    self_fed = ix.src[at] == ix.dst[at]
+    lo[self_fed], hi[self_fed], free[self_fed] = 0.0, 0.0, False
+    size = np.bincount(segment, hi, len(code))[segment]
+    lo, hi = (np.divide(y, size, out=np.zeros_like(y), where=size > 0) for y in (lo, hi))
+    buyer = ix.dst[at][np.unique(segment, return_index=True)[1]]
+    out = x.copy()
+    for column, sign, unknown in ((1, -1.0, 0.0), (2, 1.0, 1.0)):
+        mixed = best_mixes(ix.src[at], segment, len(code), lo, hi - lo, free, sign, unknown)
+        y = out[:, column].copy()
+        y[buyer] = unknown  # from the safe side: stopping early widens
+        for _ in range(20):
+            new = mixed(y)
+            gap = float(np.max(np.abs(new - y[buyer]), initial=0.0))
+            y[buyer] = new
+            if gap <= 1e-12:
+                break
+        out[:, column] = y
+    return _ordered(out)
 
 
 def _view(view: str) -> None:

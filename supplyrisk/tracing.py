@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Plan",
+    "best_mixes",
     "chosen",
     "flow_bounds",
     "hands",
@@ -510,33 +511,68 @@ def _held(
     return np.asarray(solve_absorbing(w, b.reshape(-1, 1), scale, tolerance=tolerance, start=x)[:, 0])
 
 
-def _best_mixes(
-    ix: GraphIndex, lo: FloatArray, more: FloatArray, free: BoolArray, sign: float, unknown: float
+def best_mixes(
+    source: IntArray,
+    segment: IntArray,
+    k: int,
+    lo: FloatArray,
+    more: FloatArray,
+    free: BoolArray,
+    sign: float,
+    unknown: float,
 ) -> Callable[[FloatArray], FloatArray]:
     """Largest (smallest) mean of each segment when each share's amount may be anything from ``lo`` to ``lo + more``.
 
+    Parameters
+    ----------
+    source, segment : ndarray of int
+        Supplying node and segment of each link, sorted by segment.
+    k : int
+        Number of segments.
+    lo, more : ndarray
+        Least amount of each link and what may come on top.
+    free : ndarray of bool
+        Links without a limit.
+    sign : float
+        1 for the largest mean, -1 for the smallest.
+    unknown : float
+        Mean of a segment without any amount.
+
+    Returns
+    -------
+    callable
+        From a value of every node to the mean of every segment; best called with values that move one way.
+
+    Notes
+    -----
     The best mean t takes all of the suppliers above it and the least of the others (Dinkelbach 1967): guess t, mix so,
     and the mean found is the next guess. It rises, and ends after a few steps; no sort. The last sweep's is the guess.
+
+    Examples
+    --------
+    >>> two = np.array([0, 1]), np.array([0, 0]), 1
+    >>> most = best_mixes(*two, np.array([1.0, 1.0]), np.array([2.0, 0.0]), np.array([False, False]), 1.0, 1.0)
+    >>> most(np.array([1.0, 0.0])).tolist()
+    [0.75]
     """
-    k = len(ix.segment_start)
 
     def add(y: FloatArray) -> FloatArray:
-        return np.bincount(ix.segment, y, k).astype(np.float64, copy=False)
+        return np.bincount(segment, y, k).astype(np.float64, copy=False)
 
     least = add(lo)
     most = least + add(more)
     told = most > _MASS
     loose = np.flatnonzero(free)  # a supplier without a limit can be as good as all
-    owner, head = np.unique(ix.segment[loose], return_index=True)
+    owner, head = np.unique(segment[loose], return_index=True)
     guess = np.full(k, -np.inf)
 
     def mixed(x: FloatArray) -> FloatArray:
         nonlocal guess
-        e = sign * look_up(x, ix.src)
+        e = sign * look_up(x, source)
         base = add(lo * e)
         t = guess
         for step in range(100):
-            w = more * (e >= look_up(t, ix.segment))
+            w = more * (e >= look_up(t, segment))
             mass = least + add(w)
             w *= e
             part = base + add(w)
@@ -602,7 +638,7 @@ def flow_bounds(
         lo, hi = (np.divide(x, size, out=np.zeros_like(x), where=size > 0) for x in (lo, hi))
     stop = None if mode == "linear" else plan.stops(mode)
     part = np.zeros(0) if stop is None else stop.soft_weight(w)
-    mixed = _best_mixes(ix, lo, hi - lo, free, 1.0 if high else -1.0, unknown)
+    mixed = best_mixes(ix.src, ix.segment, len(ix.segment_start), lo, hi - lo, free, 1.0 if high else -1.0, unknown)
 
     x = np.full(plan.n, unknown)
     taken = x

@@ -67,6 +67,8 @@ class Lens:
         In the origin view part that is traced through inputs whose weights are assumed; NaN in others.
     own : ndarray
         What tracing starts from: part of the node itself that is the focal's; NaN where nothing is traced.
+    places : tuple of str
+        The focal's countries where a supplier is the focal's by standing there, and nothing else; else empty.
     """
 
     units: sparse.csr_matrix
@@ -83,6 +85,7 @@ class Lens:
     neck_graded: FloatArray
     assumed: FloatArray
     own: FloatArray
+    places: tuple[str, ...] = ()
 
 
 def lens(
@@ -164,6 +167,7 @@ def lens(
         neck_graded=neck_fine,
         assumed=assumed,
         own=whose,
+        places=scope(focal) if view == "location" else (),
     )
 
 
@@ -340,7 +344,18 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         outside[f"{name}_high"] = how.markets(_times(lines.high, part))
     if lines.entrants is not None:
         outside["residual_high"] = outside["residual_high"] + lines.entrants
-    late: dict[str, Any] = {} if lines.entrants is None else {"residual_high": lines.entrants}
+    late: dict[str, Any] = {}
+    if lines.entrants is not None:
+        # Newcomers are nobody who is listed: none of them stands in the focal where all of it is. Whose they are, and
+        # what they are made of, is open whoever is listed.
+        full = np.zeros(lines.n, dtype=bool)
+        if view.places:
+            hit = np.isin(np.array(view.countries, dtype=object)[how.unit], view.places)
+            full = np.bincount(how.market[hit], minlength=lines.n) == len(view.places)
+        late = {
+            "residual_high": np.where(full, lines.entrants, 0.0),
+            "unknown_high": np.where(full, 0.0, lines.entrants),
+        }
     inside = np.zeros(len(lines.node), dtype=bool)
     if lines.rest is not None:
         inside = lines.rest.member & ~lines.rest.residual

@@ -114,6 +114,55 @@ def test_metrics_stay_in_their_stated_range(g, view):
         assert ((x >= lo - 1e-9) & (x <= hi + 1e-9)).all(), (column, lo, hi)
 
 
+def location_within_origin(g: SupplyGraph, focal: object, by: object) -> None:
+    """What stands in the focal depends on it: location <= origin in the value and at both ends."""
+    here = sr.score(g, focal, "location", by=by, bounds=True, metrics=["focal_share"]).droplevel("view")
+    traced = sr.score(g, focal, "origin", by=by, bounds=True, metrics=["focal_share"]).droplevel("view")
+    for column in here.columns:
+        over = here[column] > traced[column] + 1e-9
+        assert not over.any(), (focal, by, column, here[column][over].head(3))
+
+
+def with_a_world_pool(g: SupplyGraph, seed: int) -> SupplyGraph:
+    """The graph with a pool of the world that some makers feed and some pools draw on."""
+    t, rng = tables(g), np.random.default_rng(seed)
+    pools = t["nodes"][t["nodes"]["kind"] == "demand"]
+    made = t["nodes"][t["nodes"]["kind"] == "producer"]
+    rows, links = [], []
+    for product, here in made.groupby(made["product"].astype("object")):
+        world = f"{product}@WLD:demand"
+        rows.append({"node": world, "product": product, "country": "WLD", "kind": "demand", "year": 2024})
+        links += [(n, world) for n in here["node"].head(3)]
+        links += [(world, n) for n in pools.loc[pools["product"] == product, "node"].head(2)]
+    new = pd.DataFrame(rows).reindex(columns=t["nodes"].columns).astype(t["nodes"].dtypes)
+    flows = pd.DataFrame(links, columns=["supplier", "buyer"])
+    flows = flows.assign(
+        product=flows["supplier"].str.partition("@")[0],
+        quantity=rng.uniform(1, 20, len(flows)),
+        year=2024,
+        method="world_pool",
+        source="made",
+        grade=rng.choice(["A", "C", "D"], len(flows)),
+    )
+    flows = flows.reindex(columns=t["links"].columns).astype(t["links"].dtypes)
+    return SupplyGraph.from_tables(
+        {**t, "nodes": pd.concat([t["nodes"], new]), "links": pd.concat([t["links"], flows])}, name=g.name
+    )
+
+
+@settings(max_examples=12)
+@given(graphs(), st.sampled_from(("CHN", ("CHN", "IDN"))), st.sampled_from(BYS), st.integers(0, 99))
+def test_location_is_never_above_origin(g, focal, by, seed):
+    location_within_origin(g, focal, by)
+    location_within_origin(with_a_world_pool(g, seed), focal, by)
+
+
+@pytest.mark.parametrize("focal", ["CHN", "USA", "IDN", ("CHN", "RUS")])
+def test_location_is_never_above_origin_on_the_atlas(focal):
+    for by in (*BYS, ["product", "coalition"]):
+        location_within_origin(sr.load_atlas(), focal, by)
+
+
 # ---------------------------------------------------------------- 4: what the policy was made to change
 
 

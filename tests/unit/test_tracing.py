@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from supplyrisk.tracing import _best_mixes
+from supplyrisk.tracing import best_mixes
 
 
 def brute(e: np.ndarray, lo: np.ndarray, hi: np.ndarray, free: np.ndarray, unknown: float) -> float:
@@ -34,15 +33,13 @@ def test_best_mix_is_the_best_of_all_corners(seed, sign):
     hi[free] = lo[free]
     lo[segment == 3] = hi[segment == 3] = 0.0
     free[segment == 3] = False
-    ix = SimpleNamespace(
-        segment=segment, segment_start=np.append(0, np.cumsum(size)[:-1]), src=rng.integers(0, 9, m).astype(np.int64)
-    )
+    src = rng.integers(0, 9, m).astype(np.int64)
     unknown = 1.0 if sign > 0 else 0.0
-    mixed = _best_mixes(ix, lo, hi - lo, free, sign, unknown)
+    mixed = best_mixes(src, segment, 12, lo, hi - lo, free, sign, unknown)
     for _ in range(4):  # the guess of one sweep must not hold back the next
         x = np.round(rng.random(9), 1)
         want = [
-            sign * brute(sign * x[ix.src[segment == k]], lo[segment == k], hi[segment == k], free[segment == k], np.nan)
+            sign * brute(sign * x[src[segment == k]], lo[segment == k], hi[segment == k], free[segment == k], np.nan)
             for k in range(12)
         ]
         np.testing.assert_allclose(mixed(x), np.where(np.isnan(want), unknown, want), atol=1e-12)
