@@ -276,6 +276,7 @@ def solve(
     stiff: FloatArray | None = None,
     price: FloatArray | None = None,
     weight: float | FloatArray = 1.0,
+    start: FloatArray | None = None,
     rounds: int = 300,
 ) -> tuple[FloatArray, BoolArray]:
     """Flows that close all accounts within their bounds and move least, by an interior-point method.
@@ -295,6 +296,8 @@ def solve(
         The cost ``c`` of a unit, dimensionless.
     weight : float or ndarray
         The weight ``w`` of ordinary edges against stiff ones.
+    start : ndarray, optional
+        Flows from which networks with stiff edges start; default the prior, less where there is a price.
     rounds : int
         Newton steps at most.
 
@@ -329,7 +332,8 @@ def solve(
     if len(free):
         w = np.full(len(free), weight) if isinstance(weight, float) else weight[free] * size[free]
         c = np.zeros(len(free)) if price is None else w * price[free]
-        point = _start(e, out, free, size, prior[free] / size[free], s[free], w, c, count)
+        near = None if start is None else start[free] / size[free]
+        point = _start(e, out, free, size, prior[free] / size[free], s[free], w, c, count, near)
         found, best = _newton(point, rounds)
         out[free] = found * size[free]
         asked = np.unique(e.block[free])
@@ -376,6 +380,7 @@ def _start(
     w: FloatArray,
     c: FloatArray,
     count: int,
+    near: FloatArray | None = None,
 ) -> _Point:
     """Free edges, scaled by the sum of their network, inside their bounds."""
     choice = np.zeros(len(e.tail), dtype=bool)
@@ -393,6 +398,8 @@ def _start(
     b, carried = -e.net(held)[accounts] / unit, e.through(held)[accounts] / unit
     mixed = np.bincount(block, soft, count) > 0
     dear = np.where(soft, p, p * np.exp(-c / w))
+    if near is not None:
+        dear = np.where(mixed[block], np.where(soft, near, np.maximum(near, 1e-6 * dear)), dear)
     y, guess = _near(sub, block, dear, lo, hi, mixed, 0.5 * (carried - b), 0.5 * (carried + b))
     margin = 0.1 * np.where(has_u, hi - lo, 0.0)
     inside = 1e-2 * np.maximum(guess, 1e-10)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .accounts import latest
+from .bounding import UNIT_VALUES, weight_bounds
 from .equilibrate import Edges, minimal_conflict, shortfall, solve
 from .errors import Problem
 from .graph import SupplyGraph
@@ -32,6 +33,7 @@ __all__ = [
     "Closed",
     "Mode",
     "close",
+    "nothing",
     "priors",
     "residuals",
 ]
@@ -49,6 +51,9 @@ _LAST = 40.0  # price of the unknown supplier and of the world pool: used only w
 _FAINT = 1e-6  # weight of estimates where figures clash: they give way to figures altogether
 _MOVED = 1e-4  # a figure that moves by less than this part is left as it is
 _SPREAD = 1.2  # standard deviation of ln(flow / prior) where too few known flows tell it
+_NONE: IntArray = np.zeros(0, dtype=np.int64)
+_TRACE = 1e-9  # part of a product's sum below which an estimated flow is nothing
+_TRACE_END = 1e-6  # the same, of what passes through both of its ends
 DUST = 1e-14  # part of a product's sum below which an estimate is nothing
 _SHRINK = 1.5  # flows that a giver or taker must show before its habit counts by half
 _FEW = 40  # residuals below which a product borrows those of the others
@@ -70,6 +75,7 @@ class Books:
     stiff: FloatArray  # how far a figure may be off, in product units; NaN for estimates
     price: FloatArray
     aim: FloatArray  # an equal part of what alternatives are needed for; NaN elsewhere
+    hint: FloatArray  # what the value of a flow without a weight suggests; NaN elsewhere
     new: dict[int, str] = field(default_factory=dict)  # accounts that the graph has no node for
 
     @cached_property
@@ -118,6 +124,8 @@ class Books:
                 return "links", ends, figure
             r = ix.links.iloc[row]
             source = r["source"] if pd.notna(r["source"]) else "no source"
+            if not np.isnan(self.hint[edge]):
+                source = f"{source}, by its value of {r['value']:g} USD: {UNIT_VALUES}"
             return "links", ends, f"{figure} ({r['method']}, {source})"
         node = str(ix.position[row]) if row >= 0 else self.name(int(max(self.edges.head[edge], self.edges.tail[edge])))
         if kind == OUTPUT:
@@ -154,6 +162,11 @@ def _open(graph: SupplyGraph, products: Sequence[str]) -> Books:
     blank = np.isnan(quantity)
     low = np.where(known, quantity, np.where(blank, np.nan_to_num(raw[0]), 0.0))
     high = np.where(known, quantity, np.where(blank & ~np.isnan(raw[1]), raw[1], np.inf))
+    # A flow without a weight weighs what its value can buy; bounds that somebody states count more.
+    least, hint, most = (v[at] for v in weight_bounds(ix.links, ~ix.links["method"].isin(ESTIMATED).to_numpy()))
+    hint = np.where(blank & (most >= low) & (least <= high), hint, np.nan)
+    low, high = (np.where(np.isnan(hint), b, f(b, v)) for b, v, f in ((low, least, np.fmax), (high, most, np.fmin)))
+    hint = np.clip(hint, low, high)
     parts: list[dict[str, object]] = [
         {
             "tail": tail, "head": head, "block": block_link[at], "kind": np.full(len(at), LINK), "row": at,
@@ -210,8 +223,9 @@ def _open(graph: SupplyGraph, products: Sequence[str]) -> Books:
     half = 0.5 * (span_high - span_low)
     stiff = np.where(fixed & (middle > 0), np.maximum(np.where(fixed, half, 0.0), 0.01 * middle), np.nan)
     price = np.zeros(len(value))
+    hints = np.append(hint, np.full(len(value) - len(hint), np.nan))
     return Books(graph, list(products), edges, kind, cols["row"].astype(np.int64), value, sure, span_low, span_high,
-                  stiff, price, cols["aim"].astype(float))  # fmt: skip
+                  stiff, price, cols["aim"].astype(float), hints)  # fmt: skip
 
 
 def _loose(tail: IntArray, head: IntArray, block: IntArray, kind: int, row: IntArray) -> dict[str, object]:
@@ -274,18 +288,33 @@ def _draws(
     return out
 
 
-def _with_last_resorts(books: Books, blocks: Iterable[int]) -> Books:
-    """Let an unlisted supplier send to every pool, and every known producer to the world pool, at a high price."""
+def _unfed(books: Books) -> dict[int, IntArray]:
+    """Pools that send and of whose supply nothing at all is recorded, by product."""
+    e, n = books.edges, books.graph.index.n
+    kind = books.graph.index.nodes["kind"].to_numpy(dtype=object)
+    sends = np.unique(e.tail[(books.kind == LINK) & (e.tail >= 0) & (e.tail < n)])
+    lone = sends[(kind[sends] == "demand") & ~np.isin(sends, e.head)]
+    block = np.zeros(n, dtype=np.int64)
+    block[e.tail[(e.tail >= 0) & (e.tail < n)]] = e.block[(e.tail >= 0) & (e.tail < n)]
+    return {int(k): lone[block[lone] == k] for k in np.unique(block[lone])}
+
+
+def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, IntArray] | None = None) -> Books:
+    """Let an unlisted supplier send to every pool, and every known producer to the world pool, at a high price.
+
+    Given ``unfed`` pools, it sends to those alone, as much as they send on, at no price: somebody must make it.
+    """
     ix = books.graph.index
     kind = ix.nodes["kind"].to_numpy(dtype=object)
     added: list[dict[str, object]] = []
     new = dict(books.new)
+    codes = {name: code for code, name in new.items()}
     following = books.edges.n
     e = books.edges
 
     def account(node: str) -> int:
         nonlocal following
-        code = int(ix.position.get_indexer(pd.Index([node], dtype=object))[0])
+        code = codes.get(node, int(ix.position.get_indexer(pd.Index([node], dtype=object))[0]))
         if code >= 0:
             return code
         new[following] = node
@@ -298,23 +327,30 @@ def _with_last_resorts(books: Books, blocks: Iterable[int]) -> Books:
         rest, world = account(f"{product}@ROW"), account(f"{product}@WLD:demand")
         ends = np.unique(np.concatenate([e.tail[mine], e.head[mine]]))
         ends = ends[(ends >= 0) & (ends < ix.n)]
-        pools = np.union1d(ends[kind[ends] == "demand"], [world])
-        fed = e.head[mine & (e.tail == rest)]
-        to = np.setdiff1d(pools, fed)
-        makers = ends[kind[ends] == "producer"]
-        sends = e.tail[mine & (e.head == world)]
-        out = np.setdiff1d(makers, np.append(sends, rest))
-        out = np.intersect1d(out, e.head[mine & (books.kind == OUTPUT) & books.known])
-        pairs = [(rest, int(j)) for j in to] + [(int(i), world) for i in out]
-        t, h = (np.array(x, dtype=np.int64) for x in zip(*pairs, strict=True))
+        if unfed is not None:
+            pairs = [(rest, int(j)) for j in unfed[k]]
+        else:
+            pools = np.union1d(ends[kind[ends] == "demand"], [world])
+            fed = e.head[mine & (e.tail == rest)]
+            # What an exporter may make itself says nothing of how much more an unlisted supplier brings to its users.
+            used = e.tail[mine & (books.kind == USE) & books.known]
+            wide = mine & (e.tail == rest) & ~books.known & np.isin(e.head, used)
+            e.high[wide] = books.span_high[wide] = np.inf
+            to = np.setdiff1d(pools, fed)
+            makers = ends[kind[ends] == "producer"]
+            sends = e.tail[mine & (e.head == world)]
+            out = np.setdiff1d(makers, np.append(sends, rest))
+            out = np.intersect1d(out, e.head[mine & (books.kind == OUTPUT) & books.known])
+            pairs = [(rest, int(j)) for j in to] + [(int(i), world) for i in out]
+        t, h = (np.array(x, dtype=np.int64) for x in zip(*pairs, strict=True)) if pairs else (_NONE, _NONE)
         added.append(_loose(t, h, np.full(len(t), k), LINK, np.full(len(t), -1)))
-        if rest not in ends:
+        if not (mine & (books.kind == OUTPUT) & (e.head == rest)).any():
             one = _loose(np.array([-1]), np.array([rest]), np.array([k]), OUTPUT, np.array([-1]))
             if rest < ix.n and not np.isnan(v := float(ix.nodes["output"].iloc[rest])):
                 one.update({c: np.array([v]) for c in ("value", "low", "high", "span_low", "span_high")})
                 one.update(known=np.array([True]), row=np.array([rest]))
             added.append(one)
-        if world not in ends:
+        if unfed is None and not (mine & (books.kind == USE) & (e.tail == world)).any():
             added.append(_loose(np.array([world]), np.array([-1]), np.array([k]), USE, np.array([-1])))
     if not added:
         return books
@@ -326,11 +362,12 @@ def _with_last_resorts(books: Books, blocks: Iterable[int]) -> Books:
     arrays = {k: grow(getattr(e, k), k) for k in ("tail", "head", "low", "high", "block")}
     edges = Edges(following, **arrays)  # type: ignore[arg-type]
     rest_of = {k: grow(getattr(books, k), k) for k in ("kind", "row", "value", "known", "span_low", "span_high", "aim")}
+    rest_of["hint"] = np.append(books.hint, np.full(more, np.nan))
     sure = np.concatenate([np.asarray(a["known"]) for a in added])
     new_value = np.concatenate([np.asarray(a["value"]) for a in added])
     kinds = np.concatenate([np.asarray(a["kind"]) for a in added])
     stiff = np.append(books.stiff, np.where(sure & (new_value > 0), 0.1 * new_value, np.nan))
-    price = np.append(books.price, np.where(kinds == LINK, _LAST, 0.0))
+    price = np.append(books.price, np.where((kinds == LINK) & (unfed is None), _LAST, 0.0))
     return Books(books.graph, books.products, edges, stiff=stiff, price=price[: len(books.price) + more], new=new,
                   **rest_of)  # type: ignore[arg-type]  # fmt: skip
 
@@ -398,9 +435,12 @@ def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
     rest = np.where(has_made[i], by_i[i], np.where(has_need[j], by_j[j], guess))
     least = 1e-6 * fallback[e.block]
     prior = np.where(home, rest, np.where(blank, guess, np.nan_to_num(value)))
+    prior = np.where(blank & ~np.isnan(books.hint), books.hint, prior)
     prior = np.where(link & ~known, np.maximum(prior, 1e-3 * least), prior)
     prior = np.where(books.price > 0, fallback[e.block], prior)
     calm = link & (books.price == 0)
+    feeds = calm & (books.row < 0)  # into pools of whose supply nothing is recorded: what these send on
+    prior = np.where(feeds, total(calm, e.tail, prior)[j], prior)
     inflow, outflow = total(calm, e.head, prior), total(calm, e.tail, prior)
     by = np.where(e.tail < 0, (outflow - inflow)[j], (inflow - outflow)[i])
     through = np.where(e.tail < 0, outflow[j], inflow[i])
@@ -474,6 +514,8 @@ def close(graph: SupplyGraph, products: Sequence[str], tolerance: float, mode: M
     """Test, let last resorts in where they are needed, relax where figures clash, and balance."""
     books = _open(graph, products)
     every = range(len(products))
+    unfed = _unfed(books)
+    books = _with_last_resorts(books, unfed, unfed)
     short = [k for k in every if shortfall(_block_edges(books, k)[0])[0] > 0]
     books = _with_last_resorts(books, short)
     clashing = {k for k in short if shortfall(_block_edges(books, k)[0])[0] > 0}
@@ -496,7 +538,30 @@ def close(graph: SupplyGraph, products: Sequence[str], tolerance: float, mode: M
         prior = np.where(books.kind == _DRAW, np.clip(prior, e.low, e.high), prior)
     size = np.bincount(e.block, np.nan_to_num(x), len(products))[e.block]
     x = np.where(~books.known & (x < DUST * size), 0.0, x)
-    return Closed(books, prior, x, changed, clash, relaxed)
+    return Closed(books, prior, _without_traces(books, x, changed), changed, clash, relaxed)
+
+
+def nothing(books: Books, x: FloatArray) -> FloatArray:
+    """Amount below which an estimated flow is nothing: a part of its product's sum, or of what passes at either end."""
+    e, amount = books.edges, np.nan_to_num(x)
+    through = np.append(e.through(amount), np.inf)
+    size = np.bincount(e.block, amount, len(books.products))[e.block]
+    return np.asarray(np.maximum(_TRACE * size, _TRACE_END * np.minimum(through[e.tail], through[e.head])))
+
+
+def _without_traces(books: Books, x: FloatArray, changed: BoolArray) -> FloatArray:
+    """Estimates too small to be anything become exactly 0, and what they carried goes by the others."""
+    e = books.edges
+    trace = books.unsure & np.isnan(books.hint) & (e.low <= 0) & (x > 0) & (x < nothing(books, x))
+    if not trace.any():
+        return x
+    todo = np.isin(e.block, np.unique(e.block[trace]))
+    held = books.known | changed
+    low, high = np.where(held, x, np.minimum(e.low, x)), np.where(held, x, np.maximum(e.high, x))
+    prior, high = np.where(trace, 0.0, x), np.where(trace, 0.0, high)
+    found = x.copy()
+    good = _solve_part(books, todo, prior, found, price=np.zeros(len(x)), low=low, high=high, aims=False)
+    return np.asarray(np.where(good[e.block], found, x))
 
 
 def _solve_part(
@@ -510,16 +575,18 @@ def _solve_part(
     weight: float | FloatArray = 1.0,
     low: FloatArray | None = None,
     high: FloatArray | None = None,
+    start: FloatArray | None = None,
+    aims: bool = True,
 ) -> BoolArray:
     """Solve chosen edges into ``x``; which blocks converged (True for those not asked)."""
     good = np.ones(len(books.products), dtype=bool)
     if not chosen.any():
         return good
     e = books.edges
-    aims = ~np.isnan(books.aim) & (books.aim > 0)
-    own = np.full(len(aims), np.nan) if stiff is None else stiff
+    asked = ~np.isnan(books.aim) & (books.aim > 0) & aims
+    own = np.full(len(asked), np.nan) if stiff is None else stiff
     # Alternatives are drawn on alike as far as may be; against figures that clash they count for little.
-    own = np.where(aims & np.isnan(own), books.aim * (20.0 if weight is _FAINT else 0.05), own)
+    own = np.where(asked & np.isnan(own), books.aim * (20.0 if weight is _FAINT else 0.05), own)
     held = Edges(e.n, e.tail, e.head, e.low if low is None else low, e.high if high is None else high, e.block)
     part, _ = held.part(chosen)
     blocks = np.unique(e.block[chosen])
@@ -529,6 +596,7 @@ def _solve_part(
         stiff=own[chosen],
         price=price[chosen],
         weight=weight if isinstance(weight, float) else weight[chosen],
+        start=None if start is None else start[chosen],
     )
     good[blocks] = fine
     return good
@@ -584,7 +652,8 @@ def _relax(
             hi = np.where(shifted, np.inf, e.high)
             found = x.copy()
             light = 1.0 / (_SPREAD**2 * np.maximum(anchor, 1e-9 * anchor[mine].sum()))
-            if _solve_part(books, mine, anchor, found, price=books.price, stiff=firm, low=lo, high=hi, weight=light)[k]:
+            options = {"stiff": firm, "low": lo, "high": hi, "weight": light, "start": x}
+            if _solve_part(books, mine, anchor, found, price=books.price, **options)[k]:
                 x[mine] = found[mine]
                 break
         changed |= shifted

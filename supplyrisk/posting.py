@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from .accounts import latest
+from .bounding import UNIT_VALUES
 from .equilibrate import tighten
 from .flows import worst
 from .graph import SupplyGraph
-from .ledger import LINK, OUTPUT, USE, Books, Closed
+from .ledger import LINK, OUTPUT, USE, Books, Closed, nothing
 from .schema import TABLES
 
 __all__ = ["Written", "rows_of", "write"]
@@ -21,6 +22,7 @@ __all__ = ["Written", "rows_of", "write"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+_BALANCED = "entropy balancing within the accounts; interval from their bounds"
 
 
 def _keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.MultiIndex:
@@ -61,7 +63,7 @@ def write(c: Closed, note: str) -> Written:
     kept = old["note"].astype("object").where(old["note"].notna(), "").to_numpy(dtype=object)
     what = np.where(
         estimate,
-        "entropy balancing within the accounts; interval from their bounds",
+        np.where(np.isnan(books.hint[at]), _BALANCED, f"{_BALANCED}, and by its value ({UNIT_VALUES})"),
         [
             f"moved by balancing from {v:.6g} ({m}), so that the accounts close"
             for v, m in zip(had, old["method"], strict=True)
@@ -110,11 +112,16 @@ def write(c: Closed, note: str) -> Written:
         key = ["product", "what", "where"]
         gaps = gaps[~_keys(gaps, key).isin(_keys(told, key))] if len(gaps) else gaps
         gaps = pd.concat([gaps, told], ignore_index=True) if len(gaps) else told
+    vary = np.append(at[estimate], new_links[0]), np.append(spot[estimate], new_links[1])
+    # An estimate of 0 that cannot be anything else is no link; one that may be more stays, with its interval.
+    none = estimate & (x[at] == 0) & (high[at] <= nothing(books, x)[at]) & np.isnan(books.hint[at])
+    keep = np.ones(len(links), dtype=bool)
+    keep[spot[none]] = False
+    links = links[keep].reset_index(drop=True)
+    stays = keep[vary[1]]
+    vary = vary[0][stays], (np.cumsum(keep) - 1)[vary[1][stays]]
     balanced = graph.replace(note, links=links, nodes=nodes, demand=demand, gaps=gaps)
-    vary = at[estimate]
-    return Written(
-        balanced, (np.append(vary, new_links[0]), np.append(spot[estimate], new_links[1])), use_rows, new_nodes
-    )
+    return Written(balanced, vary, use_rows, new_nodes)
 
 
 def _put(frame: pd.DataFrame, rows: IntArray, values: dict[str, object]) -> None:
@@ -205,8 +212,7 @@ def _write_new(
 ) -> tuple[pd.DataFrame, pd.DataFrame, tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
     """Unknown suppliers and the world pool, where they were needed."""
     books, x, e = c.books, c.x, c.books.edges
-    size = np.bincount(e.block, np.nan_to_num(x), len(books.products))[e.block]
-    used = np.flatnonzero((books.kind == LINK) & (books.row < 0) & (x > 1e-12 * size))
+    used = np.flatnonzero((books.kind == LINK) & (books.row < 0) & (x > 0))
     year = books.graph.reference_year
     ends = [[books.name(int(a)) for a in side[used]] for side in (e.tail, e.head)]
     unknown = np.array([s.endswith("@ROW") for s in ends[0]], dtype=bool)

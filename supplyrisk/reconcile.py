@@ -353,9 +353,8 @@ def _widening(c: Closed, live: BoolArray, pools: list[FloatArray], seed: int) ->
 
 def _members(c: Closed, base: Written, count: int, seed: int) -> list[SupplyGraph]:
     """Draws of the unknown flows: priors with the spread that known flows show about theirs, balanced anew."""
-    books, e = c.books, c.books.edges
-    size = np.bincount(e.block, np.nan_to_num(c.x), len(books.products))[e.block]
-    live = ~np.isnan(c.x) & ~((books.row < 0) & books.unsure & ~(c.x > 1e-12 * size))
+    books = c.books
+    live = ~np.isnan(c.x) & ~((books.row < 0) & books.unsure & ~(c.x > 0))
     if not live.any():
         return [base.graph] * count
     pools = residuals(books)
