@@ -67,7 +67,7 @@ def bundle_problems(tables: Mapping[str, pd.DataFrame], as_of: str | None = None
     for i, (node, product, country, kind) in enumerate(
         zip(nodes["node"], nodes["product"], nodes["country"], nodes["kind"], strict=True)
     ):
-        if pd.isna(node) or pd.isna(product) or pd.isna(country):
+        if pd.isna(node) or pd.isna(product) or pd.isna(country) or pd.isna(kind):
             continue
         p, c, _, k = parse_node_id(str(node))
         if (p, c, k) != (product, country, kind):

@@ -293,3 +293,11 @@ def test_a_past_data_year_of_the_atlas_can_be_scored(atlas):
     assert past.validate().empty
     share = sr.score(past, by="product").droplevel(["focal", "view"])["focal_share"]
     assert share["gallium.refined"] == pytest.approx(0.989, abs=5e-4)
+
+
+def test_a_kind_left_out_of_one_row_is_a_listed_problem():
+    nodes = pd.DataFrame(
+        {"node": ["p@CHN", "p@USA:demand"], "product": "p", "country": ["CHN", "USA"], "kind": [None, "demand"]}
+    )
+    with pytest.raises(SchemaError, match=r"nodes.*kind.*required"):
+        SupplyGraph.from_tables(nodes=nodes.assign(year=2024, source="s"))
