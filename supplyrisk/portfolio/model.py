@@ -144,6 +144,9 @@ class Build:
     expands: list[tuple[int, int]] = field(default_factory=list)
     # Years and USD of each stage, by candidate number.
     stages: dict[int, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    # Years that each candidate slips, and by block of rows: a year, the candidates it is for, which never make it.
+    slip: FloatArray | None = None
+    deadlines: dict[str, tuple[float, IntArray, Any]] = field(default_factory=dict)
     reroute: float | None = None
     # Lanes that can be used once a scenario has come, and the scenario of each (recourse.py).
     rerouted: tuple[IntArray, IntArray] = field(

@@ -144,12 +144,19 @@ def lead_time(m: Build, by: int, delay: float = 0.0, unknown: str = "exclude", o
 
     .. math:: y_j = 0 \quad \text{where } t_j + \delta > T
 
+    Over several periods a plant may be decided in any of them, so that the rule is on what each decision leads to: the
+    slip is part of the lead time, :math:`L_j = t_j + \delta - t_0`, everywhere in the plan (stages included), and
+
+    .. math:: y_{jt} = 0 \quad \text{where } t + L_j > T.
+
+    With :func:`supplyrisk.portfolio.during` it bars decisions in those periods only; the slip stays.
+
     Parameters
     ----------
     m : Build
         Given by the engine.
     by : int
-        Year :math:`T`.
+        Year :math:`T`: the plant delivers from its first day on or before.
     delay : float
         Years :math:`\delta` that projects not yet under construction slip beyond their planned start
         :math:`t_j` (reference class; Eneabba 2, Taylor 2, Temiskaming 5 years).
@@ -181,8 +188,17 @@ def lead_time(m: Build, by: int, delay: float = 0.0, unknown: str = "exclude", o
             f"lead time: {blind} projects have no start year on record and count as "
             + ("late" if unknown == "exclude" else f"ready by {by} (assumption)")
         )
-    j = np.flatnonzero(late)
     spec = m.spec
+    if m.periods is not None:
+        slow = np.ones(len(frame), dtype=bool) if not wanted else ids.isin(wanted).to_numpy(dtype=bool)
+        slip = np.where(frame["status"].isin(_UNDER_WAY) | np.isnan(start), 0.0, delay) * slow
+        m.slip = slip if m.slip is None else np.maximum(m.slip, slip)
+        never = np.isnan(start) & (unknown == "exclude")
+        j = np.flatnonzero(slow)
+        rows = m.add_rows("lead_time", len(j), np.arange(len(j)), m.projects.at[j], np.ones(len(j)), upper=0.0)
+        m.deadlines[rows.name] = (float(by), j, never[j])
+        return
+    j = np.flatnonzero(late)
     m.add_rows(
         "lead_time",
         len(j),

@@ -193,8 +193,8 @@ def optimize(
     mixed-integer with projects; formulation of this library.
 
     Over several periods every one has its own deliveries and recourse; a plant decided in year :math:`t` delivers from
-    :math:`t + L` on, with :math:`L` from the first year of the plan to the start on record (0 where none is). Stocks are
-    bought from real deliveries and carried over. A scenario is a path through all periods: an act with dates holds for
+    :math:`t + L` on, with :math:`L` from the first year of the plan to the start on record (0 where none is), longer by
+    the slip of :func:`supplyrisk.portfolio.lead_time`. Stocks are bought from real deliveries and carried over. A scenario is a path through all periods: an act with dates holds for
     the part of each period that it lasts, one without dates in all of them. The objective is the present value; the
     answer is a :class:`supplyrisk.portfolio.HorizonPlan`.
     """

@@ -213,9 +213,10 @@ def _decisions(w: Wide) -> None:
     assert m.candidates is not None
     begin, length = w.periods[0].begin, w.periods[0].length
     start = m.candidates.frame["start"].to_numpy(dtype=float)
-    years = np.maximum(np.where(np.isnan(start), begin, start) - begin, 0.0)
+    slip = np.zeros(len(start)) if m.slip is None else m.slip
+    years = np.maximum(np.where(np.isnan(start), begin, start + slip) - begin, 0.0)
     for j, stages in m.stages.items():
-        years[j] = sum(y for y, _ in stages)
+        years[j] = sum(y for y, _ in stages) + slip[j]
     w.lead = np.ceil(years / length - 1e-9).astype(np.int64)
     for j, parent in m.expands:  # it can only be begun where the plant stands
         w.lead[j] = max(w.lead[j], 0)
@@ -239,6 +240,8 @@ def _rows(w: Wide, ramp: list[Ramp]) -> None:
         parts = [(s, g[name]) for s, g in enumerate(blocks) if name in g]
         if name in w.bases[0].once:
             _row_of_all(w, parts)
+        elif name in w.bases[0].deadlines:
+            _row_of_decisions(w, parts)
         else:
             _row_of_each(w, name, parts, ramp)
 
@@ -271,6 +274,40 @@ def _row_of_all(w: Wide, parts: list[tuple[int, Rows]]) -> None:
         say_dual=first.say_dual,
         say_relax=first.say_relax,
         pools=first.pools,
+    )
+
+
+def _row_of_decisions(w: Wide, parts: list[tuple[int, Rows]]) -> None:
+    """Decisions that lead to a plant after a year are barred, in the periods in which that is asked."""
+    first = parts[0][1]
+    by, plants, never = w.bases[0].deadlines[first.name]
+    assert w.decide is not None
+    n, spec = len(w.lead), first.spec
+    length, begin = w.periods[0].length, w.periods[0].begin
+    asked = np.array([s for s, b in parts for _ in range(b.n) if np.isfinite(b.upper).all()], dtype=np.int64)
+    j = np.tile(plants, len(asked) // max(len(plants), 1))
+    arrives = begin + (asked + w.lead[j]) * length
+    late = (arrives > by + 1e-9) | np.tile(never, len(asked) // max(len(plants), 1))
+    s, j, unknown = asked[late], j[late], np.tile(never, len(asked) // max(len(plants), 1))[late]
+    label = w.bases[0].project_label
+
+    def say(i: int) -> str:
+        when = (
+            "in a year that is not on record" if unknown[i] else f"from {begin + (s[i] + w.lead[j[i]]) * length:g} on"
+        )
+        return f"{spec!r}: {label[j[i]]} decided in {w.periods[s[i]].label} delivers {when}"
+
+    w.build.matrix.add_rows(
+        first.name,
+        len(s),
+        np.arange(len(s)),
+        w.decide.at[s * n + j],
+        np.ones(len(s)),
+        upper=0.0,
+        keys=lambda: [(w.periods[a].label, label[b]) for a, b in zip(s.tolist(), j.tolist(), strict=True)],
+        spec=spec,
+        say=say,
+        say_relax=lambda i, a: f"{spec!r} would have to wait for {label[j[i]]}, decided in {w.periods[s[i]].label}",
     )
 
 

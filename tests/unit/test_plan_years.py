@@ -474,3 +474,33 @@ def test_proportional_mixing_over_years_is_refused(g: SupplyGraph) -> None:
     cap = sp.max_share("CHN", 0.6, view="origin", mixing="proportional")
     with pytest.raises(SchemaError, match="one year at a time"):
         optimize(g, BUYERS, product=P, levers=resource(), constraints=cap, horizon=(2026, 2028))
+
+
+def test_a_delay_is_part_of_the_lead_and_late_decisions_are_barred() -> None:
+    rows = [
+        project("Beta", "USA", 50.0, 50_000.0, start=2028, status="construction"),
+        project("Gamma", "NOR", 45.0, 40_000.0, start=2027),
+        project("Dark", "NOR", 45.0, 30_000.0, start=None),
+    ]
+    g = hand(projects=pd.DataFrame(rows))
+
+    def schedule(*specs: Any) -> list[list[Any]]:
+        late = during(max_share("CHN", 0.3), 2030)
+        plan = optimize(g, BUYERS, product=P, constraints=[late, *specs], horizon=(2026, 2032))
+        return plan.schedule[["project", "decided", "delivers"]].to_numpy().tolist()
+
+    assert schedule() == [["Dark", 2030, 2030]]
+    # Gamma takes a year as planned and three with the slip; Dark has no start on record and counts as late.
+    assert schedule(sp.lead_time(2032)) == [["Gamma", 2029, 2030]]
+    assert schedule(sp.lead_time(2032, delay=2.0)) == [["Gamma", 2027, 2030]]
+    # Who must deliver by 2028 must be decided in time; what is under construction does not slip.
+    assert schedule(sp.lead_time(2028)) == [["Gamma", 2027, 2028]]
+    assert schedule(sp.lead_time(2028, delay=2.0)) == [["Beta", 2026, 2028]]
+    assert schedule(sp.lead_time(2029, delay=2.0)) == [["Gamma", 2026, 2029]]
+    # From 2029 on nothing may be decided that delivers after 2028, or nobody knows when: it is decided before.
+    assert schedule(during(sp.lead_time(2028), 2029)) == [["Beta", 2028, 2030]]
+    assert schedule(sp.lead_time(2032, delay=2.0, only=("Gamma", "Beta")))[0][0] == "Dark"
+    with pytest.raises(
+        InfeasibleError, match=r"lead_time\(2027, delay=2\.0\): Beta .* decided in 2026 delivers from 2028"
+    ):
+        schedule(sp.lead_time(2027, delay=2.0))
