@@ -404,14 +404,15 @@ def segmented(dst: Codes, product: Codes, quantity: FloatArray) -> tuple[IntArra
 # ---------------------------------------------------------------------- exposure through all tiers
 
 
-@_kernel("llifbbffllllllfFxnxn")
+@_kernel("uuvfbbffuuuuuufFxnxn")
 def _settle(
     seg_of: Any, first: Any, src: Any, share: Any, blind: Any, pool: Any, floor: Any, mine: Any,
     hard: Any, hard_group: Any, hard_of: Any, soft: Any, soft_group: Any, soft_of: Any, weight: Any,
     x: Any, unknown: float, lazy: int, tolerance: float, rounds: int,
 ) -> float:  # fmt: skip
     n = len(x)
-    picked = np.full(n, -1, dtype=np.int64)
+    one, none = np.uint64(1), np.uint64(_NONE)
+    picked = np.full(n, none)
     whole, gap = 0.0, np.inf
     quick = 0
     for _ in range(rounds):
@@ -421,43 +422,46 @@ def _settle(
             if mine[v] >= 1.0:
                 new = 1.0
             else:
-                begin, end = seg_of[v], seg_of[v + 1]
                 best = floor[v]
                 if pool[v]:
-                    g, last, kind = end - 1, end, 0
-                    if end > begin:
+                    s = seg_of[v + 1]
+                    if seg_of[v] < s:
+                        s -= one
                         best = 0.0
-                    else:
-                        g = last
-                elif full or picked[v] < 0:
-                    g, last, kind = hard_of[v], hard_of[v + 1], 1
-                else:  # what decided before is a lower bound now
-                    g, last, kind = picked[v], picked[v] + 1, 1
-                while g < last:
-                    low, high = (g, g + 1) if kind == 0 else (hard_group[g], hard_group[g + 1])
-                    least = np.inf
-                    for t in range(low, high):
-                        s = t if kind == 0 else hard[t]
-                        e = 0.0
-                        for i in range(first[s], first[s + 1]):
-                            e += share[i] * x[src[i]]
-                        least = min(least, unknown if blind[s] else e)
-                    if least >= best:
-                        best = least
-                        picked[v] = g
-                    g += 1
-                if kind == 1 and soft_of[v] < soft_of[v + 1]:
-                    total = 0.0
-                    for g in range(soft_of[v], soft_of[v + 1]):
+                        for i in range(first[s], first[s + one]):
+                            best += share[i] * x[src[i]]
+                        best = unknown if blind[s] else best
+                else:
+                    g = picked[v]
+                    last = g + one  # what decided before is a lower bound now
+                    if full or g == none:
+                        g, last = hard_of[v], hard_of[v + 1]
+                    while g < last:
                         least = np.inf
-                        for t in range(soft_group[g], soft_group[g + 1]):
-                            s = soft[t]
+                        for t in range(hard_group[g], hard_group[g + one]):
+                            s = hard[t]
                             e = 0.0
-                            for i in range(first[s], first[s + 1]):
+                            for i in range(first[s], first[s + one]):
                                 e += share[i] * x[src[i]]
-                            least = min(least, unknown if blind[s] else e)
-                        total += weight[g] * least
-                    best = max(best, total)
+                            e = unknown if blind[s] else e
+                            least = e if e < least else least
+                        if least >= best:
+                            best = least
+                            picked[v] = g
+                        g += one
+                    if soft_of[v] < soft_of[v + 1]:
+                        total = 0.0
+                        for h in range(soft_of[v], soft_of[v + 1]):
+                            least = np.inf
+                            for t in range(soft_group[h], soft_group[h + one]):
+                                s = soft[t]
+                                e = 0.0
+                                for i in range(first[s], first[s + one]):
+                                    e += share[i] * x[src[i]]
+                                e = unknown if blind[s] else e
+                                least = e if e < least else least
+                            total += weight[h] * least
+                        best = max(best, total)
                 new = mine[v] + (1.0 - mine[v]) * best
             gap = max(gap, abs(new - x[v]))
             x[v] = new
@@ -517,10 +521,9 @@ def settler(
         Takes what is the focal's own, the exposure to begin with (overwritten), a tolerance and a number of sweeps;
         gives the largest change of the last sweep.
     """
-    fixed = [_flat(x, np.int64) for x in (seg_of, first)]
-    fixed += [_flat(src, np.int32), _flat(share, np.float64), _flat(blind, np.bool_), _flat(pool, np.bool_)]
-    fixed += [_flat(floor, np.float64)]
-    groups = [_flat(x, np.int64) for x in (*hard, *soft)] + [_flat(weight, np.float64)]
+    fixed = [_unsigned(seg_of), _unsigned(first), _flat(src, np.int32).view(np.uint32), _flat(share, np.float64)]
+    fixed += [_flat(blind, np.bool_), _flat(pool, np.bool_), _flat(floor, np.float64)]
+    groups = [_unsigned(x) for x in (*hard, *soft)] + [_flat(weight, np.float64)]
     lazy = 0 if unknown >= 1.0 else 10
 
     def settle(mine: FloatArray, x: FloatArray, tolerance: float, rounds: int) -> float:
