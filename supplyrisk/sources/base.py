@@ -22,7 +22,7 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from .cells import numbers, refuse_decimal_comma
-from .report import PathLike, Reading, Report, plain, refuse
+from .report import PathLike, Reading, Report, plain, refuse, released
 from .workbook import BROKEN, Book, open_book
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "read_text",
     "refuse",
     "refuse_decimal_comma",
+    "released",
     "source_row",
 ]
 

@@ -280,15 +280,17 @@ MISSING_CODE = {
 }
 
 
-def production_rows(tidy: pd.DataFrame, source: str, published_on: str) -> pd.DataFrame:
+def production_rows(tidy: pd.DataFrame, source: str, published_on: str | None) -> pd.DataFrame:
     """One production row per product, place, year and statistic; parts that are withheld leave the sum unknown.
 
     Parameters
     ----------
     tidy : DataFrame
         ``product, country, year, what, quantity, low, high, code, estimated, product_unit, note``.
-    source, published_on : str
+    source : str
         Written to every row.
+    published_on : str, optional
+        Written to every row; missing where nobody states it.
 
     Returns
     -------

@@ -18,16 +18,12 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
-from ..errors import Problem, SchemaError, close_matches, unknown_name
+from ..errors import BasketWarning, Problem, SchemaError, close_matches, unknown_name
 
 __all__ = ["REVISIONS", "BasketWarning", "concord", "convert", "headings", "product_headings", "revision"]
 
 REVISIONS = ("HS1992", "HS1996", "HS2002", "HS2007", "HS2012", "HS2017", "HS2022")
 BASE = "HS2017"
-
-
-class BasketWarning(UserWarning):
-    """A figure rests on a heading that holds several goods."""
 
 
 @cache

@@ -156,7 +156,10 @@ def _check_publishers(joined: dict[str, pd.DataFrame]) -> list[str]:
             problems.append(Problem(key, str(product), "quantity", "two publishers state it for one year", who, remedy))
         if "published_on" in again:
             days |= set(again["published_on"].dropna().astype(str))
-            joined[key] = frame.sort_values("published_on", kind="stable", na_position="first", ignore_index=True)
+            # The newest comes last; of releases without a day, that whose id has the later year.
+            joined[key] = frame.sort_values(
+                ["published_on", "source"], kind="stable", na_position="first", ignore_index=True
+            )
     if problems:
         raise SchemaError(problems, "the readings put together")
     return sorted(days)

@@ -29,6 +29,7 @@ from .base import (
     find_columns,
     open_binary,
     read_delimited,
+    released,
     source_row,
 )
 from .commodities import map_products, product_rows, shares_of_world
@@ -72,6 +73,7 @@ def baci(
     country_file: PathLike | None = None,
     year: int | None = None,
     decimal: str = ".",
+    published_on: str | None = None,
 ) -> Reading:
     r"""Read BACI: one year, a zip or a folder of years, any HS revision, in bounded memory.
 
@@ -93,6 +95,8 @@ def baci(
         Year of a file that has no column for it and no year in its name.
     decimal : {".", ","}
         Decimal mark, should the file have been saved with another one.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default the month of the version in the file's name (``V202601``).
 
     Returns
     -------
@@ -158,7 +162,7 @@ def baci(
         tally.leave_out("year not asked for", ~keep, data)
         data = data[keep].reset_index(drop=True)
     tally.write(report)
-    return _reading(data, con, at, files, report)
+    return _reading(data, con, at, files, report, published_on)
 
 
 def _asked(headings: Iterable[str] | str | None) -> set[str]:
@@ -553,10 +557,12 @@ def _finish(
 # ---------------------------------------------------------------------- what comes out
 
 
-def _reading(data: pd.DataFrame, con: pd.DataFrame, at: str, files: list[Path], report: Report) -> Reading:
+def _reading(
+    data: pd.DataFrame, con: pd.DataFrame, at: str, files: list[Path], report: Report, given: str | None
+) -> Reading:
     hit = next((m for f in files if (m := _VINTAGE.search(f.name))), None)
     vintage = hit[1] + hit[2].lower() if hit else ""
-    day = f"{hit[1][:4]}-{hit[1][4:6]}" if hit and 1 <= int(hit[1][4:6]) <= 12 else None
+    day = released(report, given, f"{hit[1][:4]}-{hit[1][4:6]}" if hit and 1 <= int(hit[1][4:6]) <= 12 else None)
     name = f"baci_{at[:2].lower()}{at[-2:]}" + (f"_{vintage}" if vintage else "")
     span = f", {data['year'].min()} to {data['year'].max()}" if len(data) else ""
     report.vintage = f"BACI {at}" + (f" V{vintage}" if vintage else ", version not stated") + span

@@ -10,7 +10,17 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from ..registry import source
-from .base import PathLike, Reading, Report, find_columns, numbers, read_text, refuse_decimal_comma, source_row
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    find_columns,
+    numbers,
+    read_text,
+    refuse_decimal_comma,
+    released,
+    source_row,
+)
 from .commodities import (
     in_product_units,
     map_products,
@@ -47,7 +57,12 @@ _PARTS = {
     reads="production by country since 1970, mine and refined apart",
 )
 def bgs(
-    path: PathLike, *, products: Iterable[str] | None = None, since: int | None = None, decimal: str = "."
+    path: PathLike,
+    *,
+    products: Iterable[str] | None = None,
+    since: int | None = None,
+    decimal: str = ".",
+    published_on: str | None = None,
 ) -> Reading:
     r"""Read an export of the World Mineral Statistics of the British Geological Survey.
 
@@ -61,6 +76,8 @@ def bgs(
         First data year to keep.
     decimal : {".", ","}
         Decimal mark.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default unknown: the service does not state it.
 
     Returns
     -------
@@ -151,8 +168,9 @@ def bgs(
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k not in ("", "zero")}
     data["what"] = "output"
     converted = in_product_units(data[data["product"].notna()], report)
-    name = f"bgs_wms{last + 2}" if last else "bgs_wms"
-    production = production_rows(converted, name, str(last + 2))
+    name = f"bgs_wms_to_{last}" if last else "bgs_wms"
+    day = released(report, published_on)
+    production = production_rows(converted, name, day)
     ids = set(production["product"].dropna())
     share = shares_of_world(ids)
     tables = {
@@ -160,7 +178,7 @@ def bgs(
         "sources": source_row(
             name,
             "British Geological Survey, World Mineral Statistics, export of the data service",
-            last + 2 if last else None,
+            None if day is None else int(day[:4]),
             "terms of BGS and UKRI; ask before redistributing",
             "restricted",
         ),

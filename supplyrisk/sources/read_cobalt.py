@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import Problem, SourceError
 from ..registry import source
 from ..schema import node_id
-from .base import PathLike, Reading, Report, files_in, find_columns, read_delimited, source_row
+from .base import PathLike, Reading, Report, files_in, find_columns, read_delimited, released, source_row
 from .owners import control_type, parse_owners
 from .places import AGGREGATE, countries
 
@@ -56,7 +56,7 @@ _YEARLY = re.compile(r"(\d[\d ,.\u00a0]*)\s*t(?:on(?:ne)?s?)?\b.*(?:annum|annual
     formats=("folder of csv",),
     reads="companies, facilities, transactions, parents and joint ventures of the cobalt chain",
 )
-def cobalt_network(path: PathLike) -> Reading:
+def cobalt_network(path: PathLike, *, published_on: str | None = None) -> Reading:
     r"""Read the normalised tables of the cobalt firm network into a firm-level graph.
 
     Parameters
@@ -64,6 +64,8 @@ def cobalt_network(path: PathLike) -> Reading:
     path : path-like
         Folder with ``graph_companies.csv, graph_facilities.csv, graph_relationships.csv, graph_transactions.csv`` (the prefix
         may be absent).
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default unknown: the tables do not state it.
 
     Returns
     -------
@@ -135,13 +137,20 @@ def cobalt_network(path: PathLike) -> Reading:
     report.missing = {"quantity not_available": int(len(dealt) - yearly)}
     report.notes.append(f"{yearly} of {len(dealt)} transactions state an amount per year; the others have no quantity")
     nodes = _nodes(dealt)
+    day = released(report, published_on)
     tables = {
         "products": _products(dealt),
-        "nodes": nodes,
-        "links": _links(dealt),
+        "nodes": nodes.assign(published_on=day),
+        "links": _links(dealt).assign(published_on=day),
         "recipes": _recipes(dealt),
         "holdings": _holdings(dealt, t["relationships"], firms, report),
-        "sources": source_row(_SOURCE, "Resource Matters, cobalt supply chains", None, "unstated", "restricted"),
+        "sources": source_row(
+            _SOURCE,
+            "Resource Matters, cobalt supply chains",
+            None if day is None else int(day[:4]),
+            "unstated",
+            "restricted",
+        ),
     }
     return Reading(tables, data, report)
 

@@ -22,6 +22,7 @@ from .base import (
     read_text,
     refuse,
     refuse_decimal_comma,
+    released,
     source_row,
 )
 from .commodities import product_rows, shares_of_world
@@ -77,6 +78,7 @@ def comtrade(
     flow: str | None = None,
     revision: str | None = None,
     decimal: str = ".",
+    published_on: str | None = None,
 ) -> Reading:
     r"""Read an extract of UN Comtrade.
 
@@ -95,6 +97,8 @@ def comtrade(
         HS revision; default from the file, else HS 2017 with a note.
     decimal : {".", ","}
         Decimal mark.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default unknown: an extract does not state it.
 
     Returns
     -------
@@ -148,7 +152,7 @@ def comtrade(
         report.leave_out("heading not asked for", other, data["value"])
         data = data[~other].reset_index(drop=True)
     data = _flagged(data, report)
-    return _reading(data, con, at, side, report)
+    return _reading(data, con, at, side, report, published_on)
 
 
 def _json(path: PathLike, report: Report) -> pd.DataFrame:
@@ -297,7 +301,9 @@ def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
     return data[columns]
 
 
-def _reading(data: pd.DataFrame, con: pd.DataFrame, at: str, side: str | None, report: Report) -> Reading:
+def _reading(
+    data: pd.DataFrame, con: pd.DataFrame, at: str, side: str | None, report: Report, given: str | None
+) -> Reading:
     kept = data[data["keep"]]
     have = set(kept["flow"])
     code = {"import": "M", "export": "X"}.get(side or "")
@@ -321,7 +327,7 @@ def _reading(data: pd.DataFrame, con: pd.DataFrame, at: str, side: str | None, r
     years = f"{data['year'].min()} to {data['year'].max()}" if len(data) else "no data"
     report.vintage = f"{at}, {years}"
     name = f"comtrade_{at[:2].lower()}{at[-2:]}"
-    trade = trade.assign(published_on=None, source=name, grade="A" if code == "X" else "B")
+    trade = trade.assign(published_on=released(report, given), source=name, grade="A" if code == "X" else "B")
     known = con[con["hs6"].isin(set(trade["hs6"]))].reset_index(drop=True)
     for heading, rows in known[~known["use"]].groupby("hs6"):
         report.notes.append(

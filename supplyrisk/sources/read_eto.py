@@ -9,7 +9,18 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from ..registry import source
-from .base import PathLike, Reading, Report, files_in, find_columns, numbers, plain, read_delimited, source_row
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    files_in,
+    find_columns,
+    numbers,
+    plain,
+    read_delimited,
+    released,
+    source_row,
+)
 from .places import AGGREGATE, countries
 
 __all__ = ["eto_chipexplorer"]
@@ -49,7 +60,7 @@ _SOURCE = "eto_chips"
     formats=("folder of csv",),
     reads="inputs of chip making, shares of countries and firms, sequence of steps",
 )
-def eto_chipexplorer(path: PathLike) -> Reading:
+def eto_chipexplorer(path: PathLike, *, published_on: str | None = None) -> Reading:
     r"""Read the chip explorer's five tables.
 
     Parameters
@@ -58,6 +69,8 @@ def eto_chipexplorer(path: PathLike) -> Reading:
         Folder with ``inputs, provision, providers, sequence, stages`` (csv). Two layouts are read: that of 2026
         (``share_provided`` a number of percent, ``year`` and ``source`` beside it) and the older one (``61%`` as text,
         ``negligible_market_share`` or ``negligible_share``, no year: it is taken from the market size, ``$56 billion (2019)``).
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default the folder's name, where it is a date (``2026-08``), else unknown.
 
     Returns
     -------
@@ -132,7 +145,10 @@ def eto_chipexplorer(path: PathLike) -> Reading:
     used = sorted(set(production["product"]) | set(recipes["product"]) | set(recipes["input"]))
     products = _products(goods, used)
     last = int(production["year"].max()) if len(production) else None
-    report.vintage = f"shares up to {last}"
+    named = Path(path).resolve().name
+    day = released(report, published_on, named if re.fullmatch(r"20\d\d-[01]\d(-[0-3]\d)?", named) else None)
+    production = production.assign(published_on=day)
+    report.vintage = f"shares up to {last}" + (f", update of {day}" if day else "")
     sums = production.groupby(["product", "year"])["quantity"].sum(min_count=1).dropna()
     if len(sums):
         report.notes.append(f"shares of countries sum to {sums.min():.3f} to {sums.max():.3f}; kept as printed")
@@ -246,6 +262,7 @@ def _nodes(production: pd.DataFrame) -> pd.DataFrame:
             "output_missing": p["missing"],
             "output_source": p["source"],
             "output_grade": p["grade"],
+            "published_on": p["published_on"],
             "source": p["source"],
             "grade": p["grade"],
         }

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
 
 from ..errors import unknown_name
 from ..registry import source
-from .base import PathLike, Reading, Report, files_in, find_columns, numbers, plain, refuse_decimal_comma, source_row
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    files_in,
+    find_columns,
+    numbers,
+    plain,
+    refuse_decimal_comma,
+    released,
+    source_row,
+)
 from .commodities import map_products, product_rows
 from .layout import read_table
 from .places import AGGREGATE, countries
@@ -84,9 +96,10 @@ def eu_crm(
     *,
     scope: str | None = None,
     year: int | None = None,
-    edition: int = 2023,
+    edition: int | None = None,
     sheet: str | None = None,
     decimal: str = ".",
+    published_on: str | None = None,
 ) -> Reading:
     r"""Read tables of the European Commission's study on critical raw materials.
 
@@ -99,12 +112,15 @@ def eu_crm(
         Whose supply the shares of a file are; default from its name.
     year : int, optional
         Year that the figures stand for; default the last of the five that the edition averages (2020 for that of 2023).
-    edition : int
-        Year of the study: 2011, 2014, 2017, 2020, 2023 or a later one. The tables do not state it, so it is never guessed.
+    edition : int, optional
+        Year of the study: 2011, 2014, 2017, 2020, 2023 or a later one. The tables do not state it: default the year in the
+        file's or folder's name (``CRM_study_2020``), else 2023 with a note.
     sheet : str, optional
         Sheet of a workbook; default the first with such a table.
     decimal : {".", ","}
         Decimal mark.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default the year of the edition, where the caller or the name states it.
 
     Returns
     -------
@@ -140,7 +156,13 @@ def eu_crm(
     >>> reading.data[["country", "share", "high", "t"]].values.tolist()
     [['CHN', 94.0, nan, 1.3], ['JPN', nan, 0.1, 1.0]]
     """
-    report = Report("eu_crm", Path(path).name, "cc_by", vintage=str(edition))
+    report = Report("eu_crm", Path(path).name, "cc_by")
+    said = edition or _edition(Path(path))
+    edition = said or 2023
+    report.vintage = str(edition)
+    if not said:
+        report.notes.append("the tables do not say of which study they are: taken as that of 2023; give edition=")
+    day = released(report, published_on, str(said) if said else None)
     year = year if year is not None else _EDITIONS.get(edition, edition - 3)
     if scope not in (None, "global", "eu"):
         raise unknown_name("scope", scope, ("global", "eu"), "eu_crm()")
@@ -199,7 +221,16 @@ def eu_crm(
     if len(known):
         text = f"{known.min():.1f} to {most.max():.1f} percent by material and stage, '<0.1%' counted as up to 0.1"
         report.notes.append(f"global shares sum to {text}; kept as printed")
-    return Reading(_tables(edition), data, report, _inputs(data, year, edition))
+    return Reading(_tables(edition), data, report, _inputs(data, year, edition, day))
+
+
+def _edition(path: Path) -> int | None:
+    """Year of a study in the name of the file or of its folder."""
+    for name in (path.stem, path.resolve().parent.name):
+        hit = [int(y) for y in re.findall(r"(?<!\d)(20\d\d)(?!\d)", name) if int(y) in _EDITIONS]
+        if len(hit) == 1:
+            return hit[0]
+    return None
 
 
 def _fractions(data: pd.DataFrame, parsed: pd.DataFrame, signless: pd.Series) -> pd.Series:
@@ -254,7 +285,7 @@ def _tables(edition: int) -> dict[str, pd.DataFrame]:
     return {"sources": source_row(f"ec_crm_{edition}", title, edition, "CC BY 4.0", "cc_by")}
 
 
-def _inputs(data: pd.DataFrame, year: int, edition: int) -> dict[str, pd.DataFrame]:
+def _inputs(data: pd.DataFrame, year: int, edition: int, day: str | None) -> dict[str, pd.DataFrame]:
     rows = data[data["product"].notna() & data["country"].notna()]
     keys = ["product", "country"]
     world = rows[rows["scope"] == "global"].drop_duplicates(keys)
@@ -269,7 +300,7 @@ def _inputs(data: pd.DataFrame, year: int, edition: int) -> dict[str, pd.DataFra
             "low": world["low"].where(censored) / 100.0,
             "high": world["high"].where(censored) / 100.0,
             "missing": pd.Series("not_available", index=world.index, dtype="object").where(world["share"].isna(), None),
-            "published_on": str(edition),
+            "published_on": day,
             "source": f"ec_crm_{edition}",
             "grade": "B",
             "note": "share of world supply, average of five years",
@@ -287,7 +318,7 @@ def _inputs(data: pd.DataFrame, year: int, edition: int) -> dict[str, pd.DataFra
             "share": outside["share"] / outside["product"].map(foreign).astype("float64"),
             "year": year,
             "reliance": outside["product"].map(foreign / total).astype("float64"),
-            "published_on": str(edition),
+            "published_on": day,
             "source": f"ec_crm_{edition}",
             "grade": "B",
             "note": "share of EU sourcing from outside the Union",

@@ -13,7 +13,7 @@ import pandas as pd
 from ..jurisdictions import check_country
 from ..registry import source
 from ..units import convertible, factor
-from .base import PathLike, Reading, Report, find_columns, numbers, open_book, plain, read_sheet, source_row
+from .base import PathLike, Reading, Report, find_columns, numbers, open_book, plain, read_sheet, released, source_row
 from .commodities import product_rows
 from .owners import control_type, parse_owners
 from .places import AGGREGATE, countries
@@ -45,7 +45,7 @@ _SOURCE = "fineprint"
     formats=("xlsx",),
     reads="production, capacity and processing by mine, owners with shares",
 )
-def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None) -> Reading:
+def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None, published_on: str | None = None) -> Reading:
     """Read FINEPRINT's workbook of detailed mine data.
 
     Parameters
@@ -55,6 +55,8 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None) -> Read
         ``capacity_reserves`` and ``processing``.
     homes : mapping of str to str, optional
         Home country (ISO3) of owners by name as printed. The file does not say it; others are ``UNK``.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default unknown: the workbook does not state it.
 
     Returns
     -------
@@ -123,12 +125,19 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None) -> Read
         if s in raw:
             found = _column_frame(raw[s], columns["text"], columns, where)
             parts.append(found[found["text"].fillna("") != ""].assign(what=what))
-    nodes = _nodes(made, report)
+    day = released(report, published_on)
+    nodes = _nodes(made, report).assign(published_on=day)
     tables = {
         "products": product_rows(set(nodes["product"]) if len(nodes) else []),
         "nodes": nodes,
         "holdings": _holdings(owners, nodes, own, report),
-        "sources": source_row(_SOURCE, "FINEPRINT, detailed data of mining", 2022, "unstated", "restricted"),
+        "sources": source_row(
+            _SOURCE,
+            "FINEPRINT, detailed data of mining",
+            None if day is None else int(day[:4]),
+            "unstated",
+            "restricted",
+        ),
     }
     data = pd.concat(parts, ignore_index=True)
     years = made["year"].dropna()

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
 from ..registry import source
-from .base import PathLike, Reading, Report, find_columns, numbers, plain, read_delimited, read_sheet, source_row
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    find_columns,
+    numbers,
+    plain,
+    read_delimited,
+    read_sheet,
+    released,
+    source_row,
+)
 from .commodities import concordance, schemes
+from .layout import first_rows, is_workbook
 from .places import AGGREGATE, countries
+from .report import day_in
 
 __all__ = ["icmm_facilities"]
 
@@ -37,7 +51,7 @@ _NAMES = {"aluminum": "aluminium", "chromite": "chromium", "ironore": "iron", "r
     formats=("xlsx", "csv"),
     reads="locations, asset types and commodities of mines, smelters and refineries",
 )
-def icmm_facilities(path: PathLike, *, sheet: str | None = None) -> Reading:
+def icmm_facilities(path: PathLike, *, sheet: str | None = None, published_on: str | None = None) -> Reading:
     r"""Read the ICMM's Global Mining Dataset.
 
     Parameters
@@ -46,6 +60,9 @@ def icmm_facilities(path: PathLike, *, sheet: str | None = None) -> Reading:
         Workbook, or its sheet of facilities as csv.
     sheet : str, optional
         Default ``External``, else the first sheet.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default the one in the file's name (``2025-09``) or on its
+        sheet of explanations, else unknown.
 
     Returns
     -------
@@ -109,8 +126,21 @@ def icmm_facilities(path: PathLike, *, sheet: str | None = None) -> Reading:
     nothing = data["products"].map(len) == 0
     report.unknown("commodity", data.loc[nothing, "primary"].str.casefold(), ones, (), "facilities")
     report.notes.append("locations only: no output, no owners; absent facilities say nothing")
-    out = source_row("icmm_gmd", "ICMM, Global Mining Dataset", 2025, "CC BY 4.0", "cc_by")
+    day = released(report, published_on, _stated(path))
+    report.vintage = f"edition of {day}" if day else "edition not stated"
+    year = None if day is None else int(day[:4])
+    out = source_row("icmm_gmd", "ICMM, Global Mining Dataset", year, "CC BY 4.0", "cc_by")
     return Reading({"sources": out}, data, report)
+
+
+def _stated(path: PathLike) -> str | None:
+    """Edition in the name of the file, or in words on a sheet beside that of the facilities."""
+    hit = re.search(r"(?<!\d)(20\d\d)-([01]\d)(?!\d)", Path(path).stem)
+    if hit:
+        return f"{hit[1]}-{hit[2]}"
+    sheets = first_rows(path, count=30) if is_workbook(path) else {}
+    cells = (c for n, rows in sheets.items() if n != "External" for row in rows for c in row)
+    return day_in(Path(path).stem.replace("_", " ")) or next((day for c in cells if (day := day_in(c))), None)
 
 
 def _sheet(path: PathLike) -> str | None:

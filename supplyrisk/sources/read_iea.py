@@ -13,8 +13,10 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from ..registry import source
-from .base import PathLike, Reading, Report, find_columns, numbers, read_delimited, read_text, source_row
+from .base import PathLike, Reading, Report, find_columns, numbers, read_delimited, read_text, released, source_row
 from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
+from .iea_book import rows_of_book
+from .layout import is_workbook
 from .places import AGGREGATE, countries
 
 __all__ = ["iea"]
@@ -38,22 +40,27 @@ _HISTORY = ("", "historical", "history", "actual", "actuals", "base year", "base
 @source(
     licence="cc_by",
     publisher="International Energy Agency",
-    formats=("json", "csv", "csv.gz"),
+    formats=("json", "xlsx", "csv", "csv.gz"),
     reads="mining and refining by country with projections, demand by sector and scenario",
 )
-def iea(path: PathLike, *, actual_through: int | None = None, published: int | None = None) -> Reading:
+def iea(
+    path: PathLike, *, actual_through: int | None = None, published: int | None = None, published_on: str | None = None
+) -> Reading:
     r"""Read the IEA's Critical Minerals Data Explorer.
 
     Parameters
     ----------
     path : path-like
-        The explorer's json, or its supply as csv (``mineral, stage, country, year, kt``).
+        The explorer's workbook (sheets ``1 Total demand ...`` and ``2 Total supply ...``), the same as json, or its supply
+        as csv (``mineral, stage, country, year, kt``).
     actual_through : int, optional
         Last year that is a figure and not a projection. Default: the base year that the file states; where it states
         none, the last of the years that follow one another without a gap from the first (2024 in ``2024, 2030, 2035``),
         and never one after 2025, the last of which figures were out when this reader was written.
     published : int, optional
         Year of the release; default the year after ``actual_through``.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default the one that the workbook's cover states, else the end of May of the release's year, when the outlook comes out.
 
     Returns
     -------
@@ -89,7 +96,10 @@ def iea(path: PathLike, *, actual_through: int | None = None, published: int | N
     [['copper.mine', 'CHL', 2024, 5476000.0]]
     """
     report = Report("iea", Path(path).name, "cc_by")
-    tidy = _json(path, report) if Path(path).suffix.lower() == ".json" else _csv(path, report)
+    suffix = Path(path).suffix.lower()
+    tidy = _json(path, report) if suffix == ".json" else None
+    if tidy is None:
+        tidy = _book(path, report) if is_workbook(path) else _csv(path, report)
     given = pd.to_numeric(tidy["year"], errors="coerce").astype("float64")
     year = given.where(given.between(1900, 2100) & (given % 1 == 0)).astype("Int64")
     parsed = numbers(tidy["text"])
@@ -122,7 +132,7 @@ def iea(path: PathLike, *, actual_through: int | None = None, published: int | N
     figures = in_product_units(figures.assign(what="output", estimated=True, note=""), report)
     out_of = "iea_cmde"
     release = published or (int(last) + 1 if last else None)
-    day = f"{release}-05-31" if release else ""  # the outlook comes out in May
+    day = released(report, published_on, report.published_on or (f"{release}-05-31" if release else None))
     production = production_rows(figures, out_of, day)
     ids = set(production["product"])
     share = shares_of_world(ids)
@@ -169,6 +179,11 @@ def _csv(path: PathLike, report: Report) -> pd.DataFrame:
     scenario = out.get("scenario", kind)
     out["scenario"] = scenario.mask(scenario.fillna("") == "", kind)
     return out.assign(branch="supply", sector=None)[_COLUMNS]
+
+
+def _book(path: PathLike, report: Report) -> pd.DataFrame:
+    rows = rows_of_book(path, report)
+    return pd.DataFrame(rows, columns=_COLUMNS).astype({"mineral": "object", "place": "object"})
 
 
 def _json(path: PathLike, report: Report) -> pd.DataFrame:

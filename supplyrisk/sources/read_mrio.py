@@ -23,6 +23,7 @@ from .base import (
     read_sheet,
     read_text,
     refuse_decimal_comma,
+    released,
 )
 from .layout import is_workbook
 from .places import AGGREGATE, country
@@ -82,6 +83,7 @@ def inter_country_table(
     licence: str = "attribution",
     tolerance: float = 0.01,
     decimal: str = ".",
+    published_on: str | None = None,
 ) -> InterCountryTable:
     r"""Read an inter-country input-output table.
 
@@ -103,6 +105,8 @@ def inter_country_table(
         Part of output that a row may be out of balance before the report names it.
     decimal : {".", ","}
         Decimal mark of csv files.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default the edition in the file's name (``ICIO2023_2019``, ``24ed``, ``Nov16``), else unknown.
 
     Returns
     -------
@@ -137,8 +141,11 @@ def inter_country_table(
     """
     report = Report("inter_country_table", Path(path).name, licence)
     wide = _matrix(path, report, decimal)
-    said = re.findall(r"(?<!\d)((?:19|20)\d{2})(?!\d)", Path(path).stem)
-    report.vintage = f"table of {said[-1]}, as the file's name says" if said else "year not stated"
+    edition, stem = _edition(Path(path).stem)
+    said = re.findall(r"(?<!\d)((?:19|20)\d{2})(?!\d)", stem)
+    of = f"table of {said[-1]}, as the file's name says" if said else "year not stated"
+    report.vintage = of + (f"; edition {edition}" if edition else "")
+    released(report, published_on, edition)
     rows, columns = list(wide.index), set(wide.columns)
     sectors = [r for r in rows if r in columns and not _TOTALS.match(r.strip())]
     if not sectors:
@@ -175,6 +182,23 @@ def inter_country_table(
         report.notes.append(f"{stray} sectors use inputs but have no output")
     inputs: dict[str, Any] = {"table": z, "x": output, "region": pd.Series(region, index=sectors)}
     return InterCountryTable({}, balance, report, inputs, z=z, y=final, x=output, balance=balance)
+
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+def _edition(name: str) -> tuple[str | None, str]:
+    """Edition in a file's name, as year or month, and the name without it: ICIO2023, 24ed, Nov16, row12 of July 2014."""
+    hit = re.search(r"ICIO[-_ ]?(20\d\d)(?!\d)", name, re.IGNORECASE)
+    if hit and re.search(r"(19|20)\d\d", name.replace(hit[0], "", 1)):  # with one year alone it is that of the table
+        return hit[1], name.replace(hit[0], "", 1)
+    hit = re.search(r"(?<!\d)(\d\d)ed(?![a-z])", name, re.IGNORECASE)
+    if hit:
+        return f"20{hit[1]}", name.replace(hit[0], "", 1)
+    hit = re.search(rf"(?<![a-z])({'|'.join(_MONTHS)})(\d\d)(?!\d)", name, re.IGNORECASE)
+    if hit:
+        return f"20{hit[2]}-{_MONTHS.index(hit[1].casefold()) + 1:02d}", name.replace(hit[0], "", 1)
+    return None, name
 
 
 def _refuse(path: PathLike, rule: str, remedy: str, value: str = "") -> SourceError:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..registry import source
-from .base import PathLike, Reading, Report, find_columns, numbers, plain, source_row
+from .base import PathLike, Reading, Report, find_columns, numbers, plain, released, source_row
 from .layout import read_table
 from .places import AGGREGATE, countries
 
@@ -50,7 +50,9 @@ def _split(text: str) -> list[str]:
     formats=("csv", "xlsx"),
     reads="Chinese investments abroad with investor, target, value and equity share",
 )
-def aei_investments(path: PathLike, *, sheet: str | None = None, sectors: tuple[str, ...] = ("Metals",)) -> Reading:
+def aei_investments(
+    path: PathLike, *, sheet: str | None = None, sectors: tuple[str, ...] = ("Metals",), published_on: str | None = None
+) -> Reading:
     r"""Read the China Global Investment Tracker.
 
     Parameters
@@ -61,6 +63,8 @@ def aei_investments(path: PathLike, *, sheet: str | None = None, sectors: tuple[
         Sheet of a workbook.
     sectors : tuple of str
         Sectors whose deals become holdings.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default unknown: the tracker does not state it.
 
     Returns
     -------
@@ -122,11 +126,13 @@ def aei_investments(path: PathLike, *, sheet: str | None = None, sectors: tuple[
     holdings, reasons = _deals(data[data["sector"].isin(sectors)])
     for reason, rows in reasons.items():
         report.notes.append(f"{rows} deals of {', '.join(sectors)} make no holding: {reason}")
-    out = "aei_cgit"
+    out, day = "aei_cgit", released(report, published_on)
     title = "American Enterprise Institute, China Global Investment Tracker"
     tables = {
-        "holdings": holdings.assign(source=out, grade="C"),
-        "sources": source_row(out, title, None, "to be cited; terms of the publisher", "restricted"),
+        "holdings": holdings.assign(source=out, grade="C", published_on=day),
+        "sources": source_row(
+            out, title, None if day is None else int(day[:4]), "to be cited; terms of the publisher", "restricted"
+        ),
     }
     return Reading(tables, data, report)
 
@@ -209,6 +215,7 @@ _AID = {
     "precision": ["Level.of.precision", "Level of precision"], "kind": ["Flow Type", "Flow.Type"],
     "aggregate": ["Recommended For Aggregates", "Recommended.For.Aggregates"],
 }  # fmt: skip
+_VERSIONS = {"2021": "2023", "2017": "2021", "2014": "2017"}  # year of constant USD to that of the version with it
 _WORDS = {
     "copper.mine": r"copper (?:mine|mining|project)", "copper.refined": r"copper (?:smelter|refinery|refining)",
     "cobalt.mine": r"cobalt (?:mine|mining|project)", "nickel.mine": r"nickel (?:mine|mining)",
@@ -225,7 +232,7 @@ _WORDS = {
     formats=("csv", "csv.gz", "xlsx"),
     reads="Chinese official loans and grants by recipient, sector, status and amount",
 )
-def aiddata_projects(path: PathLike, *, sheet: str | None = None) -> Reading:
+def aiddata_projects(path: PathLike, *, sheet: str | None = None, published_on: str | None = None) -> Reading:
     r"""Read AidData's Global Chinese Development Finance dataset.
 
     Parameters
@@ -234,6 +241,8 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None) -> Reading:
         The dataset or its subset with places, as csv or xlsx.
     sheet : str, optional
         Sheet of a workbook.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default the year of the version that the column of amounts tells (constant USD of 2021: version 3, 2023).
 
     Returns
     -------
@@ -297,5 +306,10 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None) -> Reading:
     if data["year"].notna().any():
         report.vintage = f"commitments of {int(data['year'].min())} to {int(data['year'].max())}"
     report.notes.append("finance states no share: no holdings; data has the records")
-    out = source_row("aiddata_gcdf", "AidData, Global Chinese Development Finance", 2023, "to be cited", "attribution")
+    base = re.search(r"20\d\d", cols["value"])
+    day = released(report, published_on, _VERSIONS.get(base[0] if base else ""))
+    year_of = None if day is None else int(day[:4])
+    out = source_row(
+        "aiddata_gcdf", "AidData, Global Chinese Development Finance", year_of, "to be cited", "attribution"
+    )
     return Reading({"sources": out}, data, report)

@@ -12,7 +12,18 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from ..registry import source
-from .base import PathLike, Reading, Report, files_in, find_columns, numbers, plain, refuse_decimal_comma, source_row
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    files_in,
+    find_columns,
+    numbers,
+    plain,
+    refuse_decimal_comma,
+    released,
+    source_row,
+)
 from .cells import marks
 from .commodities import (
     in_product_units,
@@ -56,6 +67,7 @@ def usgs_mcs(
     commodity: str | None = None,
     member: str | None = None,
     decimal: str = ".",
+    published_on: str | None = None,
 ) -> Reading:
     r"""Read a data release of the USGS Mineral Commodity Summaries.
 
@@ -72,6 +84,8 @@ def usgs_mcs(
         Only this file of a zip.
     decimal : {".", ","}
         Decimal mark, should the file have been saved with another one.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default the end of January of the release's year, when the summaries come out.
 
     Returns
     -------
@@ -148,7 +162,7 @@ def usgs_mcs(
     report.vintage = f"MCS {vintage}"
     report.count(data["code"])
     report.unknown("country", data.loc[data["country"].isna(), "place"], *_amount(data))
-    return _reading(data, report, vintage, None if products is None else set(products))
+    return _reading(data, report, vintage, None if products is None else set(products), published_on)
 
 
 _HEADER = {"country": ["Country"], "what": ["Type", "Statistics", "Commodity", "Prod_notes", "Source"]}
@@ -350,8 +364,9 @@ def _amount(data: pd.DataFrame) -> tuple[pd.Series, list[pd.Series], str]:
     return data["value"].where(listed), within, "quantity"
 
 
-def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | None) -> Reading:
-    year, day = f"usgs_mcs{vintage}", f"{vintage}-01-31"  # the summaries come out at the end of January
+def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | None, given: str | None) -> Reading:
+    year = f"usgs_mcs{vintage}"
+    day = released(report, given, f"{vintage}-01-31")  # the summaries come out at the end of January
     world = data.pop("world") if "world" in data else pd.Series(True, index=data.index)
     made = data["what"].isin(["output", "capacity"]) & world
     mapped = map_products("usgs", data["commodity"], data["detail"])
@@ -417,7 +432,7 @@ def _check_totals(production: pd.DataFrame, report: Report) -> None:
         )
 
 
-def _sourcing(data: pd.DataFrame, source_id: str, day: str) -> pd.DataFrame:
+def _sourcing(data: pd.DataFrame, source_id: str, day: str | None) -> pd.DataFrame:
     """Import shares of the United States, with net import reliance where one figure of it stands for the product."""
     rows = data[(data["what"] == "import_share") & data["product"].notna() & data["value"].notna()]
     rows = rows[rows["country"].notna() & ~rows["country"].isin(["ROW", "WLD"])]

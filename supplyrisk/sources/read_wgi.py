@@ -11,9 +11,21 @@ import pandas as pd
 from ..errors import Problem, SourceError
 from ..jurisdictions import is_country
 from ..registry import source
-from .base import PathLike, Reading, Report, find_columns, numbers, plain, read_delimited, read_sheet, source_row
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    find_columns,
+    numbers,
+    plain,
+    read_delimited,
+    read_sheet,
+    released,
+    source_row,
+)
 from .layout import find_sheets, first_rows, is_workbook, read_table
 from .places import countries
+from .report import day_in
 
 __all__ = ["wgi"]
 
@@ -45,7 +57,7 @@ _INTERVAL = 1.645  # 90 percent of a normal distribution, as the publisher print
     formats=("xlsx", "csv", "csv.gz", "zip"),
     reads="six governance indicators by country and year",
 )
-def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Reading:
+def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", published_on: str | None = None) -> Reading:
     r"""Read the Worldwide Governance Indicators.
 
     Parameters
@@ -58,6 +70,8 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
         Sheet of a workbook; default all that hold an indicator.
     decimal : {".", ","}
         Decimal mark of a csv.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default the one that a cover sheet states, else unknown.
 
     Returns
     -------
@@ -116,6 +130,7 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
     beyond = keep & (data["number"].abs() > 4.0)
     report.leave_out("estimates beyond -4 to 4: no estimate is", beyond, ones, (), "rows")
     rows = data[keep & ~beyond]
+    day = released(report, published_on, _stated(path) if is_workbook(path) else None)
     value, half = rows["number"], _INTERVAL * error[rows.index].abs()
     low, high = (value - half).fillna(stated[0][rows.index]), (value + half).fillna(stated[1][rows.index])
     missing = np.where(rows["code_of_cell"] == "not_available", "not_available", "unknown")
@@ -128,6 +143,7 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
             "low": low.where(low <= value).clip(-4.0, 4.0),
             "high": high.where(high >= value).clip(-4.0, 4.0),
             "missing": pd.Series(missing, index=rows.index, dtype="object").where(value.isna(), None),
+            "published_on": day,
             "source": "wgi",
             "grade": pd.Series("A", index=rows.index, dtype="object").where(value.notna(), None),
         }
@@ -138,9 +154,18 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".") -> Read
     title = "World Bank, Worldwide Governance Indicators"
     tables = {
         "countries": table[~twice].reset_index(drop=True),
-        "sources": source_row("wgi", title, None if last is None else last + 1, "CC BY 4.0", "cc_by"),
+        "sources": source_row("wgi", title, None if day is None else int(day[:4]), "CC BY 4.0", "cc_by"),
     }
     return Reading(tables, data.reset_index(drop=True), report)
+
+
+def _stated(path: PathLike) -> str | None:
+    """Day that a sheet without indicators states: an introduction, notes, a read-me."""
+    sheets = {n: rows for n, rows in first_rows(path, count=30).items() if not _indicator(n)}
+    cells = (
+        c for rows in sheets.values() for row in rows for c in row if re.search("releas|updat|publish|edition", c, re.I)
+    )
+    return next((day for c in cells if (day := day_in(c))), None)
 
 
 def _text(path: PathLike, report: Report) -> pd.DataFrame:

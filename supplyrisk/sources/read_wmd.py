@@ -22,6 +22,7 @@ from .base import (
     read_delimited,
     read_sheet,
     refuse_decimal_comma,
+    released,
     source_row,
 )
 from .commodities import (
@@ -62,6 +63,7 @@ def wmd(
     commodity: str | None = None,
     edition: int | None = None,
     decimal: str = ".",
+    published_on: str | None = None,
 ) -> Reading:
     r"""Read World Mining Data: a sqlite file, a workbook with a sheet per commodity, or a wide csv.
 
@@ -75,9 +77,11 @@ def wmd(
     commodity : str, optional
         Commodity of a csv without such a column.
     edition : int, optional
-        Year of the edition; default two years after the newest data year.
+        Year of the edition; default the one in the file's name or on its sheets.
     decimal : {".", ","}
         Decimal mark.
+    published_on : str, optional
+        Day (or month, or year) on which the release came out; default the year of the edition, where that is known.
 
     Returns
     -------
@@ -134,19 +138,22 @@ def wmd(
     if products is not None:
         data["product"] = data["product"].where(data["product"].isin(set(products)))
     last = int(data["year"].max()) if len(data) else 0
-    year = edition or last + 2
-    report.vintage = f"WMD {year} (data to {last})" if len(data) else "no data"
+    year = edition or _edition(file)
+    day = released(report, published_on, str(year) if year else None)
+    said = f"WMD {year}" if year else "WMD, edition not stated"
+    report.vintage = f"{said} (data to {last})" if len(data) else "no data"
+    name = f"wmd{year}" if year else f"wmd_to_{last}"
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k not in ("", "zero")}
     data["what"] = "output"
     converted = in_product_units(data[data["product"].notna()], report)
-    production = production_rows(converted, f"wmd{year}", str(year))
+    production = production_rows(converted, name, day)
     ids = set(production["product"].dropna())
     share = shares_of_world(ids)
     tables = {
         "nodes": node_rows(production[~production["product"].isin(share)]),
         "sources": source_row(
-            f"wmd{year}",
-            f"Federal Ministry of Finance, Vienna, World Mining Data {year}",
+            name,
+            f"Federal Ministry of Finance, Vienna, World Mining Data{f' {year}' if year else ''}",
             year,
             "terms of the publisher; ask before redistributing",
             "restricted",
@@ -154,6 +161,18 @@ def wmd(
     }
     inputs = {"products": product_rows(ids, unit="t"), "production": production}
     return Reading(tables, data.drop(columns="factor"), report, inputs)
+
+
+_EDITION = re.compile(r"(?:world[ _-]*mining[ _-]*data|wmd)[ _-]*(20\d\d)(?!\d|[ _-]+(?:19|20)\d\d)", re.IGNORECASE)
+
+
+def _edition(file: Path) -> int | None:
+    """Year of the edition, where the name of the file or the first rows of its sheets state it."""
+    hit = _EDITION.search(file.stem)
+    if hit is None and file.suffix.lower() in (".xlsx", ".xlsm"):
+        rows = [cells for found in first_rows(file, count=16).values() for cells in found]
+        hit = next((m for cells in rows for cell in cells if (m := _EDITION.search(cell))), None)
+    return int(hit[1]) if hit else None
 
 
 def _tables(file: Path, report: Report, commodity: str | None) -> list[tuple[str | None, pd.DataFrame]]:

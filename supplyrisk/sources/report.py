@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import Problem, SourceError, printable
+from ..columns import is_date
+from ..errors import Problem, SchemaError, SourceError, printable
 
-__all__ = ["PathLike", "Reading", "Report", "plain", "refuse", "shares"]
+__all__ = ["PathLike", "Reading", "Report", "day_in", "plain", "refuse", "released", "shares"]
 
 PathLike = str | os.PathLike[str]
 
@@ -32,6 +33,8 @@ class Report:
         Class of the terms of the data.
     vintage : str
         Release or year that the file says it is.
+    published_on : str, optional
+        Day (month, year) on which it came out, as the file or the caller states it; never guessed.
     rows_read : int
         Rows seen.
     dropped : list of dict
@@ -54,6 +57,7 @@ class Report:
     unmapped: list[dict[str, Any]] = field(default_factory=list)
     missing: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    published_on: str | None = None
 
     def drop(
         self, reason: str, rows: int, value: float | None = None, share: float | None = None, of: str = "value"
@@ -231,6 +235,61 @@ class Reading:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{k} {len(v):,}" for k, v in {**self.inputs, **self.tables}.items())
         return f"<Reading of {self.report.path}: {sizes or 'no tables'}; {len(self.data):,} rows of data>"
+
+
+_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+           "december")  # fmt: skip
+_DAY = re.compile(
+    rf"\b(?:(\d{{1,2}})\s+)?({'|'.join(_MONTHS)})\s+(?:(\d{{1,2}}),\s*)?((?:19|20)\d{{2}})\b", re.IGNORECASE
+)
+
+
+def day_in(text: str) -> str | None:
+    """First date that a text states in words, as ISO day or month.
+
+    Examples
+    --------
+    >>> day_in("Last updated: 21 May 2025"), day_in("September 2025"), day_in("May 3, 2024"), day_in("2024")
+    ('2025-05-21', '2025-09', '2024-05-03', None)
+    """
+    hit = _DAY.search(text)
+    if hit is None:
+        return None
+    month, day = _MONTHS.index(hit[2].casefold()) + 1, hit[1] or hit[3]
+    return f"{hit[4]}-{month:02d}" + (f"-{int(day):02d}" if day and 1 <= int(day) <= 31 else "")
+
+
+def released(report: Report, given: str | None, stated: str | None = None) -> str | None:
+    """Day of publication: the caller's, else the one that the file states, else none, with a note; never a guess.
+
+    Parameters
+    ----------
+    report : Report
+        Gets the day, or the note.
+    given : str, optional
+        What the caller says: ``2025``, ``2025-03`` or ``2025-03-31``.
+    stated : str, optional
+        What the file says.
+
+    Returns
+    -------
+    str or None
+
+    Raises
+    ------
+    SchemaError
+        ``given`` is no date.
+    """
+    if given is not None and not is_date(str(given)):
+        rule, remedy = "no date", "Give 2025, 2025-03 or 2025-03-31."
+        raise SchemaError([Problem(report.path, "-", "published_on", rule, repr(given), remedy)], f"{report.source}()")
+    report.published_on = str(given) if given is not None else stated
+    if report.published_on is None:
+        report.notes.append(
+            "the file states no day of publication: give published_on=; without it figures count as known from the end of "
+            "the year after their own"
+        )
+    return report.published_on
 
 
 def plain(name: object) -> str:

@@ -274,3 +274,53 @@ def test_world_mining_data_of_more_sheets_than_sixty(tmp_path):
     sheets = {f"Nothing {k}": [["x"]] for k in range(70)}
     file = book(tmp_path / "w.xlsx", **sheets, **{"Lithium (Li2O)": rows})
     assert sr.sources.wmd(file).inputs["production"]["country"].tolist() == ["CHN"]
+
+
+# ---------------------------------------------------------------------- IEA
+
+
+def explorer(path, cover="Last updated: 21 May 2025", base=2024, dash=" - "):
+    """The explorer's workbook in small: two blocks of supply side by side, scenarios across the demand."""
+    years = [None, base, 2030, None, None, base, 2030]
+    demand = [
+        ["Total demand for key minerals (kt)"], [None],
+        [None, None, None, "Stated policies scenario", None, None, "Net Zero Emissions by 2050 scenario"],
+        [None, base, None, 2030, 2040, None, 2030, 2040], ["Copper"], ["Solar PV", 1657.2, None, 2373, 2230, None, 2848, 2569],
+        ["Total demand", 27_000, None, 30_000, 33_000, None, 34_000, 39_000],
+        ["Share of clean technologies in total demand", 0.2, None, 0.3, 0.3, None, 0.4, 0.4], ["Notes: x"],
+    ]  # fmt: skip
+    supply = [
+        ["Total supply for key minerals (kt)"], [None], years,
+        [f"Copper{dash}Mining", None, None, None, f"Copper{dash}Refining"], ["Chile", 5476, 5505, None, "China", 12_000, 14_000],
+        ["Democratic Republic of Congo", 2876, 3578, None, "Rest of world", base, 2030],
+        ["Total", 8352, 9083, None, "Total", 14_024, 16_030], ["Top 3 share", 0.5, 0.5, None, "Top 3 share", 0.5, 0.5], [None],
+        [f"Graphite{dash}Mining (natural)", None, None, None, f"Graphite{dash}Refining (battery grade)"],
+        ["China", 1200, 1300, None, "Atlantis", 1100, 2000], ["Notes: base case"], ["2024 figures are estimates"],
+    ]  # fmt: skip
+    sheets = {"Cover": [["Critical Minerals Dataset"], [cover]], "1 Total demand for key minerals": demand,
+              "2 Total supply for key minerals": supply, "4.1 Solar PV": [["Copper", 1]]}  # fmt: skip
+    return book(path, **sheets)
+
+
+@pytest.mark.parametrize(("base", "dash"), [(2024, " - "), (2023, " \u2013 "), (2022, ": ")])
+def test_the_workbook_of_the_iea(tmp_path, base, dash):
+    reading = sr.sources.iea(explorer(tmp_path / "CM_Data_Explorer.xlsx", base=base, dash=dash))
+    made = reading.inputs["production"].set_index(["product", "country"])
+    assert made["quantity"].to_dict() == {
+        ("copper.mine", "CHL"): 5_476_000.0, ("copper.mine", "COD"): 2_876_000.0, ("copper.refined", "CHN"): 12_000_000.0,
+        ("copper.refined", "ROW"): base * 1000.0, ("graphite_natural.mine", "CHN"): 1_200_000.0}  # fmt: skip
+    assert set(made["year"]) == {base}
+    assert set(made["published_on"]) == {"2025-05-21"}
+    assert [u["name"] for u in reading.report.unmapped] == ["Atlantis"]
+    demand = reading.data[reading.data["branch"] == "demand"]
+    first = demand[demand["sector"] == "Solar PV"]
+    assert first[["mineral", "year", "value"]].iloc[0].tolist() == ["Copper", base, 1657.2]
+    assert first["projected"].tolist() == [False, True, True, True, True]
+    assert set(first["scenario"].dropna()) == {"Stated policies scenario", "Net Zero Emissions by 2050 scenario"}
+
+
+def test_a_workbook_of_the_iea_without_supply_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="no sheet of supply"):
+        sr.sources.iea(book(tmp_path / "x.xlsx", Cover=[["a"]]))
+    with pytest.raises(SourceError, match="no country with figures"):
+        sr.sources.iea(book(tmp_path / "y.xlsx", **{"2 Total supply": [["a", 2024, 2030]]}))

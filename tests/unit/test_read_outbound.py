@@ -36,7 +36,7 @@ def test_commas_in_brackets_do_not_part_names_and_mismatches_make_no_holding(tmp
             "2005,January,MCC,$100 ,85%,,Metals,Steel,Papua New Guinea,E,"]  # fmt: skip
     reading = sources.aei_investments(tracker(tmp_path, *rows))
     assert not len(reading.tables["holdings"])
-    assert len(reading.report.notes) == 3
+    assert len([n for n in reading.report.notes if "published_on" not in n]) == 3
     assert reading.data["product"].tolist()[0] == "bauxite.mine"
     assert reading.data["product"].isna().tolist() == [False, True, True]
 
