@@ -299,6 +299,19 @@ def _evidence(m: Build) -> dict[str, str]:
         grade = next((str(row[c]) for c in ("output_grade", "grade") if c in row and not pd.isna(row[c])), "none")
         said = grade if grade in ("assumption", "none") else f"grade {grade}"
         out[str(row["node"])] = f"[output {year}: {source}, {said}]"
+    return out | _project_evidence(m)
+
+
+def _project_evidence(m: Build) -> dict[str, str]:
+    """First output, source and grade of what is on record of each project, by its node."""
+    out: dict[str, str] = {}
+    frame = m.candidates.frame if m.candidates is not None else pd.DataFrame()
+    for row in frame.to_dict("records"):
+        start = row.get("start")
+        when = "no start on record" if start is None or pd.isna(start) else f"first output {start:g}"
+        source, grade = (None if pd.isna(row.get(k)) else str(row[k]) for k in ("source", "grade"))
+        said = "ungraded" if grade is None else grade if grade == "assumption" else f"grade {grade}"
+        out[str(row["node"])] = f"[project, {when}: {source or 'no source on record'}, {said}]"
     return out
 
 

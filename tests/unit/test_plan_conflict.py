@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from test_portfolio import BUYERS, P, hand
+from test_portfolio import BUYERS, P, hand, project
 
 import supplyrisk.portfolio as sp
 from supplyrisk.errors import InfeasibleError
@@ -50,3 +50,17 @@ def test_supply_is_told_with_its_source_and_grade() -> None:
     text = clash([resource()], max_share("CHN", 0.3), hand().replace(nodes=nodes, sources=sources))
     assert "outbid 16.8) [output 2024: mcs, grade B]" in text
     assert "[output 2024: no source on record, assumption]" in text
+
+
+def test_a_project_is_told_with_its_own_source_and_grade() -> None:
+    one = {"source": "mcs", "title": "Mineral Commodity Summaries, USGS", "licence": "public domain"}
+    rows = [
+        project("Alpha", "AUS", 4.0, 160_000.0, source="mcs", grade="B"),
+        project("Beta", "USA", 5.0, 50_000.0, start=None),
+    ]
+    graph = hand(
+        projects=pd.DataFrame(rows), sources=pd.DataFrame([one | {"licence_class": "public_domain"}])
+    )  # fmt: skip
+    text = clash([resource(), sp.build()], max_share("CHN", 0.1), graph)
+    assert "once built [project, first output 2028: mcs, grade B]" in text
+    assert "once built [project, no start on record: no source on record, assumption]" in text
