@@ -118,3 +118,20 @@ def test_supply_side_interdependency_of_xu() -> None:
     printed = [[0.14, 0.11, 0.20, 0.14], [0.17, 0.20, 0.10, 0.17], [0.26, 0.32, 0.26, 0.10], [0.14, 0.28, 0.14, 0.28]]
     got = sr.shocks.interdependency(z / x, x, "supply")
     np.testing.assert_allclose(got, printed, rtol=0, atol=0.015)
+
+
+@pytest.mark.realdata
+def test_leverage_runs_both_ways_along_the_chip_chain(published: Path) -> None:
+    # ETO Chip Explorer (2026): all EUV lithography is Dutch; dry etch tools of Chinese firms about 12 %, near nothing in 2019.
+    reading = sr.sources.eto_chipexplorer(published / "eto_chipexplorer" / "2026-08")
+    names = reading.inputs["products"].set_index("name")["product"]
+    graph = sr.assemble(**reading.inputs, tables=reading.tables)
+
+    def held(focal: str, product: str) -> float:
+        scores = sr.score(graph, focal=focal, view="location", by="product")
+        return float(scores.loc[(focal, "location", names[product]), "focal_share"])
+
+    assert held("NLD", "EUV lithography tools") == pytest.approx(1.0)
+    assert held("CHN", "EUV lithography tools") == 0.0
+    assert held("NLD", "ArF immersion (DUV) lithography tools") == pytest.approx(0.993, abs=5e-4)
+    assert held("CHN", "Dry etch tools") == pytest.approx(0.12, abs=0.01)
