@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "BasketWarning",
     "InfeasibleError",
     "PrivateDataWarning",
     "Problem",
@@ -134,6 +135,10 @@ class InfeasibleError(SupplyRiskError):
     def __init__(self, message: str, conflict: Sequence[str] = ()) -> None:
         self.conflict: tuple[str, ...] = tuple(conflict)
         super().__init__(message)
+
+
+class BasketWarning(UserWarning):
+    """A figure rests on a heading that holds several goods."""
 
 
 class PrivateDataWarning(UserWarning):

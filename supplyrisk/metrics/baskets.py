@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-__all__ = ["baskets"]
+from ..errors import BasketWarning
+
+if TYPE_CHECKING:
+    from ..graph import SupplyGraph
+    from .lens import Lines
+
+__all__ = ["baskets", "warn_of_baskets"]
 
 _MARK = "basket: "
 
@@ -42,3 +51,51 @@ def baskets(links: pd.DataFrame, products: Iterable[str]) -> dict[str, str]:
             f"{len(part):,} of {whole:,} links rest on a heading that holds other goods too ({'; '.join(spans[:3])})"
         )
     return out
+
+
+def warn_of_baskets(graph: SupplyGraph, lines: Lines, traced: bool, depth: int) -> dict[str, str]:
+    """Warn, once, of the scored products that rest on basket headings.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph behind the lines.
+    lines : Lines
+        Lines of the scored markets: links, or nodes.
+    traced : bool
+        Whether figures go through all tiers, and with them through any link of the graph.
+    depth : int
+        Frames between the caller to blame and this function.
+
+    Returns
+    -------
+    dict
+        :func:`baskets` of the graph.
+
+    Warns
+    -----
+    BasketWarning
+        Names products and headings. Silence it with ``warnings.simplefilter("ignore", BasketWarning)``.
+    """
+    found = baskets(graph.tables["links"], graph.tables["products"]["product"])
+    if not found or not (traced or lines.links):
+        return found
+    links = graph.index.links
+    if not traced:
+        product = lines.keys["product"].isin(list(found)).to_numpy(dtype=bool)
+        links = links.iloc[np.unique(lines.row[product[lines.market]])]
+    rest = links.loc[links["product"].isin(list(found)), ["product", "note"]]
+    rest = rest[rest["note"].str.contains(_MARK, regex=False, na=False)]
+    if not len(rest):
+        return found
+    heading = rest["note"].str.extract(r"HS (\d[\d, ]*)")[0].fillna("?").str.strip()
+    names = heading.groupby(rest["product"].astype("object")).agg(lambda h: ", ".join(sorted(set(h))))
+    purity = rest["note"].str.rpartition(_MARK)[2].groupby(rest["product"].astype("object")).first()
+    text = "; ".join(f"{p} (HS {h}, {span})" for p, h, span in zip(names.index, names, purity, strict=True))
+    warnings.warn(
+        f"This score rests on headings that hold other goods too: {text}. Where the purity is not known, values take "
+        "all of the heading and bounds go down to none of it; see .attrs['baskets'].",
+        BasketWarning,
+        stacklevel=depth + 1,
+    )
+    return found

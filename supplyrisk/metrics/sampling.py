@@ -18,10 +18,11 @@ from .mix import FloatArray, IntArray, Mix
 if TYPE_CHECKING:
     from .score import Asked
 
-__all__ = ["draws", "rank_stability"]
+__all__ = ["draws", "quantiles", "rank_stability"]
 
 # Numbers drawn at once; memory stays flat whatever the graph and the number of samples.
 _BLOCK = 1_000_000
+_QUANTILES = (0.05, 0.95)
 
 
 def _triangular(u: FloatArray, value: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
@@ -238,6 +239,22 @@ def _dirichlet(rng: np.random.Generator, lines: Lines, samples: int, reliability
     return np.where(np.isnan(lines.quantity), np.nan, q)
 
 
+def quantiles(x: FloatArray) -> FloatArray:
+    """5 % and 95 % along the first axis; a column of NaN stays NaN, without a warning."""
+    y = np.sort(x, axis=0)  # NaN last
+    known = (~np.isnan(y)).sum(axis=0)
+    out = np.full((len(_QUANTILES), y.shape[1]), np.nan)
+    some = known > 0
+    at = np.arange(y.shape[1])
+    for i, p in enumerate(_QUANTILES):
+        place = p * np.maximum(known - 1, 0)
+        low = np.floor(place).astype(np.int64)
+        high = np.minimum(low + 1, np.maximum(known - 1, 0))
+        value = y[low, at] + (place - low) * (y[high, at] - y[low, at])
+        out[i] = np.where(some, value, np.nan)
+    return out
+
+
 def rank_stability(scores: pd.DataFrame, column: str = "focal_share", k: int = 10, largest: bool | None = None) -> Any:
     """How sure a ranking is: P(A outranks B) and how often each row is among the top k.
 
@@ -256,7 +273,8 @@ def rank_stability(scores: pd.DataFrame, column: str = "focal_share", k: int = 1
     -------
     DataFrame
         A row per row of the score, by its value: ``value, rank`` (by value), ``rank_p05, rank_p50, rank_p95`` (of the
-        draws), ``top_k`` (part of the draws in which it is among the first k), ``beats_next`` and ``ties_next`` (part
+        draws), ``rank_low, rank_high`` (the range to report: from 5 % to 95 % of the draws and the rank by value, which
+        is one of the possible ones), ``top_k`` (part of the draws in which it is among the first k), ``beats_next`` and ``ties_next`` (part
         in which it outranks, or ties with, the row after it). Of the 50 first rows, ``.attrs["outranks"]`` has
         P(row outranks column) and ``.attrs["ties"]`` P(row ties with column), as lists of rows.
 
@@ -272,7 +290,8 @@ def rank_stability(scores: pd.DataFrame, column: str = "focal_share", k: int = 1
     it has a value, and by its value only where it has one; two rows are compared in the draws in which both have one,
     so that P(A outranks B) + P(B outranks A) + P(tie) = 1, and all three are NaN where there is no such draw. Where a
     value sits at one end of its interval (unknown owners can only add to it), ``rank`` may lie outside the ranks
-    drawn: the others rise too.
+    drawn: the others rise too. Then ``rank_p50`` is the fairer single figure, and ``rank_low`` to ``rank_high`` hold
+    both.
 
     Examples
     --------
@@ -317,13 +336,16 @@ def rank_stability(scores: pd.DataFrame, column: str = "focal_share", k: int = 1
     head = key[:, :50]
     pairs = [_beats(head[:, [i]], head) for i in range(head.shape[1])]
     wins, ties = _beats(key[:, :-1], key[:, 1:])
+    rank = pd.Series(sign * point).rank(method="average").to_numpy()
     out = pd.DataFrame(
         {
             "value": point,
-            "rank": pd.Series(sign * point).rank(method="average").to_numpy(),
+            "rank": rank,
             "rank_p05": spread[0],
             "rank_p50": spread[1],
             "rank_p95": spread[2],
+            "rank_low": np.fmin(rank, spread[0]),
+            "rank_high": np.fmax(rank, spread[2]),
             "top_k": inside.mean(axis=1),
             "beats_next": np.append(wins, np.nan)[: len(order)],
             "ties_next": np.append(ties, np.nan)[: len(order)],

@@ -14,7 +14,7 @@ import pandas as pd
 from ..errors import Problem, SchemaError, unknown_name
 from ..registry import Entry, registries
 from .about import YEAR, basis, data_year, data_years, place
-from .baskets import baskets
+from .baskets import warn_of_baskets
 from .joint import Worlds, bounds_of, worlds_of
 from .lens import Lens, lens, line_mix, scope_label
 from .markets import KEYS, Market, lines_of
@@ -43,7 +43,6 @@ _ORDER = (
     "coverage",
     "headline",
 )
-_QUANTILES = (0.05, 0.95)
 # Columns that say what of a market is the focal's.
 _OF_FOCAL = ("focal_share", "bottleneck")
 # Columns that speak of the figures, not of the world.
@@ -424,13 +423,13 @@ class Origin:
 
     def quantiles(self) -> dict[str, list[FloatArray]]:
         """5 % and 95 % of the draws of every column."""
-        from .sampling import draws
+        from .sampling import draws, quantiles
 
         several = self.group[2]
         if several:
             out: dict[str, list[FloatArray]] = {}
             for c in self.asked:
-                out[c.name] = list(_quantile(self.drawn(c.name)))
+                out[c.name] = list(quantiles(self.drawn(c.name)))
             return out
         found: dict[str, list[FloatArray]] = {c.name: [] for c in self.asked}
         for _, _, part in draws(
@@ -444,7 +443,7 @@ class Origin:
             self.lone is not None,
         ):
             for name, x in part.items():
-                found[name].append(_quantile(x))
+                found[name].append(quantiles(x))
         rows = {}
         for c in self.asked:
             q = np.concatenate(found[c.name], axis=1) if found[c.name] else np.zeros((2, 0))
@@ -452,22 +451,6 @@ class Origin:
                 q = q[:, self.market.lines.market]
             rows[c.name] = list(self.only_known(c, self.gather(c, q)))
         return rows
-
-
-def _quantile(x: FloatArray) -> FloatArray:
-    """Quantiles along the first axis; a column of NaN stays NaN, without a warning."""
-    y = np.sort(x, axis=0)  # NaN last
-    known = (~np.isnan(y)).sum(axis=0)
-    out = np.full((len(_QUANTILES), y.shape[1]), np.nan)
-    some = known > 0
-    at = np.arange(y.shape[1])
-    for i, p in enumerate(_QUANTILES):
-        place = p * np.maximum(known - 1, 0)
-        low = np.floor(place).astype(np.int64)
-        high = np.minimum(low + 1, np.maximum(known - 1, 0))
-        value = y[low, at] + (place - low) * (y[high, at] - y[low, at])
-        out[i] = np.where(some, value, np.nan)
-    return out
 
 
 _OLDEST = Asked("data_year", max, {}, Entry("metric", "data_year", max, {"worse": "low"}))
@@ -586,6 +569,11 @@ def score(
     SchemaError
         Keys that do not go together.
 
+    Warns
+    -----
+    BasketWarning
+        Once a call: rows that are links resting on headings that hold other goods too; by origin, any link on the way.
+
     Notes
     -----
     Missing policy: a missing quantity is in no sum and widens the bounds; unlisted suppliers and unknown holders are
@@ -684,6 +672,7 @@ def score(
     listing = {name: rests | entry for name, entry in listing.items()}
     if metrics is None:
         listing["data_year"] = rests | YEAR
+    mixed = warn_of_baskets(here, found.lines, view == "origin", 2)
     out = pd.DataFrame(columns, index=index)
     out.attrs = {
         "focal": label,
@@ -694,7 +683,7 @@ def score(
         "as_of": here.as_of or here.reference_date,
         "seed": seed if samples is not None else None,
         "columns": _Kept(listing),
-        "baskets": baskets(here.tables["links"], here.tables["products"]["product"]),
+        "baskets": mixed,
         "reasons": Reasons(made, columns),
         "source": _Source(made),
     }

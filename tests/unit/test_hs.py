@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supplyrisk.errors import SchemaError, UnknownNameError
+from supplyrisk.errors import BasketWarning, SchemaError, UnknownNameError
 from supplyrisk.sources import hs
 from supplyrisk.sources.commodities import product_rows
 
@@ -135,4 +137,11 @@ def test_links_of_a_basket_are_marked_and_wide_and_scores_say_so():
     assert rows.loc[~magnets, "low"].isna().all()
     scored = sr.score(g, by=["product", "buyer"])
     assert set(scored.attrs["baskets"]) == {"ndfeb.magnet"}
+    with pytest.warns(BasketWarning, match=r"ndfeb\.magnet \(HS 850511") as caught:
+        sr.score(g, by=["product", "buyer"], bounds=True)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", BasketWarning)
+        sr.score(g, by="product")  # output is not read off a heading
     assert "purity 0.5 to 1" in scored.attrs["baskets"]["ndfeb.magnet"]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from supplyrisk import load_atlas
 from supplyrisk import metrics as m
 from supplyrisk.errors import SchemaError, UnknownNameError
 from supplyrisk.graph import SupplyGraph
@@ -464,6 +465,18 @@ def test_equal_values_share_a_rank(g):
     r = m.rank_stability(s)
     assert r["rank"].iloc[:-1].tolist() == [(len(s)) / 2] * (len(s) - 1)
     assert np.isnan(r["rank"].iloc[-1])
+
+
+def test_the_range_of_ranks_holds_the_rank_by_value():
+    """Unknown owners can only add to the others' values: the draws alone may leave the rank by value outside."""
+    s = m.score(load_atlas(), by="product", view="origin", metrics=["focal_share"], samples=100)
+    r = m.rank_stability(s)
+    known = r["rank"].notna()
+    assert ((r["rank"] < r["rank_p05"]) | (r["rank"] > r["rank_p95"])).any()
+    assert (r["rank_low"] <= r["rank"])[known].all()
+    assert (r["rank"] <= r["rank_high"])[known].all()
+    assert (r["rank_low"] <= r["rank_p05"])[known].all()
+    assert (r["rank_high"] >= r["rank_p95"])[known].all()
 
 
 def test_columns_without_bounds_say_so(g):
