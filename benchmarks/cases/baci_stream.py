@@ -1,4 +1,9 @@
-"""Several years of bilateral trade in BACI's format, streamed to dependence inputs, beside pyarrow's csv reader alone."""
+"""Several years of bilateral trade in BACI's format, streamed to dependence inputs, beside pyarrow's csv reader alone.
+
+The issue's figure is that of full years (L: 57.5 million rows). S has 400,000 rows, which pyarrow reads in about 0.05 s;
+what is made of the kept rows (places, report, nodes and links, shares by importer) takes about 0.1 s of pandas calls
+whatever the size, so that S misses the ratio and says nothing of the throughput.
+"""
 
 from __future__ import annotations
 
