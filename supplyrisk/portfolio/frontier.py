@@ -38,6 +38,8 @@ IntArray = npt.NDArray[np.int64]
 _TIE = 1e-6
 _SAME = 1e-7
 _ROUNDS = 50
+# Part of the need that must arrive where an aim is a part of what arrives: of nothing there is no share.
+_ARRIVES = 1e-3
 
 
 def _market(m: Build, product: Any, buyer: str | None) -> tuple[str, IntArray, float]:
@@ -90,7 +92,8 @@ def share(
 
     .. math:: \sum_{u,b} s_u\, x_{ub} \Big/ \Big(D - \sum_b (w_b + z_b)\Big)
 
-    with :math:`z_b` what is substituted. Where all need is met by deliveries the two are the same.
+    with :math:`z_b` what is substituted. Where all need is met by deliveries the two are the same. Of nothing there is no
+    share: a frontier leaves out plans that deliver less than a thousandth of the need.
 
     Parameters
     ----------
@@ -429,7 +432,8 @@ def frontier(
         As in :func:`~supplyrisk.portfolio.optimize`.
     **options
         Passed on: ``levers``, ``constraints``, ``scenarios``, ``horizon`` and what goes with it. Over several periods the
-        objective is the present value, and an aim is the mean over time of what it is in each period.
+        objective is the present value, and an aim is the mean over time of what it is in each period, where need stays
+        unmet weighed by the part of it that arrives in each.
 
     Returns
     -------
@@ -490,6 +494,14 @@ def frontier(
         rows.append(block.start)
         if less is not None:
             over[block.start] = less
+            m.add_rows(
+                "frontier_arrives",
+                1,
+                np.zeros(len(less[0]), dtype=np.int64),
+                *less,
+                upper=1.0 - _ARRIVES,
+                say=lambda i, t=term: f"frontier: {t!r} is a part of what arrives, at least {_ARRIVES:.1%} of the need",
+            )
     m.spec = None
     cost = m.matrix.cost()
     used = np.flatnonzero(cost)

@@ -303,3 +303,36 @@ def test_a_share_on_the_frontier_counts_re_exporters_in_the_focal(view: str) -> 
     found = frontier(g, "USA", product=P, levers=[resource(redirect=0.5)], against=aim, points=4)
     for i, at in enumerate(found.frame["share"]):
         assert found.plan(i).share(view)["after"] == pytest.approx(at, abs=1e-6)
+
+
+@pytest.mark.parametrize("horizon", [None, (2026, 2027)])
+def test_aims_are_parts_of_what_arrives_also_over_years(horizon: Any) -> None:
+    g = hand()
+    ask: dict[str, Any] = {"product": P, "levers": [resource(), unmet(750.0)], "horizon": horizon, "points": 6}
+    if horizon:
+        ask |= {"needs": {P: {2026: 1.0, 2027: 1.4}}}
+
+    def years(plan: Any) -> list[Any]:
+        return [plan] if horizon is None else [plan.year(y) for y in plan.years]
+
+    front = frontier(g, BUYERS, against=share("CHN"), **ask)
+    assert len(front) >= 4
+    for i, row in enumerate(front.frame.itertuples()):
+        focal = total = 0.0
+        for p in years(front.plan(i)):
+            got = float(p.decisions["quantity"].sum() / p.needs["need"].sum())
+            focal += float(p.share("location")["after"]) * got
+            total += got
+        assert row.share == pytest.approx(focal / total, abs=2e-6)
+    # HHI: of nothing there is none, so that no plan without deliveries is the least concentrated.
+    front = frontier(g, BUYERS, against=concentration(), **ask)
+    assert len(front) >= 5
+    assert front.frame["concentration"].min() > 0.2
+    for i, row in enumerate(front.frame.itertuples()):
+        index = total = 0.0
+        for p in years(front.plan(i)):
+            part = p.decisions.groupby("country")["quantity"].sum()
+            got = float(part.sum() / p.needs["need"].sum())
+            index += float(((part / part.sum()) ** 2).sum()) * got if got else 0.0
+            total += got
+        assert row.concentration == pytest.approx(index / total, abs=1e-5)
