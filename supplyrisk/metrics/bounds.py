@@ -150,7 +150,8 @@ def hhi_bounds(shares: Any, largest: float | None = None, count: float | None = 
     Raises
     ------
     SchemaError
-        Negative or missing shares, a sum above 1, or bounds that cannot hold the residual.
+        Negative or missing shares, a sum above 1, a count that is no whole number from 0 on, a ``largest`` outside 0
+        to 1, or bounds that cannot hold the residual.
 
     Notes
     -----
@@ -169,6 +170,10 @@ def hhi_bounds(shares: Any, largest: float | None = None, count: float | None = 
     [0.305, 0.34]
     """
     s = _shares(shares)
+    if count is not None and not (count == np.inf or (count >= 0 and float(count).is_integer())):
+        raise _fail("hhi_bounds", "count is no whole number from 0 on", count, "Give how many there may be, or None.")
+    if largest is not None and not 0 <= largest <= 1:
+        raise _fail("hhi_bounds", "largest is no fraction from 0 to 1", largest, "Give a share, or None.")
     rest = max(0.0, 1.0 - float(s.sum()))
     if rest < 1e-12:
         rest = 0.0
@@ -194,9 +199,23 @@ def hhi_bounds(shares: Any, largest: float | None = None, count: float | None = 
     return Bounds(low, base + m * u * u + max(rest - m * u, 0.0) ** 2)
 
 
-def _interval(low: Any, high: Any) -> tuple[FloatArray, FloatArray]:
-    lo = np.asarray(low, dtype=np.float64)
-    hi = np.minimum(np.asarray(high, dtype=np.float64), 1.0)
+def _paired(low: Any, high: Any, what: str) -> tuple[FloatArray, FloatArray, pd.Index | None]:
+    """Low and high side by side, by label where both have labels; and the labels."""
+    low, high = (pd.Series(x) if isinstance(x, dict) else x for x in (low, high))
+    if isinstance(low, pd.Series) and isinstance(high, pd.Series) and not low.index.equals(high.index):
+        twice = [str(x) for s in (low, high) for x in s.index[s.index.duplicated()]]
+        alone = [str(x) for x in low.index.symmetric_difference(high.index)] if not twice else []
+        if twice or alone:
+            rule = "a label stands twice" if twice else "a label of low is not one of high, or the reverse"
+            raise _fail(what, rule, ", ".join((twice or alone)[:12]), "Give low and high for the same suppliers.")
+        high = high.reindex(low.index)
+    labels = low.index if isinstance(low, pd.Series) else high.index if isinstance(high, pd.Series) else None
+    return np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64), labels
+
+
+def _interval(low: Any, high: Any) -> tuple[FloatArray, FloatArray, pd.Index | None]:
+    lo, hi, labels = _paired(low, high, "shares")
+    hi = np.minimum(hi, 1.0)
     if lo.shape != hi.shape or lo.ndim != 1:
         raise _fail("shares", "low and high differ in length", f"{lo.shape}, {hi.shape}", "Give one pair a supplier.")
     bad = ~((lo >= 0) & (lo <= hi))
@@ -215,7 +234,7 @@ def _interval(low: Any, high: Any) -> tuple[FloatArray, FloatArray]:
             f"sum of low {lo.sum():.6g}, sum of high {hi.sum():.6g}",
             "Widen them, or add the missing supplier.",
         )
-    return lo, hi
+    return lo, hi, labels
 
 
 def share_bounds(low: Any, high: Any, shares: bool = False) -> Bounds:
@@ -226,20 +245,21 @@ def share_bounds(low: Any, high: Any, shares: bool = False) -> Bounds:
 
     Parameters
     ----------
-    low, high : array-like or Series
-        Bounds of quantities (one unit, one period), or of shares.
+    low, high : array-like, Series or dict
+        Bounds of quantities (one unit, one period), or of shares; two with labels are paired by label.
     shares : bool
         Whether they are shares.
 
     Returns
     -------
     Bounds
-        Fractions in [0, 1] as arrays, or Series where Series came in. NaN where nothing is supplied at all.
+        Fractions in [0, 1] as arrays, or Series in the order of ``low`` where labels came in. NaN where nothing is supplied at all.
 
     Raises
     ------
     SchemaError
-        Bounds that cross or are negative or missing; share intervals that no set of shares adding to 1 can meet.
+        Bounds that cross or are negative or missing; labels that differ, or stand twice in another order; share
+        intervals that no set of shares adding to 1 can meet.
 
     Notes
     -----
@@ -259,13 +279,17 @@ def share_bounds(low: Any, high: Any, shares: bool = False) -> Bounds:
     [[0.5, 0.3], [0.7, 0.5]]
     """
     if shares:
-        lo, hi = _interval(low, high)
+        lo, hi, labels = _interval(low, high)
         a = np.maximum(lo, 1.0 - (hi.sum() - hi))
         b = np.minimum(hi, 1.0 - (lo.sum() - lo))
     else:
-        lo, hi = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        lo, hi, labels = _paired(low, high, "quantities")
+        if lo.shape != hi.shape or lo.ndim != 1:
+            raise _fail(
+                "quantities", "low and high differ in length", f"{lo.shape}, {hi.shape}", "Give one pair a supplier."
+            )
         bad = ~((lo >= 0) & (lo <= hi))
-        if lo.shape != hi.shape or bad.any():
+        if bad.any():
             raise _fail("quantities", "0 <= low <= high does not hold", list(np.flatnonzero(bad)), "Correct the rows.")
         endless = np.isinf(hi)
         finite = np.where(endless, 0.0, hi)
@@ -282,8 +306,8 @@ def share_bounds(low: Any, high: Any, shares: bool = False) -> Bounds:
         # Where something is supplied, a supplier beside whom there can be nobody has all of it.
         lone = (hi > 0) & (others <= 0) & ~others_inf
         a = np.where(lone, 1.0, np.where(np.isnan(a) & ~np.isnan(b), np.where(hi > 0, 0.0, b), a))
-    if isinstance(low, pd.Series):
-        return Bounds(pd.Series(a, index=low.index, name="low"), pd.Series(b, index=low.index, name="high"))
+    if labels is not None:
+        return Bounds(pd.Series(a, index=labels, name="low"), pd.Series(b, index=labels, name="high"))
     return Bounds(a, b)
 
 
@@ -295,8 +319,8 @@ def hhi_interval(low: Any, high: Any) -> Bounds:
 
     Parameters
     ----------
-    low, high : array-like
-        Bounds of the shares, fractions; feasible if their sums embrace 1.
+    low, high : array-like, Series or dict
+        Bounds of the shares, fractions; feasible if their sums embrace 1. Two with labels are paired by label.
 
     Returns
     -------
@@ -306,14 +330,14 @@ def hhi_interval(low: Any, high: Any) -> Bounds:
     Raises
     ------
     SchemaError
-        Bounds that cross, or that no set of shares can meet.
+        Bounds that cross, or that no set of shares can meet; labels that differ.
 
     Examples
     --------
     >>> [round(x, 6) for x in hhi_interval([0.4, 0.1, 0.05, 0.0], [0.7, 0.3, 0.25, 0.2])]
     [0.28, 0.555]
     """
-    lo, hi = _interval(low, high)
+    lo, hi, _ = _interval(low, high)
     if not len(lo):
         return Bounds(np.nan, np.nan)
     # The sum of the cut shares is piecewise linear in the level: find the piece, then solve it.

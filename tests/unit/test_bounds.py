@@ -9,7 +9,7 @@ import pytest
 
 from supplyrisk import metrics as m
 from supplyrisk.errors import SchemaError
-from supplyrisk.metrics.bounds import dirichlet_moments, hhi_interval
+from supplyrisk.metrics.bounds import dirichlet_moments, hhi_bounds, hhi_interval, share_bounds
 
 
 @pytest.fixture
@@ -400,3 +400,34 @@ def test_the_net_form_of_n_minus_1_takes_the_largest_suppliers_demand_out():
         [60.0, 40.0], "net", low=[59, 39], high=[61, 41], demand=90.0, demand_of_largest=50
     )
     assert (low, high) == pytest.approx((39 / 40, 41 / 40))
+
+
+def test_low_and_high_with_labels_are_paired_by_label() -> None:
+    low = pd.Series({"CHN": 0.5, "JPN": 0.1, "USA": 0.0})
+    high = pd.Series({"USA": 0.2, "CHN": 0.9, "JPN": 0.4})
+    for shares in (True, False):
+        a = share_bounds(low, high, shares=shares)
+        b = share_bounds(low, high[low.index], shares=shares)
+        pd.testing.assert_series_equal(a.low, b.low)
+        pd.testing.assert_series_equal(a.high, b.high)
+        pd.testing.assert_series_equal(share_bounds(low.to_dict(), high.to_dict(), shares=shares).high, b.high)
+    assert hhi_interval(low, high) == hhi_interval(low, high[low.index])
+    for f in (share_bounds, hhi_interval):
+        with pytest.raises(SchemaError, match="TWN"):
+            f(low, high.rename({"USA": "TWN"}))
+        with pytest.raises(SchemaError, match="twice"):
+            f(low, high.rename({"USA": "CHN"}))
+    with pytest.raises(SchemaError, match="differ in length"):
+        share_bounds([1.0, 2.0], [3.0])
+
+
+@pytest.mark.parametrize("count", [2.5, float("nan"), -1])
+def test_a_count_of_suppliers_is_whole(count: float) -> None:
+    with pytest.raises(SchemaError, match="whole number"):
+        hhi_bounds([0.5, 0.2], count=count)
+
+
+@pytest.mark.parametrize("largest", [float("nan"), -0.1, 1.5])
+def test_the_largest_share_is_a_fraction(largest: float) -> None:
+    with pytest.raises(SchemaError, match="fraction"):
+        hhi_bounds([0.5, 0.2], largest=largest)
