@@ -14,7 +14,7 @@ from .schema import TABLES, Table, parse_node_id
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["balance", "explain", "latest"]
+__all__ = ["balance", "explain", "latest", "overstated"]
 
 
 def latest(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
@@ -24,6 +24,45 @@ def latest(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     order = frame.assign(_y=frame["year"].astype("float64").fillna(-np.inf))
     order = order.sort_values([*key, "_y"], kind="stable")
     return order.drop_duplicates(key, keep="last").drop(columns="_y").reset_index(drop=True)
+
+
+def overstated(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
+    """World totals below what their listed producers make, by more than a relative tolerance.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph; a published world total stands in ``total`` of the residual ``product@ROW``.
+    tolerance : float
+        Part of the listed sum that still counts as rounding of the total.
+
+    Returns
+    -------
+    DataFrame
+        ``node, product, have, need, rows``: the residual, what is listed (the rest included) for the year of the total (or before it,
+        where a producer has no figure for that year), the total, and the figures in words, greatest first.
+        A total whose own upper bound reaches the listed sum is none of them. Withheld outputs are in no sum.
+    """
+    nodes = graph.tables["nodes"]
+    rest = latest(nodes[nodes["total"].notna() & (nodes["country"] == "ROW")], ["node"])
+    columns = ["node", "product", "have", "need", "rows"]
+    if not len(rest):
+        return pd.DataFrame(columns=columns)
+    since = rest.set_index("product")["year"].astype("float64")
+    made = nodes[(nodes["kind"] == "producer") & nodes["product"].isin(since.index)]
+    made = made[made["year"].astype("float64").fillna(-np.inf) <= made["product"].map(since).astype(float)]
+    made = latest(made[made["output"].notna()], ["node"])
+    have = made.groupby("product")["output"].sum()
+    out = pd.DataFrame({"node": rest["node"], "product": rest["product"], "need": rest["total"].astype(float)})
+    out["have"] = rest["product"].map(have).astype(float).fillna(0.0)
+    room = rest["rest_high"].fillna(0.0).astype(float) > 0
+    out = out[(out["have"] - out["need"] > tolerance * out["have"]) & ~room].reset_index(drop=True)
+    told = []
+    for row in out.itertuples():
+        its = made[(made["product"] == row.product) & (made["output"] > 0)].sort_values("output", ascending=False)
+        figures = [f"output of {n} = {q:g}" for n, q in zip(its["node"], its["output"], strict=True)]
+        told.append("; ".join([f"world total of {row.product} = {row.need:g}", *figures]))
+    return out.assign(rows=pd.Series(told, index=out.index, dtype="object"))[columns]
 
 
 def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
@@ -41,7 +80,8 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     DataFrame
         ``node, product, account, have, need, gap, relative, status``. Accounts: ``output`` (output against what
         leaves), ``supply`` (inflow against use and what leaves), ``input`` (inflow of an input against recipe
-        times output). Status ``open`` beyond the tolerance, ``unknown`` where a side is missing.
+        times output), ``world`` (at the residual ``product@ROW``: what the listed producers make, where that is more
+        than the published world total). Status ``open`` beyond the tolerance, ``unknown`` where a side is missing.
     """
     ix = graph.index
     rows: list[dict[str, Any]] = []
@@ -98,6 +138,8 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
         have = float(inflow[s])
         if not need <= have <= top:
             add(int(buyer), inp, "input", have, need if have < need or np.isnan(need) else top, bool(gone[s]))
+    for total in overstated(graph, tolerance).to_dict("records"):
+        add(ix.code(total["node"]), total["product"], "world", total["have"], total["need"], False)
     return pd.DataFrame(rows, columns=["node", "product", "account", "have", "need", "gap", "relative", "status"])
 
 

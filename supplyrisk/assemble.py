@@ -466,7 +466,8 @@ def _use(b: Build) -> pd.DataFrame:
 
 def _nodes(b: Build, demand: pd.DataFrame) -> pd.DataFrame:
     """All producers and pools; capacity, cost and lead time beside the output."""
-    p = b.production
+    idle = b.idle_rest.astype("object")
+    p = pd.concat([b.production, idle], ignore_index=True) if len(idle) else b.production
     nodes = pd.DataFrame(
         {
             "node": p["node"],
@@ -478,6 +479,7 @@ def _nodes(b: Build, demand: pd.DataFrame) -> pd.DataFrame:
             "inside": p["inside"],
             "rest_low": p["rest_low"],
             "rest_high": p["rest_high"],
+            "total": p["total"],
             "year": p["year"],
             "output": p["quantity"],
             "output_low": p["low"],

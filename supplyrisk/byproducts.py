@@ -10,8 +10,12 @@ import pandas as pd
 
 from .errors import Problem
 from .graph import SupplyGraph
+from .schema import parse_node_id
 
-__all__ = ["byproduct_limits", "cap_byproducts", "exceeding", "flag_byproducts"]
+__all__ = ["byproduct_limits", "cap_byproducts", "caps", "exceeding", "flag_byproducts"]
+
+_ABOVE = "above what the throughput of"  # marks the sentence in a note, which is written anew when the figures change
+_SLACKNESS = 1 + 1e-9
 
 
 def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) -> pd.DataFrame:
@@ -30,10 +34,11 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     Returns
     -------
     DataFrame
-        ``node, product, host, throughput, coefficient, limit, output, output_high, status`` in product units, a row
-        per producer and host. Limit uses the recipe's lower coefficient and the upper end of the throughput.
-        Status: ``exceeded`` (output above the sum of its hosts' limits), ``binds`` (output_high above it or
-        unbounded), ``slack``, or ``unknown`` (throughput or coefficient is not known: no limit, never zero).
+        ``node, product, host, throughput, coefficient, limit, output, output_high, sent, status`` in product units, a
+        row per producer and host; ``sent`` is what it is known or estimated to send. Limit uses the recipe's lower
+        coefficient and the upper end of the throughput. Status: ``exceeded`` (output, or what a producer of unknown
+        output sends, above the sum of its hosts' limits), ``binds`` (output_high above it or unbounded), ``slack``,
+        or ``unknown`` (throughput or coefficient is not known: no limit, never zero).
 
     Notes
     -----
@@ -46,7 +51,18 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     >>> byproduct_limits(sr.load_atlas())["status"].isin(["exceeded", "binds", "slack", "unknown"]).all().item()
     True
     """
-    columns = ["node", "product", "host", "throughput", "coefficient", "limit", "output", "output_high", "status"]
+    columns = [
+        "node",
+        "product",
+        "host",
+        "throughput",
+        "coefficient",
+        "limit",
+        "output",
+        "output_high",
+        "sent",
+        "status",
+    ]
     ix = graph.index
     r = graph.tables["recipes"]
     r = r[r["host"].fillna(False).astype(bool)]
@@ -85,10 +101,12 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     own = [k in linked for k in zip(use, makers["node"], strict=True)]
     makers["throughput"] = use.map(through).astype(float).where(pd.Series(own, index=makers.index))
     makers["limit"] = makers["throughput"] / makers["coefficient"].where(makers["coefficient"] > 0)
+    carried = pd.Series(ix.quantity).groupby(ix.links["supplier"].astype("object").to_numpy()).sum()
+    makers["sent"] = makers["node"].map(carried).astype(float)
     total = makers.groupby("node")["limit"].transform(lambda v: v.sum(skipna=False))
-    slackness = 1 + 1e-9
+    made_or_sent = makers["output"].fillna(makers["sent"])
     makers["status"] = np.select(
-        [total.isna(), makers["output"] > total * slackness, makers["output_high"] > total * slackness],
+        [total.isna(), made_or_sent > total * _SLACKNESS, makers["output_high"] > total * _SLACKNESS],
         ["unknown", "exceeded", "binds"],
         "slack",
     )
@@ -96,24 +114,25 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
 
 
 def exceeding(limits: pd.DataFrame) -> list[Problem]:
-    """Outputs above what their hosts allow."""
-    over = limits[limits["status"] == "exceeded"]
-    return [
-        Problem(
-            "nodes",
-            str(row.node),
-            "output",
-            f"above what the throughput of {row.host} allows ({row.throughput:g} / {row.coefficient:g} = {row.limit:g})",
-            f"{row.output:g}",
-            "Correct the output, the throughput or the recipe's coefficient.",
+    """Outputs above what their hosts allow, a problem per producer."""
+    out = []
+    for node, rows in limits[limits["status"] == "exceeded"].groupby("node"):
+        hosts = " and ".join(
+            f"{r.host} allows ({r.throughput:g} / {r.coefficient:g} = {r.limit:g})" for r in rows.itertuples()
         )
-        for row in over.itertuples()
-    ]
+        made, sent = float(rows["output"].iloc[0]), float(rows["sent"].iloc[0])
+        rule, figure = (
+            (f"output {_ABOVE} {hosts}", made) if made == made else (f"what it sends is {_ABOVE} {hosts}", sent)
+        )
+        remedy = "Correct the output, the throughput or the recipe's coefficient."
+        out.append(Problem("nodes", str(node), "output", rule, f"{figure:g}", remedy))
+    return out
 
 
-def _told(nodes: pd.DataFrame, p: Problem) -> bool:
-    notes = nodes.loc[nodes["node"] == p.row, "note"].fillna("")
-    return bool(notes.str.contains(p.rule, regex=False).any())
+def caps(limits: pd.DataFrame) -> pd.Series:
+    """The most that each by-product's hosts allow, by producer; producers without a known limit are absent."""
+    total = limits.groupby("node")["limit"].agg(lambda v: v.sum(skipna=False))
+    return total.dropna().astype(float)
 
 
 def flag_byproducts(graph: SupplyGraph) -> SupplyGraph:
@@ -137,25 +156,44 @@ def flag_byproducts(graph: SupplyGraph) -> SupplyGraph:
     """
     limits = byproduct_limits(graph)
     over = exceeding(limits)
-    return cap_byproducts(graph, limits.iloc[:0], over) if over else graph
+    return cap_byproducts(graph, limits[limits["status"] == "exceeded"], over) if over else graph
 
 
 def cap_byproducts(graph: SupplyGraph, limits: pd.DataFrame, over: Sequence[Problem]) -> SupplyGraph:
-    """Bring upper ends of by-products down to what their hosts allow; an output above that is flagged."""
+    """Bring upper ends of by-products down to what their hosts allow.
+
+    An output above that says so in its note and in ``gaps``, and its interval reaches down to the limit.
+    """
     binds = limits[limits["status"] == "binds"].groupby("node")["limit"].sum()
     if not len(binds) and not over:
         return graph
     nodes = graph.table("nodes")
-    over = [p for p in over if not _told(nodes, p)]
     newest = (nodes.groupby("node")["year"].transform("max") == nodes["year"]).astype(bool)
     cap = nodes["node"].astype("object").map(binds).astype(float).where(newest)
     hit = cap.notna() & (cap >= nodes["output"].fillna(0.0))
     nodes["output_high"] = nodes["output_high"].mask(hit, cap)
     nodes["output_low"] = nodes["output_low"].mask(hit, np.fmin(nodes["output_low"], nodes["output_high"]))
+    allowed = caps(limits)
+    gaps = graph.table("gaps")
+    told = []
     for p in over:
         rows = newest & (nodes["node"] == p.row)
-        nodes["note"] = nodes["note"].mask(rows, nodes["note"].fillna("") + f"; output {p.rule}")
+        said = [t for t in str(nodes.loc[rows, "note"].fillna("").iloc[0]).split("; ") if t and _ABOVE not in t]
+        nodes["note"] = nodes["note"].mask(rows, "; ".join([*said, p.rule]))
+        low = np.fmin(nodes["output_low"].fillna(np.inf), allowed[p.row])
+        nodes["output_low"] = nodes["output_low"].mask(rows & nodes["output"].notna(), low)
+        product, country, _, _ = parse_node_id(p.row)
+        told.append((product, country, f"{p.row} = {p.value}: {p.rule}"))
+    if told:
+        rows_told = pd.DataFrame(told, columns=["product", "where", "note"])
+        notes = rows_told.groupby(["product", "where"])["note"].agg("; ".join).reset_index()
+        fresh = notes.assign(what="by-product limit", reason="unknown")[list(gaps.columns)].astype("string")
+        key = ["product", "what", "where"]
+        old = pd.MultiIndex.from_frame(gaps[key].astype("object"))
+        old_too = old.isin(pd.MultiIndex.from_frame(fresh[key].astype("object")))
+        gaps = pd.concat([gaps[~old_too], fresh], ignore_index=True) if len(gaps) else fresh
     text = ", ".join([*(f"{n} <= {v:g}" for n, v in binds.items()), *(f"{p.row} exceeds it" for p in over)])
     note = f"throughput of the host binds: {text}"
     # Bounds are brought nearer and notes added: what was valid stays so.
-    return dataclasses.replace(graph, tables={**graph.tables, "nodes": nodes}, history=(*graph.history, note))
+    history = graph.history if note in graph.history else (*graph.history, note)
+    return dataclasses.replace(graph, tables={**graph.tables, "nodes": nodes, "gaps": gaps}, history=history)

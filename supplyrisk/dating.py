@@ -144,7 +144,7 @@ def _with_unheard(nodes: pd.DataFrame, kept: pd.DataFrame, day: str) -> pd.DataF
     for q in TABLES["nodes"].quantities:
         blank = [c for c in (q.name, q.low, q.high, q.missing, q.year, q.source, q.grade) if c in stub.columns]
         stub[blank] = stub[blank].mask(stub[blank].notna())
-    blank = ["rest_low", "rest_high", "source", "grade", "published_on"]
+    blank = ["rest_low", "rest_high", "total", "source", "grade", "published_on"]
     stub[blank] = stub[blank].mask(stub[blank].notna())
     stub["output_missing"], stub["note"] = "unknown", _LATER
     stub["year"] = stub["year"].clip(upper=int(day[:4]))

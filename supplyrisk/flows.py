@@ -100,18 +100,25 @@ class Build:
         out = p[p["what"] == "output"]
         listed, world = out[out["country"] != "WLD"], out[out["country"] == "WLD"]
         rest: list[dict[str, Any]] = []
+        idle_rest: list[dict[str, Any]] = []
         positive: set[str] = set()
         by_product = dict(tuple(listed.sort_values("year", kind="stable").groupby("product")))
         for row in world.sort_values("year", kind="stable").to_dict("records"):
             found = self._rest(by_product.get(row["product"], listed.iloc[:0]), row)
-            # A residual of nothing is said only where an older vintage had one that it must supersede.
+            # A residual of nothing makes and draws nothing; it only says that there is no more, or too much already.
             if found is not None and (found["quantity"] > 0 or row["product"] in positive):
                 positive.add(row["product"])
                 rest.append(found)
+            elif found is not None:
+                idle_rest.append(found)
+        # Where a source lists the rest itself, its total stands beside it.
+        totals = world.dropna(subset=["quantity"]).drop_duplicates(["product", "year"], keep="last")
+        totals = totals[["product", "year", "quantity"]].rename(columns={"quantity": "total"})
+        listed = listed.merge(totals.assign(country="ROW"), on=["product", "country", "year"], how="left")
         self.production = pd.concat([listed, pd.DataFrame(rest)], ignore_index=True)
-        self.production = self.production.reindex(
-            columns=list(dict.fromkeys([*self.production.columns, "inside", "rest_low", "rest_high"]))
-        )
+        columns = list(dict.fromkeys([*self.production.columns, "inside", "rest_low", "rest_high", "total"]))
+        self.production = self.production.reindex(columns=columns)
+        self.idle_rest = pd.DataFrame(idle_rest).reindex(columns=columns)
         self.production["inside"] = self.production["inside"].astype("object")
         self._bound_by_rest()
         latest = self.production.sort_values("year", kind="stable").drop_duplicates("node", keep="last")
@@ -119,8 +126,8 @@ class Build:
         self.world = world.sort_values("year").drop_duplicates("product", keep="last").set_index("product")
 
     def _rest(self, listed: pd.DataFrame, total: Mapping[Any, Any]) -> dict[str, Any] | None:
-        """World total less the newest figure, of that year or before, of every listed producer."""
-        if (listed["country"] == "ROW").any():
+        """World total less the newest figure, of that year or before, of every listed producer; at least 0."""
+        if (listed["country"] == "ROW").any() or np.isnan(total["quantity"]):
             return None
         newest = dict(zip(listed["node"], zip(listed["year"], listed["quantity"], strict=True), strict=True))
         if (listed["year"] > total["year"]).any():
@@ -140,6 +147,7 @@ class Build:
             "high": np.nan if np.isnan(high) else max(high, value),
             "rest_low": np.nan if np.isnan(low) else max(0.0, min(low, value)),
             "rest_high": np.nan if np.isnan(high) else max(high, value),
+            "total": total["quantity"],
             "grade": max(total["grade"] or GRADES[-1], "B", key=_rank),
             "note": "world total less the listed producers",
         }

@@ -8,16 +8,14 @@ Output and stated use are flows from and to the outside. :mod:`supplyrisk.reconc
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .accounts import latest
-from .bounding import UNIT_VALUES, weight_bounds
+from .books import DRAW, ESTIMATED, INFERRED, LINK, OUTPUT, USE, Books, loose, open_books
 from .equilibrate import Edges, minimal_conflict, shortfall, solve
 from .errors import Problem
 from .graph import SupplyGraph
@@ -43,10 +41,6 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Mode = Literal["report", "relax", "raise"]
 
-ESTIMATED = frozenset(("balanced", "world_pool", "assumed"))
-INFERRED = "stands for its output|at least net exports"  # notes of assemble() on outputs made from exports
-_DERIVED = "what is left of the inflow"  # the note of assemble() on use that it derived: no total to meet
-LINK, OUTPUT, USE, _DRAW = range(4)  # what an edge is
 _LAST = 40.0  # price of the unknown supplier and of the world pool: used only where nothing else can close an account
 _FAINT = 1e-6  # weight of estimates where figures clash: they give way to figures altogether
 _MOVED = 1e-4  # a figure that moves by less than this part is left as it is
@@ -57,235 +51,6 @@ _TRACE_END = 1e-6  # the same, of what passes through both of its ends
 DUST = 1e-14  # part of a product's sum below which an estimate is nothing
 _SHRINK = 1.5  # flows that a giver or taker must show before its habit counts by half
 _FEW = 40  # residuals below which a product borrows those of the others
-
-
-@dataclass
-class Books:
-    """The accounts of all chosen products; a node's own product is account ``node code``, inputs follow."""
-
-    graph: SupplyGraph
-    products: list[str]
-    edges: Edges
-    kind: IntArray
-    row: IntArray  # link: position in index.links; otherwise node code; -1: added here
-    value: FloatArray  # NaN where unknown
-    known: BoolArray
-    span_low: FloatArray
-    span_high: FloatArray
-    stiff: FloatArray  # how far a figure may be off, in product units; NaN for estimates
-    price: FloatArray
-    aim: FloatArray  # an equal part of what alternatives are needed for; NaN elsewhere
-    hint: FloatArray  # what the value of a flow without a weight suggests; NaN elsewhere
-    new: dict[int, str] = field(default_factory=dict)  # accounts that the graph has no node for
-
-    @cached_property
-    def inferred(self) -> BoolArray:
-        """Outputs that were made from what is sent: no knowledge of their own."""
-        note = self.graph.index.nodes["note"].fillna("").str.contains(INFERRED).to_numpy(dtype=bool)
-        made = (self.kind == OUTPUT) & (self.row >= 0)
-        return np.asarray(made & note[np.where(made, self.row, 0)])
-
-    @property
-    def unsure(self) -> BoolArray:
-        """Flows that are estimated."""
-        return np.asarray((self.kind == LINK) & ~self.known)
-
-    @cached_property
-    def home(self) -> BoolArray:
-        """Flows that take what is left: inside a country, and to and from the world pool."""
-        ix = self.graph.index
-        of = np.concatenate([np.arange(ix.n), ix.segment_buyer, np.zeros(self.edges.n, dtype=np.int64)])[: self.edges.n]
-        place = ix.nodes["country"].to_numpy(dtype=object)[of]
-        for account, node in self.new.items():
-            if account >= ix.n + len(ix.segment_buyer):
-                place[account] = node.partition("@")[2].partition(":")[0]
-        a, b = place[np.maximum(self.edges.tail, 0)], place[np.maximum(self.edges.head, 0)]
-        inside = (self.kind == LINK) & (self.edges.tail >= 0) & (self.edges.head >= 0)
-        return np.asarray(inside & ((a == b) | (a == "WLD") | (b == "WLD")), dtype=bool)
-
-    def name(self, account: int) -> str:
-        """Node of an account, and the input if it is of one."""
-        ix = self.graph.index
-        if account in self.new:
-            return self.new[account]
-        if account < ix.n:
-            return str(ix.position[account])
-        s = account - ix.n
-        return f"{ix.position[ix.segment_buyer[s]]} (input {ix.segment_product[s]})"
-
-    def label(self, edge: int) -> tuple[str, str, str]:
-        """Table, row and figure of an edge, in words."""
-        ix, kind, row = self.graph.index, int(self.kind[edge]), int(self.row[edge])
-        low, high = float(self.edges.low[edge]), float(self.edges.high[edge])
-        figure = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-        if kind == LINK:
-            ends = f"link {self.name(int(self.edges.tail[edge]))} -> {self.name(int(self.edges.head[edge]))}"
-            if row < 0:
-                return "links", ends, figure
-            r = ix.links.iloc[row]
-            source = r["source"] if pd.notna(r["source"]) else "no source"
-            if not np.isnan(self.hint[edge]):
-                source = f"{source}, by its value of {r['value']:g} USD: {UNIT_VALUES}"
-            return "links", ends, f"{figure} ({r['method']}, {source})"
-        node = str(ix.position[row]) if row >= 0 else self.name(int(max(self.edges.head[edge], self.edges.tail[edge])))
-        if kind == OUTPUT:
-            source = ix.nodes["output_source"].iloc[row] if row >= 0 else None
-            return "nodes", f"output of {node}", f"{figure} ({source if pd.notna(source) else 'no source'})"
-        if kind == USE:
-            return "demand", f"use at {node}", figure
-        product = self.products[int(self.edges.block[edge])]
-        return "recipes", f"draw of {product} by {node} (recipe times output)", figure
-
-
-# ---------------------------------------------------------------------- opening the books
-
-
-def _open(graph: SupplyGraph, products: Sequence[str]) -> Books:
-    ix = graph.index
-    n = ix.n
-    of_link = ix.links["product"].to_numpy(dtype=object)
-    block_of = {p: k for k, p in enumerate(products)}
-    block_link = np.array([block_of.get(str(p), -1) for p in of_link], dtype=np.int64)
-    alive = (ix.links["missing"].fillna("") != "not_applicable").to_numpy(dtype=bool)
-    at = np.flatnonzero((block_link >= 0) & alive)
-    made = ix.nodes["product"].to_numpy(dtype=object)
-    node_kind = ix.nodes["kind"].to_numpy(dtype=object)
-    own_head, own_tail = made[ix.dst[at]] == of_link[at], made[ix.src[at]] == of_link[at]
-    tail = np.where(own_tail, ix.src[at], -1)
-    head = np.where(own_head, ix.dst[at], n + ix.segment[at])
-    quantity = ix.quantity[at]
-    method = ix.links["method"].to_numpy(dtype=object)[at]
-    estimated = np.isin(method, list(ESTIMATED))
-    known = ~np.isnan(quantity) & ~estimated
-    raw = [ix.links[c].to_numpy(dtype=float)[at] for c in ("low", "high")]
-    # A stated bound of an estimate that has a figure came with that figure; of one that has none it is all there is.
-    blank = np.isnan(quantity)
-    low = np.where(known, quantity, np.where(blank, np.nan_to_num(raw[0]), 0.0))
-    high = np.where(known, quantity, np.where(blank & ~np.isnan(raw[1]), raw[1], np.inf))
-    # A flow without a weight weighs what its value can buy; bounds that somebody states count more.
-    least, hint, most = (v[at] for v in weight_bounds(ix.links, ~ix.links["method"].isin(ESTIMATED).to_numpy()))
-    hint = np.where(blank & (most >= low) & (least <= high), hint, np.nan)
-    low, high = (np.where(np.isnan(hint), b, f(b, v)) for b, v, f in ((low, least, np.fmax), (high, most, np.fmin)))
-    hint = np.clip(hint, low, high)
-    parts: list[dict[str, object]] = [
-        {
-            "tail": tail, "head": head, "block": block_link[at], "kind": np.full(len(at), LINK), "row": at,
-            "value": quantity, "known": known, "low": low, "high": high,
-            "span_low": np.where(known, ix.low[at], low), "span_high": np.where(known, ix.high[at], high),
-            "aim": np.full(len(at), np.nan),
-        }
-    ]  # fmt: skip
-    own = np.unique(np.concatenate([tail, np.where(own_head, head, -1)]))
-    own = own[own >= 0]
-    block_own = np.array([block_of[str(p)] for p in made[own]], dtype=np.int64)
-    output, out_low, out_high = graph.interval("nodes", "output", ix.nodes)
-    maker = node_kind[own] == "producer"
-    c = own[maker]
-    sure = ~np.isnan(output[c])
-    parts.append(
-        {
-            "tail": np.full(len(c), -1), "head": c, "block": block_own[maker], "kind": np.full(len(c), OUTPUT),
-            "row": c, "value": output[c], "known": sure,
-            "low": np.where(sure, output[c], out_low[c]), "high": np.where(sure, output[c], out_high[c]),
-            "span_low": out_low[c], "span_high": out_high[c], "aim": np.full(len(c), np.nan),
-        }
-    )  # fmt: skip
-    u = own[~maker]
-    use, use_low, use_high = _use(graph, u)
-    sure = ~np.isnan(use)
-    parts.append(
-        {
-            "tail": u, "head": np.full(len(u), -1), "block": block_own[~maker], "kind": np.full(len(u), USE),
-            "row": u, "value": use, "known": sure,
-            "low": np.where(sure, use, 0.0), "high": np.where(sure, use, np.inf),
-            "span_low": np.where(sure, use_low, 0.0), "span_high": np.where(sure, use_high, np.inf),
-            "aim": np.full(len(u), np.nan),
-        }
-    )  # fmt: skip
-    held = u[node_kind[u] == "stock"]  # a stock gives what it held
-    parts.append(_loose(np.full(len(held), -1), held, block_own[~maker][node_kind[u] == "stock"], OUTPUT, held))
-    parts.append(_draws(graph, np.unique(head[~own_head]) - n, block_of, (output, out_low, out_high)))
-    cols = {k: np.concatenate([np.asarray(p[k]) for p in parts]) for k in parts[0]}
-    number = n + len(ix.segment_start)
-    edges = Edges(
-        number,
-        cols["tail"].astype(np.int64),
-        cols["head"].astype(np.int64),
-        cols["low"].astype(float),
-        cols["high"].astype(float),
-        cols["block"].astype(np.int64),
-    )
-    span_low, span_high = cols["span_low"].astype(float), cols["span_high"].astype(float)
-    value, sure = cols["value"].astype(float), cols["known"].astype(bool)
-    kind = cols["kind"].astype(np.int64)
-    fixed = sure | ((kind == _DRAW) & (edges.low > 0))
-    middle = np.where(sure, value, 0.5 * (edges.low + np.where(fixed, edges.high, 0.0)))
-    half = 0.5 * (span_high - span_low)
-    stiff = np.where(fixed & (middle > 0), np.maximum(np.where(fixed, half, 0.0), 0.01 * middle), np.nan)
-    price = np.zeros(len(value))
-    hints = np.append(hint, np.full(len(value) - len(hint), np.nan))
-    return Books(graph, list(products), edges, kind, cols["row"].astype(np.int64), value, sure, span_low, span_high,
-                  stiff, price, cols["aim"].astype(float), hints)  # fmt: skip
-
-
-def _loose(tail: IntArray, head: IntArray, block: IntArray, kind: int, row: IntArray) -> dict[str, object]:
-    """Edges of which nothing is known."""
-    m = len(tail)
-    zero, top = np.zeros(m), np.full(m, np.inf)
-    return {
-        "tail": tail, "head": head, "block": block, "kind": np.full(m, kind), "row": row,
-        "value": np.full(m, np.nan), "known": np.zeros(m, dtype=bool), "low": zero, "high": top,
-        "span_low": zero, "span_high": top, "aim": np.full(m, np.nan),
-    }  # fmt: skip
-
-
-def _use(graph: SupplyGraph, codes: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Stated use of pools with its interval; use that was derived from inflow is no total."""
-    nothing = np.full(len(codes), np.nan)
-    d = latest(graph.tables["demand"], ["node", "use"])
-    if not len(d):
-        return nothing, nothing, nothing
-    value, low, high = graph.interval("demand", "quantity", d)
-    derived = (d["note"].fillna("").str.startswith((_DERIVED, "balanced: ")) | np.isnan(value)).to_numpy(dtype=bool)
-    frame = pd.DataFrame({"node": d["node"].astype("object"), "v": value, "a": low, "b": high, "no": derived})
-    g = frame.groupby("node").agg(v=("v", "sum"), a=("a", "sum"), b=("b", "sum"), no=("no", "any"))
-    g = g[~g["no"]].reindex(graph.index.position[codes])
-    return g["v"].to_numpy(dtype=float), g["a"].to_numpy(dtype=float), g["b"].to_numpy(dtype=float)
-
-
-def _draws(
-    graph: SupplyGraph, segments: IntArray, block_of: dict[str, int], output: tuple[FloatArray, FloatArray, FloatArray]
-) -> dict[str, object]:
-    """What each industry takes of each input: recipe times output, in the range of the recipe's processes."""
-    ix = graph.index
-    buyer = ix.segment_buyer[segments]
-    product = ix.segment_product[segments]
-    block = np.array([block_of[str(p)] for p in product], dtype=np.int64)
-    account = ix.n + segments
-    out = _loose(account, np.full(len(account), -1), block, _DRAW, buyer)
-    r = graph.tables["recipes"]
-    r = r[~r["host"].fillna(False).astype(bool)]
-    if not len(r) or not len(segments):
-        return out
-    pairs = [r["product"].astype("object"), r["input"].astype("object")]
-    choice = (r["substitute_group"].fillna("") != "").groupby(pairs).any()
-    span = r["coefficient"].groupby(pairs).agg(["min", "max"])
-    key = pd.MultiIndex.from_arrays([ix.nodes["product"].to_numpy(dtype=object)[buyer], product])
-    least, most = (span[c].reindex(key).to_numpy(dtype=float) for c in ("min", "max"))
-    free = choice.reindex(key).fillna(False).to_numpy(dtype=bool)
-    q, a, b = (x[buyer] for x in output)
-    told = ~np.isnan(q) & ~np.isnan(least)
-    out["low"] = np.where(told & ~free, least * q, 0.0)
-    out["high"] = np.where(told, most * q, np.inf)
-    out["span_low"] = np.where(told & ~free, least * a, 0.0)
-    out["span_high"] = np.where(told, most * b, np.inf)
-    asked = free & told
-    label = r["substitute_group"].fillna("").groupby(pairs).max().reindex(key).fillna("").to_numpy(dtype=object)
-    among = pd.Series(1, index=range(len(buyer))).groupby([buyer, np.where(asked, label, product)]).transform("size")
-    out["aim"] = np.where(asked, most * q / among.to_numpy(dtype=float), np.nan)
-    out["known"] = told & ~free & (least == most)
-    out["value"] = np.where(told & ~free & (least == most), least * q, np.nan)
-    return out
 
 
 def _unfed(books: Books) -> dict[int, IntArray]:
@@ -343,15 +108,17 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
             out = np.intersect1d(out, e.head[mine & (books.kind == OUTPUT) & books.known])
             pairs = [(rest, int(j)) for j in to] + [(int(i), world) for i in out]
         t, h = (np.array(x, dtype=np.int64) for x in zip(*pairs, strict=True)) if pairs else (_NONE, _NONE)
-        added.append(_loose(t, h, np.full(len(t), k), LINK, np.full(len(t), -1)))
+        added.append(loose(t, h, np.full(len(t), k), LINK, np.full(len(t), -1)))
         if not (mine & (books.kind == OUTPUT) & (e.head == rest)).any():
-            one = _loose(np.array([-1]), np.array([rest]), np.array([k]), OUTPUT, np.array([-1]))
+            one = loose(np.array([-1]), np.array([rest]), np.array([k]), OUTPUT, np.array([-1]))
             if rest < ix.n and not np.isnan(v := float(ix.nodes["output"].iloc[rest])):
-                one.update({c: np.array([v]) for c in ("value", "low", "high", "span_low", "span_high")})
-                one.update(known=np.array([True]), row=np.array([rest]))
+                top = float(np.nan_to_num(ix.nodes["output_high"].iloc[rest])) if v == 0 else v
+                one.update({c: np.array([v]) for c in ("low", "span_low")})
+                one.update(high=np.array([top]), span_high=np.array([top]), row=np.array([rest]))
+                one.update(known=np.array([top <= v]), value=np.array([v if top <= v else np.nan]))
             added.append(one)
         if unfed is None and not (mine & (books.kind == USE) & (e.tail == world)).any():
-            added.append(_loose(np.array([world]), np.array([-1]), np.array([k]), USE, np.array([-1])))
+            added.append(loose(np.array([world]), np.array([-1]), np.array([k]), USE, np.array([-1])))
     if not added:
         return books
 
@@ -363,6 +130,7 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
     edges = Edges(following, **arrays)  # type: ignore[arg-type]
     rest_of = {k: grow(getattr(books, k), k) for k in ("kind", "row", "value", "known", "span_low", "span_high", "aim")}
     rest_of["hint"] = np.append(books.hint, np.full(more, np.nan))
+    rest_of["ceiling"] = np.append(books.ceiling, np.full(more, np.inf))
     sure = np.concatenate([np.asarray(a["known"]) for a in added])
     new_value = np.concatenate([np.asarray(a["value"]) for a in added])
     kinds = np.concatenate([np.asarray(a["kind"]) for a in added])
@@ -510,9 +278,11 @@ def _clash(books: Books, k: int, off: tuple[IntArray, FloatArray]) -> Problem:
     )
 
 
-def close(graph: SupplyGraph, products: Sequence[str], tolerance: float, mode: Mode) -> Closed:
-    """Test, let last resorts in where they are needed, relax where figures clash, and balance."""
-    books = _open(graph, products)
+def close(
+    graph: SupplyGraph, products: Sequence[str], tolerance: float, mode: Mode, caps: pd.Series | None = None
+) -> Closed:
+    """Test, let last resorts in where they are needed, relax where figures clash, and balance; outputs within caps."""
+    books = open_books(graph, products, caps)
     every = range(len(products))
     unfed = _unfed(books)
     books = _with_last_resorts(books, unfed, unfed)
@@ -535,7 +305,7 @@ def close(graph: SupplyGraph, products: Sequence[str], tolerance: float, mode: M
         _relax(books, clashing, prior, x, changed, tolerance, mode, clash, relaxed)
         # What a maker is found to make decides what it draws.
         clashing = _draws_follow(books, x, changed, origin) if mode == "relax" else set()
-        prior = np.where(books.kind == _DRAW, np.clip(prior, e.low, e.high), prior)
+        prior = np.where(books.kind == DRAW, np.clip(prior, e.low, e.high), prior)
     size = np.bincount(e.block, np.nan_to_num(x), len(products))[e.block]
     x = np.where(~books.known & (x < DUST * size), 0.0, x)
     return Closed(books, prior, _without_traces(books, x, changed), changed, clash, relaxed)
@@ -619,7 +389,7 @@ def _relax(
     held = ~np.isnan(books.stiff)
     anchor = np.where(held & ~books.known, np.clip(prior, e.low, e.high), prior)
     anchor = np.where(books.known, books.value, anchor)
-    low, high = np.where(held, 0.0, e.low), np.where(held, np.inf, e.high)
+    low, high = np.where(held, 0.0, e.low), np.where(held, books.ceiling, e.high)
     cheap = np.where(books.price > 0, 100.0, 0.0)
     rest = set(blocks)
     for floor in (low, np.zeros(len(low))):  # the second time lower bounds of unknown figures give way too
@@ -649,7 +419,7 @@ def _relax(
             shifted = mine & held & (off > least)
             firm = np.where(shifted, books.stiff, np.nan)
             lo = np.where(shifted, 0.0, np.minimum(e.low, np.where(held, np.inf, x)))
-            hi = np.where(shifted, np.inf, e.high)
+            hi = np.where(shifted, books.ceiling, e.high)
             found = x.copy()
             light = 1.0 / (_SPREAD**2 * np.maximum(anchor, 1e-9 * anchor[mine].sum()))
             options = {"stiff": firm, "low": lo, "high": hi, "weight": light, "start": x}
@@ -665,7 +435,7 @@ def _draws_follow(
     """Set draws to the outputs that moved; the products that must be closed anew."""
     made = np.flatnonzero(changed & (books.kind == OUTPUT) & (books.row >= 0))
     ratio = pd.Series(x[made] / books.value[made], index=books.row[made])
-    draws = np.flatnonzero((books.kind == _DRAW) & np.isin(books.row, ratio.index) & np.isfinite(books.edges.high))
+    draws = np.flatnonzero((books.kind == DRAW) & np.isin(books.row, ratio.index) & np.isfinite(books.edges.high))
     if not len(draws):
         return set()
     part = ratio.reindex(books.row[draws]).to_numpy(dtype=float)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from .accounts import latest
 from .bounding import UNIT_VALUES
 from .equilibrate import tighten
+from .errors import Problem
 from .flows import worst
 from .graph import SupplyGraph
 from .ledger import LINK, OUTPUT, USE, Books, Closed, nothing
@@ -44,8 +45,11 @@ class Written:
     nodes: tuple[IntArray, IntArray]
 
 
-def write(c: Closed, note: str) -> Written:
-    """Estimated flows, derived use, figures that moved and residual suppliers, in the graph's tables."""
+def write(c: Closed, note: str, beyond: Mapping[str, Problem] | None = None) -> Written:
+    """Estimated flows, derived use, figures that moved and residual suppliers, in the graph's tables.
+
+    ``beyond`` are world totals that clash with their listed producers, by product.
+    """
     books, x = c.books, c.x
     graph, e, ix = books.graph, books.edges, books.graph.index
     done = ~np.isnan(x)
@@ -81,10 +85,13 @@ def write(c: Closed, note: str) -> Written:
         "note": np.array(text, dtype=object),
     }
     _put(links, spot, values)
-    # Published totals that had to move.
-    out = np.flatnonzero(done & c.moved & (books.kind == OUTPUT) & (books.row >= 0))
+    # Published totals that had to move, and the rest of a total that is estimated within its upper bound.
+    made = done & (books.kind == OUTPUT) & (books.row >= 0)
+    had_output = ix.nodes["output"].notna().to_numpy(dtype=bool)[np.where(made, books.row, 0)]
+    rest = made & ~books.known & had_output & (x > 0)
+    out = np.flatnonzero((made & c.moved) | rest)
     where = rows_of(nodes, ix.nodes.iloc[books.row[out]], TABLES["nodes"].key)
-    was = books.value[out]
+    was = ix.nodes["output"].to_numpy(dtype=float)[books.row[out]]
     said = nodes["note"].astype("object").where(nodes["note"].notna(), "").to_numpy(dtype=object)[where]
     moved_text = [f"{k}; output moved by balancing from {v:.6g}".lstrip("; ") for k, v in zip(said, was, strict=True)]
     _put(
@@ -101,14 +108,15 @@ def write(c: Closed, note: str) -> Written:
     nodes, links, new_nodes, new_links = _write_new(c, nodes, links, low, high)
     demand, use_rows = _write_use(c, demand, low, high, set(nodes["node"]))
     gaps = graph.table("gaps")
-    if c.clash:
+    clashes = [(books.products[k], "balanced flows", p) for k, p in sorted(c.clash.items())]
+    clashes += [(product, "world total", p) for product, p in sorted((beyond or {}).items())]
+    if clashes:
         told = pd.DataFrame(
             [
-                {"product": books.products[k], "what": "balanced flows", "where": "WLD", "reason": "unknown",
-                 "note": f"{p.rule}: {p.value}"}
-                for k, p in sorted(c.clash.items())
+                {"product": product, "what": what, "where": "WLD", "reason": "unknown", "note": f"{p.rule}: {p.value}"}
+                for product, what, p in clashes
             ]
-        )  # fmt: skip
+        )
         key = ["product", "what", "where"]
         gaps = gaps[~_keys(gaps, key).isin(_keys(told, key))] if len(gaps) else gaps
         gaps = pd.concat([gaps, told], ignore_index=True) if len(gaps) else told
@@ -121,7 +129,8 @@ def write(c: Closed, note: str) -> Written:
     stays = keep[vary[1]]
     vary = vary[0][stays], (np.cumsum(keep) - 1)[vary[1][stays]]
     balanced = graph.replace(note, links=links, nodes=nodes, demand=demand, gaps=gaps)
-    return Written(balanced, vary, use_rows, new_nodes)
+    rests = np.flatnonzero(rest), where[rest[out]]
+    return Written(balanced, vary, use_rows, (np.append(new_nodes[0], rests[0]), np.append(new_nodes[1], rests[1])))
 
 
 def _put(frame: pd.DataFrame, rows: IntArray, values: dict[str, object]) -> None:

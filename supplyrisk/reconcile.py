@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .byproducts import byproduct_limits, cap_byproducts, exceeding
+from .accounts import overstated
+from .byproducts import byproduct_limits, cap_byproducts, caps, exceeding
 from .equilibrate import Edges, solve
 from .errors import Problem, SchemaError, unknown_name
 from .graph import SupplyGraph
@@ -37,6 +38,7 @@ _TARGET = 0.93  # part of hidden flows that nine tenths of the draws must cover;
 _FAR = 9.0  # ln of the factor by which a prior is drawn at most: 8,000
 _ENOUGH = 40  # known flows below which the width of an ensemble is not measured
 _CHUNK = 150_000  # edges solved together
+_TURNS = 3  # times that by-products are balanced anew under what their hosts are found to put through
 
 
 @overload
@@ -144,17 +146,42 @@ def balance_flows(
     if ensemble is not None and ensemble < 1:
         _refuse("ensemble", ensemble, "Give how many graphs, 1 or more.")
     wanted = _wanted(graph, products, "balance_flows")
-    closed = close(graph, wanted, tolerance, conflicts)
-    base = write(closed, _summary(closed, wanted, conflicts))
-    limits = byproduct_limits(base.graph)
-    limits = limits[limits["product"].isin(wanted)]
-    over = exceeding(limits)
-    if conflicts == "raise" and (closed.clash or over):
-        raise SchemaError([*closed.clash.values(), *over], "the flows to balance")
-    capped = cap_byproducts(base.graph, limits, over)
+    beyond = _beyond(graph, wanted, tolerance)
+    allowed = caps(_limits(graph, wanted))
+    for _ in range(_TURNS):
+        closed = close(graph, wanted, tolerance, conflicts, allowed)
+        base = write(closed, _summary(closed, wanted, conflicts), beyond)
+        limits = _limits(base.graph, wanted)
+        # What the hosts are found to put through may allow less than their figures did; reported outputs stay.
+        over = limits.loc[(limits["status"] == "exceeded") & limits["output"].isna(), "node"]
+        tighter = caps(limits[limits["node"].isin(over)])
+        tighter = tighter[~(tighter >= allowed.reindex(tighter.index))]
+        if not len(tighter):
+            break
+        allowed = tighter.combine_first(allowed)
+    above = exceeding(limits)
+    if conflicts == "raise" and (closed.clash or beyond or above):
+        raise SchemaError([*closed.clash.values(), *beyond.values(), *above], "the flows to balance")
+    capped = cap_byproducts(base.graph, limits, above)
     if ensemble is None:
         return capped
     return _members(closed, dataclasses.replace(base, graph=capped), ensemble, seed)
+
+
+def _limits(graph: SupplyGraph, wanted: Sequence[str]) -> pd.DataFrame:
+    limits = byproduct_limits(graph)
+    return limits[limits["product"].isin(wanted)]
+
+
+def _beyond(graph: SupplyGraph, wanted: Sequence[str], tolerance: float) -> dict[str, Problem]:
+    """World totals that their listed producers exceed, by product."""
+    out = {}
+    for t in overstated(graph, tolerance).itertuples():
+        if t.product in wanted:
+            rule = f"the listed producers make {t.have:g}, more than the world total of {t.need:g}"
+            remedy = "Correct one of them, or leave the total out."
+            out[str(t.product)] = Problem("nodes", str(t.node), "total", rule, str(t.rows), remedy)
+    return out
 
 
 def _summary(closed: Closed, wanted: Sequence[str], conflicts: Mode) -> str:
@@ -192,7 +219,9 @@ def conflicts(graph: SupplyGraph, products: Iterable[str] | str | None = None, t
     Returns
     -------
     DataFrame
-        ``product, rule, rows``: what is off by how much (product units), and the figures, ``"; "`` between.
+        ``product, rule, rows``: what is off by how much (product units), and the figures, ``"; "`` between. Besides
+        flows that cannot close: world totals below what their listed producers make, and outputs of by-products
+        above what the throughput of their hosts allows.
 
     Examples
     --------
@@ -201,9 +230,12 @@ def conflicts(graph: SupplyGraph, products: Iterable[str] | str | None = None, t
     ['product', 'rule', 'rows']
     """
     wanted = _wanted(graph, products, "conflicts")
-    clash = close(graph, wanted, tolerance, "report").clash
-    rows = [{"product": wanted[k], "rule": p.rule, "rows": p.value} for k, p in sorted(clash.items())]
-    return pd.DataFrame(rows, columns=["product", "rule", "rows"])
+    limits = _limits(graph, wanted)
+    clash = close(graph, wanted, tolerance, "report", caps(limits)).clash
+    found = [(wanted[k], p.rule, p.value) for k, p in clash.items()]
+    found += [(product, p.rule, p.value) for product, p in _beyond(graph, wanted, tolerance).items()]
+    found += [(p.row.partition("@")[0], p.rule, f"{p.row} = {p.value}") for p in exceeding(limits)]
+    return pd.DataFrame(sorted(found), columns=["product", "rule", "rows"])
 
 
 def moved(before: SupplyGraph, after: SupplyGraph) -> pd.DataFrame:

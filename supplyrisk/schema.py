@@ -211,6 +211,13 @@ TABLES: dict[str, Table] = {
                     unit="product",
                     minimum=0.0,
                 ),
+                _c(
+                    "total",
+                    "of a residual: the published total of which it is the rest",
+                    dtype="float",
+                    unit="product",
+                    minimum=0.0,
+                ),
                 _PANEL_YEAR,
             ),
             (

@@ -34,6 +34,7 @@ LAYERS = {
     "control": 2,
     "ownership": 2,
     "binding": 2,
+    "books": 2,
     "bounding": 2,
     "byproducts": 2,
     "equilibrate": 2,

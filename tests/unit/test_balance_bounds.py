@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import supplyrisk as sr
 from supplyrisk.bounding import weight_bounds
+from supplyrisk.byproducts import flag_byproducts
 from supplyrisk.errors import SchemaError
 from supplyrisk.graph import SupplyGraph
-from supplyrisk.reconcile import balance_flows, conflicts, moved
+from supplyrisk.reconcile import balance_flows, byproduct_limits, conflicts, moved
 
 P = "x.refined"
 NAN = float("nan")
@@ -121,3 +123,147 @@ def test_small_clashes_beside_flows_of_few_dollars_move_few_figures() -> None:
     assert (m["relative"].abs() > 1e-5).all()
     with pytest.raises(SchemaError, match=r"output of x\.refined@CHN"):
         balance_flows(g, conflicts="raise")
+
+
+# ---------------------------------------------------------------------- world totals
+
+
+def assembled(made: dict[str, float], used: dict[str, float], **options: Any) -> SupplyGraph:
+    rows = [{"product": P, "country": c, "year": 2024, "quantity": q, "grade": "assumption"} for c, q in made.items()]
+    use = [{"product": P, "country": c, "year": 2024, "quantity": q, "grade": "assumption"} for c, q in used.items()]
+    out = sr.assemble(products=GOODS, production=pd.DataFrame(rows), demand=pd.DataFrame(use), **options)
+    assert isinstance(out, SupplyGraph)
+    return out
+
+
+def test_no_supplier_is_invented_where_the_world_total_is_known() -> None:
+    made = {"CHN": 900.0, "WLD": 900.0}
+    with pytest.raises(SchemaError, match="world total of 900") as e:
+        assembled(made, {"DEU": 1400.0}, balanced=True, conflicts="raise")
+    for row in (f"output of {P}@CHN = 900", f"use at {P}@DEU:demand = 1400", f"output of {P}@ROW = 0", "off by 500"):
+        assert row in str(e.value)
+    relaxed = assembled(made, {"DEU": 1400.0}, balanced=True, conflicts="relax")
+    outputs = relaxed.nodes.set_index("node")["output"]
+    assert outputs[f"{P}@ROW"] == 0.0
+    assert "world total of 900" in relaxed.gaps.set_index("what").loc["balanced flows", "note"]
+    fine = assembled({"CHN": 900.0, "WLD": 1500.0}, {"DEU": 1400.0}, balanced=True, conflicts="raise")
+    assert fine.nodes.set_index("node")["output"][f"{P}@ROW"] == 600.0
+    free = assembled({"CHN": 900.0}, {"DEU": 1400.0}, balanced=True, conflicts="raise")  # nobody knows the world
+    assert free.nodes.set_index("node")["output"][f"{P}@ROW"] == pytest.approx(500.0, rel=1e-6)
+
+
+def test_the_rest_is_at_most_what_the_upper_bound_of_the_total_leaves() -> None:
+    rows = [{"country": "CHN", "quantity": 900.0}, {"country": "WLD", "quantity": 900.0, "low": 880.0, "high": 1000.0}]
+    made = pd.DataFrame(rows).assign(product=P, year=2024, grade="assumption")
+    use = pd.DataFrame([{"product": P, "country": "DEU", "year": 2024, "grade": "assumption", "quantity": 960.0}])
+    g = sr.assemble(products=GOODS, production=made, demand=use, balanced=True, conflicts="raise")
+    assert g.nodes.set_index("node")["output"][f"{P}@ROW"] == pytest.approx(60.0, rel=1e-6)
+    assert g.balance(1e-6).empty
+    with pytest.raises(SchemaError, match="world total of 900"):
+        sr.assemble(
+            products=GOODS, production=made, demand=use.assign(quantity=1300.0), balanced=True, conflicts="raise"
+        )
+
+
+@pytest.mark.parametrize("rest", [{}, {"ROW": 99.0}])
+def test_a_total_below_its_producers_is_a_gap_and_a_conflict(rest: dict[str, float]) -> None:
+    g = assembled({"CHN": 800.0, "USA": 200.0, **rest, "WLD": 100.0}, {"DEU": 500.0})
+    row = g.balance().set_index("account").loc["world"]
+    assert (row["node"], row["have"], row["need"], row["status"]) == (
+        f"{P}@ROW",
+        1000 + sum(rest.values()),
+        100,
+        "open",
+    )
+    told = conflicts(g).iloc[0]
+    assert "more than the world total of 100" in told["rule"]
+    assert f"world total of {P} = 100; output of {P}@CHN = 800; output of {P}@USA = 200" in told["rows"]
+    with pytest.raises(SchemaError, match="more than the world total of 100"):
+        balance_flows(g, conflicts="raise")
+    done = balance_flows(g)
+    assert "more than the world total" in done.gaps.set_index("what").loc["world total", "note"]
+    assert balance_flows(done).gaps["what"].tolist().count("world total") == 1
+    rounded = assembled({"CHN": 800.0, "USA": 210.0, "WLD": 1000.0}, {"DEU": 500.0})
+    assert "world" not in set(rounded.balance()["account"])
+    assert conflicts(rounded).empty
+
+
+def test_a_total_that_is_withheld_is_no_total() -> None:
+    g = assembled({"CHN": 900.0, "WLD": NAN}, {"DEU": 1400.0}, balanced=True, conflicts="raise")
+    assert g.nodes.set_index("node")["output"][f"{P}@ROW"] == pytest.approx(500.0, rel=1e-6)
+
+
+# ---------------------------------------------------------------------- by-products
+
+
+def host_and_byproduct(gallium: float, use: float = NAN, host_known: bool = True) -> SupplyGraph:
+    """Alumina of 1,000 +- 50 % allows 1,500 / 200 = 7.5 of gallium."""
+    goods = pd.concat([GOODS.assign(product=p) for p in ("a.refined", "g.refined")], ignore_index=True)
+    nodes = pd.DataFrame(
+        [
+            {"node": "a.refined@CHN", "product": "a.refined", "kind": "producer", "output": 1000.0, "country": "CHN"},
+            {"node": "a.refined@CHN:demand", "product": "a.refined", "kind": "demand", "country": "CHN"},
+            {"node": "g.refined@CHN", "product": "g.refined", "kind": "producer", "output": gallium, "country": "CHN"},
+            {"node": "g.refined@JPN:demand", "product": "g.refined", "kind": "demand", "country": "JPN"},
+        ]
+    ).assign(year=2024)
+    nodes["output_grade"] = np.where(nodes["output"].notna(), "assumption", None)
+    flow = 1000.0 if host_known else NAN
+    links = pd.DataFrame(
+        [
+            {"supplier": "a.refined@CHN", "buyer": "a.refined@CHN:demand", "product": "a.refined", "quantity": flow,
+             "method": "observed" if host_known else "assumed", "missing": None if host_known else "unknown"},
+            {"supplier": "a.refined@CHN:demand", "buyer": "g.refined@CHN", "product": "a.refined",
+             "method": "assumed", "missing": "not_applicable"},
+            {"supplier": "g.refined@CHN", "buyer": "g.refined@JPN:demand", "product": "g.refined",
+             "method": "assumed", "missing": "unknown"},
+        ]
+    ).assign(year=2024, grade="assumption")  # fmt: skip
+    recipes = pd.DataFrame([{"product": "g.refined", "input": "a.refined", "process": "p", "host": True}]).assign(
+        input_class="essential", coefficient=200.0, grade="assumption"
+    )
+    tables = {"products": goods, "nodes": nodes, "links": links, "recipes": recipes}
+    if not np.isnan(use):
+        tables["demand"] = pd.DataFrame([{"node": "g.refined@JPN:demand", "use": "total", "quantity": use}]).assign(
+            year=2024, grade="assumption"
+        )
+    return SupplyGraph.from_tables(**tables)
+
+
+@pytest.mark.parametrize("host_known", [True, False])
+def test_an_estimated_byproduct_never_exceeds_its_host(host_known: bool) -> None:
+    g = balance_flows(host_and_byproduct(NAN, 20.0, host_known), conflicts="relax")
+    q = g.links.set_index("supplier")["quantity"]
+    assert q["g.refined@CHN"] <= 7.5 * (1 + 1e-9)
+    assert q["g.refined@ROW"] == pytest.approx(20.0 - q["g.refined@CHN"])  # the rest is an unknown supplier
+    assert "exceeded" not in set(byproduct_limits(g)["status"])
+    for member in balance_flows(host_and_byproduct(NAN, 20.0, host_known), conflicts="relax", ensemble=4):
+        assert member.links.set_index("supplier")["quantity"]["g.refined@CHN"] <= 7.5 * (1 + 1e-9)
+
+
+def test_a_reported_byproduct_above_its_limit_is_a_conflict_and_its_interval_holds_the_limit() -> None:
+    g = host_and_byproduct(12.0)
+    assert "throughput of a.refined allows (1500 / 200 = 7.5)" in conflicts(g)["rule"].iloc[0]
+    assert conflicts(g)["rows"].iloc[0] == "g.refined@CHN = 12"
+    done = flag_byproducts(g)
+    for _ in range(3):
+        node = done.nodes.set_index("node").loc["g.refined@CHN"]
+        assert node["output"] == 12.0
+        assert node["output_low"] <= 7.5
+        assert node["note"].startswith("output above what the throughput of a.refined allows")
+        assert node["note"].count("above what the throughput") == 1
+        assert done.gaps["what"].tolist() == ["by-product limit"]
+        assert done.gaps["note"].iloc[0].startswith("g.refined@CHN = 12: output above")
+        done = balance_flows(done, conflicts="relax")
+    with pytest.raises(SchemaError, match="throughput"):
+        balance_flows(g, conflicts="raise")
+
+
+def test_relaxing_lifts_no_byproduct_above_its_limit() -> None:
+    g = host_and_byproduct(7.0, 9.0)
+    links = g.table("links")
+    links.loc[links["supplier"] == "g.refined@CHN", ["quantity", "method"]] = [9.0, "observed"]
+    links["missing"] = links["missing"].mask(links["supplier"] == "g.refined@CHN")
+    done = balance_flows(g.replace("sold more", links=links), conflicts="relax")
+    assert done.nodes.set_index("node").loc["g.refined@CHN", "output"] <= 7.5 * (1 + 1e-9)
+    assert done.balance(1e-6).query("product == 'g.refined'").empty

@@ -1,0 +1,271 @@
+"""The accounts of a graph as arrays: producers send, pools receive and pass on, industries draw by recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from .accounts import latest
+from .bounding import UNIT_VALUES, weight_bounds
+from .equilibrate import Edges
+from .graph import SupplyGraph
+
+__all__ = ["DRAW", "ESTIMATED", "INFERRED", "LINK", "OUTPUT", "USE", "Books", "loose", "open_books"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+ESTIMATED = frozenset(("balanced", "world_pool", "assumed"))
+INFERRED = "stands for its output|at least net exports"  # notes of assemble() on outputs made from exports
+_DERIVED = "what is left of the inflow"  # the note of assemble() on use that it derived: no total to meet
+LINK, OUTPUT, USE, DRAW = range(4)  # what an edge is
+
+
+@dataclass
+class Books:
+    """The accounts of all chosen products; a node's own product is account ``node code``, inputs follow."""
+
+    graph: SupplyGraph
+    products: list[str]
+    edges: Edges
+    kind: IntArray
+    row: IntArray  # link: position in index.links; otherwise node code; -1: added here
+    value: FloatArray  # NaN where unknown
+    known: BoolArray
+    span_low: FloatArray
+    span_high: FloatArray
+    stiff: FloatArray  # how far a figure may be off, in product units; NaN for estimates
+    price: FloatArray
+    aim: FloatArray  # an equal part of what alternatives are needed for; NaN elsewhere
+    hint: FloatArray  # what the value of a flow without a weight suggests; NaN elsewhere
+    ceiling: (
+        FloatArray  # above which no figure is moved: what the host of a by-product allows, unless it is more already
+    )
+    new: dict[int, str] = field(default_factory=dict)  # accounts that the graph has no node for
+
+    @cached_property
+    def inferred(self) -> BoolArray:
+        """Outputs that were made from what is sent: no knowledge of their own."""
+        note = self.graph.index.nodes["note"].fillna("").str.contains(INFERRED).to_numpy(dtype=bool)
+        made = (self.kind == OUTPUT) & (self.row >= 0)
+        return np.asarray(made & note[np.where(made, self.row, 0)])
+
+    @property
+    def unsure(self) -> BoolArray:
+        """Flows that are estimated."""
+        return np.asarray((self.kind == LINK) & ~self.known)
+
+    @cached_property
+    def home(self) -> BoolArray:
+        """Flows that take what is left: inside a country, and to and from the world pool."""
+        ix = self.graph.index
+        of = np.concatenate([np.arange(ix.n), ix.segment_buyer, np.zeros(self.edges.n, dtype=np.int64)])[: self.edges.n]
+        place = ix.nodes["country"].to_numpy(dtype=object)[of]
+        for account, node in self.new.items():
+            if account >= ix.n + len(ix.segment_buyer):
+                place[account] = node.partition("@")[2].partition(":")[0]
+        a, b = place[np.maximum(self.edges.tail, 0)], place[np.maximum(self.edges.head, 0)]
+        inside = (self.kind == LINK) & (self.edges.tail >= 0) & (self.edges.head >= 0)
+        return np.asarray(inside & ((a == b) | (a == "WLD") | (b == "WLD")), dtype=bool)
+
+    def name(self, account: int) -> str:
+        """Node of an account, and the input if it is of one."""
+        ix = self.graph.index
+        if account in self.new:
+            return self.new[account]
+        if account < ix.n:
+            return str(ix.position[account])
+        s = account - ix.n
+        return f"{ix.position[ix.segment_buyer[s]]} (input {ix.segment_product[s]})"
+
+    def label(self, edge: int) -> tuple[str, str, str]:
+        """Table, row and figure of an edge, in words."""
+        ix, kind, row = self.graph.index, int(self.kind[edge]), int(self.row[edge])
+        low, high = float(self.edges.low[edge]), float(self.edges.high[edge])
+        figure = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        if kind == LINK:
+            ends = f"link {self.name(int(self.edges.tail[edge]))} -> {self.name(int(self.edges.head[edge]))}"
+            if row < 0:
+                return "links", ends, figure
+            r = ix.links.iloc[row]
+            source = r["source"] if pd.notna(r["source"]) else "no source"
+            if not np.isnan(self.hint[edge]):
+                source = f"{source}, by its value of {r['value']:g} USD: {UNIT_VALUES}"
+            return "links", ends, f"{figure} ({r['method']}, {source})"
+        node = str(ix.position[row]) if row >= 0 else self.name(int(max(self.edges.head[edge], self.edges.tail[edge])))
+        if kind == OUTPUT:
+            n = ix.nodes.iloc[row] if row >= 0 else None
+            source = n["output_source"] if n is not None and pd.notna(n["output_source"]) else "no source"
+            if n is not None and pd.notna(n["total"]):
+                source = f"{source}, of a world total of {n['total']:g}"
+            return "nodes", f"output of {node}", f"{figure} ({source})"
+        if kind == USE:
+            return "demand", f"use at {node}", figure
+        product = self.products[int(self.edges.block[edge])]
+        return "recipes", f"draw of {product} by {node} (recipe times output)", figure
+
+
+# ---------------------------------------------------------------------- opening the books
+
+
+def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.Series | None = None) -> Books:
+    """The accounts of some products; ``caps`` are the most that producers (of by-products) can make, by node."""
+    ix = graph.index
+    n = ix.n
+    of_link = ix.links["product"].to_numpy(dtype=object)
+    block_of = {p: k for k, p in enumerate(products)}
+    block_link = np.array([block_of.get(str(p), -1) for p in of_link], dtype=np.int64)
+    alive = (ix.links["missing"].fillna("") != "not_applicable").to_numpy(dtype=bool)
+    at = np.flatnonzero((block_link >= 0) & alive)
+    made = ix.nodes["product"].to_numpy(dtype=object)
+    node_kind = ix.nodes["kind"].to_numpy(dtype=object)
+    own_head, own_tail = made[ix.dst[at]] == of_link[at], made[ix.src[at]] == of_link[at]
+    tail = np.where(own_tail, ix.src[at], -1)
+    head = np.where(own_head, ix.dst[at], n + ix.segment[at])
+    quantity = ix.quantity[at]
+    method = ix.links["method"].to_numpy(dtype=object)[at]
+    estimated = np.isin(method, list(ESTIMATED))
+    known = ~np.isnan(quantity) & ~estimated
+    raw = [ix.links[c].to_numpy(dtype=float)[at] for c in ("low", "high")]
+    # A stated bound of an estimate that has a figure came with that figure; of one that has none it is all there is.
+    blank = np.isnan(quantity)
+    low = np.where(known, quantity, np.where(blank, np.nan_to_num(raw[0]), 0.0))
+    high = np.where(known, quantity, np.where(blank & ~np.isnan(raw[1]), raw[1], np.inf))
+    # A flow without a weight weighs what its value can buy; bounds that somebody states count more.
+    least, hint, most = (v[at] for v in weight_bounds(ix.links, ~ix.links["method"].isin(ESTIMATED).to_numpy()))
+    hint = np.where(blank & (most >= low) & (least <= high), hint, np.nan)
+    low, high = (np.where(np.isnan(hint), b, f(b, v)) for b, v, f in ((low, least, np.fmax), (high, most, np.fmin)))
+    hint = np.clip(hint, low, high)
+    parts: list[dict[str, object]] = [
+        {
+            "tail": tail, "head": head, "block": block_link[at], "kind": np.full(len(at), LINK), "row": at,
+            "value": quantity, "known": known, "low": low, "high": high,
+            "span_low": np.where(known, ix.low[at], low), "span_high": np.where(known, ix.high[at], high),
+            "aim": np.full(len(at), np.nan),
+        }
+    ]  # fmt: skip
+    own = np.unique(np.concatenate([tail, np.where(own_head, head, -1)]))
+    own = own[own >= 0]
+    block_own = np.array([block_of[str(p)] for p in made[own]], dtype=np.int64)
+    output, out_low, out_high = graph.interval("nodes", "output", ix.nodes)
+    maker = node_kind[own] == "producer"
+    c = own[maker]
+    # The unlisted rest of a total is up to what the total's own upper bound leaves; a by-product up to its host's limit.
+    rest = ((ix.nodes["country"] == "ROW") & ix.nodes["total"].notna()).to_numpy(dtype=bool)
+    sure = ~np.isnan(output[c]) & ~(rest[c] & (output[c] == 0) & (out_high[c] > 0))
+    ceiling = np.full(n + 1, np.inf)
+    if caps is not None and len(caps):
+        ceiling[:-1] = caps.reindex(ix.position).fillna(np.inf).to_numpy(dtype=float)
+    top = np.minimum(out_high, ceiling[:-1])[c]
+    bottom = np.minimum(out_low[c], top)
+    parts.append(
+        {
+            "tail": np.full(len(c), -1), "head": c, "block": block_own[maker], "kind": np.full(len(c), OUTPUT),
+            "row": c, "value": np.where(sure, output[c], np.nan), "known": sure,
+            "low": np.where(sure, output[c], bottom), "high": np.where(sure, output[c], top),
+            "span_low": np.where(sure, out_low[c], bottom), "span_high": np.where(sure, out_high[c], top), "aim": np.full(len(c), np.nan),
+        }
+    )  # fmt: skip
+    u = own[~maker]
+    use, use_low, use_high = _use(graph, u)
+    sure = ~np.isnan(use)
+    parts.append(
+        {
+            "tail": u, "head": np.full(len(u), -1), "block": block_own[~maker], "kind": np.full(len(u), USE),
+            "row": u, "value": use, "known": sure,
+            "low": np.where(sure, use, 0.0), "high": np.where(sure, use, np.inf),
+            "span_low": np.where(sure, use_low, 0.0), "span_high": np.where(sure, use_high, np.inf),
+            "aim": np.full(len(u), np.nan),
+        }
+    )  # fmt: skip
+    held = u[node_kind[u] == "stock"]  # a stock gives what it held
+    parts.append(loose(np.full(len(held), -1), held, block_own[~maker][node_kind[u] == "stock"], OUTPUT, held))
+    parts.append(_draws(graph, np.unique(head[~own_head]) - n, block_of, (output, out_low, out_high)))
+    cols = {k: np.concatenate([np.asarray(p[k]) for p in parts]) for k in parts[0]}
+    number = n + len(ix.segment_start)
+    edges = Edges(
+        number,
+        cols["tail"].astype(np.int64),
+        cols["head"].astype(np.int64),
+        cols["low"].astype(float),
+        cols["high"].astype(float),
+        cols["block"].astype(np.int64),
+    )
+    span_low, span_high = cols["span_low"].astype(float), cols["span_high"].astype(float)
+    value, sure = cols["value"].astype(float), cols["known"].astype(bool)
+    kind = cols["kind"].astype(np.int64)
+    fixed = sure | ((kind == DRAW) & (edges.low > 0))
+    middle = np.where(sure, value, 0.5 * (edges.low + np.where(fixed, edges.high, 0.0)))
+    half = 0.5 * (span_high - span_low)
+    stiff = np.where(fixed & (middle > 0), np.maximum(np.where(fixed, half, 0.0), 0.01 * middle), np.nan)
+    price = np.zeros(len(value))
+    hints = np.append(hint, np.full(len(value) - len(hint), np.nan))
+    most_of = np.fmax(np.where(kind == OUTPUT, ceiling[np.where(edges.head < n, edges.head, n)], np.inf), value)
+    return Books(graph, list(products), edges, kind, cols["row"].astype(np.int64), value, sure, span_low, span_high,
+                  stiff, price, cols["aim"].astype(float), hints, most_of)  # fmt: skip
+
+
+def loose(tail: IntArray, head: IntArray, block: IntArray, kind: int, row: IntArray) -> dict[str, object]:
+    """Edges of which nothing is known."""
+    m = len(tail)
+    zero, top = np.zeros(m), np.full(m, np.inf)
+    return {
+        "tail": tail, "head": head, "block": block, "kind": np.full(m, kind), "row": row,
+        "value": np.full(m, np.nan), "known": np.zeros(m, dtype=bool), "low": zero, "high": top,
+        "span_low": zero, "span_high": top, "aim": np.full(m, np.nan),
+    }  # fmt: skip
+
+
+def _use(graph: SupplyGraph, codes: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Stated use of pools with its interval; use that was derived from inflow is no total."""
+    nothing = np.full(len(codes), np.nan)
+    d = latest(graph.tables["demand"], ["node", "use"])
+    if not len(d):
+        return nothing, nothing, nothing
+    value, low, high = graph.interval("demand", "quantity", d)
+    derived = (d["note"].fillna("").str.startswith((_DERIVED, "balanced: ")) | np.isnan(value)).to_numpy(dtype=bool)
+    frame = pd.DataFrame({"node": d["node"].astype("object"), "v": value, "a": low, "b": high, "no": derived})
+    g = frame.groupby("node").agg(v=("v", "sum"), a=("a", "sum"), b=("b", "sum"), no=("no", "any"))
+    g = g[~g["no"]].reindex(graph.index.position[codes])
+    return g["v"].to_numpy(dtype=float), g["a"].to_numpy(dtype=float), g["b"].to_numpy(dtype=float)
+
+
+def _draws(
+    graph: SupplyGraph, segments: IntArray, block_of: dict[str, int], output: tuple[FloatArray, FloatArray, FloatArray]
+) -> dict[str, object]:
+    """What each industry takes of each input: recipe times output, in the range of the recipe's processes."""
+    ix = graph.index
+    buyer = ix.segment_buyer[segments]
+    product = ix.segment_product[segments]
+    block = np.array([block_of[str(p)] for p in product], dtype=np.int64)
+    account = ix.n + segments
+    out = loose(account, np.full(len(account), -1), block, DRAW, buyer)
+    r = graph.tables["recipes"]
+    r = r[~r["host"].fillna(False).astype(bool)]
+    if not len(r) or not len(segments):
+        return out
+    pairs = [r["product"].astype("object"), r["input"].astype("object")]
+    choice = (r["substitute_group"].fillna("") != "").groupby(pairs).any()
+    span = r["coefficient"].groupby(pairs).agg(["min", "max"])
+    key = pd.MultiIndex.from_arrays([ix.nodes["product"].to_numpy(dtype=object)[buyer], product])
+    least, most = (span[c].reindex(key).to_numpy(dtype=float) for c in ("min", "max"))
+    free = choice.reindex(key).fillna(False).to_numpy(dtype=bool)
+    q, a, b = (x[buyer] for x in output)
+    told = ~np.isnan(q) & ~np.isnan(least)
+    out["low"] = np.where(told & ~free, least * q, 0.0)
+    out["high"] = np.where(told, most * q, np.inf)
+    out["span_low"] = np.where(told & ~free, least * a, 0.0)
+    out["span_high"] = np.where(told, most * b, np.inf)
+    asked = free & told
+    label = r["substitute_group"].fillna("").groupby(pairs).max().reindex(key).fillna("").to_numpy(dtype=object)
+    among = pd.Series(1, index=range(len(buyer))).groupby([buyer, np.where(asked, label, product)]).transform("size")
+    out["aim"] = np.where(asked, most * q / among.to_numpy(dtype=float), np.nan)
+    out["known"] = told & ~free & (least == most)
+    out["value"] = np.where(told & ~free & (least == most), least * q, np.nan)
+    return out
