@@ -18,7 +18,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LARGE", "arranged", "numpy_only", "ready", "route", "segmented", "settler", "sorted_peaks", "sorted_sums"]
+__all__ = [
+    "LARGE",
+    "arranged",
+    "keyed_sums",
+    "numpy_only",
+    "ready",
+    "route",
+    "segmented",
+    "settler",
+    "sorted_peaks",
+    "sorted_sums",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -264,6 +275,65 @@ def sorted_peaks(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, F
     out = (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
     _peaks(_unsigned(market), _flat(x, np.float64), *out)
     return out
+
+
+# ---------------------------------------------------------------------- rows by integer keys
+
+
+@_kernel("ccnnnfFFn")
+def _keyed(
+    first: Any, second: Any, by: Any, also: Any, base: Any, x: Any, named: Any, squares: Any, block: Any
+) -> bool:
+    ordered, last = True, np.uint64(0)
+    for a in range(0, len(first), block):
+        one, two, part = first[a : a + block], second[a : a + block], x[a : a + block]
+        for i in range(len(one)):
+            code = np.uint64(one[i] * by + two[i] * also - base)
+            v = part[i]
+            named[code] += v
+            squares[code] += v * v
+        if ordered:
+            for i in range(len(one)):
+                code = np.uint64(one[i] * by + two[i] * also - base)
+                if code < last:
+                    ordered = False
+                    break
+                last = code
+    return ordered
+
+
+def keyed_sums(
+    keys: tuple[npt.NDArray[Any], ...], low: tuple[int, ...], span: tuple[int, ...], x: FloatArray, block: int
+) -> tuple[FloatArray, FloatArray, bool] | None:
+    """Sum and sum of squares of every combination of one or two integer keys, in one pass.
+
+    Parameters
+    ----------
+    keys : tuple of ndarray of int
+        Key columns.
+    low, span : tuple of int
+        Least value and range of each.
+    x : ndarray
+        Values.
+    block : int
+        Rows handled at once.
+
+    Returns
+    -------
+    tuple of (ndarray, ndarray, bool), or None
+        Sums, sums of squares, and whether rows are sorted by code. None where there are other keys than one or two of
+        32 or of 64 bits.
+    """
+    kinds = {k.dtype for k in keys}
+    if len(keys) > 2 or len(kinds) > 1 or not kinds <= {np.dtype(np.int32), np.dtype(np.int64)}:
+        return None
+    by, also, base, size = 1, 0, low[0], span[0]
+    if len(keys) == 2:
+        by, also, base, size = span[1], 1, low[0] * span[1] + low[1], span[0] * span[1]
+    named, squares = np.zeros(size), np.zeros(size)
+    first, second = np.ascontiguousarray(keys[0]), np.ascontiguousarray(keys[-1])
+    ordered = _keyed(first, second, by, also, base, _flat(x, np.float64), named, squares, block)
+    return named, squares, bool(ordered)
 
 
 # ---------------------------------------------------------------------- links in order

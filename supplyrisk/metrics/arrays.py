@@ -35,7 +35,7 @@ def _codes(key: Any) -> tuple[IntArray, pd.Index]:
     """Sorted integer codes of a key column; integers of a small range go through a table, not a hash."""
     whole = integers(key)
     if whole is not None:
-        array, lo, size, name = whole
+        array, lo, size, name, _ = whole
         array = array.astype(np.int64, copy=False)
         shifted = array if lo == 0 else array - lo
         present = np.zeros(size, dtype=bool)
@@ -65,14 +65,14 @@ def _direct(keys: Sequence[Any], m: int) -> tuple[IntArray, int, pd.Index] | Non
     if size > max(4 * m, 1024):
         return None
     code, lo = given[0][0].astype(np.int64), given[0][1]
-    for array, low, span, _ in given[1:]:
+    for array, low, span, *_ in given[1:]:
         code *= span
         code += array
         lo = lo * span + low
     code -= lo
     code, used = compact(code, size)
     levels, rest = [], used
-    for _, low, span, name in reversed(given):
+    for _, low, span, name, _ in reversed(given):
         at, top = compact(rest % span, span)
         levels.append((at, pd.Index(top + low, name=name)))
         rest = rest // span

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..compiled import keyed_sums, ready
+
 __all__ = ["Cells", "add_up", "cells", "compact", "integers", "market_blocks", "peaks"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -31,8 +33,8 @@ _SPREAD = 2
 _SIDE = 256
 
 
-def integers(key: Any) -> tuple[npt.NDArray[Any], int, int, Any] | None:
-    """An integer key, its least value, its range and name, where the range is small; None for any other key.
+def integers(key: Any) -> tuple[npt.NDArray[Any], int, int, Any, int] | None:
+    """An integer key, its least value, range and name, and its range summed over blocks; None where it is another key.
 
     Parameters
     ----------
@@ -59,7 +61,8 @@ def integers(key: Any) -> tuple[npt.NDArray[Any], int, int, Any] | None:
         return None
     name = key.name if isinstance(key, (pd.Series, pd.Index)) else None
     # In mixed sums unsigned 64 bits would turn into floats; narrower codes are widened block by block.
-    return (array.astype(np.int64) if array.dtype == np.uint64 else array), lo, hi - lo + 1, name
+    held = array.astype(np.int64) if array.dtype == np.uint64 else array
+    return held, lo, hi - lo + 1, name, sum(b - a for a, b in ends)
 
 
 def compact(code: IntArray, size: int) -> tuple[IntArray, IntArray]:
@@ -336,10 +339,21 @@ def cells(keys: Sequence[Any], m: int, supply: FloatArray | None = None) -> Cell
     given = [integers(k) for k in keys]
     if any(g is None for g in given):
         return None
-    arrays, low, span, names = zip(*[g for g in given if g is not None], strict=True)
+    arrays, low, span, names, wide = (tuple(x) for x in zip(*[g for g in given if g is not None], strict=True))
     size = int(np.prod([float(s) for s in span]))
     if size > max(4 * m, 1024):
         return None
+    spread = 0  # at most so many codes in all blocks together
+    for s, w in zip(span, wide, strict=True):
+        spread = spread * s + w
+    if supply is not None and ready(m) and spread + m // BLOCK < _SPREAD * m:
+        fused = keyed_sums(arrays, low, span, supply, BLOCK)
+        if fused is not None:
+            named, squares, ordered = fused
+            used = np.flatnonzero(named > 0).astype(np.int64, copy=False)
+            if len(used) < size:
+                named, squares = named.take(used), squares.take(used)
+            return Cells(arrays, low, span, names, used, ordered, {"named": named, "squares": squares})
     ordered, last = True, -1
 
     def watched() -> Iterator[Block]:
@@ -359,6 +373,4 @@ def cells(keys: Sequence[Any], m: int, supply: FloatArray | None = None) -> Cell
     used = np.flatnonzero(sums[0] > 0).astype(np.int64, copy=False)
     if len(used) < size:
         sums = [x.take(used) for x in sums]
-    return Cells(
-        tuple(arrays), tuple(low), tuple(span), tuple(names), used, ordered, dict(zip(columns, sums, strict=True))
-    )
+    return Cells(arrays, low, span, names, used, ordered, dict(zip(columns, sums, strict=True)))
