@@ -592,10 +592,50 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
         part = links_kept["buyer"].astype("object").map(rate).astype(float).fillna(1.0).to_numpy()
         links_kept = links_kept.assign(quantity=links_kept["quantity"] * np.where(feeds, part, 1.0))
     frames = {"nodes": nodes[keep_node], "links": pd.concat([links_kept, new], ignore_index=True), "holdings": holdings}
+    told = _use_told(m, x, dst[unknown & np.isnan(quantity)], links.loc[unknown & np.isnan(quantity), "high"])
+    if len(told):
+        dark = base.tables["demand"]["node"].isin(told["node"])
+        frames["demand"] = pd.concat([base.tables["demand"][~dark], told], ignore_index=True)
     stocks = _stocks_held(m, x)
     if len(stocks):
         frames["stocks"] = pd.concat([base.tables["stocks"], stocks], ignore_index=True)
     return base.replace(note="a plan carried out", **frames)
+
+
+def _use_told(m: Build, x: FloatArray, dst: npt.NDArray[np.int64], high: pd.Series) -> pd.DataFrame:
+    """Use of pools into which something of unknown quantity flows, as rows of the table ``demand``.
+
+    What such a pool uses cannot be told from its links, and the score leaves it out. The plan meets its recorded
+    deliveries, and takes them for its need; what may come beside them, home make mostly, may be used on top.
+    """
+    ix, case = m.graph.index, m.case
+    used = m.graph.tables["demand"]
+    stated = set(used.loc[used["quantity"].notna(), "node"].astype(str))
+    at = np.flatnonzero(np.isin(m.pool_code, dst) & ~np.isin(m.node[m.pool_code].astype(str), list(stated)))
+    if not len(at):
+        return pd.DataFrame()
+    kind = ix.nodes["kind"].to_numpy(dtype=object)
+    draws = (kind[ix.dst] == "producer") & (
+        ix.links["product"].to_numpy(dtype=object) == ix.nodes["product"].to_numpy(dtype=object)[ix.src]
+    )
+    drawn = np.bincount(ix.src[draws], np.nan_to_num(ix.quantity[draws]), ix.n)[m.pool_code[at]]
+    col, row = m.missed(at)
+    lost = np.bincount(row, x[col], len(at)) if len(col) else np.zeros(len(at))
+    need = np.maximum(case.need[at] - lost - drawn, 0.0) / (1.0 if m.grown is None else m.grown[at])
+    # An open end stays open: what is not told of the flow is not told of the use.
+    top = np.bincount(dst, np.nan_to_num(high.to_numpy(dtype=float), nan=np.inf), ix.n)[m.pool_code[at]]
+    return pd.DataFrame(
+        {
+            "node": m.node[m.pool_code[at]],
+            "use": "total",
+            "year": m.graph.reference_year,
+            "quantity": need,
+            "low": need,
+            "high": np.where(np.isfinite(top), need + top, np.nan),
+            "grade": "assumption",
+            "note": "need as the plan counts it: what is delivered on record; something of unknown quantity comes beside it",
+        }
+    )
 
 
 def _stocks_held(m: Build, x: FloatArray) -> pd.DataFrame:

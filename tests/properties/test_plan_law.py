@@ -154,8 +154,8 @@ def test_a_bound_reads_as_the_metric_it_declares(name: str) -> None:
         assert set(found["sense"]) == set(ours()[name].meta["score"].values())
 
 
-def agree(plan: sp.Portfolio, blind: bool = False) -> int:
-    """Model and score of a plan are one; ``blind`` where home make is not known and N-1 may read better than modelled."""
+def agree(plan: sp.Portfolio) -> int:
+    """Model and score of a plan are one."""
     found = plan.readings
     assert len(found)
     # A market that gets nothing has no share in the model; the score may still know its only supplier.
@@ -163,8 +163,6 @@ def agree(plan: sp.Portfolio, blind: bool = False) -> int:
     lone = found["model"].isna() & found["score"].notna()
     assert found.loc[lone, "score"].isin([0.0, 1.0]).all(), found
     apart = (found["model"] - found["score"]).abs()[known]
-    if blind:
-        apart = apart.mask((found["metric"] == "n_minus_1_gross") & (found["score"] > found["model"]), 0.0)
     assert (apart <= SAME).all(), found
     over = np.where(found["sense"] == "<=", found["score"] - found["limit"], found["limit"] - found["score"])[known]
     assert (over <= SAME).all(), found
@@ -207,7 +205,7 @@ def test_the_model_reads_what_the_score_reads_on_the_atlas(product: str) -> None
             plan = optimize(atlas, product=product, levers=resource(redirect=0.5), constraints=spec)
         except InfeasibleError:
             continue
-        tried += agree(plan, blind=product == "ndfeb.magnet")
+        tried += agree(plan)
     assert tried >= (1 if product in ("gallium.refined", "ndfeb.magnet") else 6)  # most caps have no plan for those two
 
 
