@@ -67,7 +67,10 @@ def world_feed(links: pd.DataFrame, traded: Collection[str], nominal: float) -> 
     home = makers[(makers["method"] == "balanced") & makers["buyer"].eq(makers["supplier"].astype(str) + ":demand")]
     home = home.drop_duplicates("supplier").set_index("supplier")
     sent = makers[makers["method"] == "observed"].groupby("supplier")["quantity"].sum()
-    s = makers.drop_duplicates("supplier")[["supplier", "product"]].astype("object").reset_index(drop=True)
+    # What a maker has left is in the pool already where it sends there at all.
+    done = makers.loc[makers["buyer"].astype(str).str.endswith(_WORLD), "supplier"]
+    s = makers[~makers["supplier"].isin(done)].drop_duplicates("supplier")
+    s = s[["supplier", "product"]].astype("object").reset_index(drop=True)
     name = s["supplier"].astype(str)
     s["row"] = name.map(home["row"]).astype(float)
     s["kept"] = name.map(home["quantity"]).astype(float)
