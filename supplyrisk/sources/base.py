@@ -33,6 +33,7 @@ __all__ = [
     "Report",
     "files_in",
     "find_columns",
+    "looks_like",
     "numbers",
     "open_binary",
     "open_book",
@@ -48,6 +49,7 @@ __all__ = [
 
 MAX_CELL = 1_000_000  # characters; statistics have no longer cells, and a 10 MB one is an attack or an accident
 MAX_MEMBER = 8 << 30  # bytes that one compressed member may grow to
+_DOCUMENTS = (".md", ".rst", ".pdf", ".doc", ".docx", ".html", ".htm", ".rtf", ".odt", ".ppt", ".pptx")
 MAX_RATIO = 250.0  # compressed text seldom shrinks more than fiftyfold
 
 
@@ -76,6 +78,8 @@ def open_binary(path: PathLike, member: str | None = None) -> Iterator[IO[bytes]
         raise refuse(file, "no such file", "Check the path.", str(file.name))
     if file.is_dir():
         raise refuse(file, "is a folder", "Give a file; readers that take a folder of years say so.")
+    if file.suffix.lower() in _DOCUMENTS:
+        raise refuse(file, "a document, not data", "Give the csv, workbook or database that it describes.")
     head = b""
     with file.open("rb") as raw:
         head = raw.read(4)
@@ -261,6 +265,51 @@ def read_delimited(
     return frame.loc[:, [bool(h) for h in header]]
 
 
+# Headers that tell what a file is, for the error of a reader that it is not for.
+_LOOKS: tuple[tuple[set[str], str], ...] = (
+    ({"countrycode", "countryiso3"}, "CEPII's country codes: give it to baci() as country_file="),
+    ({"startid", "endid"}, "a table of the cobalt network: give its folder to cobalt_network()"),
+    ({"amounttonnesraw"}, "a table of the cobalt network: give its folder to cobalt_network()"),
+    ({"providerid", "providedid"}, "a table of the chip explorer: give its folder to eto_chipexplorer()"),
+    ({"inputid", "goesintoid"}, "a table of the chip explorer: give its folder to eto_chipexplorer()"),
+    ({"inputid", "inputname"}, "a table of the chip explorer: give its folder to eto_chipexplorer()"),
+    ({"providerid", "providername"}, "a table of the chip explorer: give its folder to eto_chipexplorer()"),
+    ({"stageid", "stagename"}, "a table of the chip explorer: give its folder to eto_chipexplorer()"),
+    ({"hs6", "material"}, "a map from materials to headings: hs_map()"),
+    ({"hscode", "eolrir2023"}, "a map from materials to headings: hs_map()"),
+    ({"rawmaterial", "hscode"}, "a map from materials to headings: hs_map()"),
+    ({"bgscommoditytrans"}, "the British Geological Survey's export: bgs()"),
+    ({"icmmid"}, "ICMM's facilities: icmm_facilities()"),
+    ({"minefac"}, "FINEPRINT's workbook: fineprint()"),
+    ({"sharesize", "sector"}, "AEI's tracker: aei_investments()"),
+    ({"aidatarecordid"}, "AidData's records: aiddata_projects()"),
+    ({"aiddatarecordid"}, "AidData's records: aiddata_projects()"),
+    ({"cmdcode", "primaryvalue"}, "UN Comtrade: comtrade()"),
+    ({"perioddt", "broadgroup"}, "UN Comtrade, summed: comtrade()"),
+    ({"t", "i", "j", "k"}, "BACI: baci()"),
+    ({"material", "stage", "share"}, "the Commission's study: eu_crm()"),
+    ({"mineral", "stage", "kt"}, "the IEA's explorer: iea()"),
+    ({"indicator", "estimate"}, "Worldwide Governance Indicators: wgi()"),
+    ({"mcschapter"}, "USGS Mineral Commodity Summaries: usgs_mcs()"),
+    ({"unitmeas", "commodity"}, "USGS Mineral Commodity Summaries: usgs_mcs()"),
+    ({"countryiso", "datasource"}, "World Mining Data: wmd()"),
+    ({"regionsector", "outputmusd"}, "output of an inter-country table: give it to inter_country_table() as x="),
+    ({"datelisted", "issuingauthority"}, "an index of documents without figures: no reader takes it"),
+    ({"dateannounced", "dateeffective"}, 'acts with dates: tidy(path, "measures", columns=...)'),
+)
+
+
+def looks_like(path: PathLike, columns: Iterable[object]) -> list[Problem]:
+    """What a file of another kind seems to be, as a problem to be listed with the absent columns; nothing if unknown."""
+    have = {plain(c) for c in columns}
+    hit = next((text for marks, text in _LOOKS if marks <= have), None)
+    return (
+        []
+        if hit is None
+        else [Problem(Path(path).name, "header", "-", "a file of another kind", "", f"It looks like {hit}.")]
+    )
+
+
 def _check_header(path: PathLike, header: list[str], required: Iterable[str]) -> None:
     """Every name once, and every required name there; all faults at once."""
     name, named = Path(path).name, [h for h in header if h]
@@ -277,7 +326,8 @@ def _check_header(path: PathLike, header: list[str], required: Iterable[str]) ->
         if plain(r) not in have
     ]
     if problems:
-        raise SourceError(problems, f"the file {name}")
+        other = looks_like(path, named) if any(p.rule == "column is absent" for p in problems) else []
+        raise SourceError([*problems, *other], f"the file {name}")
 
 
 def find_columns(
@@ -326,7 +376,7 @@ def find_columns(
         if part not in out
     ]
     if problems:
-        raise SourceError(problems, f"the file {Path(path).name}")
+        raise SourceError([*problems, *looks_like(path, list(columns))], f"the file {Path(path).name}")
     return out
 
 

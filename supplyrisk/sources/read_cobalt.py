@@ -158,9 +158,8 @@ def cobalt_network(path: PathLike, *, published_on: str | None = None) -> Readin
 def _tables(path: PathLike, report: Report) -> dict[str, pd.DataFrame]:
     name = Path(path).name
     if not Path(path).is_dir():
-        problem = Problem(
-            name, "-", "-", "not a folder", "", "Give the folder with graph_companies.csv and the others."
-        )
+        remedy = "Give the folder with graph_companies.csv and the others; links.tsv and the like are their raw form."
+        problem = Problem(name, "-", "-", "not a folder", "", remedy)
         raise SourceError([problem], name)
     files = {
         f.name.casefold().removeprefix("graph_").removesuffix(".gz"): f for f in files_in(path, (".csv", ".csv.gz"))

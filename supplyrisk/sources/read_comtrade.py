@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from .base import (
     source_row,
 )
 from .commodities import product_rows, shares_of_world
-from .places import AGGREGATE, REST, countries
+from .places import AGGREGATE, REST, countries, country
 from .repair import dedupe
 from .trade_links import links_of
 
@@ -44,13 +45,14 @@ _PARTS = {
     "second": ["partner2Code", "partner2ISO", "2nd Partner Code", "ptCode2"],
     "flow": ["flowCode", "Trade Flow Code", "rgCode", "flow", "flowDesc", "Trade Flow"],
     "hs6": ["cmdCode", "Commodity Code", "cmd", "hs6", "hs_code_queried"],
-    "value": ["primaryValue", "Trade Value (US$)", "TradeValue", "value", "val", "value_usd"],
+    "value": ["primaryValue", "Trade Value (US$)", "TradeValue", "value", "val", "value_usd", "total_value"],
     "weight": ["netWgt", "Netweight (kg)", "NetWeight", "netwgt", "net_kg"],
-    "qty": ["qty", "Qty", "TradeQuantity"],
+    "qty": ["qty", "Qty", "TradeQuantity", "total_qty"],
     "unit": ["qtyUnitAbbr", "Qty Unit", "qtyUnitCode", "qtyunit", "Qty Unit Code", "qtCode"],
     "transport": ["motCode", "mot"],
     "customs": ["customsCode", "cstCode"],
     "edition": ["classificationCode", "Classification", "pfCode"],
+    "group": ["broad_group", "group", "commodity_group"],
 }  # fmt: skip
 _FLOWS = {"m": "M", "x": "X", "1": "M", "2": "X", "import": "M", "imports": "M", "export": "X", "exports": "X"}
 # Codes of the service that are no country: areas not elsewhere specified, bunkers, free zones, special categories, the rest
@@ -85,14 +87,16 @@ def comtrade(
     Parameters
     ----------
     path : path-like
-        csv or json of the API, csv of the web site or of the older service.
+        csv or json of the API, csv of the web site or of the older service; sums over groups of headings
+        (``broad_group``) come as ``data`` alone, with ``unit_value`` in USD per kg.
     products : iterable of str, optional
         Keep the headings of these products only; a basket heading warns.
     side : {"import", "export"}, optional
         Whose report ``inputs["trade"]`` follows; default the only one at hand, else the importers', which include
         freight. ``repair(reading.data[reading.data["keep"]])`` brings both to one.
     reporter, flow : str, optional
-        Place and flow (``M`` or ``X``) of a file without such a column.
+        Place and flow (``M`` or ``X``) of a file without such a column; default what its name says
+        (``china_exports_monthly.csv``).
     revision : str, optional
         HS revision; default from the file, else HS 2017 with a note.
     decimal : {".", ","}
@@ -139,11 +143,23 @@ def comtrade(
         raise unknown_name("side", side, ("import", "export"), "side")
     report = Report("comtrade", Path(path).name, "restricted")
     raw = _json(path, report) if Path(path).suffix.lower() == ".json" else read_delimited(path, report)
-    required = ["hs6", "value", "partner", *(() if reporter else ("reporter",)), *(() if flow else ("flow",))]
-    cols = find_columns(path, raw.columns, _PARTS, required)
+    cols = find_columns(path, raw.columns, _PARTS)
+    reporter, flow = _named(path, cols, reporter, flow, report)
+    summed = "hs6" not in cols and "group" in cols  # sums of several headings
+    parts = ["value"] if summed else ["hs6", "value", "partner"]
+    absent = [p for p, given in (("reporter", reporter), ("flow", flow)) if p not in cols and not given]
+    if absent and all(p in cols for p in parts):
+        rule, remedy = "no column for who reports, or for the flow", 'Give reporter= and flow=, e.g. "CHN" and "X".'
+        raise refuse(path, rule, remedy, ", ".join(absent))
+    find_columns(path, raw.columns, _PARTS, [*parts, *absent])
     if "period" not in cols and "year" not in cols:
         find_columns(path, raw.columns, _PARTS, ["year"])
     text = {k: raw[c].str.strip() for k, c in cols.items()}
+    if summed:
+        blank = pd.Series("", index=raw.index, dtype="string")
+        codes = {"hs6": blank + "000000", "partner": text.get("partner", blank + "World")}
+        data = _rows(path, {**text, **codes}, raw.index, report, reporter, flow, decimal, text["group"])
+        return _groups(data, report, published_on)
     data = _rows(path, text, raw.index, report, reporter, flow, decimal)
     at = _edition(text, revision, report)
     con = hs.product_headings(products, at)
@@ -153,6 +169,39 @@ def comtrade(
         data = data[~other].reset_index(drop=True)
     data = _flagged(data, report)
     return _reading(data, con, at, side, report, published_on)
+
+
+def _named(
+    path: PathLike, cols: dict[str, str], reporter: str | None, flow: str | None, report: Report
+) -> tuple[str | None, str | None]:
+    """Reporter and flow out of a name such as ``china_exports_2024.csv``, where neither a column nor the caller says them."""
+    hit = re.match(r"([a-z]+(?:[-_ ][a-z]+)?)[-_ ]((?:im|ex)ports?)(?![a-z])", Path(path).name, re.IGNORECASE)
+    place = country(hit[1].replace("_", " ").replace("-", " "), "name") if hit else None
+    if hit is None or place in (None, REST, AGGREGATE) or ("reporter" in cols and "flow" in cols):
+        return reporter, flow
+    said = []
+    if "reporter" not in cols and reporter is None:
+        reporter, said = place, [f"reporter {place}"]
+    if "flow" not in cols and flow is None:
+        flow = _FLOWS[hit[2].casefold()]
+        said.append(f"flow {flow}")
+    if said:
+        report.notes.append(f"{' and '.join(said)} as the file's name says; reporter= and flow= overrule it")
+    return reporter, flow
+
+
+def _groups(data: pd.DataFrame, report: Report, given: str | None) -> Reading:
+    """Sums over groups of headings: for looking at, not for links, because a group mixes goods."""
+    report.notes.append("sums over groups of headings, which mix goods: data alone, no trade and no links")
+    report.vintage = f"{data['year'].min()} to {data['year'].max()}" if len(data) else "no data"
+    day = released(report, given)
+    columns = ["year", "month", "reporter", "partner", "flow", "group", "value", "quantity"]
+    out = data[columns].copy()
+    out["partner"] = out["partner"].mask(out["partner"] == AGGREGATE, "WLD")
+    out["unit_value"] = (out["value"] / (out["quantity"] * 1000.0)).where(out["quantity"] > 0)
+    title, terms = "UN Comtrade, extract summed over groups of headings", "UN policy on use and re-dissemination"
+    year = None if day is None else int(day[:4])
+    return Reading({"sources": source_row("comtrade_groups", title, year, terms, "restricted")}, out, report)
 
 
 def _json(path: PathLike, report: Report) -> pd.DataFrame:
@@ -179,6 +228,7 @@ def _rows(
     reporter: str | None,
     flow: str | None,
     decimal: str,
+    group: pd.Series | None = None,
 ) -> pd.DataFrame:
     blank = pd.Series("", index=index, dtype="string")
     when = text.get("period", blank).where(text.get("period", blank).str.match(r"\d{4}"), text.get("year", blank))
@@ -208,6 +258,8 @@ def _rows(
     out["hs6"] = text["hs6"].str.removesuffix(".0")
     short = out["hs6"].str.fullmatch(r"\d{5}").fillna(False)
     out["hs6"] = out["hs6"].mask(short, "0" + out["hs6"])
+    if group is not None:
+        out["group"] = group
     for part in ("value", "weight", "qty"):
         if part not in text:
             out[part] = np.nan

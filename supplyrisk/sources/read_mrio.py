@@ -150,7 +150,8 @@ def inter_country_table(
     sectors = [r for r in rows if r in columns and not _TOTALS.match(r.strip())]
     if not sectors:
         shown = ", ".join(map(str, rows[:4]))
-        raise _refuse(path, "no label stands on both sides", "Rows and columns must name the sectors alike.", shown)
+        remedy = "Rows and columns must name the sectors alike. Final use alone is given as y=, output alone as x=."
+        raise _refuse(path, "no label stands on both sides", remedy, shown)
     sign = separator or max("._|", key=lambda s: sum(s in r for r in sectors[:50]))
     region, unread = _regions(sectors, sign)
     if unread:
@@ -210,7 +211,8 @@ def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
     """A table of numbers with labels on both sides."""
     suffix = Path(path).suffix.lower()
     if suffix in (".rdata", ".rda", ".rds", ".mat"):
-        raise _refuse(path, "a format of another program", "Save it as csv or parquet with labels on both sides.")
+        remedy = "Save its matrices as csv or parquet with labels on both sides: Z here, Y as y=, x as x=."
+        raise _refuse(path, "a format of another program", remedy)
     if suffix == ".parquet":
         return _from_parquet(path, report)
     if not is_workbook(path):
@@ -238,7 +240,10 @@ def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
     lost = code.isin(["text", "bound", "range"])
     if lost.any():
         shown = ", ".join(repr(str(v)[:40]) for v in cells[lost[lost].index].head(5))
-        raise _refuse(path, "cells that are no number", "Keep labels in the first column and row only.", shown)
+        remedy = (
+            "Keep labels in the first column and row only. Output alone is given as x=; a list of sectors is no table."
+        )
+        raise _refuse(path, "cells that are no number", remedy, shown)
     for c, n in code.value_counts().items():
         if c not in ("", "zero"):
             report.missing[str(c)] = report.missing.get(str(c), 0) + int(n)

@@ -17,6 +17,7 @@ from .base import (
     Reading,
     Report,
     find_columns,
+    looks_like,
     numbers,
     plain,
     read_delimited,
@@ -233,7 +234,11 @@ def _workbook(file: Path, report: Report) -> Iterable[tuple[str | None, pd.DataF
             has = any(plain(c) in ("commodity", "rawmaterial", "material", "mineral") for c in frame.columns)
             out.append((None if has else name, frame))
     if not out:
-        raise _refuse(file, "no sheet with a country and years", "Is this World Mining Data?")
+        seen = [cells for rows in first_rows(file, count=3).values() for cells in rows]
+        other = next((p for cells in seen for p in looks_like(file, cells)), None)
+        raise _refuse(
+            file, "no sheet with a country and years", other.remedy if other else "Is this World Mining Data?"
+        )
     return out
 
 

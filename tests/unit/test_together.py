@@ -45,7 +45,8 @@ def reading(name, folder):
 
 
 def test_every_reader_is_tried():
-    apart = {"tidy", "inter_country_table"}  # the user's own columns, and a matrix: neither states tables of a graph
+    # The user's own columns, a matrix, and a map of codes: none of them states tables of a graph.
+    apart = {"tidy", "inter_country_table", "hs_map"}
     assert {r["name"] for r in sources.listing()} - apart == {n.split()[0] for n in READERS}
 
 
