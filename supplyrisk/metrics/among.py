@@ -21,6 +21,8 @@ from .mix import FloatArray, IntArray, Mix
 __all__ = ["entropy_interval", "evenness_interval", "normalized_interval", "theil_interval", "unctad_interval"]
 
 Interval = tuple[FloatArray, FloatArray]
+# Rows of the cases that are tried at once: what they need stays in cache.
+_MANY = 1 << 16
 # Value of a measure from the least (or most) concentration and the number of suppliers.
 Rule = Callable[[FloatArray, FloatArray], FloatArray]
 
@@ -79,24 +81,23 @@ def _flattest(market: IntArray, n: int, low: FloatArray, high: FloatArray, shape
 
 def _best_support(mix: Mix, extra: FloatArray, shape: Shape, rule: Rule, most: bool, least_count: int) -> FloatArray:
     """Best value over which of the suppliers who may be absent are there, each set at its least concentration."""
-    spare = (mix.low <= 0) & ((mix.high > 0) | (extra[mix.market] > 0))
     there = mix.low > 0
-    order = np.lexsort((-mix.high, ~spare, mix.market))
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order)) - np.repeat(*Mix._runs(mix.market[order]))
-    rank = np.where(spare, rank, -1)
-    sure, maybe = mix.count(there), mix.count(spare)
-    out = np.full(mix.n, -np.inf if most else np.inf)
-    better = np.maximum if most else np.minimum
-    for k in range(int(maybe.max(initial=0.0)) + 1):
-        here = (maybe >= k) & (sure + k >= max(least_count, 1))
-        rows = np.flatnonzero(here[mix.market] & (there | (spare & (rank < k))))
-        if not len(rows):
-            continue
-        market = mix.market[rows]
-        high = _caps(market, mix.n, mix.high[rows], extra)
-        value = rule(_flattest(market, mix.n, mix.low[rows], high, shape), sure + k)
-        out = np.where(here & ~np.isnan(value), better(out, value), out)
+    spare = ~there & ((mix.high > 0) | (extra[mix.market] > 0))
+    sure, maybe = mix.count(there).astype(np.int64), mix.count(spare).astype(np.int64)
+    # Of each market those who are there, then those who may be: any case is a head of this list.
+    order = np.lexsort((-mix.high, ~there, ~(there | spare), mix.market))
+    low, high = mix.low[order], mix.high[order]
+    first = np.searchsorted(mix.market[order], np.arange(mix.n))
+    case = np.repeat(np.arange(mix.n), maybe + 1)
+    number = np.arange(len(case)) - np.repeat(np.cumsum(maybe + 1) - maybe - 1, maybe + 1) + sure[case]
+    case, number = (x[number >= max(least_count, 1)] for x in (case, number))
+    better, out = (np.fmax, np.full(mix.n, -np.inf)) if most else (np.fmin, np.full(mix.n, np.inf))
+    for few in np.split(np.arange(len(case)), np.flatnonzero(np.diff(np.cumsum(number) // _MANY)) + 1):
+        m, count = case[few], number[few]
+        own = np.repeat(np.arange(len(few)), count)
+        rows = np.arange(len(own)) + np.repeat(first[m] - np.cumsum(count) + count, count)
+        top = _caps(own, len(few), high[rows], extra[m])
+        better.at(out, m, rule(_flattest(own, len(few), low[rows], top, shape), count.astype(np.float64)))
     return np.where(np.isinf(out), np.nan, out)
 
 
