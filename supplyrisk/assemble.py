@@ -149,7 +149,8 @@ def assemble(
         ``product, country, year, quantity`` and optionally ``what`` (``output`` or ``capacity``), ``low, high,
         missing, unit, source, grade, note, published_on, site, firm``. Country ``WLD`` is the world total.
     trade : DataFrame, optional
-        ``hs6, origin, destination, year, quantity`` (tonnes) and optionally ``value`` (USD). Taiwan, Hong Kong and
+        ``hs6, origin, destination, year, quantity`` (tonnes) and optionally ``value`` (USD), a row per flow: different
+        headings of one product add up, one flow that stands twice is refused. Taiwan, Hong Kong and
         Macao stand apart from China, as in the source. ``ROW`` is what the source lumps together.
     concordance : DataFrame, optional
         ``hs6, product, factor`` (product units per tonne) and optionally ``factor_low, factor_high``, ``purity,
@@ -193,7 +194,7 @@ def assemble(
     Raises
     ------
     SchemaError
-        Every unreadable column, unknown product or missing concordance at once.
+        Every unreadable column, unknown product, missing concordance or flow that stands twice, at once.
 
     Notes
     -----
@@ -236,6 +237,7 @@ def assemble(
     if not 0.0 < nominal < 1.0:
         problems.append(Problem("assemble", "-", "nominal", "not between 0 and 1", str(nominal), "Give e.g. 0.1."))
     problems += _off_scale(frames["concordance"])
+    problems += _stated_twice(frames["trade"])
     if conflicts not in get_args(Mode):
         raise unknown_name("conflicts", conflicts, get_args(Mode), "assemble()")
     needs, found = coerce(TABLES["recipes"].empty() if recipes is None else recipes, TABLES["recipes"])
@@ -408,6 +410,24 @@ def _off_scale(con: pd.DataFrame) -> list[Problem]:
             Problem("concordance", str(con.at[i, "hs6"]), c, "low <= value <= high does not hold", "", "Correct one.")
             for i in con.index[crossed]
         ]
+    return out
+
+
+def _stated_twice(trade: pd.DataFrame) -> list[Problem]:
+    """Flows that stand in the trade table more than once: to add them up would count them twice."""
+    key = ["hs6", "origin", "destination", "year"]
+    again = trade[trade.duplicated(key, keep=False)]
+    if not len(again):
+        return []
+    out = []
+    for (hs6, origin, destination, year), rows in again.groupby(key, dropna=False, sort=True):
+        sources = sorted({str(s) for s in rows["source"].dropna()})
+        remedy = "Keep one of them; sources.repair merges the parts of one flow."
+        if len(sources) > 1:
+            remedy = f"Keep one of the sources {', '.join(sources)}."
+        value = ", ".join(f"{q:g}" for q in rows["quantity"])
+        row = f"{hs6} | {origin} | {destination} | {year:g}"
+        out.append(Problem("trade", row, "hs6+origin+destination+year", f"stands {len(rows)} times", value, remedy))
     return out
 
 

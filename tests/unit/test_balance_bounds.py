@@ -267,3 +267,23 @@ def test_relaxing_lifts_no_byproduct_above_its_limit() -> None:
     done = balance_flows(g.replace("sold more", links=links), conflicts="relax")
     assert done.nodes.set_index("node").loc["g.refined@CHN", "output"] <= 7.5 * (1 + 1e-9)
     assert done.balance(1e-6).query("product == 'g.refined'").empty
+
+
+# ---------------------------------------------------------------------- what is read
+
+
+def test_a_flow_that_stands_twice_is_refused_and_headings_of_one_product_add_up() -> None:
+    goods = pd.DataFrame([{"product": "x.refined", "name": "X", "commodity": "x", "chain": "x", "stage": "refine"}])
+    goods = goods.assign(unit="t", basis="gross", period="year")
+    made = pd.DataFrame([{"product": "x.refined", "country": "CHN", "year": 2024, "quantity": 90.0}])
+    flow = {"origin": "CHN", "destination": "DEU", "year": 2024, "quantity": 10.0, "source": None}
+    headings = pd.DataFrame([{"hs6": h, "product": "x.refined", "factor": 1.0} for h in ("810411", "810419")])
+    given = {"products": goods, "production": made.assign(grade="assumption"), "concordance": headings}
+    two = pd.DataFrame([{**flow, "hs6": "810411"}, {**flow, "hs6": "810419"}])
+    links = sr.assemble(**given, trade=two).links
+    assert links.set_index("buyer")["quantity"]["x.refined@DEU:demand"] == 20.0
+    with pytest.raises(SchemaError, match=r"810411 \| CHN \| DEU \| 2024.*stands 2 times \(got 10, 10\)"):
+        sr.assemble(**given, trade=pd.concat([two, two.iloc[:1]]))
+    other = two.iloc[:1].assign(source="b")
+    with pytest.raises(SchemaError, match="Keep one of the sources a, b"):
+        sr.assemble(**given, trade=pd.concat([two.assign(source="a"), other]))
