@@ -79,7 +79,8 @@ def test_rounding_of_the_source_is_no_producer() -> None:
         products=products("x.refined"),
         production=production([("x.refined", "CHN", 2024, 1000.0), ("x.refined", "WLD", 2024, 1000.4)]),
     )
-    assert "x.refined@ROW" not in set(g.nodes["node"])
+    assert g.nodes.set_index("node")["output"]["x.refined@ROW"] == 0.0
+    assert "x.refined@ROW" not in set(g.links["supplier"])
 
 
 def test_a_residual_of_nothing_supersedes_an_older_one() -> None:
@@ -131,9 +132,7 @@ def test_unlisted_users_buy_of_makers_and_not_of_other_countries_stocks() -> Non
     """What China has bought of ore is not Chinese ore, whoever may draw on the world's (trap 11)."""
     made = [("x.refined", "ZAF", 2024, 700.0), ("x.refined", "AUS", 2024, 300.0), ("x.refined", "CHN", 2024, 50.0)]
     flows = [("ZAF", "CHN", 600.0), ("AUS", "CHN", 200.0), ("CHN", "JPN", 5.0), ("HKG", "JPN", 10.0)]
-    g = assemble(
-        products=products("x.refined"), production=production(made), trade=trade(flows), concordance=HEADING
-    )
+    g = assemble(products=products("x.refined"), production=production(made), trade=trade(flows), concordance=HEADING)
     into = g.links[g.links["buyer"] == "x.refined@WLD:demand"].set_index("supplier")["quantity"]
     assert not into.index.str.endswith(":demand").any()
     assert into.sum() == pytest.approx(10.0)
@@ -487,7 +486,8 @@ def test_a_trader_may_make_what_it_exports() -> None:
     # Where the listed producers make all there is, nobody else can.
     whole = production([("x.refined", "CHN", 2024, 100.0), ("x.refined", "WLD", 2024, 100.0)])
     g = assemble(products=products("x.refined"), production=whole, trade=flows, concordance=HEADING)
-    assert "x.refined@ROW" not in set(g.nodes["node"])
+    assert g.nodes.set_index("node")["output"]["x.refined@ROW"] == 0.0
+    assert "x.refined@ROW" not in set(g.links["supplier"])
 
 
 def test_balanced_and_ensemble_from_tables() -> None:
