@@ -14,9 +14,9 @@ from typing import Any
 from ..errors import unknown_name
 from ..registry import registries
 from .base import Reading, Report
-from .join import together
+from .join import MagnitudeWarning, together
 
-__all__ = ["Reading", "Report", "listing", "load_all", "together"]
+__all__ = ["MagnitudeWarning", "Reading", "Report", "listing", "load_all", "together"]
 
 
 def load_all() -> None:

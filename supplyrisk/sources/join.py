@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .report import Reading
 if TYPE_CHECKING:
     from ..graph import SupplyGraph
 
-__all__ = ["together"]
+__all__ = ["MagnitudeWarning", "together"]
 
 _ASSEMBLED = ("products", "production", "trade", "concordance", "demand", "sourcing", "costs", "recipes")
 _TYPED = ("nodes", "links", "demand", "stocks", "holdings")
@@ -25,7 +26,13 @@ _ONE = {
     "production": ["product", "country", "site", "what", "year"],
     "demand": ["product", "country", "use", "year"],
     "sourcing": ["product", "buyer", "supplier", "year"],
+    "trade": ["hs6", "origin", "destination", "year"],
 }
+_APART = ((2.5, 3.5), (5.5, 6.5), (8.5, 9.5))  # decades between kg and t, t and kt, g and t ...
+
+
+class MagnitudeWarning(UserWarning):
+    """One figure stands in two releases about a thousand times apart: a unit is wrong in one of them."""
 
 
 def together(
@@ -55,10 +62,17 @@ def together(
         A product that two readings measure in different units, two publishers that state the same figure, or what the
         assembly refuses.
 
+    Warns
+    -----
+    MagnitudeWarning
+        A figure of one place, product and year stands in two releases about a thousand (or a million) times apart, as
+        kilograms taken for tonnes are; both rows are named, in the graph's history too, and marked in their notes.
+
     Notes
     -----
     Two releases of one publisher: the newer figure counts, and the graph of an earlier day
-    (:meth:`SupplyGraph.at`) has the figure that was out by then. A mine inside a country whose output the statistics
+    (:meth:`SupplyGraph.at`) has the figure that was out by then. Of trade the newer version counts by heading and year as
+    a whole: a flow that it no longer has is no more. A mine inside a country whose output the statistics
     give is part of that total: it is not added to it, and its owners hold parts of the country's node.
 
     Examples
@@ -75,6 +89,9 @@ def together(
     """
     parts, typed = _sorted_out(readings, tables)
     joined = {k: pd.concat([f for f in v if len(f)] or v[:1], ignore_index=True) for k, v in parts.items()}
+    for key, frames in parts.items():
+        gone = [entry for f in frames for entry in f.attrs.get("left_out", ())]
+        joined[key].attrs = {"left_out": gone} if gone else {}
     joined["products"] = _products(joined, typed)
     for key, what in (("concordance", ["hs6", "product"]), ("sources", ["source"])):
         if key in joined:
@@ -82,10 +99,13 @@ def together(
     joined.setdefault("production", pd.DataFrame())
     editions = _check_publishers(joined)
     history = [f"read {r.report.path} ({r.report.vintage}) ({r.report.licence_class})" for r in readings]
+    history += _magnitudes(joined)
     graph = _assembled(joined, name, as_of, history)
     graph = _with_typed(graph, typed)
     for day in editions[:-1] if len(editions) > 1 else ():
         known = {k: _known_on(f, day) if k in _ONE else f for k, f in joined.items()}
+        for f in known.values():
+            f.attrs = {}  # said once
         graph = _with_earlier(graph, _assembled(known, name, as_of, history))
     return graph
 
@@ -133,7 +153,7 @@ def _products(joined: dict[str, pd.DataFrame], typed: dict[str, list[pd.DataFram
 
 def _family(source: pd.Series) -> pd.Series:
     """Publisher behind a source id: the id without its year."""
-    return source.astype("string").str.replace(re.compile(r"[\d_.-]+$"), "", regex=True).fillna("")
+    return source.astype("string").str.replace(re.compile(r"(_?\d{6}[a-z]|[\d_.-]+)$"), "", regex=True).fillna("")
 
 
 def _check_publishers(joined: dict[str, pd.DataFrame]) -> list[str]:
@@ -150,7 +170,7 @@ def _check_publishers(joined: dict[str, pd.DataFrame]) -> list[str]:
             continue
         by = [again[c].astype("object").where(again[c].notna(), "") for c in have]
         several = _family(again["source"]).groupby(by).transform("nunique") > 1
-        for product, rows in again[several].groupby("product"):
+        for product, rows in again[several].groupby(columns[0]):
             who = ", ".join(sorted(set(rows["source"].astype(str))))
             remedy = "Read one of them with products= so that each product has one publisher."
             problems.append(Problem(key, str(product), "quantity", "two publishers state it for one year", who, remedy))
@@ -163,6 +183,42 @@ def _check_publishers(joined: dict[str, pd.DataFrame]) -> list[str]:
     if problems:
         raise SchemaError(problems, "the readings put together")
     return sorted(days)
+
+
+def _magnitudes(joined: dict[str, pd.DataFrame]) -> list[str]:
+    """Figures that two releases state in different orders of magnitude; their rows are marked, and named."""
+    lines: list[str] = []
+    for key, columns in _ONE.items():
+        frame = joined.get(key)
+        if frame is None or not len(frame) or not {"source", "quantity"} <= set(frame.columns):
+            continue
+        have = [c for c in columns if c in frame]
+        amount = pd.to_numeric(frame["quantity"], errors="coerce").astype("float64")
+        known = frame[have].astype("object").fillna("").assign(amount=amount, source=frame["source"].astype("string"))
+        known = known[amount > 0]
+        sides = known.sort_values("amount", kind="stable").groupby(have, sort=False)
+        low, high = sides.head(1).set_index(have), sides.tail(1).set_index(have)
+        gap = np.log10(high["amount"] / low["amount"].reindex(high.index))
+        odd = pd.Series(False, index=gap.index)
+        for a, b in _APART:
+            odd |= gap.between(a, b)
+        if not odd.any():
+            continue
+        at = pd.MultiIndex.from_frame(frame[have].astype("object").fillna(""))
+        hit = at.isin(gap.index[odd])
+        note = frame["note"].astype("object") if "note" in frame else pd.Series(None, index=frame.index, dtype="object")
+        said = "about a thousand or a million times apart from another release: check the unit"
+        joined[key] = frame.assign(
+            note=note.where(~hit, note.where(note.isna(), note.astype("str") + "; ").fillna("") + said)
+        )
+        for where in gap.index[odd][:8]:
+            pair = [f"{p.loc[where, 'amount']:g} ({p.loc[where, 'source']})" for p in (low, high)]
+            lines.append(f"check the unit of {key} {' '.join(str(w) for w in where if w != '')}: {' and '.join(pair)}")
+        if int(odd.sum()) > 8:
+            lines.append(f"check the unit of {key}: {int(odd.sum()) - 8} more figures stand as far apart")
+    if lines:
+        warnings.warn("\n".join(lines), MagnitudeWarning, stacklevel=3)
+    return lines
 
 
 def _known_on(frame: pd.DataFrame, day: str) -> pd.DataFrame:
@@ -179,9 +235,17 @@ def _assembled(joined: dict[str, pd.DataFrame], name: str, as_of: str | None, hi
     for key, columns in _ONE.items():
         if key in given and len(given[key]) and "published_on" in given[key]:
             given[key] = given[key].drop_duplicates([c for c in columns if c in given[key]], keep="last")
+    if "trade" in given and len(given["trade"]) and "source" in given["trade"]:
+        given["trade"] = _newest(given["trade"])
     rest = {k: v for k, v in joined.items() if k not in _ASSEMBLED}
     graph: SupplyGraph = assemble(name=name, as_of=as_of, history=history, tables=rest, **given)
     return graph
+
+
+def _newest(trade: pd.DataFrame) -> pd.DataFrame:
+    """Of each heading and year the flows of a publisher's newest version, which comes last."""
+    by = [trade["hs6"], trade["year"], _family(trade["source"])]
+    return trade[trade["source"] == trade.groupby(by)["source"].transform("last")]
 
 
 def _with_earlier(graph: SupplyGraph, older: SupplyGraph) -> SupplyGraph:

@@ -34,6 +34,8 @@ _ALIASES = {
     "korea (d.p.r. of)": "PRK", "korea, dem. p.r. of": "PRK", "korea, dem. rep.": "PRK", "dpr korea": "PRK",
     "brasilia": "BRA", "brasil": "BRA", "taiwan": "TWN", "taiwan, china": "TWN", "chinese taipei": "TWN",
     "other asia, nes": "TWN", "other asia, not elsewhere specified": "TWN", "taiwan, province of china": "TWN",
+    "china (taiwan)": "TWN", "china, taiwan": "TWN", "china, taiwan province of": "TWN", "china (taiwan province)": "TWN",
+    "taiwan province of china": "TWN", "taiwan, prov. of china": "TWN", "taipei, chinese": "TWN", "taipei": "TWN",
     "taiwan (china)": "TWN", "asia, other": "TWN", "hong kong": "HKG", "hong kong, china": "HKG", "china, hong kong sar": "HKG",
     "hong kong sar, china": "HKG", "china, hong kong special administrative region": "HKG", "macao": "MAC", "macau": "MAC",
     "china, macao sar": "MAC", "macao sar, china": "MAC", "china, mainland": "CHN", "china (mainland)": "CHN",

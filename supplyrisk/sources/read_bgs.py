@@ -168,7 +168,7 @@ def bgs(
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k not in ("", "zero")}
     data["what"] = "output"
     converted = in_product_units(data[data["product"].notna()], report)
-    name = f"bgs_wms_to_{last}" if last else "bgs_wms"
+    name = f"bgs_wms_{last}" if last else "bgs_wms"
     day = released(report, published_on)
     production = production_rows(converted, name, day)
     ids = set(production["product"].dropna())

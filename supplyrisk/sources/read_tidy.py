@@ -30,6 +30,7 @@ from .places import AGGREGATE, countries
 
 __all__ = ["tidy"]
 
+_NOWHERE = "place that no concordance knows"
 _COUNTRY = ("country", "holder_country", "origin", "destination", "actor", "target", "partner")
 _WITH_UNITS = ("nodes", "links", "demand", "stocks", "production")
 _ASSEMBLE = tuple(k for k in INPUTS if k != "demand")
@@ -165,7 +166,13 @@ def tidy(
         frame = _ids(frame)
     origin = source_row(out_of, title or f"{Path(path).name}, read by the user", year, licence, licence)
     if to_assemble:
-        return Reading({"sources": origin}, raw, report, {table: frame.drop(columns=_beyond(frame, table))})
+        kept = frame.drop(columns=_beyond(frame, table))
+        # assemble() has the table alone: what it says of the rows that are not in it goes along.
+        gone = [d for d in report.dropped if d["reason"] == _NOWHERE]
+        if gone:
+            names = [u["name"] for u in report.unmapped if u["kind"] == "country"]
+            kept.attrs["left_out"] = [{**d, "path": report.path, "names": names} for d in gone]
+        return Reading({"sources": origin}, raw, report, {table: kept})
     return Reading({table: frame, "sources": origin}, raw, report)
 
 
@@ -353,7 +360,7 @@ def _known_places(
     within = [frame[c] for c in ("product", "hs6", "what", "unit", "year") if c in frame and of != "value"]
     for text in names.values():
         report.unknown("country", text, amount, within, of or "value")
-    report.leave_out("place that no concordance knows", unknown, amount, within, of or "value")
+    report.leave_out(_NOWHERE, unknown, amount, within, of or "value")
     report.leave_out("a union, a continent or the world: a sum of places", sums, amount, within, of or "value")
     return frame[~(unknown | sums)].reset_index(drop=True)
 

@@ -143,7 +143,7 @@ def wmd(
     day = released(report, published_on, str(year) if year else None)
     said = f"WMD {year}" if year else "WMD, edition not stated"
     report.vintage = f"{said} (data to {last})" if len(data) else "no data"
-    name = f"wmd{year}" if year else f"wmd_to_{last}"
+    name = f"wmd{year}" if year else f"wmd_{last}"
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k not in ("", "zero")}
     data["what"] = "output"
     converted = in_product_units(data[data["product"].notna()], report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import pandas as pd
 import pytest
@@ -168,3 +169,43 @@ def test_a_reading_lies_over_a_graph_with_the_products_that_it_brings(atlas):
         Reading({}, fresh, Report("m", "m.csv", "private"), {"products": fresh}), name="mine"
     )
     assert h.products["product"].tolist() == ["cobalt.ore"]
+
+
+def test_kilograms_taken_for_tonnes_are_flagged_with_both_rows():
+    old = production([("COD", 2024, 60_000.0), ("RUS", 2024, 20.0)], "mcs2025", "2025-01-31")
+    new = production([("COD", 2024, 64.0), ("RUS", 2024, 25.0)], "mcs2026", "2026-01-31")
+    said = r"cobalt.mine COD 2024: 64 \(mcs2026\) and 60000 \(mcs2025\)"
+    for pair in itertools.permutations((old, new)):
+        with pytest.warns(sources.MagnitudeWarning, match=said) as caught:
+            g = sources.together(*pair)
+        assert "RUS" not in str(caught[0].message)
+        assert any(h.startswith("check the unit of production cobalt.mine COD") for h in g.history)
+        assert g.nodes.set_index("node").loc["cobalt.mine@COD", "note"].endswith("check the unit")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sources.together(new, production([("COD", 2024, 40.0), ("RUS", 2024, 0.0)], "mcs2025", "2025-01-31"))
+
+
+def test_two_versions_of_trade_hold_the_revision(tmp_path):
+    rows = {
+        "202501": "2024,156,842,850511,745.5,10\n2024,410,842,850511,9,1\n",
+        "202601b": "2024,156,842,850511,800,11\n",
+    }
+    readings = []
+    for version, text in rows.items():
+        (tmp_path / f"BACI_HS17_Y2024_V{version}.csv").write_text("t,i,j,k,v,q\n" + text)
+        readings.append(sources.baci(tmp_path / f"BACI_HS17_Y2024_V{version}.csv"))
+    for pair in itertools.permutations(readings):
+        g = sources.together(*pair)
+        flows = g.links[g.links["method"] == "observed"]
+        assert flows[["supplier", "quantity", "source"]].values.tolist() == [
+            ["ndfeb.magnet@CHN", 11.0, "baci_hs17_202601b"]
+        ]
+        then = g.at("2025-06").links
+        assert then.loc[then["method"] == "observed", "quantity"].sum() == 11.0  # 10 from China, 1 from Korea
+    file = tmp_path / "extract.csv"
+    file.write_text(
+        "period,reporterISO,partnerISO,flowCode,cmdCode,primaryValue,netWgt\n2024,USA,CHN,M,850511,75,5000\n"
+    )
+    with pytest.raises(SchemaError, match="two publishers"):
+        sources.together(readings[0], sources.comtrade(file))
