@@ -153,7 +153,7 @@ def _products(joined: dict[str, pd.DataFrame], typed: dict[str, list[pd.DataFram
 
 def _family(source: pd.Series) -> pd.Series:
     """Publisher behind a source id: the id without its year."""
-    return source.astype("string").str.replace(re.compile(r"(_?\d{6}[a-z]|[\d_.-]+)$"), "", regex=True).fillna("")
+    return source.astype("string").str.replace(re.compile(r"([\d_.-]*\d{6}[a-z]|[\d_.-]+)$"), "", regex=True).fillna("")
 
 
 def _check_publishers(joined: dict[str, pd.DataFrame]) -> list[str]:
@@ -198,7 +198,8 @@ def _magnitudes(joined: dict[str, pd.DataFrame]) -> list[str]:
         known = known[amount > 0]
         sides = known.sort_values("amount", kind="stable").groupby(have, sort=False)
         low, high = sides.head(1).set_index(have), sides.tail(1).set_index(have)
-        gap = np.log10(high["amount"] / low["amount"].reindex(high.index))
+        times = (high["amount"] / low["amount"].reindex(high.index)).to_numpy(dtype=float)
+        gap = pd.Series(np.log10(times), index=high.index)
         odd = pd.Series(False, index=gap.index)
         for a, b in _APART:
             odd |= gap.between(a, b)
