@@ -68,8 +68,9 @@ def exposure(
     weights : ndarray, optional
         As in :func:`trace`.
     flows : bool
-        Let the bounds carry the intervals of the flows too, each flow moving freely within its own (slower on graphs
-        of a million links); otherwise only unknown owners, flows and inputs make their width.
+        Let the bounds carry the intervals of the flows too, each flow moving freely within its own, and weights of
+        inputs that had to be assumed: they may be anything (slower on graphs of a million links). Otherwise only
+        unknown owners, flows and inputs make their width.
     rules : bool
         Add ``partial`` and ``strict``: what binds under stricter rules than ``bottleneck``, see below.
 
@@ -89,7 +90,9 @@ def exposure(
 
     Notes
     -----
-    Missing policy: the value takes what is not known as free, the high bound as the focal's. Three rules of what binds:
+    Missing policy: the value takes what is not known as free, the high bound as the focal's. Inputs without price or
+    amount count alike in the value; in the bounds all may be the least or the most exposed of them, and where none of
+    those on record is essential, most of what goes in may be free. Three rules of what binds:
     ``strict``, every recorded input stops its producer; ``partial``, essential inputs do, important ones hold it back by
     their weight, minor ones do not; ``bottleneck`` allows substitution besides: of alternatives the least exposed counts.
     ``linear`` is content, not loss: where inputs are minor or have alternatives it may be above ``bottleneck``.

@@ -69,6 +69,7 @@ class Plan:
     rank: FloatArray  # of each segment: 2 essential, 1 important, 0 minor
     group: npt.NDArray[np.object_]  # of alternatives, '' for none
     product: npt.NDArray[np.object_]  # of each segment
+    vague: BoolArray  # makers whose inputs have no known weight: no price, no amount, or none that is essential
     kept: dict[str, Stops]
 
     def stops(self, rule: Rule = "bottleneck") -> Stops:
@@ -173,6 +174,11 @@ def _make_plan(graph: SupplyGraph) -> Plan:
     known = at >= 0
     grade = np.where(known, r["rank"].to_numpy()[at], 2.0) if len(r) else np.full(k, 2.0)
     group = np.where(known, r["group"].to_numpy(dtype=object)[at], "") if len(r) else np.full(k, "", dtype=object)
+    weight, assumed = input_weights(graph)
+    vague = np.zeros(n, dtype=bool)
+    vague[ix.segment_buyer[assumed]] = True
+    # What is recorded of inputs that are none of them essential is not the bulk of what goes in.
+    vague[maker & fed & (np.bincount(ix.segment_buyer, grade >= 2.0, n) == 0)] = True
     return Plan(
         n=n,
         segments=segments,
@@ -182,12 +188,18 @@ def _make_plan(graph: SupplyGraph) -> Plan:
         gate=~maker & (ix.nodes["country"].astype("object").to_numpy() != "WLD"),
         empty=~maker & ~fed,
         lacking=_lacking(graph, r, maker),
-        weight=input_weights(graph)[0],
+        weight=weight,
         rank=grade,
         group=group,
         product=ix.segment_product,
+        vague=vague,
         kept={},
     )
+
+
+def _bulky(plan: Plan) -> BoolArray:
+    """Makers with an input on record that they cannot do without."""
+    return np.asarray(np.bincount(plan.buyer, plan.rank >= 2.0, plan.n) > 0)
 
 
 def _shares(ix: GraphIndex, maker: BoolArray) -> FloatArray:
@@ -606,7 +618,8 @@ def flow_bounds(
     own : ndarray
         Low (or high) share of the focal at each node itself, ``(n,)``.
     mode : {"linear", "bottleneck", "partial", "strict"}
-        As in :func:`trace`; value weights of inputs stay as they are.
+        As in :func:`trace`; value weights of inputs stay as they are where prices and amounts give them, and are
+        anything where they had to be assumed, or where no input on record is essential.
     high : bool
         Upper bound, or lower.
     weights : ndarray, optional
@@ -637,7 +650,14 @@ def flow_bounds(
         size = np.add.reduceat(hi, ix.segment_start)[ix.segment]
         lo, hi = (np.divide(x, size, out=np.zeros_like(x), where=size > 0) for x in (lo, hi))
     stop = None if mode == "linear" else plan.stops(mode)
-    part = np.zeros(0) if stop is None else stop.soft_weight(w)
+    # Where nobody knows the weights of a maker's inputs they may be anything: all of it the best of them, or the worst.
+    vague = plan.vague if weights is None else np.zeros(plan.n, dtype=bool)
+    some = np.flatnonzero(vague[plan.buyer])
+    if stop is not None:
+        some = some[np.isin(some, stop.soft)]
+    owner, head = np.unique(plan.buyer[some], return_index=True)
+    bare = ~_bulky(plan)[owner]  # what goes in is for the most part not recorded: it may be free of the focal
+    part = np.zeros(0) if stop is None else stop.soft_weight(np.where(vague[plan.buyer], 0.0, w))
     mixed = best_mixes(ix.src, ix.segment, len(ix.segment_start), lo, hi - lo, free, 1.0 if high else -1.0, unknown)
 
     x = np.full(plan.n, unknown)
@@ -649,6 +669,10 @@ def flow_bounds(
             agg += np.bincount(plan.buyer, w * e, plan.n)
         else:
             stop.bind(e, agg, part)
+        if len(owner) and high:
+            agg[owner] = np.maximum(agg[owner], np.maximum.reduceat(e[some], head))
+        elif len(owner) and stop is None:
+            agg[owner] = np.where(bare, 0.0, np.minimum.reduceat(e[some], head))
         agg[plan.lacking] = np.maximum(agg[plan.lacking], unknown)
         pools = ~plan.maker[plan.buyer]
         agg[plan.buyer[pools]] = e[pools]

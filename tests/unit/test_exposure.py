@@ -696,3 +696,20 @@ def test_one_tier_bounds_are_exact():
     )
     row = exposure.exposure(g.replace(links=t)).set_index("node").loc["x@JPN:demand"]
     assert row[["linear_low", "linear", "linear_high"]].tolist() == pytest.approx([5 / 10, 0.6, 8 / 11])
+
+
+def test_weights_that_nobody_knows_make_no_bound() -> None:
+    """Inputs without a price may be all of the one or all of the other; minor things on record are not the bulk."""
+    import supplyrisk as sr
+
+    e = sr.exposure.exposure(sr.load_atlas(), "CHN").set_index("node")
+    assert e["assumed_weights"]["front_end.logic_lt10nm@TWN"]
+    assert e["linear_low"]["front_end.logic_lt10nm@TWN"] == 0.0
+    assert e["linear_high"]["front_end.logic_lt10nm@TWN"] == 1.0
+    magnets = e.loc["tool.etch@ROW"]  # the one input on record is a magnet, and not essential
+    assert magnets["linear"] > 0.9
+    assert magnets["linear_low"] == 0.0
+    assert magnets["bottleneck_low"] == 0.0
+    for mode in ("linear", "bottleneck"):
+        assert (e[f"{mode}_low"] <= e[mode] + 1e-12).all()
+        assert (e[mode] <= e[f"{mode}_high"] + 1e-12).all()
