@@ -27,6 +27,7 @@ The rules, in the order in which they are applied:
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, get_args, overload
@@ -35,7 +36,7 @@ import numpy as np
 import pandas as pd
 
 from .byproducts import flag_byproducts
-from .errors import Problem, SchemaError, close_matches, unknown_name
+from .errors import Problem, SchemaError, UnknownPlaceWarning, close_matches, printable, unknown_name
 from .flows import MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
 from .ledger import Mode
@@ -196,6 +197,11 @@ def assemble(
     SchemaError
         Every unreadable column, unknown product, missing concordance or flow that stands twice, at once.
 
+    Warns
+    -----
+    UnknownPlaceWarning
+        Once, with count and share, where readers left rows out of these tables because no concordance knows their place.
+
     Notes
     -----
     Unless ``balanced``, nothing is fitted to totals and nothing observed is altered. If attributed exports exceed
@@ -244,6 +250,7 @@ def assemble(
     problems += found
     if problems:
         raise SchemaError(problems, "the tables to assemble")
+    _say_left_out(given)
     build = Build(products, frames, needs, nominal, reexport_tolerance).run()
     use = _use(build)
     nodes = _nodes(build, use)
@@ -411,6 +418,21 @@ def _off_scale(con: pd.DataFrame) -> list[Problem]:
             for i in con.index[crossed]
         ]
     return out
+
+
+def _say_left_out(given: Mapping[str, pd.DataFrame | None]) -> None:
+    """One warning of all rows that readers left out of the tables because their place is unknown."""
+    told = []
+    rows = 0
+    for key, frame in given.items():
+        for entry in [] if frame is None else frame.attrs.get("left_out", ()):
+            share = "" if entry.get("share") is None else f", {entry['share']:.2%} of {entry['of']}"
+            names = ", ".join(repr(n) for n in entry["names"][:5]) + (", ..." if len(entry["names"]) > 5 else "")
+            rows += entry["rows"]
+            told.append(f"{key} of {entry['path']}: {entry['rows']} rows{share} ({names})")
+    if told:
+        text = f"{rows} rows are not in the graph, no concordance knows their place: {'; '.join(told)}"
+        warnings.warn(printable(text), UnknownPlaceWarning, stacklevel=3)
 
 
 def _stated_twice(trade: pd.DataFrame) -> list[Problem]:

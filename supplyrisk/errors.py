@@ -22,6 +22,7 @@ __all__ = [
     "SupplyRiskError",
     "UnitError",
     "UnknownNameError",
+    "UnknownPlaceWarning",
     "close_matches",
     "printable",
     "unknown_name",
@@ -143,6 +144,10 @@ class BasketWarning(UserWarning):
 
 class PrivateDataWarning(UserWarning):
     """A file is written that holds rows of overlays or of private sources."""
+
+
+class UnknownPlaceWarning(UserWarning):
+    """Rows of a table were left out when it was read, because no concordance knows their place."""
 
 
 class SolverError(SupplyRiskError):

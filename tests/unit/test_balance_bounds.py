@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 import supplyrisk as sr
 from supplyrisk.bounding import weight_bounds
 from supplyrisk.byproducts import flag_byproducts
-from supplyrisk.errors import SchemaError
+from supplyrisk.errors import SchemaError, UnknownPlaceWarning
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.reconcile import balance_flows, byproduct_limits, conflicts, moved
+from supplyrisk.sources.places import country
 
 P = "x.refined"
 NAN = float("nan")
@@ -287,3 +289,27 @@ def test_a_flow_that_stands_twice_is_refused_and_headings_of_one_product_add_up(
     other = two.iloc[:1].assign(source="b")
     with pytest.raises(SchemaError, match="Keep one of the sources a, b"):
         sr.assemble(**given, trade=pd.concat([two.assign(source="a"), other]))
+
+
+def test_rows_of_unknown_place_are_told_once_when_they_are_assembled(tmp_path: Path) -> None:
+    path = tmp_path / "made.csv"
+    rows = ["product,country,year,quantity", "ndfeb.magnet,China,2024,60", "ndfeb.magnet,China (Taiwan),2024,10"]
+    path.write_text("\n".join([*rows, "ndfeb.magnet,Atlantis,2024,30"]), encoding="utf-8")
+    reading = sr.sources.tidy(path, "production", grade="assumption")
+    text = r"1 rows are not in the graph.*made\.csv: 1 rows, 30\.00% of quantity \('Atlantis'\)"
+    with pytest.warns(UnknownPlaceWarning, match=text) as said:
+        g = sr.sources.together(reading)
+    assert len(said) == 1
+    assert set(g.nodes["country"]) >= {"CHN", "TWN"}
+    goods = sr.sources.commodities.product_rows(["ndfeb.magnet"])
+    with pytest.warns(UnknownPlaceWarning, match=text):
+        sr.assemble(products=goods, tables={"sources": reading.tables["sources"]}, **reading.inputs)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Taiwan", "China (Taiwan)", "Taiwan, Province of China", "Taipei, Chinese", "Chinese Taipei", "Other Asia, nes",
+     "China, Taiwan Province of", "Taiwan (China)"],
+)  # fmt: skip
+def test_no_name_of_taiwan_is_china_or_nowhere(name: str) -> None:
+    assert country(name) == "TWN"

@@ -147,14 +147,14 @@ def test_an_unknown_place_is_never_the_world(tmp_path):
     columns = {"country": "c", "quantity": "q"}
     more = {"unit": "t", "year": 2024, "values": {"product": "magnesium.refined"}}
     reading = sources.tidy(csv(tmp_path, text), "production", columns, **more)
-    assert reading.inputs["production"]["country"].tolist() == ["CHN", "EUE"]
+    assert reading.inputs["production"]["country"].tolist() == ["TWN", "CHN", "EUE"]
     lost = {u["name"]: (u["value_share"], u["of"]) for u in reading.report.unmapped}
     assert lost["Atlantis"] == (pytest.approx(900 / 1027), "quantity")
-    assert lost["China (Taiwan)"] == (pytest.approx(50 / 1027), "quantity")
-    assert [(d["rows"], round(d["share"], 3)) for d in reading.report.dropped] == [(2, 0.925), (1, 0.007)]
+    assert list(lost) == ["Atlantis"]
+    assert [(d["rows"], round(d["share"], 3)) for d in reading.report.dropped] == [(1, 0.876), (1, 0.007)]
     with pytest.raises(SchemaError, match="Atlantis") as err:
         sources.tidy(csv(tmp_path, text), "production", columns, **more, strict=True)
-    assert len(err.value.problems) == 2
+    assert len(err.value.problems) == 1
 
 
 def test_unknown_places_in_links_trade_and_owners(tmp_path):
