@@ -120,6 +120,10 @@ class Build:
         self.production = self.production.reindex(columns=columns)
         self.idle_rest = pd.DataFrame(idle_rest).reindex(columns=columns)
         self.production["inside"] = self.production["inside"].astype("object")
+        stated_rest = self.production["country"] == "ROW"  # given as a row, with its own bounds
+        for side in ("low", "high"):
+            bound = self.production[f"rest_{side}"].astype("float64")
+            self.production[f"rest_{side}"] = bound.mask(stated_rest & bound.isna(), self.production[side])
         self._bound_by_rest()
         latest = self.production.sort_values("year", kind="stable").drop_duplicates("node", keep="last")
         self.made = latest.set_index("node")

@@ -279,6 +279,7 @@ def test_figures_are_copies() -> None:
 def test_what_comes_of_the_world_pool_is_located_where_it_is_made(atlas: SupplyGraph) -> None:
     """Trap 11: no country that only bought a thing is the sender of what the world has of it."""
     from supplyrisk.exposure import exposure
+    from supplyrisk.metrics import score
 
     links = atlas.links
     fed = links[links["buyer"].astype(str).str.endswith("@WLD:demand")]
@@ -286,5 +287,15 @@ def test_what_comes_of_the_world_pool_is_located_where_it_is_made(atlas: SupplyG
     own = exposure(atlas, "CHN").set_index("node")["own"]
     assert own["manganese.mine@WLD:demand"] < 0.05  # China buys most ore and sells next to none
     assert own["ndfeb.magnet@WLD:demand"] > 0.8  # and sells most magnets
-    s = sr.score(atlas, "CHN", by=["product", "buyer"], metrics=["focal_share"])
+    s = score(atlas, "CHN", by=["product", "buyer"], metrics=["focal_share"])
     assert s["focal_share"]["CHN", "location", "manganese.mine", "MAR"] < 0.05
+
+
+def test_the_rest_of_magnets_is_as_firm_as_the_chinese_share(atlas: SupplyGraph) -> None:
+    """Share and level are two figures: what is not Chinese rises and falls with the level and is no wider for it."""
+    from supplyrisk.metrics import score
+
+    s = score(atlas, "CHN", by="product", bounds=True, metrics=["focal_share"]).xs("ndfeb.magnet", level="product")
+    assert s["focal_share"].item() == pytest.approx(0.916, abs=5e-4)
+    assert s["focal_share_low"].item() > 0.85
+    assert s["focal_share_high"].item() < 0.96
