@@ -93,7 +93,8 @@ def max_share(
         counts as its own (Ngualla was sold to a Chinese group in 2025). In the views of ownership.
     mixing : {"today", "proportional", "mass_balance"}
         For ``origin``: at the upstream mixes of today (linear); at the mixes that the plan itself leads to (bilinear;
-        solved by successive linearisation, the achieved gap is in the plan's notes); or booked by mass balance, where
+        solved by successive linearisation, to the plan's ``.gap`` from a relaxation,
+        :mod:`supplyrisk.portfolio.mixing`); or booked by mass balance, where
         focal-free inputs may be led to where they free most (linear, see :func:`supplyrisk.portfolio.focal_free`; goes
         without ``worst``, ``gamma``, ``hazard`` and ``rule``).
     rule : {"majority", "aggregate", "creditor"}

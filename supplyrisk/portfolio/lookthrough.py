@@ -14,6 +14,7 @@ from ..graph import SupplyGraph
 from ..tracing import tracing_matrix
 from .limits import Market, needs
 from .matrix import Rows
+from .mixing import relaxed
 from .model import Build
 from .physical import free_network, free_rows
 from .readings import Coordinates
@@ -130,10 +131,14 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
     with :math:`\lambda_b` how much the group's total moves with the exposure of pool :math:`b`. The first plan has no
     cap; the row is linearised half way between it and today's deliveries, and may be missed at a price until a plan
     meets it; each further one is measured on its own graph, until the row says what is measured. What is found is a
-    plan that meets the cap; the least cost is local, as the feasible set is not convex. No plan that meets the cap can
-    cost less than the first one, which has none: the distance to it is the gap that the plan's notes state.
+    plan that meets the cap; the least cost is local, as the feasible set is not convex. How far it may be from the
+    least of all is the plan's gap, to the bound of :mod:`supplyrisk.portfolio.mixing`. Over several periods each follows
+    its own mixes.
     """
     from .plan import plan_graph
+
+    _ = m.now  # each period has mixes of its own
+    m._shares = dict(m._shares)
 
     lanes = m.lane_product >= 0
     base_row, base_col = block.row.copy(), block.col.copy()
@@ -151,13 +156,11 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
     )
     yearly = m.lane_cost * m.period[m.lane_product]
     m.matrix.add_cost(miss.at, np.full(block.n, _DEAR * float(np.max(yearly, initial=1.0))))
-    block.upper[:] = np.inf
     code = m.pool_code
     before: list[FloatArray] = []
-    said: list[str] = []
-    least: list[float] = []
     mine = [m.lanes_of(pools) for *_, pools in markets]
     all_lanes = np.flatnonzero(lanes)
+    block.upper[:] = np.inf
 
     def measured(x: FloatArray) -> tuple[SupplyGraph, IntArray, FloatArray, Coordinates]:
         """A solution's graph, where the model's nodes stand in it, the focal part of each lane, and of re-exports."""
@@ -177,11 +180,6 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
     def again(x: FloatArray) -> bool:
         flow = x[: m.n_lanes]
         first = not before
-        cost = m.matrix.cost()
-        cost[miss.at] = 0.0
-        paid = float(cost @ x) + m.matrix.offset
-        least[:] = least or [paid]
-        gap = (paid - least[0]) / max(abs(paid), 1e-300)
         if len(before) > _DAMPED:
             flow = 0.5 * (flow + before[-1])
         whole = np.concatenate([flow, x[m.n_lanes :]])
@@ -192,13 +190,7 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
         missed = np.bincount(base_row[fixed], base_value[fixed] * x[base_col[fixed]], block.n)
         over = float(np.max((arrived + missed - cap) / need, initial=0.0))
         apart = float(np.max(np.abs(activity - block.upper + cap - arrived - missed) / need)) if not first else np.inf
-        m.notes[:] = [n for n in m.notes if n not in said]
-        said[:] = [
-            f"origin under proportional mixing: successive linearisation, {len(before) + 1} rounds, cap met within "
-            f"{max(over, 0.0):.2g} of the need; a local optimum, at most {max(gap, 0.0):.3%} above the least objective "
-            "that is possible (bound: the plan without this cap)"
-        ]
-        m.notes.extend(said)
+        m.mixed = (len(before) + 1, max(over, 0.0))
         if over <= _SETTLED and (first or len(before) > _DAMPED or apart <= _SETTLED * 10):
             return False
         if len(before) >= _ROUNDS:
@@ -240,4 +232,6 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
         block.row, block.col, block.value = np.concatenate(row), np.concatenate(col), np.concatenate(value)
         return True
 
+    block.moves = True
     m.refine.append(again)
+    m.mixes.append(lambda: relaxed(m, focal, markets, (base_row[fixed], base_col[fixed], base_value[fixed]), cap))

@@ -78,6 +78,8 @@ class Rows:
     reading: Any = None
     # What one unit more of the parameter adds: row, column and value of coefficients, and to the bound of each row.
     slope: tuple[IntArray, IntArray, FloatArray, FloatArray] | None = None
+    # Whether its coefficients follow the solution (lookthrough.py).
+    moves: bool = False
     _keys: list[Any] | None = None
 
     @property

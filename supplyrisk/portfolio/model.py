@@ -126,6 +126,9 @@ class Build:
     supply_factor: Any = 1.0
     # Called with each solution; True where it moved the model, which is then solved again.
     refine: list[Callable[[FloatArray], bool]] = field(default_factory=list)
+    # Rounds in which mixes settled, and by how much of the need the cap is missed (lookthrough.py).
+    mixed: tuple[int, float] | None = None
+    mixes: list[Callable[[], Any]] = field(default_factory=list)
     raised: list[tuple[IntArray, IntArray]] = field(default_factory=list)
     # Over several periods (periods.py): all of them, the one that is being stated, and what ties them together.
     periods: tuple[Period, ...] | None = None

@@ -17,11 +17,12 @@ from ..graph import SupplyGraph
 from .calendar import Period
 from .explain import binding_rows, cut_short, dual_table, infeasible, stopped
 from .matrix import Compiled
+from .mixing import bounded, with_gap
 from .model import Build, number
 from .plan import Portfolio
 from .show import html_of_periods, steps_of_periods
 from .solve import Solution, solve, usable
-from .widen import Wide, read_ramp, spending, widen
+from .widen import Wide, read_ramp, restate, spending, widen
 from .words import dated, spoken, unit_for, worth
 
 __all__ = ["HorizonPlan", "PeriodPlan", "settle", "solve_periods"]
@@ -31,6 +32,8 @@ Label = int | str
 # Columns of tables that say when a plant is decided and when it first delivers.
 WHEN = ["decided", "delivers"]
 _LONG = 80
+# Successive solves of a plan whose mixes settle.
+_MOVES = 40
 _ASK = {"model": "plan.model", "resolve": "plan.resolve()"}
 
 
@@ -519,20 +522,6 @@ def solve_periods(
     discount = number("discount", discount, 0.0)
     m = bases[0]
     steps = read_ramp(ramp, m)
-    if any(c.arguments.get("mixing") == "proportional" for c in written["constraints"]):
-        raise SchemaError(
-            [
-                Problem(
-                    "optimize",
-                    "-",
-                    "horizon",
-                    "proportional mixing is solved for one year at a time",
-                    repr((periods[0].label, periods[-1].label)),
-                    "Use mixing='today' or 'mass_balance', or one year.",
-                )
-            ],
-            "the plan",
-        )
     for b in {id(b): b for b in bases}.values():
         b.absorb()
     wide = widen(bases, periods, discount, steps)
@@ -549,6 +538,18 @@ def solve_periods(
                     f"scenario {name} cuts nothing in the periods of the plan: look at the dates of its acts"
                 )
     return finish(wide, written, focal, time_limit=time_limit, gap=gap, seed=seed, began=began, then=then)
+
+
+def follow(wide: Wide, x: FloatArray) -> bool:
+    """Let the rows of mixes follow a solution in every period; True where one moved."""
+    moved = False
+    for i, b in enumerate(wide.bases):
+        part = wide.part(x, i)
+        moved |= bool([f for f in b.refine if f(part)])
+        x[wide.at[i]] = part
+    if moved:
+        restate(wide)
+    return moved
 
 
 def settle(wide: Wide, s: Solution) -> Solution:
@@ -581,15 +582,27 @@ def finish(
     compiled: Compiled = wide.build.matrix.compile()
     built = time.perf_counter()
     s: Solution = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=written.get("solver", "highs"))
+    mixing = any(b.mixes for b in wide.bases)
+    bound = -np.inf
+    if mixing and usable(s):
+        parts = [(f(), wide.at[i]) for i, b in enumerate(wide.bases) for f in b.mixes]
+        bound = bounded(compiled, parts, time_limit=time_limit, gap=gap, seed=seed)
+    for _ in range(_MOVES if mixing else 0):
+        if not usable(s) or not follow(wide, s.x):
+            break
+        compiled = wide.build.matrix.compile()
+        s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=written.get("solver", "highs"))
     if s.status == "infeasible":
         raise infeasible(wide.build, compiled, seed)
-    if not usable(s):
+    if not usable(s) or (mixing and s.status != "optimal"):
         raise stopped(s)
+    if mixing:
+        s = with_gap(s, bound, wide.bases)
     if s.status == "time_limit":
         wide.bases[0].notes.append(cut_short(s))
-    if then is not None and s.status == "optimal":
+    if then is not None and s.status == "optimal" and not mixing:
         s = then(compiled, s)
-    s = settle(wide, s)
+    s = s if mixing else settle(wide, s)
     return HorizonPlan(
         objective_value=s.objective,
         status=s.status,

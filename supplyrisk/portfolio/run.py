@@ -20,6 +20,7 @@ from .candidates import Candidates, read_candidates
 from .economics import RATE
 from .explain import cut_short, infeasible, stopped
 from .levers import build, keep, resource
+from .mixing import bounded, with_gap
 from .model import Build, missing_costs, number
 from .options import with_recyclers
 from .others import check
@@ -388,7 +389,7 @@ def plan_case(
 
 def _kept(m: Build) -> dict[str, Any]:
     """What a constraint may change of a model beside its rows."""
-    lists = {"rows": len(m.matrix.rows), "raised": len(m.raised), "refine": len(m.refine)}
+    lists = {"rows": len(m.matrix.rows), "raised": len(m.raised), "refine": len(m.refine), "mixes": len(m.mixes)}
     return lists | {"sent": dict(m.sent), "still": set(m.still), "apart": set(m.apart), "settling": m.settling}
 
 
@@ -396,8 +397,8 @@ def _leave_out(m: Build, before: dict[str, Any]) -> None:
     """A constraint that does not hold in a period: it is stated, so that all periods are alike, and free."""
     for block in m.matrix.rows[before["rows"] :]:
         block.lower[:], block.upper[:] = -np.inf, np.inf
-        block.reading = None
-    del m.raised[before["raised"] :], m.refine[before["refine"] :]
+        block.reading, block.moves = None, False
+    del m.raised[before["raised"] :], m.refine[before["refine"] :], m.mixes[before["mixes"] :]
     m.sent, m.still, m.apart, m.settling = (before[k] for k in ("sent", "still", "apart", "settling"))
 
 
@@ -482,6 +483,10 @@ def solve_build(
         return None if time_limit is None else max(time_limit - (time.perf_counter() - built), 0.0)
 
     s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=solver)
+    bound = -np.inf
+    if mixing and usable(s):
+        every = np.arange(compiled.n)
+        bound = bounded(compiled, [(f(), every) for f in m.mixes], time_limit=left(), gap=gap, seed=seed)
     for _ in range(_ROUNDS):
         if not usable(s) or not [f for f in m.refine if f(s.x)]:
             break
@@ -491,6 +496,10 @@ def solve_build(
         raise infeasible(m, compiled, seed)
     if not usable(s):
         raise stopped(s)
+    if mixing:
+        if s.status != "optimal":
+            raise stopped(s)
+        s = with_gap(s, bound, [m])
     if s.status == "time_limit":
         m.notes.append(cut_short(s))
     if (

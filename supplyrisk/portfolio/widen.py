@@ -382,6 +382,24 @@ def _row_of_each(w: Wide, name: str, parts: list[tuple[int, Rows]], ramp: list[R
         w.build.need_rows = made
 
 
+def restate(w: Wide) -> None:
+    """Take over what moved in the periods' own models: coefficients and bounds of rows that follow the mixes."""
+    for block in w.build.matrix.rows:
+        parts = [(s, b) for s, m in enumerate(w.bases) for b in m.matrix.rows if b.name == block.name]
+        if not any(b.moves for _, b in parts):
+            continue
+        offset = np.concatenate([[0], np.cumsum([b.n for _, b in parts])])
+        block.row = np.concatenate([offset[i] + b.row for i, (_, b) in enumerate(parts)]).astype(np.int64)
+        block.col = np.concatenate([w.at[s][b.col] for s, b in parts])
+        block.value = np.concatenate([b.value for _, b in parts])
+        block.upper[:] = np.concatenate([b.upper for _, b in parts])
+    for group in w.build.matrix.columns:
+        for s, m in enumerate(w.bases):
+            for g in m.matrix.columns:
+                if g.name == group.name and g.name.startswith("missed_cap"):
+                    group.upper[w.at[s][g.at] - group.start] = g.upper
+
+
 def _ramped(w: Wide, s: int, ramp: list[Ramp]) -> tuple[IntArray, IntArray, FloatArray]:
     """Plant, column of a decision, and minus what it can deliver in a period because of that decision."""
     m = w.bases[s]

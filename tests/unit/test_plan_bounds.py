@@ -318,3 +318,8 @@ def test_the_gap_of_proportional_mixing_is_a_true_bound(dear: float, cheap: floa
     gap = float(stated[1]) / 100.0
     assert plan.objective_value >= best * (1.0 - 1e-3)
     assert best >= plan.objective_value * (1.0 - gap) * (1.0 - 1e-3)
+    assert plan.gap == pytest.approx(gap, abs=1e-5)
+    assert plan.bound == pytest.approx(plan.objective_value * (1.0 - plan.gap))
+    # What the plan without the cap costs is a bound too, and a poor one.
+    free = float(cost.min())
+    assert plan.gap < 0.3 * (plan.objective_value - free) / plan.objective_value

@@ -470,10 +470,32 @@ def test_kept_re_exports_settle_in_every_year() -> None:
         assert part.readings["score"].max() == pytest.approx(cap)
 
 
-def test_proportional_mixing_over_years_is_refused(g: SupplyGraph) -> None:
-    cap = sp.max_share("CHN", 0.6, view="origin", mixing="proportional")
-    with pytest.raises(SchemaError, match="one year at a time"):
-        optimize(g, BUYERS, product=P, levers=resource(), constraints=cap, horizon=(2026, 2028))
+def test_proportional_mixing_over_years_follows_the_mixes_of_each() -> None:
+    from test_plan_bounds import mixes
+
+    ore, metal = "cobalt.mine", "cobalt.refined"
+    ask: dict[str, Any] = {"product": (ore, metal), "levers": resource(redirect=1.0, switching=0.0, revealed=False)}
+
+    def cap(theta: float) -> Any:
+        return sp.max_share("CHN", theta, view="origin", product=metal, mixing="proportional")
+
+    graph = mixes(2.0, 5.0)
+    single = optimize(graph, "JPN", constraints=cap(0.5), **ask)
+    one = optimize(graph, "JPN", constraints=cap(0.5), horizon=(2026, 2026), **ask)
+    assert one.objective_value == pytest.approx(single.objective_value, rel=1e-6)
+    assert one.gap == pytest.approx(single.gap, abs=1e-6)
+    # Different caps in different years: each year is measured at its own mixes.
+    specs = [during(cap(0.7), 2026, 2026), during(cap(0.5), 2027)]
+    plan = optimize(graph, "JPN", constraints=specs, horizon=(2026, 2028), discount=0.0, **ask)
+    for year, theta in ((2026, 0.7), (2027, 0.5), (2028, 0.5)):
+        row = plan.year(year).share("origin", product=metal)
+        assert row["after"] <= theta + 1e-6
+        assert row["after"] == pytest.approx(row["model"], abs=1e-6)
+    loose = optimize(graph, "JPN", constraints=cap(0.7), **ask)
+    assert plan.objective_value == pytest.approx(loose.objective_value + 2 * single.objective_value, rel=1e-6)
+    assert plan.bound <= plan.objective_value
+    assert plan.gap == pytest.approx((plan.objective_value - plan.bound) / plan.objective_value)
+    assert any("successive linearisation" in n and f"{plan.gap:.3%}" in n for n in plan.notes)
 
 
 def test_a_delay_is_part_of_the_lead_and_late_decisions_are_barred() -> None:
