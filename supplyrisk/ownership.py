@@ -144,8 +144,11 @@ def equity(
     r = _rows(holder, asset, share, "equity()")
     labels = pd.Series(list(holder if by is None else by), dtype=object)
     code, names = pd.factorize(np.asarray(labels))
-    k = len(names)
     outside = r.holder >= r.n_assets
+    # Only labels of outside owners are a column: firms that are looked through may be very many.
+    used = np.bincount(code[outside], minlength=len(names)) > 0
+    code, names = (np.cumsum(used) - 1)[code], names[used]
+    k = len(names)
     # Outside owners are folded into the right-hand side: only firms stay in the system.
     b = np.zeros((r.n_assets, k + 1))
     np.add.at(b, (r.asset[outside], code[outside]), r.share[outside])
@@ -157,9 +160,7 @@ def equity(
     if dead.any():
         raise closed_loop_error(r.entity[: r.n_assets][dead], "equity()")
     x = solve_absorbing(w, b)
-    out = pd.DataFrame(x.T, index=[*names, UNIDENTIFIED], columns=r.entity[: r.n_assets])
-    used = np.append(np.bincount(code[outside], minlength=k) > 0, True)
-    return out[used]
+    return pd.DataFrame(x.T, index=[*names, UNIDENTIFIED], columns=r.entity[: r.n_assets])
 
 
 def control_labels(

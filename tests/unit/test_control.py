@@ -625,3 +625,12 @@ def test_parts_without_known_output_have_no_say_in_grade_or_coverage():
     e = control.effective_control(graph(["co@COD"], rows[1:], exact=False)).iloc[0]
     assert e["coverage"] == 0
     assert e["grade"] is None or np.isnan(e["grade"])
+
+
+def test_firms_that_are_looked_through_take_no_room_of_their_own():
+    n = 40_000  # a table of firms by firms would be 13 GB
+    firm = np.arange(n)
+    y = control.equity(np.append((firm + 1) % n, n).tolist(), np.append(firm, 0).tolist(), [0.5] * n + [0.25])
+    assert y.shape == (2, n)
+    # The outsider holds a quarter of the first firm, which holds half of the last, and so on around the loop.
+    np.testing.assert_allclose(y.loc[n, [0, n - 1, n - 2]].to_numpy(dtype=float), [0.25, 0.125, 0.0625], rtol=1e-9)
