@@ -289,9 +289,14 @@ def _csv(file: Path, stream: IO[bytes], report: Report) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv as pacsv
 
-    first, rest = _header(file, stream)
+    first, rest = _header(file, stream, report)
     delimiter = max(",;\t|", key=first.count)
-    columns = [" ".join(c.split()) for c in next(csv.reader([first], delimiter=delimiter), [])]
+    try:
+        columns = [" ".join(c.split()) for c in next(csv.reader([first], delimiter=delimiter), [])]
+    except csv.Error as err:
+        raise _refuse(
+            file, "a header that is no line of a table", "Save it with ordinary line ends.", str(err)
+        ) from err
     _no_twins(file, columns)
     ragged = 0
 
@@ -323,36 +328,30 @@ def _csv(file: Path, stream: IO[bytes], report: Report) -> Iterator[Any]:
         report.drop("another number of cells than the header", ragged)
 
 
-class _Joined(io.RawIOBase):
-    """The rest of a stream whose first bytes were looked at already."""
+class _Text(io.RawIOBase):
+    """A stream whose first bytes were looked at already, handed on as UTF-8; what is none becomes U+FFFD and is noted."""
 
-    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
-        self.head, self.stream = head, stream
+    def __init__(self, head: bytes, stream: IO[bytes], encoding: str, report: Report | None) -> None:
+        self.decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self.wide, self.report, self.stream = encoding != "utf-8", report, stream
+        self.ready = self._clean(head)
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        chunk = self.head[: len(buffer)] if self.head else self.stream.read(len(buffer))
-        self.head = self.head[len(chunk) :] if self.head else b""
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
-
-
-class _Recoded(io.RawIOBase):
-    """UTF-16 with its byte-order mark, handed on as UTF-8 piece by piece."""
-
-    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
-        self.decoder = codecs.getincrementaldecoder("utf-16")("replace")
-        self.ready, self.stream = self.decoder.decode(head).encode(), stream
+    def _clean(self, chunk: bytes) -> bytes:
+        if chunk and not self.wide and chunk.isascii() and not self.decoder.getstate()[0]:
+            return chunk
+        text = self.decoder.decode(chunk, final=not chunk)
+        if self.report is not None and "\ufffd" in text:
+            self.report.notes.append("bytes that are no UTF-8 are shown as \ufffd: save the file as UTF-8")
+            self.report = None
+        return text.encode("utf-8", "replace")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         while not self.ready:
-            chunk = self.stream.read(1 << 16)
-            self.ready = self.decoder.decode(chunk, final=not chunk).encode()
+            chunk = self.stream.read(len(buffer))
+            self.ready = self._clean(chunk)
             if not chunk:
                 break
         part, self.ready = self.ready[: len(buffer)], self.ready[len(buffer) :]
@@ -360,13 +359,13 @@ class _Recoded(io.RawIOBase):
         return len(part)
 
 
-def _header(file: Path, stream: IO[bytes]) -> tuple[str, IO[bytes]]:
+def _header(file: Path, stream: IO[bytes], report: Report | None) -> tuple[str, IO[bytes]]:
     try:
         head = stream.read(1 << 16)
     except (EOFError, OSError, zlib.error) as err:
         raise _refuse(file, "damaged or truncated", "Download it again.", str(err)[:200]) from err
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _header(file, io.BufferedReader(_Recoded(head, stream), 1 << 20))
+        return _header(file, io.BufferedReader(_Text(head, stream, "utf-16", report), 1 << 20), None)
     if b"\x00" in head:
         raise _refuse(file, "binary, not plain text", "Save it as UTF-8.")
     line, mark, rest = head.partition(b"\n")
@@ -375,7 +374,7 @@ def _header(file: Path, stream: IO[bytes]) -> tuple[str, IO[bytes]]:
     text = line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").strip("\r\n")
     if not text.strip():
         raise _refuse(file, "empty, or without a header", "Give a file with a header line.")
-    return text, io.BufferedReader(_Joined(rest, stream), 1 << 20)
+    return text, io.BufferedReader(_Text(rest, stream, "utf-8", report), 1 << 20)
 
 
 def _no_twins(file: Path, columns: list[str]) -> None:

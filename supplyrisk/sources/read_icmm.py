@@ -15,6 +15,7 @@ from .base import (
     Report,
     find_columns,
     numbers,
+    open_book,
     plain,
     read_delimited,
     read_sheet,
@@ -144,17 +145,8 @@ def _stated(path: PathLike) -> str | None:
 
 
 def _sheet(path: PathLike) -> str | None:
-    import zipfile
-
-    import openpyxl
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, keep_links=False)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, SyntaxError):
-        return None  # read_sheet() says what is wrong with it
-    names = list(book.sheetnames)
-    book.close()
-    return "External" if "External" in names else None
+    with open_book(path) as book:
+        return "External" if "External" in book.names else None
 
 
 def _parts(cell: object) -> tuple[str, ...]:

@@ -319,3 +319,42 @@ def test_text_from_files_is_shown_without_control_characters(tmp_path):
         open_binary(tmp_path / "deep" / "gone\x1b.csv").__enter__()
     assert "\x1b" not in str(err.value)
     assert str(tmp_path) not in str(err.value)
+
+
+ODD = {
+    "only carriage returns": lambda text: text.replace("\n", "\r").encode(),
+    "utf-16 without a mark": lambda text: text.encode("utf-16-le"),
+    "utf-32": lambda text: text.encode("utf-32"),
+    "a ragged row of no encoding": lambda text: text.encode() + b"\x81\x8d\x8f,\xff\n",
+    "a cell of no encoding": lambda text: text.encode().rstrip(b"\n") + b"\x81\xff\n",
+    "unclosed quote": lambda text: text.replace("\n", '\n"', 1).encode(),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("name", sorted(HEADERS))
+def test_odd_bytes_are_refused_or_read_without_a_traceback(name, kind, tmp_path):
+    file = tmp_path / "MCS2026_2024.csv"
+    file.write_bytes(ODD[kind](f"{HEADERS[name]}\n{ROWS[name]}\n"))
+    attempt(name, file)
+
+
+def test_bytes_of_no_encoding_are_noted_and_counted(tmp_path):
+    file = tmp_path / "BACI_HS17_Y2024.csv"
+    head = HEADERS["baci"].encode() + b"\n" + ROWS["baci"].encode() + b"\n"
+    file.write_bytes(head + b"2024,C\xf4te,842,850511,5,1\n\x81,\xff\n")
+    report = attempt("baci", file).report
+    assert report.rows_dropped == 2
+    assert [u["name"] for u in report.unmapped] == ["C\ufffdte"]
+    assert sum("no UTF-8" in n for n in report.notes) == 1
+    file.write_bytes(head + "2024,C\u00f4te d'Ivoire,842,850511,5,1\n".encode() * 2000)
+    flows = attempt("baci", file).data
+    assert flows["origin"].tolist() == ["CHN", "CIV"]
+
+
+def test_a_workbook_with_a_sheet_that_is_a_chart(tmp_path):
+    book = openpyxl.Workbook()
+    book.create_chartsheet("Chart")
+    book.save(tmp_path / "chart.xlsx")
+    for name in READERS:
+        attempt(name, tmp_path / "chart.xlsx")
