@@ -29,7 +29,7 @@ from typing import Any
 from supplyrisk.compiled import route
 from supplyrisk.registry import registries
 
-__all__ = ["Case", "Missing", "benchmark", "cases", "compare", "environment", "measure", "render"]
+__all__ = ["Case", "Missing", "Stopped", "benchmark", "cases", "compare", "environment", "measure", "render"]
 
 OURS = "supplyrisk"
 Contestants = Mapping[str, Callable[[], Any]]
@@ -38,6 +38,13 @@ Phases = Mapping[str, Contestants]
 
 class Missing(Exception):
     """A case cannot run here; the message says which package it lacks."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What a contestant returns that was stopped early: the seconds that its whole run takes at the pace it had."""
+
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -192,12 +199,16 @@ def measure(
     for phase, contestants in phases.items():
         n = repeat or case.repeat
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
+        stopped: set[str] = set()
         for round_ in range(n + 1):  # the first round warms up and is not counted
             for name, call in contestants.items():
                 gc.collect()
                 start = time.perf_counter()
-                call()
+                told = call()
                 spent = time.perf_counter() - start
+                if isinstance(told, Stopped):
+                    spent = told.seconds
+                    stopped.add(name)
                 if round_ or n == 1:
                     seconds[name].append(spent)
         if n == 1:
@@ -216,6 +227,7 @@ def measure(
                 "max_s": max(times),
                 "spread": (quartiles[2] - quartiles[0]) / statistics.median(times) if statistics.median(times) else 0.0,
                 "peak_mib": peaks.get(name),
+                "stopped": name in stopped,
             }
             if name == OURS:
                 row["ratio_to"] = {
@@ -236,14 +248,17 @@ def render(rows: list[dict[str, Any]]) -> str:
         f"{'case':26} {'size':4} {'phase':12} {'contestant':18} {'median':>10} {'spread':>7} {'peak MiB':>9}  ratio to peers"
     ]
     for r in rows:
+        name = r["contestant"] + ("*" if r.get("stopped") else "")
         peak = f"{r['peak_mib']:9.1f}" if r.get("peak_mib") is not None else f"{'-':>9}"
         ratio = ", ".join(f"{p} {v:.2f}x" for p, v in r.get("ratio_to", {}).items())
         if "aim" in r:
             ratio += f"  [aim: {r['aim']['ratio']:g}x {r['aim']['peer']}: {'met' if r['aim']['met'] else 'missed'}]"
         out.append(
-            f"{r['case']:26} {r['size']:4} {r['phase']:12} {r['contestant']:18} {_seconds(r['median_s']):>10} "
+            f"{r['case']:26} {r['size']:4} {r['phase']:12} {name:18} {_seconds(r['median_s']):>10} "
             f"{r['spread']:7.0%} {peak}  {ratio}"
         )
+    if any(r.get("stopped") for r in rows):
+        out.append("* stopped early; the time of its whole run at that pace")
     return "\n".join(out)
 
 
