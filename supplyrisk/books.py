@@ -204,6 +204,12 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.Series | No
     middle = np.where(sure, value, 0.5 * (edges.low + np.where(fixed, edges.high, 0.0)))
     half = 0.5 * (span_high - span_low)
     stiff = np.where(fixed & (middle > 0), np.maximum(np.where(fixed, half, 0.0), 0.01 * middle), np.nan)
+    # An output of nothing whose maker is seen to send is as sure as an assumption; the rest of a known total stays.
+    carry = (kind == LINK) & sure & (edges.tail >= 0)
+    sent = np.bincount(edges.tail[carry], value[carry], number)[np.maximum(edges.head, 0)]
+    nought = (kind == OUTPUT) & sure & (value == 0) & (edges.head < n) & (sent > 0)
+    nought &= ~np.append(rest, True)[np.where(nought, edges.head, n)]
+    stiff = np.where(nought, 0.5 * sent, stiff)
     price = np.zeros(len(value))
     hints = np.append(hint, np.full(len(value) - len(hint), np.nan))
     most_of = np.fmax(np.where(kind == OUTPUT, ceiling[np.where(edges.head < n, edges.head, n)], np.inf), value)

@@ -266,13 +266,18 @@ def _clash(books: Books, k: int, off: tuple[IntArray, FloatArray]) -> Problem:
     miss, rows = minimal_conflict(part)
     rows = at[rows] if len(rows) else off[0]
     amount = miss if miss > 0 else float(off[1].max(initial=0.0))
+    rule = f"they are off by {amount:.4g}: these figures cannot all hold"
+    if not len(rows) or not amount > 0:  # no set of figures is at fault; never without the figures themselves
+        known = np.flatnonzero((books.edges.block == k) & books.known)
+        rows = known[np.argsort(-books.value[known], kind="stable")] if not len(rows) else rows
+        rule = "no flows were found that do, though no set of figures forbids it"
     named = [" = ".join(books.label(int(r))[1:]) for r in rows]
     table = books.label(int(rows[0]))[0] if len(rows) else "links"
     return Problem(
         table,
         books.products[k],
         "quantity",
-        f"the accounts of {books.products[k]} cannot close, they are off by {amount:.4g}: these figures cannot all hold",
+        f"the accounts of {books.products[k]} cannot close, {rule}",
         "; ".join(named[:12]) + ("; ..." if len(named) > 12 else ""),
         "Correct one of them, or let the least change be made with conflicts='relax'.",
     )
@@ -395,14 +400,18 @@ def _relax(
     for floor in (low, np.zeros(len(low))):  # the second time lower bounds of unknown figures give way too
         if not rest:
             break
-        todo = np.isin(e.block, list(rest))
-        good = _solve_part(books, todo, anchor, x, price=cheap, stiff=books.stiff, weight=_FAINT, low=floor, high=high)
-        rest = {k for k in rest if not good[k]}
+        for part in (sorted(rest), *([k] for k in sorted(rest))):  # together, and who fails so once more alone
+            if rest.intersection(part):
+                todo, s = np.isin(e.block, part), books.stiff
+                good = _solve_part(books, todo, anchor, x, price=cheap, stiff=s, weight=_FAINT, low=floor, high=high)
+                rest -= {k for k in part if good[k]}
     for k in rest:
         x[e.block == k] = np.nan
         clash[k] = _clash(books, k, (np.zeros(0, dtype=np.int64), np.zeros(0)))
     with np.errstate(invalid="ignore"):
-        off = np.maximum(e.low - x, x - e.high) / np.maximum(np.abs(anchor), 1e-300)
+        off = np.maximum(e.low - x, x - e.high) / np.where(
+            held & (anchor <= 0), books.stiff, np.maximum(anchor, 1e-300)
+        )
     for k in sorted(blocks - rest):
         mine = e.block == k
         rows = np.flatnonzero(mine & held & (off > _MOVED))
@@ -433,7 +442,7 @@ def _draws_follow(
     books: Books, x: FloatArray, changed: BoolArray, origin: tuple[FloatArray, FloatArray, FloatArray]
 ) -> set[int]:
     """Set draws to the outputs that moved; the products that must be closed anew."""
-    made = np.flatnonzero(changed & (books.kind == OUTPUT) & (books.row >= 0))
+    made = np.flatnonzero(changed & (books.kind == OUTPUT) & (books.row >= 0) & (books.value > 0))
     ratio = pd.Series(x[made] / books.value[made], index=books.row[made])
     draws = np.flatnonzero((books.kind == DRAW) & np.isin(books.row, ratio.index) & np.isfinite(books.edges.high))
     if not len(draws):

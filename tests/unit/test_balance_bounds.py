@@ -127,6 +127,18 @@ def test_small_clashes_beside_flows_of_few_dollars_move_few_figures() -> None:
         balance_flows(g, conflicts="raise")
 
 
+def test_an_output_of_nothing_gives_way_to_what_its_maker_is_seen_to_send() -> None:
+    g = graph({"CHN": 105.0, "ESP": 0.0}, {}, [*SOLD, ("ESP", "USA:demand", 95.0, 9.5e5, "observed")])
+    rule, rows = conflicts(g).iloc[0][["rule", "rows"]]
+    assert "off by 95" in rule
+    assert f"output of {P}@ESP = 0" in rows
+    done = balance_flows(g, conflicts="relax")
+    assert done.balance(1e-6).empty
+    node = done.nodes.set_index("node").loc[f"{P}@ESP"]
+    assert node["output_low"] == 0.0 < node["output"] <= 95.0 <= node["output_high"] + 50.0
+    assert "output moved by balancing from 0" in node["note"]
+
+
 # ---------------------------------------------------------------------- world totals
 
 
