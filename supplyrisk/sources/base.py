@@ -49,6 +49,7 @@ __all__ = [
 
 MAX_CELL = 1_000_000  # characters; statistics have no longer cells, and a 10 MB one is an attack or an accident
 MAX_MEMBER = 8 << 30  # bytes that one compressed member may grow to
+_BOOKS = (".xls", ".xlsb", ".ods", ".numbers")
 _DOCUMENTS = (".md", ".rst", ".pdf", ".doc", ".docx", ".html", ".htm", ".rtf", ".odt", ".ppt", ".pptx")
 MAX_RATIO = 250.0  # compressed text seldom shrinks more than fiftyfold
 
@@ -78,6 +79,8 @@ def open_binary(path: PathLike, member: str | None = None) -> Iterator[IO[bytes]
         raise refuse(file, "no such file", "Check the path.", str(file.name))
     if file.is_dir():
         raise refuse(file, "is a folder", "Give a file; readers that take a folder of years say so.")
+    if file.suffix.lower() in _BOOKS:
+        raise refuse(file, "a workbook in another format", "Save it as .xlsx or csv.", file.suffix.lower())
     if file.suffix.lower() in _DOCUMENTS:
         raise refuse(file, "a document, not data", "Give the csv, workbook or database that it describes.")
     head = b""
@@ -193,6 +196,7 @@ def read_delimited(
     required: Iterable[str] = (),
     member: str | None = None,
     header_row: int = 0,
+    unnamed: str = "",
 ) -> pd.DataFrame:
     """Read a delimited text file as text cells; ragged rows are dropped and counted, never shifted.
 
@@ -212,6 +216,8 @@ def read_delimited(
         Member of a zip with several.
     header_row : int
         Lines before the header.
+    unnamed : str
+        Name of the first column where its header is empty; default none: such columns are left out.
 
     Returns
     -------
@@ -242,6 +248,8 @@ def read_delimited(
         for k, cells in enumerate(csv.reader(lines, delimiter=delimiter)):
             if k == 0:
                 header = [" ".join(c.split()) for c in cells]
+                if header and not header[0]:
+                    header[0] = unnamed
             elif not cells or not any(cells):
                 continue
             elif len(cells) == len(header):
@@ -294,6 +302,10 @@ _LOOKS: tuple[tuple[set[str], str], ...] = (
     ({"unitmeas", "commodity"}, "USGS Mineral Commodity Summaries: usgs_mcs()"),
     ({"countryiso", "datasource"}, "World Mining Data: wmd()"),
     ({"regionsector", "outputmusd"}, "output of an inter-country table: give it to inter_country_table() as x="),
+    (
+        {"nirpct", "datasource"},
+        "U.S. statistics of one commodity: production is in the file that ends in _world.csv, usgs_mcs()",
+    ),
     ({"datelisted", "issuingauthority"}, "an index of documents without figures: no reader takes it"),
     ({"dateannounced", "dateeffective"}, 'acts with dates: tidy(path, "measures", columns=...)'),
 )
@@ -389,6 +401,7 @@ def read_sheet(
     required: Iterable[str] = (),
     max_rows: int = 2_000_000,
     book: Book | None = None,
+    unnamed: str = "",
 ) -> pd.DataFrame:
     """Read one sheet of an xlsx workbook as text cells; formulas are neither evaluated nor trusted.
 
@@ -408,6 +421,8 @@ def read_sheet(
         Refuse longer sheets.
     book : Book, optional
         The workbook, where it is open already.
+    unnamed : str
+        As for :func:`read_delimited`.
 
     Returns
     -------
@@ -422,8 +437,9 @@ def read_sheet(
     if book is None:
         with open_book(path) as own:
             return read_sheet(
-                path, report, sheet=sheet, header_row=header_row, required=required, max_rows=max_rows, book=own
-            )
+                path, report, sheet=sheet, header_row=header_row, required=required, max_rows=max_rows, book=own,
+                unnamed=unnamed,
+            )  # fmt: skip
     file = Path(path)
     name = sheet or (book.names[0] if book.names else "")
     if name not in book.names:
@@ -438,6 +454,8 @@ def read_sheet(
             cells = [_cell(v) for v in values]
             if number == header_row + 1:
                 header = [" ".join(c.split()) for c in cells]
+                if header and not header[0]:
+                    header[0] = unnamed
             elif any(cells):
                 if any(len(c) > MAX_CELL for c in cells):
                     rule, remedy = "a cell beyond all measure", f"{MAX_CELL:,} characters at most."

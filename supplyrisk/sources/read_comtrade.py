@@ -27,6 +27,7 @@ from .base import (
     source_row,
 )
 from .commodities import product_rows, shares_of_world
+from .layout import is_workbook, read_table
 from .places import AGGREGATE, REST, countries, country
 from .repair import dedupe
 from .trade_links import links_of
@@ -36,10 +37,10 @@ __all__ = ["comtrade"]
 _PARTS = {
     "period": ["period", "period_dt", "Period", "refPeriodId"],
     "year": ["refYear", "year", "yr", "Year"],
-    "reporter": ["reporterISO", "Reporter ISO", "reporterCode", "Reporter Code", "rtCode", "reporter", "reporterDesc", "Reporter"],
+    "reporter": ["reporterISO", "Reporter ISO", "rt3ISO", "reporterCode", "Reporter Code", "rtCode", "reporter", "reporterDesc", "Reporter"],
     "reporter_code": ["reporterCode", "Reporter Code", "rtCode"],
     "reporter_name": ["reporterDesc", "Reporter", "rtTitle", "reporter_name"],
-    "partner": ["partnerISO", "Partner ISO", "partnerCode", "Partner Code", "ptCode", "partner", "partnerDesc", "partner_name"],
+    "partner": ["partnerISO", "Partner ISO", "pt3ISO", "partnerCode", "Partner Code", "ptCode", "partner", "partnerDesc", "partner_name"],
     "partner_code": ["partnerCode", "Partner Code", "ptCode"],
     "partner_name": ["partnerDesc", "Partner", "ptTitle", "partner_name"],
     "second": ["partner2Code", "partner2ISO", "2nd Partner Code", "ptCode2"],
@@ -68,7 +69,7 @@ _WHOLE = {"second": ("0", "w00", "world", ""), "transport": ("0", ""), "customs"
 @source(
     licence="restricted",
     publisher="United Nations Statistics Division",
-    formats=("csv", "csv.gz", "zip", "json"),
+    formats=("csv", "csv.gz", "zip", "xlsx", "json"),
     reads="reported bilateral trade by HS heading, both sides",
 )
 def comtrade(
@@ -142,7 +143,10 @@ def comtrade(
     if side not in (None, "import", "export"):
         raise unknown_name("side", side, ("import", "export"), "side")
     report = Report("comtrade", Path(path).name, "restricted")
-    raw = _json(path, report) if Path(path).suffix.lower() == ".json" else read_delimited(path, report)
+    if Path(path).suffix.lower() == ".json":
+        raw = _json(path, report)
+    else:
+        raw = read_table(path, report, _PARTS, ["value"]) if is_workbook(path) else read_delimited(path, report)
     cols = find_columns(path, raw.columns, _PARTS)
     reporter, flow = _named(path, cols, reporter, flow, report)
     summed = "hs6" not in cols and "group" in cols  # sums of several headings
@@ -209,7 +213,7 @@ def _json(path: PathLike, report: Report) -> pd.DataFrame:
     text, _ = read_text(path)
     try:
         given = json.loads(text)
-        rows = given["data"] if isinstance(given, dict) else given
+        rows = given.get("data", given.get("dataset")) if isinstance(given, dict) else given
         if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
             raise ValueError("no list of records under 'data'")
     except (ValueError, KeyError, TypeError, RecursionError) as err:

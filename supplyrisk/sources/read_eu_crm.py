@@ -31,7 +31,21 @@ _SHARES = {
     "material": ["Material", "Raw material", "Raw materials", "CRM"],
     "stage": ["Stage"],
     "place": ["Country", "Supplier", "Supplier country", "Countries"],
-    "share": ["Share", "Global supply share", "EU sourcing share", "Supply share", "Share (%)", "Share of supply"],
+    "share": [
+        "Share",
+        "Global supply share",
+        "EU sourcing share",
+        "Supply share",
+        "Share (%)",
+        "Share of supply",
+        "Share of global supply",
+        "Global supply share (%)",
+        "Global share",
+        "EU sourcing share (%)",
+        "Share of EU sourcing",
+        "EU supply share",
+        "EU share",
+    ],
     "t": ["t", "trade-related variable", "t parameter"],
 }
 _EU27 = frozenset(
@@ -109,7 +123,7 @@ def eu_crm(
         ``fact_GlobalSupplyShares&t.csv``, ``fact_EUSupplyShares&t.csv``, a folder with both, or one of the tables of uses
         (``Application``), scores (``SR, EI``) and groups: those come as ``data`` only.
     scope : {"global", "eu"}, optional
-        Whose supply the shares of a file are; default from its name.
+        Whose supply the shares of a file are; default from its name, or from the name of the column of shares.
     year : int, optional
         Year that the figures stand for; default the last of the five that the edition averages (2020 for that of 2023).
     edition : int, optional
@@ -251,6 +265,9 @@ def _shares(file: Path, raw: pd.DataFrame, scope: str | None) -> pd.DataFrame:
     said = scope or (
         "eu" if plain(file.name).find("eusupply") >= 0 else "global" if "global" in plain(file.name) else None
     )
+    header = plain(cols["share"])
+    if said is None and ("global" in header or header.startswith("eu") or "eusourcing" in header):
+        said = "global" if "global" in header else "eu"
     if said is None:
         raise unknown_name(
             "scope", file.name, ("global", "eu"), "eu_crm(): the file does not say whose shares it holds"

@@ -26,6 +26,7 @@ from .base import (
     released,
 )
 from .layout import is_workbook
+from .mrio_book import stacked_headers
 from .places import AGGREGATE, country
 
 __all__ = ["InterCountryTable", "inter_country_table"]
@@ -219,7 +220,14 @@ def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
         two = _two_headers(path, report)
         if two is not None:
             return two
-    raw = read_sheet(path, report) if is_workbook(path) else read_delimited(path, report)
+    if is_workbook(path) and (stacked := stacked_headers(path, report)) is not None:
+        return stacked
+    raw = (
+        read_sheet(path, report, unnamed="label")
+        if is_workbook(path)
+        else read_delimited(path, report, unnamed="label")
+    )
+    raw = _one_label(raw)
     flat = _flat(path, raw, report, decimal)
     if flat is not None:
         return flat
@@ -254,6 +262,18 @@ def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
         )
     out = value.to_numpy(dtype=float).reshape(body.shape)
     return pd.DataFrame(np.nan_to_num(out), index=label.astype(str).tolist(), columns=[str(c) for c in body.columns])
+
+
+def _one_label(raw: pd.DataFrame) -> pd.DataFrame:
+    """WIOD as R keeps it: country and number of the row in columns of their own, both in one name over the columns."""
+    have = {plain(c): str(c) for c in raw.columns}
+    if not {"country", "rnr"} <= set(have):
+        return raw
+    label = raw[have["country"]].str.strip() + ".c" + raw[have["rnr"]].str.strip()
+    texts = {have[c] for c in ("country", "rnr", "year", "industrycode", "industrydescription") if c in have}
+    body = raw[[c for c in raw.columns if c not in texts]]
+    names = [re.sub(r"^([A-Z]{3})(\d+)$", r"\1.c\2", str(c)) for c in body.columns]
+    return pd.concat([label.rename("label"), body.set_axis(names, axis=1)], axis=1)
 
 
 def _flat(path: PathLike, raw: pd.DataFrame, report: Report, decimal: str) -> pd.DataFrame | None:

@@ -311,7 +311,9 @@ def _from_long(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
 
 def _name_of(path: PathLike) -> str:
     """Commodity of ``mcs2022-gallium_world.csv``; nothing where the name does not say."""
-    hit = re.fullmatch(r"mcs-?(?:\d{4})[-_](.+?)(?:[-_](?:world|salient))?\.csv(?:\.gz)?", Path(path).name.casefold())
+    hit = re.fullmatch(
+        r"mcs-?(?:\d{4})[-_](.+?)(?:[-_](?:world|salient))?\.(?:csv(?:\.gz)?|xlsx)", Path(path).name.casefold()
+    )
     return SHORT.get(hit[1], hit[1].replace("_", " ")) if hit else ""
 
 

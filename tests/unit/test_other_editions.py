@@ -324,3 +324,189 @@ def test_a_workbook_of_the_iea_without_supply_is_refused(tmp_path):
         sr.sources.iea(book(tmp_path / "x.xlsx", Cover=[["a"]]))
     with pytest.raises(SourceError, match="no country with figures"):
         sr.sources.iea(book(tmp_path / "y.xlsx", **{"2 Total supply": [["a", 2024, 2030]]}))
+
+
+# ---------------------------------------------------------------------- UN Comtrade, old and new
+
+FLOW = ("850511", "CHN", "USA", 2016, 5.0, 75.0)
+LEGACY = (
+    "Classification,Year,Period,Aggregate Level,Trade Flow Code,Trade Flow,Reporter Code,Reporter,Reporter ISO,Partner Code,"
+    "Partner,Partner ISO,2nd Partner Code,Customs Proc. Code,Mode of Transport Code,Commodity Code,Qty Unit Code,Qty Unit,"
+    "Qty,Netweight (kg),Gross weight (kg),Trade Value (US$),Flag\n"
+    "H4,2016,2016,6,1,Import,842,United States of America,USA,156,China,CHN,,,,850511,8,Weight in kilograms,5000,5000,,75,0\n"
+    "H4,2016,2016,6,2,Re-Export,842,United States of America,USA,156,China,CHN,,,,850511,8,Weight in kilograms,9,9,,9,0\n"
+)
+OLD_API = (
+    "pfCode,yr,period,periodDesc,aggrLevel,rgCode,rgDesc,rtCode,rtTitle,rt3ISO,ptCode,ptTitle,pt3ISO,cmdCode,qtCode,qtDesc,"
+    "TradeQuantity,NetWeight,TradeValue,estCode\nH4,2016,2016,2016,6,1,Import,842,USA,USA,156,China,CHN,850511,8,kg,5000,5000,75,0\n"
+)
+OLD_JSON = (
+    '{"validation": {}, "dataset": [{"pfCode": "H4", "yr": 2016, "period": 2016, "rgCode": 1, "rtCode": 842, "rt3ISO": "USA", '
+    '"ptCode": 156, "pt3ISO": "CHN", "cmdCode": "850511", "qtCode": 8, "TradeQuantity": 5000, "NetWeight": 5000, "TradeValue": 75}]}'
+)
+BULK = (
+    "typeCode\tfreqCode\trefPeriodId\trefYear\trefMonth\tperiod\treporterCode\tflowCode\tpartnerCode\tpartner2Code\t"
+    "classificationCode\tcmdCode\tcustomsCode\tmotCode\tqtyUnitCode\tqty\tnetWgt\tprimaryValue\n"
+    "C\tA\t20160101\t2016\t52\t2016\t842\tM\t156\t0\tH4\t850511\tC00\t0\t8\t5000\t5000\t75.0\n"
+)
+FROM_R = (
+    "type_code,ref_year,period,reporter_code,reporter_iso,reporter_desc,flow_code,partner_code,partner_iso,partner2_code,"
+    "classification_code,cmd_code,customs_code,mot_code,qty_unit_code,qty,net_wgt,primary_value\n"
+    "C,2016,2016,842,USA,USA,M,156,CHN,0,H4,850511,C00,0,8,5000,5000,75\n"
+)
+
+
+@pytest.mark.parametrize(("name", "text"), [("legacy.csv", LEGACY), ("old_api.csv", OLD_API), ("old_api.json", OLD_JSON),
+    ("COMTRADE-FINAL-CA842201604H4.txt", BULK), ("from_r.csv", FROM_R)])  # fmt: skip
+def test_comtrade_of_every_age(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    reading = sr.sources.comtrade(tmp_path / name)
+    columns = ["hs6", "origin", "destination", "year", "quantity", "value"]
+    assert reading.inputs["trade"][columns].values.tolist() == [list(FLOW)]
+    assert reading.report.vintage.startswith("HS2012")
+
+
+def test_comtrade_saved_as_a_workbook(tmp_path):
+    rows = [["refYear", "reporterISO", "partnerISO", "flowCode", "cmdCode", "primaryValue", "netWgt"],
+            [2016, "USA", "CHN", "M", "850511", 75, 5000]]  # fmt: skip
+    made = sr.sources.comtrade(book(tmp_path / "c.xlsx", About=[["x"]], Data=[["UN Comtrade"], *rows]))
+    assert made.inputs["trade"][["origin", "quantity"]].values.tolist() == [["CHN", 5.0]]
+
+
+# ---------------------------------------------------------------------- inter-country tables of other makers
+
+
+def test_wiod_as_published_with_four_headers(tmp_path):
+    head = [
+        ["Intercountry Input-Output Table"], ["(industry-by-industry)"],
+        [None, None, None, None, "A01", "A02", "A01", "A02", "CONS_h", "GFCF", "CONS_h", "GO"],
+        [None, None, None, None, "Crop", "Forestry", "Crop", "Forestry", "Final", "Final", "Final", "Gross output"],
+        [None, None, None, None, "AUS", "AUS", "ROW", "ROW", "AUS", "AUS", "ROW", "TOT"],
+        [None, None, None, None, "c1", "c2", "c1", "c2", "c57", "c60", "c57", "c62"],
+    ]  # fmt: skip
+    places = [("AUS", "c1"), ("AUS", "c2"), ("ROW", "c1"), ("ROW", "c2")]
+    body = [["A", "x", place, number, 1, 2, 3, 4, 5, 6, 7, 28] for place, number in places]
+    foot = [["II_fob", "Total", "TOT", "r65", 4, 8, 12, 16], ["GO", "Output", "TOT", "r73", 28, 28, 28, 28]]
+    file = book(tmp_path / "WIOT2014_Nov16_ROW.xlsx", **{"2014": [*head, *body, *foot]})
+    table = sr.sources.inter_country_table(file)
+    assert table.z.loc["AUS.c1"].tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert list(table.y.columns) == ["AUS.c57", "AUS.c60", "ROW.c57"]
+    assert table.x.tolist() == [28.0] * 4
+    assert table.inputs["region"].tolist() == ["AUS", "AUS", "ROW", "ROW"]
+    assert table.report.vintage == "table of 2014, as the file's name says; edition 2016-11"
+    body[1][5] = "a note"
+    with pytest.raises(SourceError, match="no number"):
+        sr.sources.inter_country_table(book(tmp_path / "b.xlsx", **{"2014": [*head, *body]}))
+    body[1] = body[0]
+    with pytest.raises(SourceError, match="labels stand twice"):
+        sr.sources.inter_country_table(book(tmp_path / "c.xlsx", **{"2014": [*head, *body]}))
+    (tmp_path / "WIOT2014_Nov16_ROW.xlsb").write_bytes(b"PK\x03\x04xx")
+    with pytest.raises(SourceError, match="another format"):
+        sr.sources.inter_country_table(tmp_path / "WIOT2014_Nov16_ROW.xlsb")
+
+
+def test_wiod_out_of_r_and_the_oecd_with_an_unnamed_column(tmp_path):
+    head = "IndustryCode,IndustryDescription,Country,RNr,Year,AUS1,AUS2,ROW1,ROW2,AUS57,ROW57,TOT\n"
+    rows = [f"A,x,{c},{n},2014,1,2,3,4,5,6,21\n" for c in ("AUS", "ROW") for n in (1, 2)]
+    (tmp_path / "WIOT2014.csv").write_text(head + "".join(rows) + "GO,Out,TOT,73,2014,21,21,21,21,,,\n")
+    table = sr.sources.inter_country_table(tmp_path / "WIOT2014.csv")
+    assert table.z.shape == (4, 4)
+    assert table.x.tolist() == [21.0] * 4
+    (tmp_path / "ICIO2021_2018.csv").write_text(
+        ",AUS_01T02,CHN_01T02,AUS_HFCE,CHN_NPISH,TOTAL\nAUS_01T02,1,2,7,0,10\nCHN_01T02,3,1,1,0,5\nAUS_TAXSUB,0,0,0,0,0\n"
+        "VALU,6,2,,,\nOUTPUT,10,5,,,\n"
+    )
+    table = sr.sources.inter_country_table(tmp_path / "ICIO2021_2018.csv")
+    assert table.x.tolist() == [10.0, 5.0]
+    assert "edition 2021" in table.report.vintage
+
+
+# ---------------------------------------------------------------------- USGS, WMD, BACI, EU
+
+
+def test_usgs_releases_of_2021_to_2027(tmp_path):
+    cases = {
+        "mcs2022-coppe_world.csv": (
+            "\ufeffSource,Country,Type,Prod_kt_2020,Prod_kt_est_2021,Prod_Notes,Cap_kt_2020,Reserves_kt,Reserves_Notes\n"
+            'MCS2022,Chile,"Mine production, recoverable copper content",5730,5600,,,200000,\n', "copper.mine", 2021, 5_600_000.0),
+        "MCS2024_World_Data.csv": (
+            "SOURCE,COMMODITY,COUNTRY,TYPE,UNIT_MEAS,PROD_2022,PROD_EST_2023,PROD_NOTES,CAP_2022,CAP_EST_2023,CAP_NOTES\n"
+            "MCS2024,Gallium,China,Primary production,kilograms,600000,610000,,,,\n", "gallium.refined", 2023, 610_000.0),
+        "MCS2027_Commodities_Data.csv": (
+            "MCS chapter,Section,Commodity,Country,Statistics,Statistics_detail,Unit,Year,Value,Notes,New column\n"
+            'GALLIUM,World Production and Capacity,Gallium,China,Production,Primary production,kilograms,2026,"900,000",,x\n',
+            "gallium.refined", 2026, 900_000.0),
+    }  # fmt: skip
+    for name, (text, product, year, amount) in cases.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        made = sr.sources.usgs_mcs(tmp_path / name).inputs["production"]
+        row = made[(made["what"] == "output") & (made["year"] == year)].iloc[0]
+        assert (row["product"], row["quantity"]) == (product, amount), name
+    old = tmp_path / "mcs2021-tungs_world.csv"
+    old.write_bytes(
+        "Source,Country,Type,Prod_t_2019,Prod_t_est_2020,Prod_notes\nMCS2021,C\u00f4te d\u2019Ivoire,Mine production,1,2,\n".encode(
+            "cp1252"
+        )
+    )
+    assert sr.sources.usgs_mcs(old).inputs["production"]["country"].tolist() == ["CIV", "CIV"]
+    sheet = book(tmp_path / "mcs2024-galli_world.xlsx", S=[["Source", "Country", "Type", "Prod_kg_2022", "Prod_kg_est_2023"],
+                 ["MCS2024", "China", "Primary production", 1, 2]])  # fmt: skip
+    assert set(sr.sources.usgs_mcs(sheet).inputs["production"]["product"]) == {"gallium.refined"}
+    salient = tmp_path / "mcs2023-cobal_salient.csv"
+    salient.write_text("DataSource,Commodity,Year,Imports_t,Exports_t,NIR_pct\nMCS2023,Cobalt,2018,11900,6960,64\n")
+    with pytest.raises(SourceError, match=r"_world\.csv"):
+        sr.sources.usgs_mcs(salient)
+
+
+def test_world_mining_data_of_2023_and_2025(tmp_path):
+    iron = [["Iron (Fe)"], ["Country", "unit", 2019, 2023, "data source"], ["Congo, D.R.", "metr. t", 1, None, "e"],
+            ["Australia", "metr. t", 1, 5, "r"], ["Total", "metr. t", 2, 5, None]]  # fmt: skip
+    gold = [["Gold"], ["Country", "unit", 2019, 2023], ["China", "kg", 380_226, 365_345]]
+    made = sr.sources.wmd(book(tmp_path / "6.4.xlsx", **{"Iron (Fe)": iron, "Gold": gold})).inputs["production"]
+    at = made.set_index(["product", "country", "year"])["quantity"]
+    assert at["gold.mine", "CHN", 2023] == pytest.approx(365.345)
+    assert at["iron.mine", "AUS", 2023] == 5.0
+    ranks = [["World Mining Data 2023"], ["Rank 2021", "Country", "unit", "Production 2021", "Share in %", "Share cum.%"],
+             [1, "China", "metr. t", 423, 98.4, 98.4], [None, "Total", "metr. t", 430, 100, None]]  # fmt: skip
+    reading = sr.sources.wmd(book(tmp_path / "6.5.xlsx", Gallium=ranks))
+    assert reading.inputs["production"].set_index("country")["quantity"].to_dict() == {
+        "CHN": 423_000.0,
+        "WLD": 430_000.0,
+    }
+    assert reading.report.vintage == "WMD 2023 (data to 2021)"
+
+
+def test_baci_of_1995_with_padded_cells_and_the_older_country_file(tmp_path):
+    files = {
+        "BACI_HS92_Y1995_V202401b.csv": "t,i,j,k,v,q\n1995,156,842,850511,   745.5,          NA\n1995,757,842,850511,1.5, 0.1\n",
+        "country_codes_V202401b.csv": "country_code,country_name_abbreviation,country_name_full,iso_2digit_alpha,"
+        'iso_3digit_alpha\n156,China,China,CN,CHN\n757,Switzerland,"Switzerland, Liechtenstein",CH,CHE\n842,USA,USA,US,USA\n',
+        "product_codes_HS92_V202401b.csv": "code,description\n850511,Magnets\n",
+        "Readme.txt": "hello\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with zipfile.ZipFile(tmp_path / "BACI_HS92_V202401b.zip", "w") as archive:
+        for name in files:
+            archive.write(tmp_path / name, name)
+    (tmp_path / "years").mkdir()
+    for name in files:
+        (tmp_path / name).rename(tmp_path / "years" / name)
+    for path in (tmp_path / "years", tmp_path / "BACI_HS92_V202401b.zip"):
+        reading = sr.sources.baci(path)
+        trade = reading.inputs["trade"]
+        assert trade[["origin", "value"]].values.tolist() == [["CHN", 745_500.0], ["CHE", 1500.0]]
+        assert trade["quantity"].isna().tolist() == [True, False]
+        assert reading.report.vintage == "BACI HS1992 V202401b, 1995 to 1995"
+
+
+def test_eu_workbooks_say_whose_shares_they_hold_in_the_header(tmp_path):
+    rows = [["Annex"], ["Raw material", "Stage", "Country", "EU sourcing share (%)"], ["Gallium", "P", "China", 94],
+            ["Gallium", "P", "Germany", 6]]  # fmt: skip
+    union = sr.sources.eu_crm(book(tmp_path / "annexes.xlsx", A=rows)).inputs["sourcing"]
+    assert union[["supplier", "reliance"]].values.tolist() == [["CHN", 0.94]]
+    rows = [["Material", "Stage", "Country", "Share of global supply"], ["Gallium", "Processing", "China", 0.94],
+            ["Gallium", "Processing", "Japan", 0.06]]  # fmt: skip
+    world = sr.sources.eu_crm(book(tmp_path / "CRM_2020.xlsx", A=rows)).inputs["production"]
+    assert world.set_index("country")["quantity"].to_dict() == pytest.approx({"CHN": 0.94, "JPN": 0.06})
+    assert set(world["year"]) == {2016}
