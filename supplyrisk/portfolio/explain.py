@@ -74,7 +74,10 @@ def binding_rows(m: Build, c: Compiled, x: FloatArray) -> tuple[str, ...]:
             continue
         at = slice(block.start, block.start + block.n)
         room = np.minimum(activity[at] - c.row_lower[at], c.row_upper[at] - activity[at])
-        out += [block.say(int(i)) for i in np.flatnonzero(room <= _TOLERANCE * block.scale)]
+        held = np.flatnonzero(room <= _TOLERANCE * block.scale)
+        if block.pools is not None:  # where nothing is needed nothing binds
+            held = np.array([i for i in held.tolist() if m.case.need[block.pools(i)].sum() > 0], dtype=np.int64)
+        out += [block.say(int(i)) for i in held]
     return tuple(out)
 
 

@@ -29,6 +29,7 @@ from .run import defaults, plan_case
 from .senders import by_place, relayed
 from .solve import Persistent, Solution, usable
 from .widen import Wide
+from .words import dated, goal_unit
 
 __all__ = ["Frontier", "concentration", "frontier", "share", "shortfall"]
 
@@ -318,6 +319,9 @@ class Frontier:
     def _repr_html_(self) -> str:
         note = "knee: farthest from the line between the extremes, a suggestion. "
         note += f"{self.solves} solves of one model in {self.seconds:.2f} s."
+        if goal_unit(self.objective) == "USD/year":
+            when = "in present value" if isinstance(self._plan, HorizonPlan) else "a year"
+            note = f"objective, extra and marginal: {dated('USD', self._plan._build)} {when}. {note}"
         table = self.frame.to_html(index=True, border=0, float_format="{:,.4g}".format)
         return f"<div><b>{html.escape(repr(self)[1:-1])}</b>{table}<small>{html.escape(note)}</small></div>"
 

@@ -70,6 +70,8 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
     nodes = m.graph.index.nodes
     maker = (nodes["kind"] == "producer").to_numpy(dtype=bool)
     output = np.nan_to_num(nodes["output"].to_numpy(dtype=float))
+    if len(lacking) == len(names):
+        m.notes.append(f"by-products: no host with a coefficient is on record for {', '.join(names)}; no ceiling binds")
     made = nodes["product"].to_numpy(dtype=object)
     # Plants on offer stand in the graph with their planned output; they are not today's.
     planned = np.zeros(len(nodes), dtype=bool)

@@ -96,7 +96,7 @@ def read_scenarios(given: Mapping[str, Any] | None) -> Scenarios | None:
             )
         )
     if problems:
-        raise SchemaError(problems, "the scenarios")
+        raise SchemaError(problems, "the plan")
     n = len(bundles)
     filled = tuple(float(p) if p is not None else 1.0 / n for p in probability)
     return Scenarios(tuple(map(str, given)), filled, tuple(bundles), not said)

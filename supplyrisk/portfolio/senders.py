@@ -25,7 +25,7 @@ import numpy.typing as npt
 from .. import control
 from .kept import Relays, altered, relays, traced
 from .matrix import Columns
-from .model import GROUP, Build
+from .model import GROUP, Build, money
 
 __all__ = ["Sent", "by_place", "relayed", "sent", "trigger"]
 
@@ -270,7 +270,7 @@ def _outbid(m: Build, k: int, s: Sent, r: Relays) -> tuple[IntArray, Columns, An
             f"{spec!r}: what re-exporters to the buyers get of {m.node[who[i]]} is outbid at their mix only; "
             f"{limit[who[i]]:.6g} {unit} without it"
         ),
-        say_dual=lambda i, d: f"one more {unit} to be outbid at {m.node[who[i]]} saves {-d:,.2f} USD a year",
+        say_dual=lambda i, d: f"one more {unit} to be outbid at {m.node[who[i]]} saves {money(-d)} a year",
     )
     return relay, column, mix
 

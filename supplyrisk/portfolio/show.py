@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 _ROWS = 20
+# Gaps that a summary names.
+_NAMED = 3
 _STYLE = (
     "<style>.srplan{font-family:sans-serif;font-size:13px;max-width:1060px}.srplan table{font-size:12px;"
     "border-collapse:collapse}.srplan td,.srplan th{padding:1px 6px;text-align:right;overflow-wrap:anywhere;"
@@ -260,6 +262,20 @@ def steps_of_periods(plan: Any) -> list[str]:
     return lines
 
 
+def _share(value: float, low: float, high: float) -> str:
+    """A share with its bounds, in words where there is none."""
+    if pd.isna(value):
+        return "not defined (nothing known arrives)"
+    return f"{value:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def _left_out(gaps: pd.DataFrame) -> list[str]:
+    """What was left out, the first of it by name."""
+    said = [f"left out: {g.product}, {g.what} {g.where}: {g.note}" for g in gaps.head(_NAMED).itertuples()]
+    more = len(gaps) - _NAMED
+    return said + ([f"left out: {more} more; see .gaps"] if more > 0 else [])
+
+
 def summary_of_plan(plan: Any) -> str:
     """The plan in a dozen lines of text."""
     w, m = plan.written, plan._build
@@ -277,8 +293,8 @@ def summary_of_plan(plan: Any) -> str:
     for r in plan.shares.itertuples():
         if r.buyer == GROUP:
             lines.append(
-                f"{r.product}: {r.focal} share ({r.view}) {r.before:.1%} [{r.before_low:.1%}, {r.before_high:.1%}]"
-                f" -> {r.after:.1%} [{r.after_low:.1%}, {r.after_high:.1%}]"
+                f"{r.product}: {r.focal} share ({r.view}) {_share(r.before, r.before_low, r.before_high)}"
+                f" -> {_share(r.after, r.after_low, r.after_high)}"
             )
     for q in plan.plants.to_dict("records"):
         start = "" if pd.isna(q["start"]) else f", from {int(q['start'])}"
@@ -293,15 +309,38 @@ def summary_of_plan(plan: Any) -> str:
     spoken = plan.duals[plan.duals["constraint"].isin([repr(c) for c in w["constraints"]])]
     lines += [str(s) for s in spoken["meaning"].head(5) if s]
     lines += [f"note: {n}" for n in plan.notes]
-    if len(plan.gaps):
-        lines.append(f"left out: {len(plan.gaps)} items; see .gaps")
+    lines += _left_out(plan.gaps)
     return dated("\n".join(lines), m)
 
 
 # ---------------------------------------------------------------------- HTML
 
 
-def _table(title: str, frame: pd.DataFrame, columns: Iterable[str] | None = None, digits: str = "{:,.6g}") -> str:
+def _figure(x: float) -> str:
+    """A number for people: no powers of ten, no noise of the solver.
+
+    Examples
+    --------
+    >>> _figure(2237190000.0), _figure(14157.68), _figure(0.0123), _figure(5e-9)
+    ('2,237,190,000', '14,158', '0.0123', '0')
+    """
+    size = abs(x)
+    if size >= 1000.0:
+        return f"{x:,.0f}"
+    return f"{x:,.4g}" if size >= 1e-4 else "0"
+
+
+def _whole(x: float) -> str:
+    return f"{x:,.0f}".replace("-0", "0") if abs(x) < 0.5 else f"{x:,.0f}"
+
+
+def _percent(x: float) -> str:
+    return f"{x:.1%}"
+
+
+def _table(
+    title: str, frame: pd.DataFrame, columns: Iterable[str] | None = None, digits: Callable[[float], str] = _figure
+) -> str:
     if not len(frame):
         return ""
     shown = frame if columns is None else frame[[c for c in columns if c in frame]]
@@ -309,8 +348,13 @@ def _table(title: str, frame: pd.DataFrame, columns: Iterable[str] | None = None
     text = {str(c): shown[c].where(shown[c].notna(), "") for c in shown if shown[c].dtype == object}
     shown = shown.assign(**text)
     more = f" <small>({len(shown):,} rows, the first {_ROWS})</small>" if len(shown) > _ROWS else ""
-    body = shown.head(_ROWS).to_html(index=False, float_format=digits.format, border=0, na_rep="")
+    body = shown.head(_ROWS).to_html(index=False, float_format=digits, border=0, na_rep="")
     return f"<h4>{html.escape(title)}{more}</h4><div class='wide'>{body}</div>"
+
+
+def _group_first(shares: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the group as a whole before those of single buyers."""
+    return shares.iloc[np.argsort((shares["buyer"] != GROUP).to_numpy(), kind="stable")]
 
 
 def _list(title: str, items: Iterable[str]) -> str:
@@ -356,8 +400,8 @@ def html_of_plan(plan: Any) -> str:
     parts = [
         f"<b>Portfolio</b> {html.escape(plan.status)}, {html.escape(worth(plan.objective_value, goal, m))}",
         _asked(plan),
-        _table("Focal shares", plan.shares, _SHARES, "{:.3f}"),
-        _table(f"Costs, USD of {year} a year", plan.costs),
+        _table("Focal shares, the group first", _group_first(plan.shares), _SHARES, _percent),
+        _table(f"Costs, USD of {year} a year", plan.costs, None, _whole),
         _table(f"Decisions, costs in USD of {year}", plan.decisions, _DECIDED),
         _table("Plants", plan.plants, _PLANTS),
         _table(f"Contracts and qualified sources, outlay in USD of {year} a year", plan.agreements),
@@ -388,10 +432,10 @@ def html_of_periods(plan: Any) -> str:
         f"<b>Plan {plan.years[0]} to {plan.years[-1]}</b> {html.escape(plan.status)}, "
         f"{html.escape(worth(plan.objective_value, goal, m, present=True))}",
         _asked(plan),
-        _table("Focal share of the group after the plan", wide.reset_index(), None, "{:.3f}"),
+        _table("Focal share of the group after the plan", wide.reset_index(), None, _percent),
         _table("Plants", plan.schedule),
         _table("Contracts and qualified sources", plan.agreements),
-        _table(f"Costs, USD of {year} a year", total),
+        _table(f"Costs, USD of {year} a year", total, None, _whole),
         _table("What is new: quantities a period", flows),
         _table("Stocks at the end of each period", stocks),
         _table("Stock released and need lost in scenarios", moved[moved[["released", "lost"]].sum(axis=1) > 1e-9]),

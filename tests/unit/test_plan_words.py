@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_portfolio import BUYERS, P, hand
 
@@ -238,3 +239,28 @@ def test_the_printed_tables_are_enough_to_write_the_instance_again() -> None:
         cost, constraints=LinearConstraint(np.array(rows), low, high), bounds=Bounds(0, upper), integrality=whole
     )
     assert found.fun == pytest.approx(plan.objective_value, rel=1e-6)
+
+
+def test_pages_and_summaries_are_for_people() -> None:
+    plan = optimize(hand(), BUYERS, product=P, levers=resource(), constraints=max_share("CHN", 0.5, view="control"))
+    page = plan._repr_html_()
+    assert "e+0" not in page
+    assert "50.0%" in page
+    # The group stands before single buyers, in every view.
+    assert page.index("control") < page.index("JPN</td>")
+    front = sp.frontier(hand(), BUYERS, product=P, levers=resource(), points=3)
+    assert "USD of 2024 a year" in front._repr_html_()
+    none = pd.DataFrame(
+        [
+            {"node": f"{P}@{c}:demand", "use": "total", "year": 2024, "quantity": 0.0, "grade": "assumption"}
+            for c in BUYERS
+        ]
+    )
+    idle = optimize(hand(demand=none), BUYERS, product=P, levers=resource(), constraints=max_share("CHN", 0.5))
+    assert idle.binding == ()
+    text = idle.summary()
+    assert "nan" not in text
+    assert "not defined" in text
+    bare = optimize(hand(), BUYERS, product=P, levers=[resource(), sp.recycle()], constraints=sp.byproduct_ceiling())
+    assert any("no host with a coefficient" in n for n in bare.notes)
+    assert "left out: gallium.refined" in bare.summary()
