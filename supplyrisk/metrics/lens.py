@@ -69,6 +69,9 @@ class Lens:
         What tracing starts from: part of the node itself that is the focal's; NaN where nothing is traced.
     places : tuple of str
         The focal's countries where a supplier is the focal's by standing there, and nothing else; else empty.
+    recorded : ndarray, optional
+        In the control view, where unknown holders are not presumed the host's: part of the node whose holders are on
+        record, or that stands in the focal, whose host can stop it whoever holds it.
     """
 
     units: sparse.csr_matrix
@@ -86,6 +89,7 @@ class Lens:
     assumed: FloatArray
     own: FloatArray
     places: tuple[str, ...] = ()
+    recorded: FloatArray | None = None
 
 
 def lens(
@@ -168,7 +172,19 @@ def lens(
         assumed=assumed,
         own=whose,
         places=scope(focal) if view == "location" else (),
+        recorded=_recorded(graph, scope(focal), 1 - part(_UNLISTED) - part(_ANYONE))
+        if view == "control" and unlisted == "unknown"
+        else None,
     )
+
+
+def _recorded(graph: SupplyGraph, focal: tuple[str, ...], named: FloatArray) -> FloatArray:
+    """Part of each node of which it is on record who can stop it; of pools that of what feeds them."""
+    ix, b = graph.index, book(graph)
+    held = np.minimum(np.bincount(b.node, b.portion * b.recorded, ix.n), 1.0)
+    here = ix.nodes["country"].isin(focal).to_numpy(dtype=bool)
+    held = np.where(here, 1.0, _through_pools(graph, np.where(here, 1.0, held)))
+    return np.asarray(np.clip(np.minimum(held, named), 0.0, 1.0))
 
 
 def _graded(graph: SupplyGraph, focal: tuple[str, ...], host: bool) -> FloatArray:
@@ -183,6 +199,12 @@ def _graded(graph: SupplyGraph, focal: tuple[str, ...], host: bool) -> FloatArra
     out = np.divide(fine, whole, out=np.zeros(ix.n), where=whole > 0)
     if host:
         out = np.where(ix.nodes["country"].isin(focal).to_numpy(dtype=bool), 1.0, out)
+    return _through_pools(graph, out)
+
+
+def _through_pools(graph: SupplyGraph, out: FloatArray) -> FloatArray:
+    """Values of makers, with those of pools as the mean of what feeds them."""
+    ix = graph.index
     pool = (ix.nodes["kind"] == "demand").to_numpy(dtype=bool)
     if len(ix.src) and pool.any():
         share = np.nan_to_num(ix.share)
@@ -377,6 +399,7 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         **late,
         bottleneck_headline=lines.graded * view.neck_graded[lines.node],
         assumed_weights=view.assumed[lines.node],
+        recorded=None if view.recorded is None else view.recorded[lines.node],
     )
     return Mix.build(
         how.market,

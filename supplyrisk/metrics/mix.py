@@ -69,6 +69,8 @@ class Mix:
         Part of the row's quantity traced through inputs that count alike for want of prices, in [0, 1].
     room : ndarray, shape (rows,)
         What a row without a quantity may add at most to the market; its ``high``, or 0 where it is part of the residual.
+    recorded : ndarray, shape (rows,), optional
+        Part of the row's quantity of which it is on record whose it is, where that is less than what is named.
     lines : Mix, optional
         The same markets, finer: a row per supply line, where one line may have several units behind it.
     ordered : bool
@@ -108,6 +110,7 @@ class Mix:
     lines: Mix | None = None
     ordered: bool = True
     labels: pd.Index | None = None
+    recorded: FloatArray | None = None
 
     @classmethod
     def of(cls, supply: Any, **given: Any) -> Mix:
@@ -218,6 +221,7 @@ class Mix:
             room=rows("room", "high"),
             bottleneck_headline=rows("bottleneck_headline"),
             assumed_weights=rows("assumed_weights"),
+            recorded=fields.get("recorded"),
             lines=lines,
             ordered=ordered,
         )

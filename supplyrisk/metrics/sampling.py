@@ -60,6 +60,7 @@ def _tiled(
         headline=tile(lines.graded * view.graded[lines.node]),
         bottleneck_headline=tile(lines.graded * view.neck_graded[lines.node]),
         assumed_weights=tile(view.assumed[lines.node]),
+        recorded=None if view.recorded is None else tile(view.recorded[lines.node]),
         residual=np.broadcast_to(more, (d, n)).ravel(),
         focal=part["focal"].ravel(),
         bottleneck=part["bottleneck"].ravel(),

@@ -539,7 +539,9 @@ def score(
     at : str, optional
         Measure the graph on this day, as known then; coalitions have the members of the day.
     unlisted : {"unknown", "host"}
-        Nodes without a recorded holder: width of the interval, or presumed the host country's (an assumption).
+        Nodes without a recorded holder: width of the interval, or presumed the host country's (an assumption). With
+        ``unknown`` a value of control is what the focal is known to be able to stop, as host or holder (NaN where that
+        is nothing), ``coverage`` counts suppliers by the part of them on record, and concentration is that of hosts.
     coalition : str or iterable of str, optional
         Coalitions for ``by="coalition"``; default all. What members send each other counts once, where it enters;
         the European Union stands as one buyer where the product has a pool of it, else as its members.

@@ -228,7 +228,8 @@ def coverage(mix: Mix) -> FloatArray:
     float, Series or ndarray
         In [0, 1]: known volume over all volume, a supplier without a quantity counted with the most that it can make
         (one inside a residual is in that). NaN where that is not known either: it may be most of the market. 0 where
-        nothing is known.
+        nothing is known. In the control view of a score a supplier is known as far as its holders are on record, or
+        wholly where it stands in the focal.
 
     Examples
     --------
@@ -240,7 +241,8 @@ def coverage(mix: Mix) -> FloatArray:
     if fine.known is not fine.quantity:  # some figure is missing
         whole = whole + fine.sum(np.where(np.isnan(fine.quantity), fine.room, 0.0))
         whole = np.where(np.isinf(whole), np.nan, whole)
-    part = np.divide(mix.named, whole, out=np.full(mix.n, np.nan), where=whole > 0)
+    named = mix.named if fine.recorded is None else fine.sum(fine.known * fine.recorded)
+    part = np.divide(named, whole, out=np.full(mix.n, np.nan), where=whole > 0)
     nothing = (mix.named <= 0) & (fine.count(np.isnan(fine.quantity)) == fine.count()) & (fine.count() > 0)
     return np.where(nothing, 0.0, np.minimum(part, 1.0))
 

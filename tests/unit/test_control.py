@@ -634,3 +634,28 @@ def test_firms_that_are_looked_through_take_no_room_of_their_own():
     assert y.shape == (2, n)
     # The outsider holds a quarter of the first firm, which holds half of the last, and so on around the loop.
     np.testing.assert_allclose(y.loc[n, [0, n - 1, n - 2]].to_numpy(dtype=float), [0.25, 0.125, 0.0625], rtol=1e-9)
+
+
+def test_trade_alone_says_little_of_control():
+    """Without a register the value is what the focal hosts, the rest is open, and coverage says how little is known."""
+    from supplyrisk.metrics import score
+
+    g = graph(
+        [("x@CHN", 30.0), ("x@JPN", 70.0), ("x@USA:demand", None), ("x@KOR:demand", None)],
+        links=[("x@CHN", "x@USA:demand", 30.0), ("x@JPN", "x@USA:demand", 30.0), ("x@JPN", "x@KOR:demand", 40.0)],
+    )
+    columns = ["focal_share", "coverage", "headline"]
+    s = score(g, "CHN", "control", ["product", "buyer"], bounds=True, metrics=columns).droplevel([0, 1, 2])
+    assert s.loc["USA", ["focal_share", "focal_share_low", "focal_share_high"]].tolist() == [0.5, 0.5, 1.0]
+    assert s.loc["USA", "coverage"] == pytest.approx(0.5)
+    assert np.isnan(s.loc["KOR", "focal_share"])
+    assert s.loc["KOR", ["focal_share_low", "focal_share_high", "coverage"]].tolist() == [0.0, 1.0, 0.0]
+    assert "not on record" in next(iter(s.attrs["reasons"]["focal_share"]))
+    host = score(g, "CHN", "control", ["product", "buyer"], unlisted="host", bounds=True, metrics=columns)
+    assert host["coverage"].tolist() == [1.0, 1.0]  # presumed, because asked to
+    assert host["focal_share_high"].tolist() == [0.0, 0.5]
+    held = {"asset": "x@JPN", "holder": "Firm", "holder_country": "JPN", "share": 1.0}
+    known = g.replace(holdings=graph(["x@JPN"], [held]).tables["holdings"])
+    s = score(known, "CHN", "control", ["product", "buyer"], metrics=columns).droplevel([0, 1, 2])
+    assert s["coverage"].tolist() == [1.0, 1.0]
+    assert s["focal_share"].tolist() == [0.0, 0.5]
