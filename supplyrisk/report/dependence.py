@@ -65,11 +65,12 @@ def dependence(
     -------
     DataFrame
         ``product, name, chain, stage, unit, volume, location, location_low, location_high, control, control_low, control_high, graded,
-        headline, grade, buyers, nominal``, largest control share first. ``graded`` is the part of the volume graded A or B;
+        headline, grade, buyers, nominal, basket``, largest control share first. ``graded`` is the part of the volume graded A or B;
         ``headline`` whether that is enough, two buyers have figures of their own, and, where control adds to location, the focal holdings recorded are mostly
         graded A or B too; ``grade`` the weakest grade of a flow; ``buyers`` those with a pool of the product;
         ``nominal`` the part of the weight whose quantity is not known and stands at a nominal level (assumption A-NOMINAL): above 0 there
-        is no volume, above one half a group's product carries no headline.
+        is no volume, above one half a group's product carries no headline. ``basket`` says of a product whether its links
+        rest on a trade heading that holds other goods too; else it is empty.
     """
     here, coalition = grouped(graph, buyers)
     frames = {}
@@ -77,6 +78,7 @@ def dependence(
         frame = score(
             here, focal=list(focal), view=view, by="product", coalition=coalition, bounds=True, metrics=_MEASURED
         )
+        mixed = frame.attrs["baskets"]
         frames[view] = frame.reset_index(level=[n for n in frame.index.names if n != "product"], drop=True)
     at, ctrl = frames["location"], frames["control"]
     info = graph.tables["products"].set_index("product").reindex(at.index)
@@ -99,6 +101,8 @@ def dependence(
     out["grade"] = out["product"].map(weakest).fillna("assumption")
     out["buyers"] = out["product"].map(who)
     out["nominal"] = out["product"].map(_nominal(graph, pools)).fillna(0.0).astype(float)
+    resting = set(pools["product"].astype(str)) & set(mixed)
+    out["basket"] = [mixed[p] if p in resting else "" for p in out["product"]]
     # The level of a nominal flow is assumed: a sum that holds one is not a volume.
     out["volume"] = out["volume"].where(out["nominal"] <= 0)
     weighed = (out["nominal"] <= 0.5) | (len(set(buyers)) == 1)  # the shares of one buyer need no weights

@@ -228,6 +228,12 @@ def _asked(b: Brief) -> list[Block]:
             f"Where a buyer's volume is not known it is weighted as a tenth of world output (assumption A-NOMINAL): so in {assumed} of {len(b.scored)} "
             "products, which show no volume; a group's product with more than half of its weight so assumed carries no headline."
         )
+    mixed = b.scored[b.scored["basket"] != ""]
+    if len(mixed):
+        items.append(
+            f"Trade headings that hold other goods too stand behind {listed([_low(n) for n in mixed['name']], 8)}: where the part that is "
+            "the product is not known, shares take all of the heading and intervals go down to none of it."
+        )
     if b.products_asked:
         items.append(f"Products asked for: {listed(list(b.products_asked), 20)}.")
     if b.unscored:
