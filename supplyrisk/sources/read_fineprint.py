@@ -15,6 +15,7 @@ from ..registry import source
 from ..units import convertible, factor
 from .base import PathLike, Reading, Report, find_columns, numbers, open_book, plain, read_sheet, released, source_row
 from .commodities import product_rows
+from .fineprint_csv import tables_of_folder
 from .owners import control_type, parse_owners
 from .places import AGGREGATE, countries
 
@@ -42,7 +43,7 @@ _SOURCE = "fineprint"
 @source(
     licence="restricted",
     publisher="FINEPRINT, Vienna University of Economics and Business",
-    formats=("xlsx",),
+    formats=("xlsx", "folder of csv"),
     reads="production, capacity and processing by mine, owners with shares",
 )
 def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None, published_on: str | None = None) -> Reading:
@@ -52,7 +53,8 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None, publish
     ----------
     path : path-like
         Workbook with the sheets ``general``, ``commodities``, ``other_info`` and, as far as they are there,
-        ``capacity_reserves`` and ``processing``.
+        ``capacity_reserves`` and ``processing``; or a folder with the final tables ``facilities`` (csv or gpkg),
+        ``commodities.csv`` and ``ownership.csv``, where a metal in concentrate goes before the same metal in ore.
     homes : mapping of str to str, optional
         Home country (ISO3) of owners by name as printed. The file does not say it; others are ``UNK``.
     published_on : str, optional
@@ -105,9 +107,12 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None, publish
     """
     report = Report("fineprint", Path(path).name, "restricted", vintage="")
     own = {k: check_country(v, "homes") for k, v in (homes or {}).items()}
-    with open_book(path) as book:
-        wanted = [s for s in _SHEETS if s in book.names or s in _SHEETS[:3]]
-        raw = {s: read_sheet(path, report, sheet=s, book=book) for s in wanted}
+    if Path(path).is_dir():
+        raw = tables_of_folder(path, report)
+    else:
+        with open_book(path) as book:
+            wanted = [s for s in _SHEETS if s in book.names or s in _SHEETS[:3]]
+            raw = {s: read_sheet(path, report, sheet=s, book=book) for s in wanted}
     general = raw["general"]
     cols = find_columns(path, general.columns, {"fac": ["mine_fac"], "place": ["country"]}, ["fac", "place"])
     named = general.drop_duplicates(cols["fac"]).set_index(

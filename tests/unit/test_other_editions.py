@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import zipfile
 
 import openpyxl
@@ -510,3 +511,42 @@ def test_eu_workbooks_say_whose_shares_they_hold_in_the_header(tmp_path):
     world = sr.sources.eu_crm(book(tmp_path / "CRM_2020.xlsx", A=rows)).inputs["production"]
     assert world.set_index("country")["quantity"].to_dict() == pytest.approx({"CHN": 0.94, "JPN": 0.06})
     assert set(world["year"]) == {2016}
+
+
+# ---------------------------------------------------------------------- FINEPRINT's final tables
+
+FACILITIES = (
+    "facility_id,facility_name,facility_other_names,sub_site_name,country,GID_0,geom\nCOM1.00,Kolwezi,,,Democratic Republic of Congo,COD,\n"
+    'COM1.01,Kolwezi,,North,Democratic Republic of Congo,COD,\nCOM2.00,777,,,Canada,CAN,"c(-1, 2)"\nCOM3.00,777,,,Chile,CHL,\n'
+)
+MADE = (
+    "id,facility_id,year,material,commodity,value_tonnes,grade_ppm,comment\n1,COM1.00,2019,Con.Cu,Me.Cu,100,,\n2,COM1.00,2019,O.Cu,Me.Cu,130,,\n"
+    "3,COM1.00,2019,O.oxi,Oth.cuca,7,,\n4,COM2.00,2019,O.bulk,Me.Au,0.5,,\n5,COM3.00,2019,O.bulk,Me.Zn,9,,\n6,COM1.01,2018,O.Cu,Me.Cu,30,,\n"
+)
+OWNERS = 'id,facility_id,year,owners,operators\n1,COM1.00,2019,"Zijin (72%), Gecamines (28%)",\n2,COM2.00,2018,Hudbay Minerals Inc (100%),\n'
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_final_tables_of_fineprint(tmp_path, packed):
+    (tmp_path / "commodities.csv").write_text(MADE)
+    (tmp_path / "ownership.csv").write_text(OWNERS)
+    (tmp_path / "facilities.csv").write_text(FACILITIES)
+    if packed:
+        con = sqlite3.connect(tmp_path / "facilities.gpkg")
+        pd.read_csv(tmp_path / "facilities.csv", dtype=str).to_sql("facilities", con, index=False)
+        con.close()
+        (tmp_path / "facilities.csv").unlink()
+    reading = sr.sources.fineprint(tmp_path, homes={"Zijin": "CHN"})
+    made = reading.tables["nodes"].set_index(["node", "year"])["output"].to_dict()
+    assert made == pytest.approx({
+        ("copper.mine@COD#Kolwezi", 2019): 100.0, ("copper.mine@COD#Kolwezi", 2018): 30.0,
+        ("copper.refined@COD#Kolwezi", 2019): 7.0, ("gold.mine@CAN#777 (COM2)", 2019): 0.5,
+        ("zinc.mine@CHL#777 (COM3)", 2019): 9.0})  # fmt: skip
+    assert reading.report.dropped[0]["reason"] == "metal in ore that stands in concentrate too"
+    held = reading.tables["holdings"]
+    assert set(held.loc[held["asset"] == "copper.mine@COD#Kolwezi", "share"]) == {0.72, 0.28}
+    assert held.loc[held["holder"] == "Hudbay Minerals Inc", "asset"].tolist() == ["gold.mine@CAN#777 (COM2)"]
+    sr.SupplyGraph.from_tables(reading.tables)
+    (tmp_path / "ownership.csv").unlink()
+    with pytest.raises(SourceError, match=r"ownership\.csv"):
+        sr.sources.fineprint(tmp_path)
