@@ -373,6 +373,8 @@ def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str |
     users: list[pd.DataFrame] = []
     for name in names:
         members = set(rolls.members(name, at))
+        if name == _UNION_MEMBERS:  # its members together are the Union
+            members.add(_UNION)
         belongs = pools["country"].isin(members)
         if _UNION in members:
             has = pools["product"].isin(union)

@@ -187,6 +187,10 @@ def test_the_union_stands_as_one_buyer_or_as_its_members():
     got = row(m.score(as_one, by="product", coalition="MSP"), GA, "MSP")
     # Germany's pool is within the union's now: 200 Japan, 70 union, and what comes to the United States from outside
     assert got["quantity"] == 200 + 70 + 60
+    # and so it is where the coalition is the Union itself: its own figure, not what is known of a member's pool
+    one = row(m.score(as_one, by="product", coalition="EU27"), GA, "EU27")
+    assert (one["quantity"], one["focal_share"]) == (70, 1.0)
+    assert row(m.score(as_members, by="product", coalition="EU27"), GA, "EU27")["quantity"] == 140
 
 
 def test_links_have_their_own_share_and_their_segments_concentration(g):
