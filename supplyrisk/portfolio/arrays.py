@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SupplyRiskError, UnknownNameError, unknown_name
-from .matrix import Columns, Matrix, Rows
+from .matrix import Columns, Matrix, Rows, held
 
 __all__ = ["absorb", "attach", "complete", "live_model", "load_values"]
 
@@ -408,7 +408,7 @@ def _variables(m: Any, matrix: Matrix) -> dict[int, int]:
             lower=[float(v.value) if v.fixed else least(v) for v in members],
             upper=[float(v.value) if v.fixed else most(v) for v in members],
             integer=whole_ones,
-            keys=lambda k=keys: k,  # type: ignore[misc]
+            keys=held(keys),
             meaning=_THEIRS,
         )
         ours["groups"].append(group)
@@ -466,7 +466,7 @@ def _written(matrix: Matrix, ours: dict[str, Any], name: str, members: list[Any]
         lower=lower,
         upper=upper,
         scale=np.maximum(np.abs(np.where(np.isfinite(bound), bound, 1.0)), 1.0),
-        keys=lambda k=names: k,  # type: ignore[misc]
+        keys=held(names),
         say=lambda i, k=names: f"your constraint {k[i]}",
         say_relax=relax,
     )

@@ -103,9 +103,8 @@ def read_periods(horizon: Any) -> tuple[Period, ...] | None:
     """
     if not isinstance(horizon, (tuple, list)):
         return None
-    ends = [_period(x) for x in horizon]
-    good = len(ends) == 2 and ends[0] is not None and ends[1] is not None
-    if not good or ends[0].length != ends[1].length or ends[0].begin > ends[1].begin:  # type: ignore[union-attr]
+    ends = [p for x in horizon if (p := _period(x)) is not None]
+    if len(horizon) != 2 or len(ends) != 2 or ends[0].length != ends[1].length or ends[0].begin > ends[1].begin:
         raise SchemaError(
             [
                 Problem(
@@ -120,8 +119,6 @@ def read_periods(horizon: Any) -> tuple[Period, ...] | None:
             "the plan",
         )
     first, last = ends
-    assert first is not None
-    assert last is not None
     n = round((last.begin - first.begin) / first.length) + 1
     out: list[Period] = []
     for i in range(n):

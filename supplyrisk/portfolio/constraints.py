@@ -14,7 +14,7 @@ from .amounts import most
 from .levers import NOBODY
 from .lookthrough import book_origin, follow_mixes, protect
 from .model import GROUP, Build, money, number
-from .readings import Coordinates, Reading, arrived, part_of_arrivals, summed
+from .readings import Coordinates, Reading, arrived, joined, part_of_arrivals, summed
 from .senders import by_place, relayed
 
 __all__ = ["budget", "max_share", "max_supplier_share", "min_suppliers"]
@@ -137,7 +137,7 @@ def max_share(
         row, col, value = (np.concatenate([a, b]) for a, b in zip((row, col, value), own, strict=True))
     on: Coordinates = m.share_rows(markets, 1.0, plain[m.supplier])  # the bare share: no need that is missed, no hazard
     if own is not None:
-        on = tuple(np.concatenate([a, b]) for a, b in zip(on, own, strict=True))  # type: ignore[assignment]
+        on = joined(on, own)
     kind = f"{view}, worst case" if worst else view if rule == "majority" else f"{view}, {rule}"
 
     def where(i: int) -> str:

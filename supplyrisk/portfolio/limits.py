@@ -16,7 +16,7 @@ from ..schema import VIEWS
 from .cone import add_squares
 from .levers import NOBODY
 from .model import GROUP, Build, money, number
-from .readings import Coordinates, Reading, arrived, part_of_arrivals, summed
+from .readings import Coordinates, Reading, arrived, joined, part_of_arrivals, summed
 from .senders import by_place, relayed
 
 __all__ = ["equal_burden", "governance_floor", "max_hhi", "n_minus_1", "no_decoupling"]
@@ -320,7 +320,7 @@ def no_decoupling(
     if view != "equity":
         own = relayed(m, markets, s, places if view != "location" else None)
         row, col, value = (np.concatenate([a, b]) for a, b in zip((row, col, value), own, strict=True))
-        on = tuple(np.concatenate([a, b]) for a, b in zip(on, own, strict=True))  # type: ignore[assignment]
+        on = joined(on, own)
 
     def part(x: FloatArray) -> FloatArray:
         got = arrived(m, markets, x)

@@ -13,7 +13,7 @@ from ..errors import SolverError
 from ..graph import SupplyGraph
 from ..tracing import tracing_matrix
 from .limits import Market, needs
-from .matrix import Rows
+from .matrix import Rows, held
 from .mixing import relaxed
 from .model import Build
 from .physical import free_network, free_rows
@@ -69,19 +69,9 @@ def protect(
         names = [(p, b, str(v)) for v in m.node[who]]
         size = float(m.size[k])
         z = m.matrix.add_columns(
-            "protect",
-            1,
-            scale=size,
-            keys=lambda p=p, b=b: [(p, b)],  # type: ignore[misc]
-            meaning="price of the budget of uncertainty",
+            "protect", 1, scale=size, keys=held([(p, b)]), meaning="price of the budget of uncertainty"
         )
-        q = m.matrix.add_columns(
-            "protect_of",
-            n,
-            scale=size,
-            keys=lambda names=names: names,  # type: ignore[misc]
-            meaning="uncertain part of a supplier",
-        )
+        q = m.matrix.add_columns("protect_of", n, scale=size, keys=held(names), meaning="uncertain part of a supplier")
         m.add_rows(
             "protection",
             n,

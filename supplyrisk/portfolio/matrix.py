@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..registry import Spec
 
-__all__ = ["Columns", "Compiled", "Matrix", "Rows"]
+__all__ = ["Columns", "Compiled", "Matrix", "Rows", "held"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -136,6 +136,11 @@ class Compiled:
         import scipy.sparse as sp
 
         return np.asarray(sp.csr_array((self.value, self.index, self.start), shape=(self.m, self.n)) @ x)
+
+
+def held(items: Sequence[Any]) -> Keys:
+    """Keys that are at hand."""
+    return lambda: items
 
 
 def _full(value: Any, n: int) -> FloatArray:

@@ -17,7 +17,7 @@ from .amounts import in_unit, money
 from .calendar import Period
 from .candidates import Candidates
 from .economics import supply_costs
-from .matrix import Columns, Matrix, Rows
+from .matrix import Columns, Matrix, Rows, held
 from .scenarios import LaneCut, Scenarios, lane_cuts, lane_factors
 from .supply import Case, Gap
 from .views import NodeShares, node_shares
@@ -398,7 +398,7 @@ class Build:
                     lower=-np.inf if relief.stock else 0.0,
                     upper=relief.upper,
                     scale=size[case.pool_product[relief.pool]],
-                    keys=lambda r=relief: pool_name[r.pool].tolist(),  # type: ignore[misc]
+                    keys=held(pool_name[relief.pool].tolist()),
                     meaning="need that the lever takes away, product units a period",
                 )
             )

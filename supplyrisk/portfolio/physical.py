@@ -14,7 +14,7 @@ from ..jurisdictions import scope
 from ..registry import constraint
 from .levers import NOBODY
 from .limits import down, needs, where
-from .matrix import Columns
+from .matrix import Columns, held
 from .model import Build, money, number
 from .readings import part_of_arrivals
 from .senders import sent, trigger
@@ -98,7 +98,7 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
             len(grows),
             upper=spare[grows],
             scale=m.size[k],
-            keys=lambda g=grows: m.node[g].tolist(),  # type: ignore[misc]
+            keys=held(m.node[grows].tolist()),
             meaning="output above today's, product units",
         )
         m.raised.append((grows, new.at))
@@ -426,8 +426,11 @@ def focal_free(
     A maximum flow inside the model: the solver may lead free inputs to where they free most, which is what
     mass-balance accounting books, and an upper bound of what proportional mixing gives. A producer without inputs on
     record is a source. Suppliers nobody knows are not free, and what the plan keeps of re-exporters in the focal is not.
-    :func:`supplyrisk.exposure.free_flow` on the plan's graph is never below it, and equal to it where no pool between
-    makers and buyers can lead more of its free inflow to the buyers than its mix brings them.
+    What holds is an inequality: :func:`supplyrisk.paths.free_flow` on the plan's graph is never below :math:`\phi`. For the
+    plan's :math:`f` is a flow of that graph: it stays within the deliveries, which are links there; out of a maker it
+    stays within what is free of its output, and out of a pool within what comes in. The largest flow is no smaller than
+    any. The two are equal where no pool between makers and buyers can lead more of its free inflow to the buyers than its
+    mix brings them.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,11 @@ def part_of_arrivals(m: Build, markets: list[Market]) -> tuple[IntArray, IntArra
     row = np.repeat(np.arange(len(markets)), [len(c) for c in lost])
     need = np.array([m.case.need[pools].sum() for *_, pools in markets], dtype=np.float64)
     return row, col, np.ones(len(col)), need
+
+
+def joined(a: Coordinates, b: Coordinates) -> Coordinates:
+    """Two sets of coordinates as one."""
+    return np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]]), np.concatenate([a[2], b[2]])
 
 
 def summed(n: int, at: Coordinates, x: FloatArray) -> FloatArray:
@@ -190,7 +195,9 @@ def _by_lines(m: Build, graph: SupplyGraph, r: Reading, x: FloatArray) -> FloatA
         traced = node_shares(graph, r.focal, "origin")
         value, high = traced.value, traced.high
     else:
-        value, _, high = control.focal_share(graph, r.focal, r.view, rule=r.rule)  # type: ignore[arg-type]
+        value, _, high = control.focal_share(
+            graph, r.focal, cast(control.View, r.view), rule=cast(control.Rule, r.rule)
+        )
     part = high if r.worst else np.where(np.isnan(value), high, value)
     part = np.where(np.isnan(part), 1.0, part)
     names = m.node[m.pool_code]

@@ -323,3 +323,21 @@ def test_the_gap_of_proportional_mixing_is_a_true_bound(dear: float, cheap: floa
     # What the plan without the cap costs is a bound too, and a poor one.
     free = float(cost.min())
     assert plan.gap < 0.3 * (plan.objective_value - free) / plan.objective_value
+
+
+@pytest.mark.parametrize("floor", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize("view", ["location", "control"])
+def test_what_is_guaranteed_free_is_never_more_than_the_ruler_finds(floor: float, view: str) -> None:
+    """With re-exporters between makers and buyers: an inequality, with the floor on the safe side of it."""
+    from test_portfolio import hand
+
+    buyers = ("JPN", "USA")
+    spec = sp.focal_free("CHN", floor, view=view)
+    plan = optimize(hand(), buyers, product=P, levers=[resource(), sp.build()], constraints=spec)
+    pools = [f"{P}@{c}:demand" for c in buyers]
+    base = "control" if view == "control" else "location"
+    ruler = free_flow(plan.graph, pools, demand=dict(zip(pools, (90.0, 60.0), strict=True)), focal="CHN", base=base)
+    free = next(g for g in plan._build.matrix.columns if g.name == "free_flow")
+    booked = float(plan._solution.x[free.at].sum())
+    assert booked >= floor * 150.0 - 1e-6
+    assert ruler.flow >= booked - 1e-6
