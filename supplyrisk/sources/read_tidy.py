@@ -241,6 +241,9 @@ _NUMERIC = {"year", "quantity", "low", "high", "value", "share", "reliance", "im
 _FRACTION = {"share", "reliance", "purity"}
 _YEARS = {"year", "start", *(c.name for t in TABLES.values() for c in t.columns if c.name.endswith("_year"))}
 _WORLD = re.compile(r"(world|wld|w00|global|(grand )?total|all countries)\b", re.IGNORECASE)
+_EVERYBODY = re.compile(
+    r"(all|any|every)( (destinations?|countries|country|partners?|others?))?|(the )?world", re.IGNORECASE
+)
 _UNION = re.compile(r"(the )?(eu|eu-?2[78]|european union)( ?\((27|28|eu27|eu28).*\))?", re.IGNORECASE)
 
 
@@ -338,6 +341,8 @@ def _known_places(
     for ours in [c for c in _COUNTRY if c in frame.columns]:
         text = frame[ours].astype("string")
         place = _place(text)
+        if ours == "target":
+            place = place.mask(text.str.fullmatch(_EVERYBODY).fillna(False), "ALL")
         lost = place.isna() & text.notna()
         wide = (place == AGGREGATE).fillna(False).astype(bool)
         if ours in ("origin", "destination", "partner", "holder_country", "actor") and table != "links":
@@ -356,12 +361,12 @@ def _known_places(
     if problems:
         raise SchemaError(problems, f"the file {report.path}")
     of = next((c for c in ("quantity", "value", "share", "output") if c in frame and frame[c].notna().any()), None)
-    amount = frame[of] if of is not None else None
+    amount = frame[of] if of is not None else pd.Series(1.0, index=frame.index)  # nothing that adds up: rows
     within = [frame[c] for c in ("product", "hs6", "what", "unit", "year") if c in frame and of != "value"]
     for text in names.values():
-        report.unknown("country", text, amount, within, of or "value")
-    report.leave_out(_NOWHERE, unknown, amount, within, of or "value")
-    report.leave_out("a union, a continent or the world: a sum of places", sums, amount, within, of or "value")
+        report.unknown("country", text, amount, within, of or "rows")
+    report.leave_out(_NOWHERE, unknown, amount, within, of or "rows")
+    report.leave_out("a union, a continent or the world: a sum of places", sums, amount, within, of or "rows")
     return frame[~(unknown | sums)].reset_index(drop=True)
 
 

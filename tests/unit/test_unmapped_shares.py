@@ -112,3 +112,15 @@ def test_no_name_and_no_class_of_rows_of_a_real_file_is_without_a_share(publishe
     report = getattr(sr.sources, name)(published / path).report
     assert [u for u in report.unmapped if u["value_share"] is None] == []
     assert [d for d in report.dropped if d.get("share") is None] == []
+
+
+def test_a_table_without_amounts_is_weighed_by_rows(tmp_path):
+    file = tmp_path / "acts.csv"
+    file.write_text(
+        "id,target,good,day\n1,all destinations,gallium.refined,2023-07-03\n2,Atlantis,gallium.refined,2023-07-03\n"
+    )
+    columns = {"measure": "id", "target": "target", "product": "good", "announced": "day"}
+    reading = sr.sources.tidy(file, "measures", columns, values={"actor": "CHN", "kind": "licence"})
+    assert reading.tables["measures"]["target"].tolist() == ["ALL"]
+    assert reported(reading.report, "country") == {"Atlantis": (0.5, "rows")}
+    assert left_out(reading.report) == {"place that no concordance knows": (1, 0.5, "rows")}
