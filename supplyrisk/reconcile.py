@@ -33,10 +33,11 @@ __all__ = ["balance_flows", "byproduct_limits", "conflicts", "holdout", "moved",
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-_WIDTHS = (1.0, 1.4, 1.8, 2.3, 3.0)
-_TARGET = 0.93  # part of hidden flows that nine tenths of the draws must cover; more, since totals may be wrong too
+_WIDTHS = (1.0, 1.25, 1.5, 1.8, 2.2, 2.6, 3.0)
+_TARGET = 0.92  # part of hidden flows that nine tenths of the draws must cover; more, since totals may be wrong too
 _FAR = 9.0  # ln of the factor by which a prior is drawn at most: 8,000
 _ENOUGH = 40  # known flows below which the width of an ensemble is not measured
+_OWN = 20  # hidden flows of a product from which it has a width of its own
 _CHUNK = 150_000  # edges solved together
 _TURNS = 3  # times that by-products are balanced anew under what their hosts are found to put through
 
@@ -297,8 +298,8 @@ class _Loom:
     unsure: BoolArray
     pools: list[FloatArray]  # ln(flow / prior) of known flows, by product
 
-    def draw(self, members: Sequence[int], seed: int, wider: float) -> tuple[FloatArray, int]:
-        """Flows of some members, one row each, and how many networks did not converge."""
+    def draw(self, members: Sequence[int], seed: int, wider: FloatArray) -> tuple[FloatArray, int]:
+        """Flows of some members, one row each, and how many networks did not converge; ``wider`` by product."""
         books, part = self.books, self.part
         block = books.edges.block[self.live]
         blocks = np.unique(block)
@@ -310,7 +311,7 @@ class _Loom:
             for k, at, mark in zip(blocks, where, marks, strict=True):
                 if len(at):
                     rng = np.random.default_rng([seed, i, mark])
-                    row[at] *= np.exp(np.clip(wider * rng.choice(self.pools[k], len(at)), -_FAR, _FAR))
+                    row[at] *= np.exp(np.clip(wider[k] * rng.choice(self.pools[k], len(at)), -_FAR, _FAR))
         shift = np.repeat(np.arange(many) * part.n, m)
         tail, head = np.tile(part.tail, many), np.tile(part.head, many)
         whole = Edges(
@@ -345,16 +346,17 @@ def _loom(c: Closed, books: Books, live: BoolArray, prior: FloatArray, pools: li
     return _Loom(books, live, e.part(live)[0], prior[live], low, high, x, unsure, pools)
 
 
-def _widening(c: Closed, live: BoolArray, pools: list[FloatArray], seed: int) -> float:
+def _widening(c: Closed, live: BoolArray, pools: list[FloatArray], seed: int) -> FloatArray:
     """How much wider than the residuals the priors must be drawn for nine tenths of hidden flows to be covered.
 
     Balancing pulls draws together, by as much as the accounts are tight and their figures wrong. So a fifth of the
-    known flows is hidden, with all that was made from them, and drawn with one width after another.
+    known flows is hidden, with all that was made from them, and drawn with one width after another. Every product with
+    enough hidden flows has a width of its own; the others share one.
     """
     books, e = c.books, c.books.edges
     at = np.flatnonzero(live & books.known & (books.kind == LINK) & (books.value > 0) & ~c.moved)
     if len(at) < _ENOUGH:
-        return _WIDTHS[2]
+        return np.full(len(c.books.products), _WIDTHS[3])
     hide = np.zeros(len(live), dtype=bool)
     hide[np.random.default_rng([seed, 11]).permutation(at)[: len(at) // 5]] = True
     ends = np.zeros(e.n, dtype=bool)
@@ -373,14 +375,22 @@ def _widening(c: Closed, live: BoolArray, pools: list[FloatArray], seed: int) ->
     loom.fallback = np.full(len(loom.fallback), np.nan)  # the truth, here
     spots = np.flatnonzero(hide[some])
     true = books.value[some][spots]
+    of = books.edges.block[some][spots]
+    count = np.bincount(of, minlength=len(books.products))
+    found, shared = np.full(len(count), np.nan), np.nan
     for width in _WIDTHS:
-        drawn = loom.draw(range(16), seed, width)[0][:, spots]
-        ours = ~np.isnan(drawn).all(axis=0)
-        low_q, high_q = np.nanquantile(drawn[:, ours], [0.05, 0.95], axis=0)
-        told, room = true[ours], 1e-6 * true[ours]
-        if ours.any() and ((told >= low_q - room) & (told <= high_q + room)).mean() >= _TARGET:
-            return width
-    return _WIDTHS[-1]
+        drawn = loom.draw(range(16), seed, np.full(len(count), width))[0][:, spots]
+        drawn[:, np.isnan(drawn).all(axis=0)] = -1.0  # a width with which nothing converges covers nothing
+        low_q, high_q = np.nanquantile(drawn, [0.05, 0.95], axis=0)
+        room = 1e-6 * true
+        hit = ((true >= low_q - room) & (true <= high_q + room)).astype(float)
+        part = np.bincount(of, hit, len(count)) / np.maximum(count, 1)
+        found = np.where(np.isnan(found) & (part >= _TARGET), width, found)
+        shared = width if np.isnan(shared) and hit.mean() >= _TARGET else shared
+        if not np.isnan(shared) and not np.isnan(found[count >= _OWN]).any():
+            break
+    found = np.where(count >= _OWN, np.where(np.isnan(found), _WIDTHS[-1], found), np.nan)
+    return np.where(np.isnan(found), _WIDTHS[-1] if np.isnan(shared) else shared, found)
 
 
 def _members(c: Closed, base: Written, count: int, seed: int) -> list[SupplyGraph]:
@@ -408,7 +418,8 @@ def _members(c: Closed, base: Written, count: int, seed: int) -> list[SupplyGrap
         ):
             if len(edge):
                 tables[name] = _with_draw(tables[name], column, row, flows[i][here[edge]])
-        note = f"draw {i} of {count}, seed {seed}, spread times {width:g}"
+        span = f"{width.min():g}" if width.min() == width.max() else f"{width.min():g} to {width.max():g} by product"
+        note = f"draw {i} of {count}, seed {seed}, spread times {span}"
         note += f"; {lost} networks of the ensemble did not converge; another draw of theirs stands in" if lost else ""
         out.append(dataclasses.replace(base.graph, tables=tables, history=(*base.graph.history, note)))
     return out
