@@ -91,7 +91,9 @@ def balance_flows(
         Where known figures of a product clash by more than ``tolerance``: leave the product as it is and say so
         (``report``); move the figures that clash by the least sum of squares, each in units of its own half-width
         (``relax``); or raise. In every mode the rows of a smallest clashing set are named: in the error, or in the
-        table ``gaps`` under ``balanced flows``.
+        table ``gaps`` under ``balanced flows``. World totals below what their listed producers make (``world total``)
+        and reported outputs of by-products above what their hosts allow (``by-product limit``) are clashes too; no flow
+        mends them, so short of ``raise`` they are only named.
     tolerance : float
         Relative part by which any one known figure may be moved without calling it a conflict (rounding of sources).
     ensemble : int, optional
@@ -105,7 +107,7 @@ def balance_flows(
     SupplyGraph or list of SupplyGraph
         Estimated links are ``balanced`` (or ``world_pool``), graded B at best, with ``low`` and ``high`` from the
         bounds of all accounts (outer bounds). Withheld and unknown outputs stay so. Supply that no listed producer
-        can give is a residual ``p@ROW``; output that nobody is known to take goes to the world pool. A figure that
+        can give is a residual ``p@ROW``, where a world total is known no more than it leaves; output that nobody is known to take goes to the world pool. A figure that
         was moved says so in its note, with what it was, and its interval holds both; :func:`moved` lists them.
 
     Raises
@@ -118,7 +120,11 @@ def balance_flows(
 
     Notes
     -----
-    Links of a by-product's host carry no quantity (throughput, not use) and are left alone. Alternatives (a
+    Links of a by-product's host carry no quantity (throughput, not use) and are left alone; no estimated output of a
+    by-product is above what its host allows. A flow with a value and no weight is bounded by the value over plausible
+    unit values (:func:`supplyrisk.bounding.weight_bounds`, assumption ``A-UNITVALUE``). An estimate below 1e-9 of its
+    product's sum, or 1e-6 of what passes at both of its ends, becomes exactly 0; its link goes where no more can be.
+    A pool that sends and of whose supply nothing is recorded gets it from ``p@ROW``. Alternatives (a
     substitute group) may each be drawn on anywhere from 0 to what the recipe asks. A flow without any finite bound
     is bounded by all known supply of the product: an assumption. Source: Stone (1961); Bacharach (1970); Lenzen et
     al. (2009). Evidence T for the balancing, assumption for every single estimate.
@@ -324,7 +330,13 @@ class _Loom:
         )
         aim = books.aim[self.live]
         stiff = np.tile(np.where(aim > 0, 0.05 * aim, np.nan), many)
-        found, good = solve(whole, p.ravel(), price=np.tile(books.price[self.live], many), stiff=stiff)
+        price = np.tile(books.price[self.live], many)
+        found, good = solve(whole, p.ravel(), price=price, stiff=stiff)
+        if not good.all():  # networks that fail among many others often succeed among few
+            again = ~good[whole.block]
+            part_of, _ = whole.part(again)
+            found[again], better = solve(part_of, p.ravel()[again], price=price[again], stiff=stiff[again])
+            good[np.unique(whole.block[again])] = better
         fine = good[whole.block].reshape(many, m)
         found = np.where(found < DUST * np.bincount(whole.block, found)[whole.block], 0.0, found)
         out = np.where(fine, found.reshape(many, m), self.fallback)
