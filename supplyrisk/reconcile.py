@@ -107,8 +107,9 @@ def balance_flows(
     SupplyGraph or list of SupplyGraph
         Estimated links are ``balanced`` (or ``world_pool``), graded B at best, with ``low`` and ``high`` from the
         bounds of all accounts (outer bounds). Withheld and unknown outputs stay so. Supply that no listed producer
-        can give is a residual ``p@ROW``, where a world total is known no more than it leaves; output that nobody is known to take goes to the world pool. A figure that
-        was moved says so in its note, with what it was, and its interval holds both; :func:`moved` lists them.
+        can give is a residual ``p@ROW``, where a world total is known no more than it leaves; output that nobody is
+        known to take goes to the world pool. A figure that was moved says so in its note, with what it was, and its
+        interval holds both; :func:`moved` lists them.
 
     Raises
     ------
@@ -330,13 +331,7 @@ class _Loom:
         )
         aim = books.aim[self.live]
         stiff = np.tile(np.where(aim > 0, 0.05 * aim, np.nan), many)
-        price = np.tile(books.price[self.live], many)
-        found, good = solve(whole, p.ravel(), price=price, stiff=stiff)
-        if not good.all():  # networks that fail among many others often succeed among few
-            again = ~good[whole.block]
-            part_of, _ = whole.part(again)
-            found[again], better = solve(part_of, p.ravel()[again], price=price[again], stiff=stiff[again])
-            good[np.unique(whole.block[again])] = better
+        found, good = solve(whole, p.ravel(), price=np.tile(books.price[self.live], many), stiff=stiff)
         fine = good[whole.block].reshape(many, m)
         found = np.where(found < DUST * np.bincount(whole.block, found)[whole.block], 0.0, found)
         out = np.where(fine, found.reshape(many, m), self.fallback)
