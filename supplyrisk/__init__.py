@@ -24,6 +24,8 @@ _WHERE: dict[str, str] = {
     "balance_flows": "reconcile",
     "holdout": "reconcile",
     "PrivateDataWarning": "overlays",
+    "BasketWarning": "errors",
+    "UnknownPlaceWarning": "errors",
     "write": "formats",
     "read": "formats",
     "export": "formats",
