@@ -55,7 +55,8 @@ def _flattest(market: IntArray, n: int, low: FloatArray, high: FloatArray, shape
     top, floor = np.zeros(n), np.full(n, np.inf)
     np.maximum.at(top, market, np.maximum(finite, low))
     top = np.where(top > 1e-300, top, 1.0)  # endless all, or as good as nothing: any common level
-    np.minimum.at(floor, market, np.minimum(high, top[market]))
+    some = high > 0  # one who can have nothing is no supplier, and says nothing of the level
+    np.minimum.at(floor, market[some], np.minimum(high, top[market])[some])
     floor = np.where(np.isfinite(floor) & (floor > 0), floor, top)
     scale = 1.0 / top
     low, high = low * scale[market], np.minimum(high * scale[market], 1.0)

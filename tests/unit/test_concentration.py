@@ -221,3 +221,31 @@ def test_listing_is_complete():
     assert {"hhi", "concentration_ratio", "focal_share", "bottleneck"} <= set(table.index)
     assert (table[["meaning", "unit", "reference"]] != "").all(axis=None)
     assert "n_minus_1_net" in table.loc["n_minus_1", "columns"]
+
+
+def test_bounds_of_entropy_hold_beside_a_supplier_who_can_have_nothing():
+    rng = np.random.default_rng(0)
+
+    def entropy(q):
+        s = q[q > 0] / q.sum()
+        return -(s * np.log(s)).sum()
+
+    for _ in range(60):
+        n = int(rng.integers(2, 6))
+        low = rng.uniform(0, 5, n) * (rng.random(n) > 0.3)
+        high = low + rng.uniform(0, 5, n)
+        mid = (low + high) / 2
+        plain = m.shannon.interval(mid, low=low, high=high)
+        low, high, mid = (np.append(x, 0.0) for x in (low, high, mid))
+        found = m.shannon.interval(mid, low=low, high=high)
+        assert found == pytest.approx(plain)
+        order1 = m.effective_suppliers.interval(mid, order=1, low=low, high=high)
+        assert order1 == pytest.approx(tuple(np.exp(found)))
+        tried = [entropy(rng.uniform(low, high)) for _ in range(20)]
+        tried += [entropy(np.clip(t, low, high)) for t in np.linspace(0.01, 10, 60)]
+        assert max(tried) <= found[1] + 1e-9
+        assert min(tried) >= found[0] - 1e-9
+        for f in (m.theil, m.evenness, m.hhi_normalized):
+            assert f.interval(mid, low=low, high=high) == pytest.approx(
+                f.interval(mid[:-1], low=low[:-1], high=high[:-1])
+            )
