@@ -24,6 +24,7 @@ __all__ = [
     "arranged",
     "keyed_sums",
     "numpy_only",
+    "ratios",
     "ready",
     "route",
     "segmented",
@@ -260,6 +261,36 @@ def sorted_sums(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, Fl
     named, squares = np.zeros(n), np.zeros(n)
     _side_by_side(_sums, _unsigned(market), _flat(x, np.float64), named, squares)
     return named, squares
+
+
+@_kernel("fffnxF")
+def _ratios(numerator: Any, below: Any, named: Any, power: Any, least: Any, out: Any) -> None:
+    for i in range(len(out)):
+        d = below[i]
+        good = d > 0.0 and named[i] > 0.0 and named[i] >= least * d
+        d = d * d if power == 2 else d
+        out[i] = numerator[i] / d if good and d > 0.0 else np.nan
+
+
+def ratios(numerator: FloatArray, total: FloatArray, named: FloatArray, power: int, least: float) -> FloatArray:
+    """Ratio to the total, or to its square, in one pass; NaN where too little of the total is named.
+
+    Parameters
+    ----------
+    numerator, total, named : ndarray
+        By market.
+    power : int
+        1 or 2.
+    least : float
+        Part of the total that must be named.
+
+    Returns
+    -------
+    ndarray
+    """
+    out = np.empty(len(total))
+    _ratios(*(_flat(a, np.float64) for a in (numerator, total, named)), power, least, out)
+    return out
 
 
 @_kernel("ufFFFF")

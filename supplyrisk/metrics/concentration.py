@@ -9,6 +9,7 @@ Rules shared by all: a negative or missing quantity is rejected; no supply is Na
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from .among import entropy_interval, evenness_interval, normalized_interval, theil_interval, unctad_interval
+from .arrays import rests
 from .boxes import least_hhi, least_top, most_hhi, most_top, others_demand, remainder_bounds
 from .mix import FloatArray, Mix, _mix, metric
 
@@ -69,11 +71,11 @@ def share(supply: Any, by: Any = None, total: Any = None) -> Any:
     >>> share([620, 180, 120, 80]).tolist()
     [0.62, 0.18, 0.12, 0.08]
     """
+    supply = pd.Series(supply, dtype="float64") if isinstance(supply, Mapping) else supply
     mix, _ = _mix(supply, {"by": by, "total": total})
-    out = np.divide(
-        mix.quantity, mix.total[mix.market], out=np.full(len(mix.quantity), np.nan), where=mix.total[mix.market] > 0
-    )
-    return pd.Series(out, index=supply.index, name="share") if isinstance(supply, pd.Series) else out
+    below = mix.total[mix.market]
+    out = np.divide(mix.quantity, below, out=np.full(len(mix.quantity), np.nan), where=below > 0)
+    return _aligned(out, supply, by, "share")
 
 
 def contribution(supply: Any, by: Any = None) -> Any:
@@ -98,11 +100,22 @@ def contribution(supply: Any, by: Any = None) -> Any:
     >>> contribution([620, 180, 120, 80]).round(6).tolist()
     [0.878428, 0.07404, 0.032907, 0.014625]
     """
+    supply = pd.Series(supply, dtype="float64") if isinstance(supply, Mapping) else supply
     mix, _ = _mix(supply, {"by": by})
     square = mix.quantity**2
     below = mix.sum(square)[mix.market]
     out = np.divide(square, below, out=np.full(len(square), np.nan), where=below > 0)
-    return pd.Series(out, index=supply.index, name="contribution") if isinstance(supply, pd.Series) else out
+    return _aligned(out, supply, by, "contribution")
+
+
+def _aligned(x: FloatArray, supply: Any, by: Any, name: str) -> Any:
+    """Values of the suppliers in the rows they came in; NaN in rows that are no supplier."""
+    rest = rests(supply, by)
+    if rest is not None:
+        wide = np.full(len(supply), np.nan)
+        wide[~(rest[0] | rest[1])] = x
+        x = wide
+    return pd.Series(x, index=supply.index, name=name) if isinstance(supply, pd.Series) else x
 
 
 def delta_hhi(first: float, second: float, scale: float = 1.0) -> float:
@@ -196,8 +209,7 @@ def hhi(mix: Mix, scale: float = 1.0) -> FloatArray:
     (0.3, [0.3, 0.34])
     """
     _check_scale(scale)
-    below = mix.total**2
-    out = mix.per(mix.squares, below, below)
+    out = mix.per(mix.squares, power=2)
     return out if scale == 1 else scale * out
 
 
@@ -513,8 +525,7 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     [2.890807, 2.285192, 1.612903]
     """
     if order == 2:
-        below = mix.total**2
-        inverse = mix.per(mix.squares, below, below)
+        inverse = mix.per(mix.squares, power=2)
     elif order == 1:
         return np.asarray(np.exp(_entropy(mix)))
     elif np.isinf(order):
@@ -644,7 +655,7 @@ def hirschman_index(mix: Mix) -> FloatArray:
     >>> round(hirschman_index([620, 180, 120, 80]), 6)
     66.151342
     """
-    return 100.0 * np.sqrt(mix.per(mix.squares, mix.total**2))
+    return 100.0 * np.sqrt(mix.per(mix.squares, power=2))
 
 
 @metric(
