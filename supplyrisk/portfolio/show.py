@@ -12,7 +12,7 @@ import pandas as pd
 from .model import GROUP, Build, money
 from .recourse import losses
 from .risk import LOSS_TIMES_PRICE
-from .words import dated, price_years, worth
+from .words import dated, dollars, worth
 
 __all__ = [
     "agreements",
@@ -396,17 +396,17 @@ def _words(plan: Any) -> str:
 def html_of_plan(plan: Any) -> str:
     """A plan of one year as HTML that fits into 1,100 pixels."""
     m, goal = plan._build, plan.written["objective"]
-    year = price_years(m)
+    usd = dollars(m)
     parts = [
         f"<b>Portfolio</b> {html.escape(plan.status)}, {html.escape(worth(plan.objective_value, goal, m))}",
         _asked(plan),
         _table("Focal shares, the group first", _group_first(plan.shares), _SHARES, _percent),
-        _table(f"Costs, USD of {year} a year", plan.costs, None, _whole),
-        _table(f"Decisions, costs in USD of {year}", plan.decisions, _DECIDED),
+        _table(f"Costs, {usd} a year", plan.costs, None, _whole),
+        _table(f"Decisions, costs in {usd}", plan.decisions, _DECIDED),
         _table("Plants", plan.plants, _PLANTS),
-        _table(f"Contracts and qualified sources, outlay in USD of {year} a year", plan.agreements),
-        _table(f"Stocks, USD of {year}", plan.stocks[plan.stocks["added"] > 1e-9]),
-        _table(f"Scenarios, loss in USD of {year} a year", plan.scenarios),
+        _table(f"Contracts and qualified sources, outlay in {usd} a year", plan.agreements),
+        _table(f"Stocks, {usd}", plan.stocks[plan.stocks["added"] > 1e-9]),
+        _table(f"Scenarios, loss in {usd} a year", plan.scenarios),
         _table("Risk", plan.risk.to_frame().T) if len(plan.scenarios) else "",
         _words(plan),
         _list("Notes", plan.notes),
@@ -418,7 +418,7 @@ def html_of_plan(plan: Any) -> str:
 def html_of_periods(plan: Any) -> str:
     """A plan over several periods as HTML that fits into 1,100 pixels."""
     m, goal = plan._build, plan.written["objective"]
-    year = price_years(m)
+    usd = dollars(m)
     group = plan.shares[plan.shares["buyer"] == GROUP]
     wide = group.pivot_table(index=["product", "focal", "view"], columns="year", values="after", observed=True)
     total = plan.costs.pivot_table(index="item", columns="year", values="plan", aggfunc="sum").reset_index()
@@ -435,7 +435,7 @@ def html_of_periods(plan: Any) -> str:
         _table("Focal share of the group after the plan", wide.reset_index(), None, _percent),
         _table("Plants", plan.schedule),
         _table("Contracts and qualified sources", plan.agreements),
-        _table(f"Costs, USD of {year} a year", total, None, _whole),
+        _table(f"Costs, {usd} a year", total, None, _whole),
         _table("What is new: quantities a period", flows),
         _table("Stocks at the end of each period", stocks),
         _table("Stock released and need lost in scenarios", moved[moved[["released", "lost"]].sum(axis=1) > 1e-9]),

@@ -10,7 +10,7 @@ import pandas as pd
 from ..registry import Objective
 from .model import Build, in_unit, money
 
-__all__ = ["dated", "goal_unit", "price_years", "spoken", "worth"]
+__all__ = ["dated", "dollars", "goal_unit", "price_years", "spoken", "worth"]
 
 _MONEY = "USD/year"
 _FIXED = " (yes-or-no decisions as they are)"
@@ -27,19 +27,25 @@ def price_years(m: Build) -> str:
     Returns
     -------
     str
-        ``"2024"``, ``"2022 to 2024"``, or ``"unrecorded years"``.
+        ``"2024"``, ``"2022 to 2024"``, or ``""`` where none is on record.
     """
     own = m.case.graph.tables["products"].drop_duplicates("product").set_index("product")
     years = own["price_year"].reindex(list(m.case.products)).dropna().astype(int)
     if not len(years):
-        return "unrecorded years"
+        return ""
     first, last = int(years.min()), int(years.max())
     return f"{first}" if first == last else f"{first} to {last}"
 
 
+def dollars(m: Build) -> str:
+    """``"USD of 2024"``: the unit of the money in a plan."""
+    years = price_years(m)
+    return f"USD of {years}" if years else "USD (year not recorded)"
+
+
 def dated(text: str, m: Build) -> str:
     """Money with the year of its prices."""
-    return re.sub(r"\bUSD\b(?! of )", f"USD of {price_years(m)}", text)
+    return re.sub(r"\bUSD\b(?! of \d| \()", dollars(m), text)
 
 
 def goal_unit(goal: Objective) -> str:
@@ -86,7 +92,6 @@ def spoken(
         The model has integers, which the duals take as they are.
     """
     is_money = goal_unit(goal) == _MONEY
-    named = "of the objective" if len(goal.terms) > 1 else f"of {goal!r}"
 
     def say(text: Any) -> str:
         words = str(text)
@@ -96,7 +101,8 @@ def spoken(
             words = dated(words, m)
             words = re.sub(r" a year$", " in present value", words) if present else words
         else:
-            words = re.sub(r" a year$", "", words).replace("USD", named)
+            # Amounts of the objective are told in its unit already (unit_for); what is left is the constraint's own money.
+            words = dated(re.sub(r" a year$", "", words), m)
         return words + (_FIXED if fixed else "")
 
     return frame.assign(meaning=[say(x) for x in frame["meaning"]])

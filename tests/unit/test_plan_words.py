@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -264,3 +265,29 @@ def test_pages_and_summaries_are_for_people() -> None:
     bare = optimize(hand(), BUYERS, product=P, levers=[resource(), sp.recycle()], constraints=sp.byproduct_ceiling())
     assert any("no host with a coefficient" in n for n in bare.notes)
     assert "left out: gallium.refined" in bare.summary()
+
+
+@pytest.mark.parametrize("horizon", [None, (2026, 2027)])
+@pytest.mark.parametrize("goal", [1 * sp.share("CHN"), 2 * sp.share("CHN"), sp.share("CHN") + 0.5 * sp.concentration()])
+def test_a_constraint_in_money_keeps_its_unit_where_the_objective_is_no_money(goal: Any, horizon: Any) -> None:
+    limits = [sp.budget(2000.0, of="extra"), sp.equal_burden(1.5, against={"JPN": 800.0, "USA": 900.0})]
+    for limit in limits:
+        plan = optimize(
+            hand(), BUYERS, product=P, levers=resource(), objective=goal, constraints=limit, horizon=horizon
+        )
+        own = plan.duals.loc[plan.duals["constraint"] == repr(limit), "meaning"]
+        assert len(own)
+        for text in own:
+            assert "one more USD of 2024 " in text, text
+            assert text.endswith("of the objective" if len(goal.terms) > 1 else f"of {goal!r}"), text
+
+
+def test_money_without_a_year_on_record_says_so() -> None:
+    from test_portfolio import product
+
+    bare = hand(products=pd.DataFrame([product(price_year=None)]))
+    plan = optimize(bare, BUYERS, product=P, levers=resource(), constraints=max_share("CHN", 0.5))
+    assert "USD (year not recorded) a year" in repr(plan)
+    for text in (plan.summary(), plan._repr_html_()):
+        assert "unrecorded" not in text
+        assert "USD (year not recorded) (" not in text
