@@ -13,10 +13,11 @@ from ..errors import Problem, SchemaError, unknown_name
 from .cells import Cells, cells, compact, integers
 from .governance import RESIDUALS
 
-__all__ = ["Given", "read"]
+__all__ = ["CLOSES", "Given", "read", "rests"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 # Market, number of markets, quantities, units, whether sorted, other fields, and the label of each market.
 # Where there are many rows, their markets stay with their keys until something asks for them.
 Given = tuple[IntArray | Cells, int, FloatArray, IntArray | None, bool, dict[str, FloatArray | None], pd.Index | None]
@@ -24,6 +25,8 @@ Given = tuple[IntArray | Cells, int, FloatArray, IntArray | None, bool, dict[str
 PARTS = ("focal", "focal_low", "focal_high", "bottleneck", "headline", "bottleneck_headline", "assumed_weights")
 # Rows from which on a column is too long to be made when it is not needed.
 LONG = 1 << 18
+# Printed parts may add to so much more than their printed total: rounding.
+CLOSES = 0.02
 
 
 def _bad(name: str, rule: str, values: Sequence[Any], remedy: str) -> Problem:
@@ -140,21 +143,114 @@ def _grouping(
     return code, len(used), index_out
 
 
-def _without_rest(supply: pd.Series, given: dict[str, Any]) -> pd.Series:
-    """Named rests (``ROW``, ``UNK``) go into the residual: they are part of the total and never one supplier."""
-    rest = supply.index.isin(RESIDUALS)
-    if not rest.any():
-        return supply
-    taken = [k for k in ("low", "high", *PARTS, "residual", "total") if given.get(k) is not None]
-    if taken:
-        names = [str(k) for k in supply.index[rest]]
-        remedy = f"Beside {', '.join(taken)} take it out of supply and give it as residual=."
-        raise SchemaError([_bad("supply", "an unnamed rest is no supplier", names, remedy)], "the supply")
-    given["residual"] = float(supply[rest].sum(skipna=False))
-    return supply[~rest]
+def rests(supply: Any, by: Any = None, unit: Any = None) -> tuple[Flags, Flags] | None:
+    """Rows that are no supplier: an unlisted rest (``ROW``), and what nobody has named (``UNK``).
+
+    Parameters
+    ----------
+    supply : array-like or Series
+        Quantities; of a Series the index names the suppliers.
+    by, unit
+        As for every metric: with ``unit`` that names the suppliers, else levels of the index that are no market.
+
+    Returns
+    -------
+    tuple of ndarray of bool or None
+        Rest and unnamed by row; None where there is no such row.
+    """
+    keys: list[pd.Index] = []
+    if unit is not None:
+        keys = [unit if isinstance(unit, pd.Index) else pd.Index(np.asarray(unit))]
+    elif isinstance(supply, pd.Series):
+        index = supply.index
+        markets = [by] if isinstance(by, str) else list(by) if isinstance(by, (list, tuple)) else []
+        used = {k for k in markets if isinstance(k, str)}
+        if isinstance(index, pd.MultiIndex):
+            levels = [i for i, name in enumerate(index.names) if name not in used]
+            # The labels of a level are few; its rows may be millions.
+            keys = [index.get_level_values(i) for i in levels if index.levels[i].isin(RESIDUALS).any()]
+        elif index.name is None or index.name not in used:
+            keys = [index]
+    out = [np.zeros(len(k), dtype=bool) for k in keys[:1] for _ in RESIDUALS]
+    for key in keys:
+        if key.dtype.kind in "biufcmM":
+            continue
+        for hit, name in zip(out, RESIDUALS, strict=True):
+            hit |= np.asarray(key.isin([name]), dtype=bool)
+    return (out[0], out[1]) if any(hit.any() for hit in out) else None
 
 
-def read(supply: Any, given: Mapping[str, Any]) -> Given:
+_TWICE = {"residual": 0, "unknown": 1}
+
+
+def _apart(
+    supply_names: Any, rest: tuple[Flags, Flags], given: Mapping[str, Any], fields: dict[str, FloatArray | None]
+) -> list[Problem]:
+    """What cannot be said beside rows that are no supplier."""
+    problems = []
+    for name, which in _TWICE.items():
+        if given.get(name) is not None and rest[which].any():
+            rule = f"{RESIDUALS[which]} in supply and {name}= say the same thing"
+            problems.append(_bad(name, rule, [], "Give one of them."))
+    for name in PARTS:
+        x = fields.get(name)
+        if x is not None and (np.nan_to_num(x[rest[0] | rest[1]].astype(np.float64)) > 0).any():
+            where = [str(supply_names[int(i)]) for i in np.flatnonzero((rest[0] | rest[1]) & (x > 0))]
+            problems.append(_bad(name, "what nobody has named is nobody's", where, "Give 0 there; the bounds widen."))
+    return problems
+
+
+def _outside(
+    rest: tuple[Flags, Flags], market: IntArray, n: int, q: FloatArray, fields: dict[str, FloatArray | None]
+) -> None:
+    """Residual and unknown of each market, with bounds, out of the rows that are no supplier."""
+    for name, hit in zip(("residual", "unknown"), rest, strict=True):
+        if not hit.any():
+            continue
+        for field, x in ((name, q), (f"{name}_low", fields["low"]), (f"{name}_high", fields["high"])):
+            if x is not None:
+                fields[field] = np.bincount(market[hit], np.nan_to_num(x[hit], posinf=np.inf), n).astype(np.float64)
+
+
+# Beyond these sizes squares and sums leave the range of numbers.
+_HUGE, _TINY = 1e100, 1e-100
+_PER_MARKET = ("residual", "unknown", "demand")
+
+
+def _extreme(q: FloatArray, least: float, fields: Mapping[str, FloatArray | None]) -> bool:
+    """Whether any figure is so large or small that its square is no number."""
+    if not len(q):
+        return False
+    small = 0 < least < _TINY or (len(q) < LONG and bool(((q > 0) & (q < _TINY)).any()))
+    large = q.max() > _HUGE or any(
+        x is not None and bool((np.where(np.isfinite(x), x, 0.0) > _HUGE).any())
+        for k, x in fields.items()
+        if k.startswith((*_PER_MARKET, "high"))
+    )
+    return bool(small or large)
+
+
+def _scaled(market: IntArray, n: int, q: FloatArray, fields: dict[str, FloatArray | None]) -> FloatArray:
+    """Quantities of each market over a power of two, exactly, so that its largest is about 1."""
+    peak = np.zeros(n)
+    for x in (q, fields.get("high")):
+        if x is not None:
+            np.maximum.at(peak, market, np.where(np.isfinite(x), x, 0.0))
+    for k, x in fields.items():
+        if x is not None and k.startswith(("residual", "unknown")):
+            peak = np.maximum(peak, np.where(np.isfinite(x), x, 0.0))
+    power = -np.frexp(peak)[1]
+    for k, x in fields.items():
+        if x is None:
+            continue
+        if k.startswith(_PER_MARKET):
+            fields[k] = np.ldexp(x, power)
+        elif k in ("low", "high", "own_demand"):
+            fields[k] = np.ldexp(x, power[market])
+    return np.asarray(np.ldexp(q, power[market]))
+
+
+def read(supply: Any, given: Mapping[str, Any], raw: bool = False) -> Given:
     """Arrays from what a user hands to a metric; every fault is reported at once.
 
     Parameters
@@ -163,6 +259,9 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         Quantities.
     given : mapping
         The keyword arguments that every metric takes.
+    raw : bool
+        Leave quantities as they are. Else those of a market whose squares would leave the range of numbers are divided
+        by a power of two, all alike: shares are the same to the last bit.
 
     Returns
     -------
@@ -185,13 +284,11 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         q = np.asarray(supply, dtype=np.float64)
     except (TypeError, ValueError) as err:
         raise SchemaError([_bad("supply", "not numbers", [str(err)[:80]], "Give quantities.")], "supply") from err
-    given = dict(given)
-    if isinstance(supply, pd.Series) and given.get("by") is None and given.get("unit") is None:
-        supply = _without_rest(supply, given)
-        q = supply.to_numpy(dtype=np.float64)
     if q.ndim != 1:
         raise SchemaError([_bad("supply", f"has {q.ndim} dimensions", [q.shape], "Give one column.")], "supply")
     m = len(q)
+    unit = given.get("unit")
+    rest = rests(supply, given.get("by"), unit) if m and (unit is None or len(unit) == m) else None
     least = float(q.min()) if m else 0.0  # one pass says whether anything is negative or missing
     problems: list[Problem] = []
     if m and np.isinf(q.max()):
@@ -199,12 +296,11 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         problems.append(_bad("supply", "infinite", [f"row {i}" for i in where], "Correct it."))
     if isinstance(supply, pd.Series) and given.get("by") is None and given.get("unit") is None:
         # Two rows of one supplier are one supplier; left apart they would read as competition.
-        twice = supply.index[supply.index.duplicated()].unique()
+        twice = supply.index[supply.index.duplicated()].unique().difference(pd.Index(RESIDUALS), sort=False)
         if len(twice):
             remedy = "Merge the rows, or say unit=index to have them merged."
             problems.append(_bad("supply", "a supplier stands twice", list(twice), remedy))
     names = supply.index if isinstance(supply, pd.Series) else pd.RangeIndex(m)
-    unit = given.get("unit")
 
     def row(name: str) -> FloatArray | None:
         x = given.get(name)
@@ -227,7 +323,7 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
     if by is None:
         market, n, labels = np.zeros(m, dtype=np.int64), 1, None
     else:
-        plain = all(given.get(k) is None for k in ("unit", "total", "demand_of_largest"))
+        plain = rest is None and all(given.get(k) is None for k in ("unit", "total", "demand_of_largest"))
         grouped = _grouping(by, supply, m, m >= LONG and plain, q if least > 0 else None)
         if isinstance(grouped, Cells):
             late, n, labels = grouped, len(grouped.used), None
@@ -279,6 +375,9 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
             problems.append(_bad(name, "negative", [], "Give what is used, 0 or more."))
     if given.get("total") is not None and given.get("residual") is not None:
         problems.append(_bad("total", "total= and residual= say the same thing", [], "Give one of them."))
+    fields: dict[str, FloatArray | None] = {k: row(k) for k in PARTS}
+    if rest is not None:
+        problems += _apart(names, rest, given, fields)
     if problems:
         raise SchemaError(problems, "the supply")
     units: IntArray | None = None
@@ -286,12 +385,20 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         ordered = late.ordered
     else:
         ordered = n <= 1 or bool((np.diff(market[:4096]) >= 0).all() and (market[1:] >= market[:-1]).all())
-    fields: dict[str, FloatArray | None] = {k: row(k) for k in PARTS}
     fields |= {"low": low, "high": high}
     fields |= {k: per(k) for k in ("residual", "unknown", "demand")}
     own = per("demand_of_largest")
     if own is not None:
         fields["own_demand"] = own[market]
+    if rest is not None:
+        _outside(rest, market, n, q, fields)
+        kept = ~(rest[0] | rest[1])
+        market, q = market[kept], q[kept]
+        unit = None if unit is None else np.asarray(unit)[kept]
+        for k in ("low", "high", "own_demand", *PARTS):
+            x = fields.get(k)
+            fields[k] = None if x is None else x[kept]
+        m = len(q)
     if unit is not None:
         codes, _ = _codes(unit)
         if len(codes) != m:
@@ -301,13 +408,7 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
         ordered = True
     total = per("total")
     if total is not None:
-        rest = total - np.bincount(market, np.nan_to_num(q), n)
-        rest = np.where(np.abs(rest) <= 1e-12 * np.maximum(total, 1e-300), 0.0, rest)
-        if (rest < 0).any():
-            problems.append(
-                _bad("total", "suppliers add to more than the total", list(total[rest < 0]), "Correct one; percent?")
-            )
-        fields["residual"] = np.maximum(rest, 0.0)
+        _close(total, market, n, q, fields, problems)
     for name in ("residual", "unknown"):
         x = fields.get(name)
         if x is not None and ((x < 0) | np.isnan(x)).any():
@@ -318,7 +419,32 @@ def read(supply: Any, given: Mapping[str, Any]) -> Given:
             problems.append(_bad(name, "not a part between 0 and 1", list(x[(x < 0) | (x > 1)]), "Percent?"))
     if problems:
         raise SchemaError(problems, "the supply")
+    if late is None and not raw and _extreme(q, least, fields):
+        q = _scaled(market, n, q, fields)
     return market if late is None else late, n, q, units, ordered, fields, labels
+
+
+def _close(
+    total: FloatArray,
+    market: IntArray,
+    n: int,
+    q: FloatArray,
+    fields: dict[str, FloatArray | None],
+    problems: list[Problem],
+) -> None:
+    """What the listed suppliers leave of the total is the residual; what rounding adds to it is none."""
+    unknown = fields.get("unknown")
+    listed = np.bincount(market, np.nan_to_num(q), n) + (0.0 if unknown is None else unknown)
+    stated = fields.get("residual")  # what is called the rest of the world is part of what is left
+    rest = total - listed
+    over = listed + (0.0 if stated is None else stated) - total > (CLOSES + 1e-12) * total
+    if over.any():
+        rule = f"suppliers add to more than the total, by more than rounding ({CLOSES:g} of it)"
+        problems.append(_bad("total", rule, list(total[over]), "Correct one; percent?"))
+    rest = np.where(rest <= 1e-12 * np.maximum(total, 1e-300), 0.0, rest)
+    fields["residual"] = rest
+    fields.pop("residual_low", None)
+    fields.pop("residual_high", None)
 
 
 def _merge_units(
@@ -333,7 +459,7 @@ def _merge_units(
     total = np.bincount(inverse, weight, k).astype(np.float64)
     out: dict[str, FloatArray | None] = {}
     for name, x in fields.items():
-        if x is None or name in ("residual", "unknown", "demand"):
+        if x is None or name.startswith(_PER_MARKET):
             out[name] = x
         elif name in ("low", "high"):
             out[name] = np.bincount(inverse, x, k).astype(np.float64)

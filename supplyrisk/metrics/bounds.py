@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import Problem, SchemaError
+from .arrays import CLOSES as TOLERANCE
+from .governance import RESIDUALS
 from .mix import FloatArray
 
 __all__ = [
@@ -26,8 +28,6 @@ __all__ = [
     "share_bounds",
 ]
 
-TOLERANCE = 0.02
-
 
 class Bounds(NamedTuple):
     """A lower and an upper bound."""
@@ -40,6 +40,32 @@ def _fail(what: str, rule: str, value: object, remedy: str) -> SchemaError:
     return SchemaError([Problem(what, "-", "-", rule, str(value), remedy)], what)
 
 
+def _named(shares: Any, what: str = "shares") -> tuple[FloatArray, float]:
+    """Shares of the suppliers that are listed, closed where they exceed 1 by rounding, and what is nobody knows whose.
+
+    Of a Series or mapping ``ROW`` is part of the residual, and ``UNK`` is supply that may be anyone's.
+    """
+    unknown = 0.0
+    if isinstance(shares, (pd.Series, Mapping)):
+        series = pd.Series(shares, dtype="float64")
+        s = _shares(series.to_numpy(), what, TOLERANCE)
+        whole = float(s.sum())
+        s = s / whole if whole > 1 else s
+        row, unk = (np.asarray(series.index.isin([k]), dtype=bool) for k in RESIDUALS)
+        return s[~(row | unk)], float(s[unk].sum())
+    s = _shares(shares, what, TOLERANCE)
+    whole = float(s.sum())
+    return (s / whole if whole > 1 else s), unknown
+
+
+def _no_rest(shares: Any, what: str) -> None:
+    """Refuse rows that are no supplier where every row is drawn as one."""
+    labels = shares.index if isinstance(shares, pd.Series) else shares if isinstance(shares, Mapping) else ()
+    keys = [k for k in labels if k in RESIDUALS]
+    if keys:
+        raise _fail(what, "an unnamed rest is no supplier", ", ".join(map(str, keys)), "Drop it, or use hhi_bounds.")
+
+
 def _shares(shares: Any, what: str = "shares", tolerance: float = 1e-9) -> FloatArray:
     s = np.asarray(list(shares.values()) if isinstance(shares, dict) else shares, dtype=np.float64)
     problems = []
@@ -50,7 +76,7 @@ def _shares(shares: Any, what: str = "shares", tolerance: float = 1e-9) -> Float
             problems.append(Problem(what, f"row {i}", "-", "missing: not zero", "nan", "Leave it in the residual."))
         elif x < 0:
             problems.append(Problem(what, f"row {i}", "-", "a share below 0", f"{x:g}", "Correct it."))
-    if not problems and s.sum() > 1 + tolerance:
+    if not problems and s.sum() > 1 + tolerance + 1e-12:
         problems.append(
             Problem(
                 what, "-", "-", "shares add to more than 1", f"{s.sum():.6g}", "Correct them; percent? Divide by 100."
@@ -132,8 +158,9 @@ def hhi_bounds(shares: Any, largest: float | None = None, count: float | None = 
 
     Parameters
     ----------
-    shares : array-like
-        Known shares, fractions.
+    shares : array-like, Series or dict
+        Known shares, fractions. Of a Series or dict the key ``ROW`` is part of the residual, and ``UNK``, supply that
+        nobody has named, may besides be any listed supplier's.
     largest : float, optional
         Largest share an unlisted supplier may have. Default: the whole residual, or with ``top`` the smallest
         known share.
@@ -150,12 +177,13 @@ def hhi_bounds(shares: Any, largest: float | None = None, count: float | None = 
     Raises
     ------
     SchemaError
-        Negative or missing shares, a sum above 1, a count that is no whole number from 0 on, a ``largest`` outside 0
-        to 1, or bounds that cannot hold the residual.
+        Negative or missing shares, a sum above 1.02, a count that is no whole number from 0 on, a ``largest`` outside
+        0 to 1, or bounds that cannot hold the residual.
 
     Notes
     -----
-    Missing policy: a missing share is refused; leave it out of the list, and it is in the residual, which may be one
+    Shares that add to more than 1 by the rounding of a print (at most 0.02) are divided by their sum; there is no
+    residual then. Missing policy: a missing share is refused; leave it out of the list, and it is in the residual, which may be one
     supplier or many.
 
     References
@@ -169,7 +197,7 @@ def hhi_bounds(shares: Any, largest: float | None = None, count: float | None = 
     >>> [round(x, 6) for x in hhi_bounds([0.5, 0.2, 0.1], count=8)]
     [0.305, 0.34]
     """
-    s = _shares(shares)
+    s, unknown = _named(shares)
     if count is not None and not (count == np.inf or (count >= 0 and float(count).is_integer())):
         raise _fail("hhi_bounds", "count is no whole number from 0 on", count, "Give how many there may be, or None.")
     if largest is not None and not 0 <= largest <= 1:
@@ -194,9 +222,17 @@ def hhi_bounds(shares: Any, largest: float | None = None, count: float | None = 
         )
     if rest == 0:
         return Bounds(base, base)
-    m = int(np.floor(rest / u + 1e-12))
     low = base + (0.0 if np.isinf(n) else rest**2 / n)
-    return Bounds(low, base + m * u * u + max(rest - m * u, 0.0) ** 2)
+
+    def most(left: float) -> float:
+        m = int(np.floor(left / u + 1e-12))
+        return m * u * u + max(left - m * u, 0.0) ** 2
+
+    high = base + most(rest)
+    if unknown > 0 and len(s):  # it may be the largest supplier's
+        first = float(s.max())
+        high = max(high, base - first**2 + (first + unknown) ** 2 + most(max(rest - unknown, 0.0)))
+    return Bounds(low, min(high, 1.0))
 
 
 def _paired(low: Any, high: Any, what: str) -> tuple[FloatArray, FloatArray, pd.Index | None]:
@@ -389,7 +425,8 @@ def focal_bounds(
     Parameters
     ----------
     shares : Series or mapping
-        Known shares by country code; for firm-level lists, by the firms' country (summed over firms).
+        Known shares by country code; for firm-level lists, by the firms' country (summed over firms). The key ``ROW``
+        is part of the residual; ``UNK`` may be anyone's, the focal's too. Shares above 1 by rounding are closed.
     focal : str or tuple of str
         Country code or codes.
     firms : bool
@@ -410,17 +447,17 @@ def focal_bounds(
     0.7
     """
     series = pd.Series(shares, dtype="float64")
-    s = _shares(series.to_numpy())
+    s, unknown = _named(series)
+    index = series.index[~series.index.isin(RESIDUALS)]
     codes = {focal} if isinstance(focal, str) else set(focal)
-    listed = series.index.isin(codes)
-    known = float(s[listed].sum())
+    known = float(s[index.isin(codes)].sum())
     rest = max(0.0, 1.0 - float(s.sum()))
     if firms:
         return Bounds(known, known + rest)
-    if codes <= set(series.index):
-        return Bounds(known, known)
-    unlisted = len(codes - set(series.index))
-    cap = rest if largest is None else min(rest, unlisted * float(largest))
+    if codes <= set(index):
+        return Bounds(known, known + unknown)
+    unlisted = len(codes - set(index))
+    cap = rest if largest is None else min(rest, unlisted * float(largest) + unknown)
     return Bounds(known, known + cap)
 
 
@@ -523,10 +560,11 @@ def dirichlet_shares(
     >>> x.shape, bool(abs(x.sum(axis=1) - 1).max() < 1e-12)
     ((4, 4), True)
     """
-    s = _shares(shares) + floor
+    _no_rest(shares, "dirichlet_shares")
+    s = _shares(shares, tolerance=TOLERANCE) + floor
     if not s.sum() > 0 or not reliability > 0:
         raise _fail("dirichlet_shares", "shares and reliability must be positive", reliability, "Give both.")
-    if floor == 0 and abs(s.sum() - 1) > TOLERANCE:
+    if floor == 0 and abs(s.sum() - 1) > TOLERANCE + 1e-12:
         raise _fail("dirichlet_shares", "shares do not add to 1", f"{s.sum():.6g}", "Use hhi_bounds for a residual.")
     s = s / s.sum()
     out = np.zeros((samples, len(s)))
@@ -563,8 +601,9 @@ def dirichlet_moments(shares: Any, reliability: float, coverage: float = 0.9) ->
     """
     from scipy.stats import beta
 
-    s = _shares(shares)
-    if abs(s.sum() - 1) > TOLERANCE or not reliability > 0:
+    _no_rest(shares, "dirichlet_moments")
+    s = _shares(shares, tolerance=TOLERANCE)
+    if abs(s.sum() - 1) > TOLERANCE + 1e-12 or not reliability > 0:
         raise _fail("dirichlet_moments", "shares do not add to 1", f"{s.sum():.6g}", "Use hhi_bounds for a residual.")
     s = s / s.sum()
     tail = (1 - coverage) / 2

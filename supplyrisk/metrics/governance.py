@@ -408,7 +408,8 @@ def hhi_governance(
         Quantities are divided by their sum. Fractions and percent are taken as they stand: what they lack of 1 is
         an unknown residual that widens the interval and is not spread over the known suppliers.
     residual : iterable
-        Keys of unnamed rests (``"ROW"``): part of the total, never squared as one supplier.
+        Keys of unnamed rests (``"ROW"``): part of the total, never squared as one supplier. Of them ``"UNK"``, what
+        nobody has named, may be a listed supplier's in ``high``.
     worst : float
         Worst weight there is: 10 for ``g10``, 1 for ``g01``. Used for ``high`` alone.
     tolerance : float
@@ -426,7 +427,7 @@ def hhi_governance(
     Raises
     ------
     SchemaError
-        Negative or missing supply, shares above 1, a supplier without a weight, a weight g outside [0, ``worst``] or t
+        Negative or missing supply, shares above 1, percent that are fractions, a supplier without a weight, a weight g outside [0, ``worst``] or t
         outside [0.8, 2].
 
     Notes
@@ -450,8 +451,14 @@ def hhi_governance(
     method = "HHI_WGI" if trade is None else "HHI_WGI,t"
     q = amounts(supply, "supply")
     total = float(q.sum())
+    if kind == "quantity" and not math.isfinite(total):  # beyond the range of numbers
+        q = q / q.max()
+        total = float(q.sum())
     if total == 0.0:
         return Value(math.nan, method=method, reason="no supply: concentration is undefined, not zero")
+    if kind == "percent" and total <= 1.0 + tolerance:
+        rule = "percent that add to 1 or less: these are fractions"
+        refuse([Problem("supply", "-", "-", rule, f"{total:g}", "Say kind='fraction'.")], "supply")
     divisor = total if kind == "quantity" else 100.0 if kind == "percent" else 1.0
     s_all = q / divisor
     rest = 1.0 - float(s_all.sum())
@@ -459,6 +466,7 @@ def hhi_governance(
         hint = "Are these percent? Say kind='percent'." if 90.0 <= total <= 110.0 else "Say kind='quantity'."
         refuse([Problem("supply", "-", "-", "shares sum to more than 1", f"{total:g}", hint)], "supply")
     unnamed = q.index.isin(list(residual))
+    anyone = float(s_all[unnamed & (q.index == RESIDUALS[1])].sum())
     rest = max(rest, 0.0) + float(s_all[unnamed].sum())
     s = s_all[~unnamed]
     sa = s.to_numpy()
@@ -475,7 +483,10 @@ def hhi_governance(
 
     value, low, high = summed(g, t), summed(g_lo, t_lo), summed(g_hi, t_hi)
     if rest > 1e-12:
-        high += rest**2 * worst * max(1.0, float(np.max(t_hi[needed], initial=1.0)))
+        top = worst * max(1.0, float(np.max(t_hi[needed], initial=1.0)))
+        # What nobody has named may be a listed supplier's; the rest of the world is not.
+        joined = np.where(needed, ((sa + anyone) ** 2 - sq) * g_hi * t_hi, 0.0) if anyone > 0 else np.zeros(1)
+        high += max(rest**2 * top, float(np.max(joined, initial=0.0)) + (rest - anyone) ** 2 * top)
     reason = "a supplier has a weight only as an interval" if math.isnan(value) else ""
     return Value(
         value, method=method, low=low, high=high, reason=reason, parts={"total": total, "residual": max(rest, 0.0)}

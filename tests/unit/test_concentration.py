@@ -249,3 +249,79 @@ def test_bounds_of_entropy_hold_beside_a_supplier_who_can_have_nothing():
             assert f.interval(mid, low=low, high=high) == pytest.approx(
                 f.interval(mid[:-1], low=low[:-1], high=high[:-1])
             )
+
+
+def test_trap_06_the_rest_of_the_world_is_a_residual_by_index_level_and_by_unit():
+    one = pd.Series({"a": 1.0, "ROW": 1.0})
+    two = pd.concat({"p": one, "q": one}, names=["product", "country"])
+    for f in (m.hhi, m.hhi_normalized, m.concentration_ratio, m.effective_suppliers, m.shannon, m.n_suppliers):
+        assert f(two, by="product").to_list() == [f(one)] * 2
+        for side in (0, 1):
+            assert f.interval(two, by="product")[side].to_list() == pytest.approx([f.interval(one)[side]] * 2)
+    assert m.hhi.interval(one) == (0.25, 0.5)
+    frame = two.rename("q").reset_index()
+    assert m.hhi(frame["q"], by=frame["product"], unit=frame["country"]).to_list() == [0.25, 0.25]
+    assert m.hhi(frame["q"].to_numpy(), by=[frame["product"]], unit=frame["country"].to_numpy()).to_list() == [0.25] * 2
+    only = pd.concat({"p": one, "q": one[["ROW"]]}, names=["product", "country"])
+    assert np.isnan(m.hhi(only, by="product")["q"])  # nobody is named, and the market still stands
+    low, high = pd.Series({"a": 1.0, "ROW": 0.0}), pd.Series({"a": 1.0, "ROW": 3.0})
+    assert m.hhi.interval(one, low=low, high=high) == pytest.approx((1 / 16, 1.0))
+    assert m.focal_share(one, focal=[1, 0]) == 0.5
+    with pytest.raises(SchemaError, match="nobody's"):
+        m.focal_share(one, focal=[0, 1])
+
+
+def test_what_nobody_has_named_may_be_a_listed_suppliers():
+    q = pd.Series({"CHN": 60.0, "UNK": 20.0, "AUS": 20.0})
+    assert m.hhi(q) == pytest.approx(0.40)
+    assert m.hhi.interval(q) == pytest.approx((0.40, 0.68))
+    assert m.hhi.interval(q) == pytest.approx(m.hhi.interval([60.0, 20.0], unknown=20.0))
+    two = pd.concat({"p": q, "q": q}, names=["product", "country"])
+    assert m.hhi.interval(two, by="product")[1].to_list() == pytest.approx([0.68, 0.68])
+    assert m.focal_share.interval(q, focal=[1, 0, 0]) == pytest.approx((0.6, 0.8))
+    assert m.hhi_bounds({"CHN": 0.6, "UNK": 0.2, "AUS": 0.2}) == pytest.approx((0.40, 0.68))
+    assert m.hhi_bounds(pd.Series({"a": 0.5, "ROW": 0.5})) == pytest.approx((0.25, 0.5))
+    assert m.focal_bounds({"CHN": 0.6, "UNK": 0.2, "ROW": 0.2}, "CHN") == pytest.approx((0.6, 0.8))
+    assert m.focal_bounds({"AUS": 0.6, "ROW": 0.4}, "CHN") == pytest.approx((0.0, 0.4))
+    g = {"CHN": 5.0, "AUS": 2.0}
+    assert m.hhi_governance(q, g).high >= 0.8**2 * 5 + 0.2**2 * 2 - 1e-12
+    with pytest.raises(SchemaError, match="same thing"):
+        m.hhi(q, unknown=3.0)
+
+
+def test_share_is_aligned_and_a_rest_has_none():
+    q = pd.Series({"a": 1.0, "ROW": 1.0})
+    for data in (q, q.to_dict()):
+        assert m.share(data)["a"] == 0.5
+        assert np.isnan(m.share(data)["ROW"])
+        assert m.share(data).index.tolist() == ["a", "ROW"]
+    two = pd.concat({"p": q, "q": q}, names=["product", "country"])
+    assert m.share(two, by="product").isna().tolist() == [False, True, False, True]
+    assert m.contribution(two, by="product").dropna().tolist() == [1.0, 1.0]
+
+
+def test_shares_that_close_within_the_rounding_of_a_print_are_accepted():
+    for f in (lambda x: m.hhi([x] * 3, total=3 * 33.33), lambda x: m.hhi_bounds([x / 100] * 3).high):
+        assert f(33.5) == pytest.approx(1 / 3, abs=1e-4)
+        with pytest.raises(SchemaError):
+            f(34.5)
+    assert m.share([50.5, 50.5], total=100).tolist() == [0.5, 0.5]
+    assert m.dirichlet_shares([0.335] * 3, 50, samples=2).sum(axis=1) == pytest.approx([1.0, 1.0])
+    assert m.dirichlet_moments([0.335] * 3, 50)["share"].sum() == pytest.approx(1.0)
+    with pytest.raises(SchemaError):
+        m.dirichlet_shares([0.345] * 3, 50)
+    with pytest.raises(SchemaError, match="no supplier"):
+        m.dirichlet_shares({"a": 0.5, "ROW": 0.5}, 50)
+    with pytest.raises(SchemaError, match="fraction"):
+        m.hhi_governance({"A": 0.3, "B": 0.5}, {"A": 5, "B": 5}, kind="percent")
+
+
+@pytest.mark.parametrize("size", [1e160, 5e307, 1e-170, 1e-300])
+def test_quantities_of_any_size_give_the_same_shares(size):
+    q = np.array([1.0, 0.5, 0.25])
+    for f in (m.hhi, m.hhi_normalized, m.shannon, m.effective_suppliers, m.concentration_ratio, m.theil, m.evenness):
+        assert f(q * size) == pytest.approx(f(q))
+        assert f.interval(q * size) == pytest.approx(f.interval(q))
+        assert f(np.append(q * size, 3.0), by=[[0, 0, 0, 1]])[0] == pytest.approx(f(q))
+    assert m.share(q * size) == pytest.approx(m.share(q))
+    assert m.n_minus_1(q * size, demand=size) == pytest.approx(m.n_minus_1(q, demand=1.0))
