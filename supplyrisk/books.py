@@ -24,6 +24,7 @@ BoolArray = npt.NDArray[np.bool_]
 ESTIMATED = frozenset(("balanced", "world_pool", "assumed"))
 INFERRED = "stands for its output|at least net exports"  # notes of assemble() on outputs made from exports
 _DERIVED = "what is left of the inflow"  # the note of assemble() on use that it derived: no total to meet
+_BY_RECIPE = "recipe times output"  # the note of assemble() on a flow whose bounds are those of the draw
 LINK, OUTPUT, USE, DRAW = range(4)  # what an edge is
 
 
@@ -114,8 +115,8 @@ class Books:
 # ---------------------------------------------------------------------- opening the books
 
 
-def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.Series | None = None) -> Books:
-    """The accounts of some products; ``caps`` are the most that producers (of by-products) can make, by node."""
+def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame | None = None) -> Books:
+    """The accounts of some products; ``caps`` are what producers (of by-products) can make, ``limit`` and ``likely``."""
     ix = graph.index
     n = ix.n
     of_link = ix.links["product"].to_numpy(dtype=object)
@@ -133,10 +134,12 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.Series | No
     estimated = np.isin(method, list(ESTIMATED))
     known = ~np.isnan(quantity) & ~estimated
     raw = [ix.links[c].to_numpy(dtype=float)[at] for c in ("low", "high")]
-    # A stated bound of an estimate that has a figure came with that figure; of one that has none it is all there is.
+    # Bounds of an earlier estimate came with it, those of a recipe are held by its draw; what somebody states holds.
     blank = np.isnan(quantity)
-    low = np.where(known, quantity, np.where(blank, np.nan_to_num(raw[0]), 0.0))
-    high = np.where(known, quantity, np.where(blank & ~np.isnan(raw[1]), raw[1], np.inf))
+    derived = ix.links["note"].fillna("").str.startswith(_BY_RECIPE).to_numpy(dtype=bool)[at]
+    stated = (method == "assumed") & ~blank & ~derived & ~(np.isnan(raw[0]) & np.isnan(raw[1]))
+    low = np.where(known, quantity, np.where(blank | stated, np.nan_to_num(raw[0]), 0.0))
+    high = np.where(known, quantity, np.where((blank | stated) & ~np.isnan(raw[1]), raw[1], np.inf))
     # A flow without a weight weighs what its value can buy; bounds that somebody states count more.
     least, hint, most = (v[at] for v in weight_bounds(ix.links, ~ix.links["method"].isin(ESTIMATED).to_numpy()))
     hint = np.where(blank & (most >= low) & (least <= high), hint, np.nan)
@@ -159,16 +162,20 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.Series | No
     # The unlisted rest of a total is up to what the total's own upper bound leaves; a by-product up to its host's limit.
     rest = ((ix.nodes["country"] == "ROW") & ix.nodes["total"].notna()).to_numpy(dtype=bool)
     sure = ~np.isnan(output[c]) & ~(rest[c] & (output[c] == 0) & (out_high[c] > 0))
-    ceiling = np.full(n + 1, np.inf)
+    ceiling, likely = np.full(n + 1, np.inf), np.full(n, np.inf)
     if caps is not None and len(caps):
-        ceiling[:-1] = caps.reindex(ix.position).fillna(np.inf).to_numpy(dtype=float)
+        given = caps.reindex(ix.position).fillna(np.inf)
+        ceiling[:-1], likely = given["limit"].to_numpy(dtype=float), given["likely"].to_numpy(dtype=float)
     top = np.minimum(out_high, ceiling[:-1])[c]
     bottom = np.minimum(out_low[c], top)
+    # The estimate keeps within what the host's own figure allows, unless more is stated; its interval, within its end.
+    sent_least = np.bincount(tail[own_tail], low[own_tail], n)[c]
+    most = np.minimum(top, np.maximum(likely[c], np.maximum(bottom, sent_least)))
     parts.append(
         {
             "tail": np.full(len(c), -1), "head": c, "block": block_own[maker], "kind": np.full(len(c), OUTPUT),
             "row": c, "value": np.where(sure, output[c], np.nan), "known": sure,
-            "low": np.where(sure, output[c], bottom), "high": np.where(sure, output[c], top),
+            "low": np.where(sure, output[c], bottom), "high": np.where(sure, output[c], most),
             "span_low": np.where(sure, out_low[c], bottom), "span_high": np.where(sure, out_high[c], top), "aim": np.full(len(c), np.nan),
         }
     )  # fmt: skip
@@ -210,6 +217,10 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.Series | No
     nought = (kind == OUTPUT) & sure & (value == 0) & (edges.head < n) & (sent > 0)
     nought &= ~np.append(rest, True)[np.where(nought, edges.head, n)]
     stiff = np.where(nought, 0.5 * sent, stiff)
+    # Bounds that somebody states of an estimate give way as figures do: by their own width, and named.
+    far = np.where(np.isfinite(high), high, 2.0 * low)
+    room = np.where(stated, np.maximum(0.5 * (far - low), 0.005 * (far + low)), np.nan)
+    stiff[: len(at)] = np.where(stated & (room > 0), room, stiff[: len(at)])
     price = np.zeros(len(value))
     hints = np.append(hint, np.full(len(value) - len(hint), np.nan))
     most_of = np.fmax(np.where(kind == OUTPUT, ceiling[np.where(edges.head < n, edges.head, n)], np.inf), value)

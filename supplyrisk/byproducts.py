@@ -34,9 +34,10 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     Returns
     -------
     DataFrame
-        ``node, product, host, throughput, coefficient, limit, output, output_high, sent, status`` in product units, a
-        row per producer and host; ``sent`` is what it is known or estimated to send. Limit uses the recipe's lower
-        coefficient and the upper end of the throughput. Status: ``exceeded`` (output, or what a producer of unknown
+        ``node, product, host, throughput, coefficient, limit, likely, output, output_high, sent, status`` in product
+        units, a row per producer and host; ``sent`` is what it is known or estimated to send. Limit uses the recipe's
+        lower coefficient and the upper end of the throughput (it bounds intervals), ``likely`` the value of both (it
+        bounds estimates). Status: ``exceeded`` (output, or what a producer of unknown
         output sends, above the sum of its hosts' limits), ``binds`` (output_high above it or unbounded), ``slack``,
         or ``unknown`` (throughput or coefficient is not known: no limit, never zero).
 
@@ -58,6 +59,7 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
         "throughput",
         "coefficient",
         "limit",
+        "likely",
         "output",
         "output_high",
         "sent",
@@ -76,9 +78,10 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
             "product": r["product"].astype("object"),
             "host": r["input"].astype("object"),
             "coefficient": r["low"].fillna(r["coefficient"]).astype(float),
+            "usual": r["coefficient"].astype(float),
         }
     )
-    least = least.groupby(["product", "host"])["coefficient"].agg(lambda v: v.min(skipna=False)).reset_index()
+    least = least.groupby(["product", "host"]).agg(lambda v: v.min(skipna=False)).reset_index()
     nodes = ix.nodes[ix.nodes["kind"] == "producer"]
     _, _, top = graph.interval("nodes", "output", nodes)
     makers = pd.DataFrame(
@@ -93,14 +96,16 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     made = ix.links["product"].to_numpy(dtype=object)
     pool = ix.nodes["product"].to_numpy(dtype=object)[ix.dst] == made
     inflow = pd.DataFrame({"pool": ix.links["buyer"].astype("object")[pool], "high": ix.high[pool]})
-    value = pd.Series(ix.quantity[pool]).isna().to_numpy()
-    inflow.loc[value, "high"] = np.nan
-    through = inflow.groupby("pool")["high"].agg(lambda v: v.sum(skipna=False))
+    inflow["value"] = ix.quantity[pool]
+    inflow["high"] = inflow["high"].where(inflow["value"].notna())
+    through = inflow.groupby("pool")[["high", "value"]].agg(lambda v: v.sum(skipna=False))
     use = makers["host"] + "@" + makers["country"] + ":demand"
     linked = set(zip(ix.links["supplier"].astype("object"), ix.links["buyer"].astype("object"), strict=True))
-    own = [k in linked for k in zip(use, makers["node"], strict=True)]
-    makers["throughput"] = use.map(through).astype(float).where(pd.Series(own, index=makers.index))
+    own = pd.Series([k in linked for k in zip(use, makers["node"], strict=True)], index=makers.index)
+    makers["throughput"] = use.map(through["high"]).astype(float).where(own)
     makers["limit"] = makers["throughput"] / makers["coefficient"].where(makers["coefficient"] > 0)
+    makers["likely"] = use.map(through["value"]).astype(float).where(own) / makers["usual"].where(makers["usual"] > 0)
+    makers["likely"] = np.minimum(makers["likely"], makers["limit"])
     carried = pd.Series(ix.quantity).groupby(ix.links["supplier"].astype("object").to_numpy()).sum()
     makers["sent"] = makers["node"].map(carried).astype(float)
     total = makers.groupby("node")["limit"].transform(lambda v: v.sum(skipna=False))
@@ -129,9 +134,9 @@ def exceeding(limits: pd.DataFrame) -> list[Problem]:
     return out
 
 
-def caps(limits: pd.DataFrame) -> pd.Series:
-    """The most that each by-product's hosts allow, by producer; producers without a known limit are absent."""
-    total = limits.groupby("node")["limit"].agg(lambda v: v.sum(skipna=False))
+def caps(limits: pd.DataFrame) -> pd.DataFrame:
+    """What each by-product's hosts allow: ``limit`` at most, ``likely`` by their values; unknown limits are absent."""
+    total = limits.groupby("node")[["limit", "likely"]].agg(lambda v: v.sum(skipna=False))
     return total.dropna().astype(float)
 
 
@@ -172,8 +177,9 @@ def cap_byproducts(graph: SupplyGraph, limits: pd.DataFrame, over: Sequence[Prob
     cap = nodes["node"].astype("object").map(binds).astype(float).where(newest)
     hit = cap.notna() & (cap >= nodes["output"].fillna(0.0))
     nodes["output_high"] = nodes["output_high"].mask(hit, cap)
-    nodes["output_low"] = nodes["output_low"].mask(hit, np.fmin(nodes["output_low"], nodes["output_high"]))
-    allowed = caps(limits)
+    # A lower end that nobody states stays unstated: a limit from above says nothing of the least.
+    nodes["output_low"] = nodes["output_low"].mask(hit, np.minimum(nodes["output_low"], nodes["output_high"]))
+    allowed = caps(limits)["limit"]
     gaps = graph.table("gaps")
     told = []
     for p in over:

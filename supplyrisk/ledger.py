@@ -99,7 +99,7 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
             fed = e.head[mine & (e.tail == rest)]
             # What an exporter may make itself says nothing of how much more an unlisted supplier brings to its users.
             used = e.tail[mine & (books.kind == USE) & books.known]
-            wide = mine & (e.tail == rest) & ~books.known & np.isin(e.head, used)
+            wide = mine & (e.tail == rest) & np.isnan(books.value) & np.isin(e.head, used)
             e.high[wide] = books.span_high[wide] = np.inf
             to = np.setdiff1d(pools, fed)
             makers = ends[kind[ends] == "producer"]
@@ -284,7 +284,7 @@ def _clash(books: Books, k: int, off: tuple[IntArray, FloatArray]) -> Problem:
 
 
 def close(
-    graph: SupplyGraph, products: Sequence[str], tolerance: float, mode: Mode, caps: pd.Series | None = None
+    graph: SupplyGraph, products: Sequence[str], tolerance: float, mode: Mode, caps: pd.DataFrame | None = None
 ) -> Closed:
     """Test, let last resorts in where they are needed, relax where figures clash, and balance; outputs within caps."""
     books = open_books(graph, products, caps)

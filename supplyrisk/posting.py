@@ -72,7 +72,12 @@ def write(c: Closed, note: str, beyond: Mapping[str, Problem] | None = None) -> 
             f"moved by balancing from {v:.6g} ({m}), so that the accounts close"
             for v, m in zip(had, old["method"], strict=True)
         ],
-    )
+    ).astype(object)
+    # Bounds that somebody stated and that gave way are named in the note with what they were.
+    broken = estimate & c.moved[at]
+    for j in np.flatnonzero(broken):
+        span = f"{books.span_low[at[j]]:.6g} to {books.span_high[at[j]]:.6g}"
+        what[j] = f"moved by balancing beyond the bounds stated of it, {span}; {_BALANCED}"
     text = [k if t in k else f"{k}; {t}".lstrip("; ") for k, t in zip(kept, what, strict=True)]
     fresh = np.where(np.isnan(had) & estimate, "assumption", old["grade"].astype("object"))
     values = {

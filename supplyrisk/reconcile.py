@@ -79,7 +79,7 @@ def balance_flows(
 
     ``min sum_e x_e ln(x_e / p_e) - x_e`` subject to inflow = outflow at every account and ``low <= x <= high``.
     Unknown are links without a quantity and links of method ``balanced``, ``world_pool`` or ``assumed``; every other
-    flow is fixed. Producers send what they make, pools use what is stated, industries draw recipe times output.
+    flow is fixed. Bounds of an unknown flow that somebody states (``low``, ``high``) hold. Producers send what they make, pools use what is stated, industries draw recipe times output.
 
     Parameters
     ----------
@@ -161,9 +161,10 @@ def balance_flows(
         base = write(closed, _summary(closed, wanted, conflicts), beyond)
         limits = _limits(base.graph, wanted)
         # What the hosts are found to put through may allow less than their figures did; reported outputs stay.
-        over = limits.loc[(limits["status"] == "exceeded") & limits["output"].isna(), "node"]
+        room = limits.groupby("node")["likely"].transform(lambda v: v.sum(skipna=False))
+        over = limits.loc[limits["output"].isna() & (limits["sent"] > room * (1 + 1e-9)), "node"]
         tighter = caps(limits[limits["node"].isin(over)])
-        tighter = tighter[~(tighter >= allowed.reindex(tighter.index))]
+        tighter = tighter[~(tighter["likely"] >= allowed["likely"].reindex(tighter.index))]
         if not len(tighter):
             break
         allowed = tighter.combine_first(allowed)

@@ -1,0 +1,105 @@
+"""What balancing may not lose: stated bounds, the least of a by-product, and gaps that nobody closes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from supplyrisk.errors import SchemaError
+from supplyrisk.graph import SupplyGraph
+from supplyrisk.reconcile import balance_flows, byproduct_limits, conflicts
+
+from test_balance_bounds import GOODS, NAN, P, host_and_byproduct
+
+
+def traded(bounds: tuple[float, float], guess: float = 3.0, **more: Any) -> SupplyGraph:
+    """Three makers and three users of whose flows nothing is known but the bounds of one."""
+    made, used = {"CHN": 60.0, "CHL": 25.0, "AUS": 15.0}, {"JPN": 40.0, "DEU": 35.0, "USA": 25.0}
+    nodes = [
+        {"node": f"{P}@{c}", "product": P, "country": c, "kind": "producer", "year": 2024, "output": q}
+        for c, q in made.items()
+    ] + [{"node": f"{P}@{c}:demand", "product": P, "country": c, "kind": "demand", "year": 2024} for c in used]
+    use = [{"node": f"{P}@{c}:demand", "use": "total", "year": 2024, "quantity": q} for c, q in used.items()]
+    links = []
+    for a in made:
+        for b in used:
+            row = {"supplier": f"{P}@{a}", "buyer": f"{P}@{b}:demand", "product": P, "year": 2024, "method": "assumed"}
+            about = {"missing": "unknown"}
+            if (a, b) == ("CHL", "USA"):
+                about = {"quantity": guess, "low": bounds[0], "high": bounds[1], "grade": "assumption", **more}
+            links.append({**row, **about})
+    grade = {"output_grade": "assumption"}
+    return SupplyGraph.from_tables(
+        products=GOODS,
+        nodes=pd.DataFrame(nodes).assign(**grade),
+        demand=pd.DataFrame(use).assign(grade="assumption"),
+        links=pd.DataFrame(links),
+    )
+
+
+def flow(g: SupplyGraph) -> pd.Series:
+    return g.links.set_index(["supplier", "buyer"]).loc[(f"{P}@CHL", f"{P}@USA:demand")]
+
+
+@pytest.mark.parametrize(("low", "high", "guess"), [(0.0, 1.0, 0.5), (20.0, 22.0, 21.0), (12.0, NAN, 14.0)])
+def test_stated_bounds_of_an_assumed_flow_hold_in_the_estimate_and_in_every_draw(
+    low: float, high: float, guess: float
+) -> None:
+    g = traded((low, high), guess)
+    top = np.inf if np.isnan(high) else high
+    for one in (balance_flows(g), *balance_flows(g, ensemble=8, seed=1)):
+        row = flow(one)
+        assert low - 1e-9 <= row["quantity"] <= top + 1e-9
+        assert (
+            low - 1e-9 <= row["low"] <= row["high"] <= min(top, 37.5) + 1e-6
+        )  # an assumed total may be half as much again
+
+
+def test_stated_bounds_that_cannot_hold_are_named_and_give_way_only_when_told_to() -> None:
+    g = traded((30.0, 300.0), 31.0)  # Chile makes 25, the United States use 25
+    assert "30 to 300 (assumed" in conflicts(g)["rows"].iloc[0]
+    left = balance_flows(g)
+    assert flow(left)["quantity"] == 31.0
+    assert left.gaps["what"].tolist() == ["balanced flows"]
+    with pytest.raises(SchemaError, match="30 to 300"):
+        balance_flows(g, conflicts="raise")
+    done = balance_flows(g, conflicts="relax")
+    assert done.balance(1e-6).empty
+    assert "beyond the bounds stated of it, 30 to 300" in flow(done)["note"]
+    assert "30 to 300" in done.gaps["note"].iloc[0]
+
+
+def test_a_limit_from_above_says_nothing_of_the_least_that_a_byproduct_can_be() -> None:
+    for g in (host_and_byproduct(NAN), host_and_byproduct(NAN, 90.0), host_and_byproduct(6.0)):
+        done = balance_flows(g, conflicts="relax")
+        rows = done.nodes[done.nodes["node"] == "g.refined@CHN"]
+        before = g.interval("nodes", "output", g.nodes[g.nodes["node"] == "g.refined@CHN"])
+        value, low, high = done.interval("nodes", "output", rows)
+        assert low == before[1]  # 0 where nothing is known
+        assert not low[0] > value[0]
+        assert high == pytest.approx(7.5)
+
+
+def test_the_estimate_of_a_byproduct_keeps_within_its_hosts_figure_and_its_interval_within_the_upper_end() -> None:
+    done = balance_flows(host_and_byproduct(NAN, 90.0))
+    row = done.links.set_index("supplier").loc["g.refined@CHN"]
+    assert row["quantity"] == pytest.approx(5.0)  # 1000 / 200; the throughput may be up to 1500
+    assert row["high"] == pytest.approx(7.5)
+    limits = byproduct_limits(done).set_index("node").loc["g.refined@CHN"]
+    assert (limits["limit"], limits["likely"]) == (7.5, 5.0)
+    for member in balance_flows(host_and_byproduct(NAN, 90.0), ensemble=3):
+        assert member.links.set_index("supplier")["quantity"]["g.refined@CHN"] <= 5.0 * (1 + 1e-9)
+
+
+def test_a_byproduct_of_unknown_output_that_is_seen_to_send_more_clashes_only_above_the_upper_end() -> None:
+    for sent, clash in ((6.0, False), (9.0, True)):
+        g = host_and_byproduct(NAN, sent)
+        links = g.table("links")
+        mine = links["supplier"] == "g.refined@CHN"
+        links.loc[mine, ["quantity", "method", "grade"]] = [sent, "observed", "assumption"]
+        links["missing"] = links["missing"].mask(mine)
+        found = conflicts(g.replace("sent", links=links))
+        assert bool(len(found)) == clash
