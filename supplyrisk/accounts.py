@@ -78,10 +78,12 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``node, product, account, have, need, gap, relative, status``. Accounts: ``output`` (output against what
-        leaves), ``supply`` (inflow against use and what leaves), ``input`` (inflow of an input against recipe
-        times output), ``world`` (at the residual ``product@ROW``: what the listed producers make, where that is more
-        than the published world total). Status ``open`` beyond the tolerance, ``unknown`` where a side is missing.
+        ``node, product, account, have, need, gap, relative, status, reason``. Accounts: ``output`` (output against what
+        leaves; a maker that sends nothing is a gap too), ``supply`` (inflow against use and what leaves), ``input``
+        (inflow of an input against recipe times output), ``world`` (at the residual ``product@ROW``: what the listed
+        producers make, where that is more than the published world total). Status ``open`` beyond the tolerance;
+        ``unknown`` where the account cannot be closed because a figure is missing, which ``reason`` names. A side is
+        the sum of its known figures, and NaN where none is known or a use is not: never 0 for what is withheld.
     """
     ix = graph.index
     rows: list[dict[str, Any]] = []
@@ -95,14 +97,24 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     in_known = np.bincount(ix.dst, np.nan_to_num(ix.quantity) * own, ix.n) if len(ix.dst) else np.zeros(ix.n)
     in_gone = np.bincount(ix.dst, np.isnan(ix.quantity) & own, ix.n) if len(ix.dst) else np.zeros(ix.n)
     output = ix.nodes["output"].to_numpy(dtype=float)
-    d = latest(graph.tables["demand"], ["node", "use"]).groupby("node")["quantity"].sum(min_count=1)
-    use = d.reindex(ix.position).to_numpy(dtype=float)
+    in_count = np.bincount(ix.dst, own, ix.n) if len(ix.dst) else np.zeros(ix.n)
+    uses = latest(graph.tables["demand"], ["node", "use"]).groupby("node")["quantity"]
+    use = uses.sum(min_count=1).reindex(ix.position).to_numpy(dtype=float)
+    use_gone = (uses.size() - uses.count()).reindex(ix.position).fillna(0).to_numpy(dtype=int)
+    withheld = ix.nodes["output_missing"].astype("object").fillna("unknown").to_numpy(dtype=object)
 
-    def add(i: int, product: object, account: str, have: float, need: float, gone: bool) -> None:
+    def known(total: float, count: float, gone: float) -> float:
+        """A sum of flows; nothing where none of them has a figure."""
+        return float("nan") if gone and gone == count else total
+
+    def flows(side: str, count: float, gone: float) -> list[str]:
+        return [f"{int(gone)} of {int(count)} flows {side} not known"] if gone else []
+
+    def add(i: int, product: object, account: str, have: float, need: float, why: list[str]) -> None:
         gap = have - need
         scale = max(abs(have), abs(need))
         rel = abs(gap) / scale if scale > 0 else 0.0
-        unknown = gone or np.isnan(gap)
+        unknown = bool(why) or np.isnan(gap)
         if unknown or rel > tolerance:
             rows.append(
                 {
@@ -114,21 +126,30 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
                     "gap": gap,
                     "relative": np.nan if unknown else rel,
                     "status": "unknown" if unknown else "open",
+                    "reason": "; ".join(why) or None,
                 }
             )
 
     for i in range(ix.n):
-        if kind[i] == "producer" and out_count[i]:
-            add(i, prod[i], "output", output[i], out_known[i], bool(out_gone[i]))
+        out = known(out_known[i], out_count[i], out_gone[i])
+        if kind[i] == "producer" and (out_count[i] or output[i] > 0):
+            why = [] if output[i] == output[i] else [f"output {withheld[i]}"]
+            why += flows("out", out_count[i], out_gone[i])
+            add(i, prod[i], "output", output[i], out, why)
         elif kind[i] == "demand" and (in_known[i] or in_gone[i] or not np.isnan(use[i])):
-            need = np.nan_to_num(use[i]) + out_known[i]
-            if np.isnan(use[i]) and not out_count[i]:
+            why = flows("in", in_count[i], in_gone[i]) + flows("out", out_count[i], out_gone[i])
+            if np.isnan(use[i]) and (in_gone[i] or in_known[i] > (1.0 + tolerance) * out_known[i] or not out_count[i]):
+                # What is not sent on is used, and how much that is nobody says.
+                add(i, prod[i], "supply", known(in_known[i], in_count[i], in_gone[i]), np.nan, [*why, "use unknown"])
                 continue
-            add(i, prod[i], "supply", in_known[i], need, bool(in_gone[i] or out_gone[i]))
+            why += [f"{use_gone[i]} uses not known"] if use_gone[i] else []
+            need = np.nansum([use[i], out])
+            add(i, prod[i], "supply", known(in_known[i], in_count[i], in_gone[i]), need, why)
     recipe = graph.tables["recipes"]
     coef = recipe.groupby(["product", "input"])["coefficient"].agg(["min", "max", "size"])
     inflow = np.add.reduceat(np.nan_to_num(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
     gone = np.add.reduceat(np.isnan(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
+    width = np.diff(np.append(ix.segment_start, len(ix.src)))
     for s, (buyer, inp) in enumerate(zip(ix.segment_buyer, ix.segment_product, strict=True)):
         if kind[buyer] != "producer" or prod[buyer] == inp or (prod[buyer], inp) not in coef.index:
             continue
@@ -137,10 +158,15 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
         top = float(c["max"]) * output[buyer]
         have = float(inflow[s])
         if not need <= have <= top:
-            add(int(buyer), inp, "input", have, need if have < need or np.isnan(need) else top, bool(gone[s]))
+            count = int(width[s])
+            side = need if have < need or np.isnan(need) else top
+            why = [] if output[buyer] == output[buyer] else [f"output {withheld[buyer]}"]
+            why += flows("in", count, gone[s])
+            add(int(buyer), inp, "input", known(have, count, gone[s]), side, why)
     for total in overstated(graph, tolerance).to_dict("records"):
-        add(ix.code(total["node"]), total["product"], "world", total["have"], total["need"], False)
-    return pd.DataFrame(rows, columns=["node", "product", "account", "have", "need", "gap", "relative", "status"])
+        add(ix.code(total["node"]), total["product"], "world", total["have"], total["need"], [])
+    columns = ["node", "product", "account", "have", "need", "gap", "relative", "status", "reason"]
+    return pd.DataFrame(rows, columns=columns).astype({"reason": "string"})
 
 
 def explain(graph: SupplyGraph, what: str, **keys: Any) -> pd.DataFrame:

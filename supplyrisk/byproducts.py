@@ -18,6 +18,16 @@ _ABOVE = "above what the throughput of"  # marks the sentence in a note, which i
 _SLACKNESS = 1 + 1e-9
 
 
+def _least(v: pd.Series) -> float:
+    """Least of some figures; nothing where one is not known."""
+    return float(v.min(skipna=False))
+
+
+def _sum(v: pd.Series) -> float:
+    """Sum of some figures; nothing where one is not known."""
+    return float(v.sum(skipna=False))
+
+
 def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) -> pd.DataFrame:
     """What the throughput of its host allows of each by-product, and where that binds.
 
@@ -81,7 +91,7 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
             "usual": r["coefficient"].astype(float),
         }
     )
-    least = least.groupby(["product", "host"]).agg(lambda v: v.min(skipna=False)).reset_index()
+    least = least.groupby(["product", "host"]).agg(_least).reset_index()
     nodes = ix.nodes[ix.nodes["kind"] == "producer"]
     _, _, top = graph.interval("nodes", "output", nodes)
     makers = pd.DataFrame(
@@ -98,7 +108,7 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     inflow = pd.DataFrame({"pool": ix.links["buyer"].astype("object")[pool], "high": ix.high[pool]})
     inflow["value"] = ix.quantity[pool]
     inflow["high"] = inflow["high"].where(inflow["value"].notna())
-    through = inflow.groupby("pool")[["high", "value"]].agg(lambda v: v.sum(skipna=False))
+    through = inflow.groupby("pool")[["high", "value"]].agg(_sum)
     use = makers["host"] + "@" + makers["country"] + ":demand"
     linked = set(zip(ix.links["supplier"].astype("object"), ix.links["buyer"].astype("object"), strict=True))
     own = pd.Series([k in linked for k in zip(use, makers["node"], strict=True)], index=makers.index)
@@ -136,7 +146,7 @@ def exceeding(limits: pd.DataFrame) -> list[Problem]:
 
 def caps(limits: pd.DataFrame) -> pd.DataFrame:
     """What each by-product's hosts allow: ``limit`` at most, ``likely`` by their values; unknown limits are absent."""
-    total = limits.groupby("node")[["limit", "likely"]].agg(lambda v: v.sum(skipna=False))
+    total = limits.groupby("node")[["limit", "likely"]].agg(_sum)
     return total.dropna().astype(float)
 
 

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from test_balance_bounds import GOODS, NAN, P, graph, host_and_byproduct
 
 from supplyrisk.errors import SchemaError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.reconcile import balance_flows, byproduct_limits, conflicts
-
-from test_balance_bounds import GOODS, NAN, P, host_and_byproduct
 
 
 def traded(bounds: tuple[float, float], guess: float = 3.0, **more: Any) -> SupplyGraph:
@@ -103,3 +102,24 @@ def test_a_byproduct_of_unknown_output_that_is_seen_to_send_more_clashes_only_ab
         links["missing"] = links["missing"].mask(mine)
         found = conflicts(g.replace("sent", links=links))
         assert bool(len(found)) == clash
+
+
+def test_every_gap_is_listed_and_what_is_withheld_is_no_zero() -> None:
+    made = {"CHN": 100.0, "AUS": NAN, "ZAF": 7.0, "PER": 0.0}
+    rows = [
+        ("CHN", "JPN:demand", 120.0, NAN, "assumed"),
+        ("AUS", "DEU:demand", NAN, NAN, "observed"),
+        ("CHN", "GBR:demand", 3.0, NAN, "assumed"),
+    ]
+    told = graph(made, {"JPN": 40.0, "DEU": 30.0, "USA": 5.0}, rows).balance().set_index("node")
+    assert told["status"].value_counts().to_dict() == {"open": 4, "unknown": 3}
+    lone = told.loc[f"{P}@ZAF"]
+    assert (lone["have"], lone["need"], lone["gap"], lone["status"]) == (7.0, 0.0, 7.0, "open")
+    dark = told.loc[f"{P}@AUS"]
+    assert np.isnan(dark[["have", "need", "gap"]].astype(float)).all()
+    assert dark["reason"] == "output unknown; 1 of 1 flows out not known"
+    fed = told.loc[f"{P}@GBR:demand"]
+    assert (fed["have"], fed["status"], fed["reason"]) == (3.0, "unknown", "use unknown")
+    assert np.isnan(fed["need"])
+    assert np.isnan(told.loc[f"{P}@DEU:demand", "have"])
+    assert f"{P}@PER" not in told.index  # makes nothing, sends nothing: closed
