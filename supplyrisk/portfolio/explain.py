@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import InfeasibleError, SolverError
 from .matrix import Compiled, Rows
 from .model import Build
-from .solve import Solution, conflict_rows, feasible, solve
+from .solve import Solution, conflict_rows, feasible, solve, without_rows
 from .words import dated
 
 __all__ = ["binding_rows", "cut_short", "dual_table", "infeasible", "stopped"]
@@ -23,6 +23,8 @@ _SHOWN = 8
 _TOLERANCE = 1e-6
 # Steps of the parametric rule for how much a constraint must give.
 _STEPS = 25
+# Constraints whose bound is their one parameter, as it stands.
+_ONE_NUMBER = ("budget", "min_suppliers")
 # Blocks that only say what a column is.
 _DEFINES = ("part_of", "arrives_of", "free_of")
 _LEVER = {"stock": "stockpile", "substitute": "substitute"}
@@ -318,19 +320,30 @@ def _project_evidence(m: Build) -> dict[str, str]:
     return out
 
 
-def _ways_out(m: Build, c: Compiled, user: list[tuple[Rows, int]]) -> list[str]:
-    """What giving way would take: each clashing constraint alone, else all of them, else every constraint."""
+def _relaxing(m: Build, c: Compiled, rows: IntArray, even: bool = False) -> list[str]:
+    """What some rows have to give, in words; a constraint of one parameter is told the one number that is enough."""
+    amount = _elastic(m, c, rows, even) if len(rows) else None
+    worst: dict[Any, tuple[float, str]] = {}
+    for r, a in zip(rows.tolist(), (amount if amount is not None else np.zeros(0)).tolist(), strict=False):
+        block, i = m.matrix.block_of_row(int(r))
+        if not a > 0 or block.say_relax is None:
+            continue
+        one = block.spec is not None and (block.slope is not None or block.name.startswith(_ONE_NUMBER))
+        key = (block.name, repr(block.spec)) if one else int(r)
+        if key not in worst or a > worst[key][0] * (1.0 + 1e-6):  # not by the noise of the solver
+            text = block.say_relax(i, a)
+            worst[key] = (a, _whole_span(block.keys[i], text) if one else text)
+    return [text for _, text in worst.values()]
 
-    def words(rows: IntArray, even: bool = False) -> list[str]:
-        amount = _elastic(m, c, rows, even) if len(rows) else None
-        out: list[str] = []
-        for r, a in zip(rows.tolist(), (amount if amount is not None else np.zeros(0)).tolist(), strict=False):
-            block, i = m.matrix.block_of_row(int(r))
-            if a > 0 and block.say_relax:
-                out.append(block.say_relax(i, a))
-        return out
 
-    # A constraint gives way as a whole: its rows share one parameter.
+def _whole_span(key: Any, text: str) -> str:
+    """What holds in all periods, without the name of the one that asks for most; over periods it stands in the row's key."""
+    label = key[0] if isinstance(key, tuple) else key
+    return text.removeprefix(f"{label}: ")
+
+
+def _whole_rows(m: Build, user: list[tuple[Rows, int]]) -> list[IntArray]:
+    """Rows that give way together: those of a constraint, which share one parameter, and single rows of the user's own."""
     by_spec: dict[Any, list[int]] = {}
     for block, i in user:
         if block.spec is None:
@@ -341,14 +354,30 @@ def _ways_out(m: Build, c: Compiled, user: list[tuple[Rows, int]]) -> list[str]:
                 b.at for b in m.matrix.rows if b.spec is not None and b.spec == block.spec and b.say_relax is not None
             ]
             by_spec[block.spec] = np.concatenate(own).tolist()
-    alone = [w for rows in by_spec.values() if (w := words(np.array(rows, dtype=np.int64), True))]
+    return [np.array(rows, dtype=np.int64) for rows in by_spec.values()]
+
+
+def _ways_out(m: Build, c: Compiled, user: list[tuple[Rows, int]]) -> list[str]:
+    """What giving way would take: each clashing constraint alone, else all of them."""
+    groups = _whole_rows(m, user)
+    alone = [w for rows in groups if (w := _relaxing(m, c, rows, True))]
     if alone:
         return [("or " if k else "") + " and ".join(w) for k, w in enumerate(alone)]
-    together = words(np.array([r for rows in by_spec.values() for r in rows], dtype=np.int64))
-    if together:
-        return together
-    every = [b.at for b in m.matrix.rows if b.say_relax is not None]
-    return words(np.concatenate(every)) if every else []
+    return _relaxing(m, c, np.concatenate(groups)) if groups else []
+
+
+def _smallest(c: Compiled, groups: list[IntArray], rows: IntArray, seed: int) -> list[int]:
+    """Constraints that clash and do not without any one of them: whole ones are left out in turn (deletion filter).
+
+    ``rows`` clash already, so that what has none of them is left out at once.
+    """
+    kept = [k for k, g in enumerate(groups) if np.isin(g, rows).any()]
+    for k in list(kept):
+        rest = [j for j in kept if j != k]
+        gone = [g for j, g in enumerate(groups) if j not in rest]
+        if not feasible(without_rows(c, np.concatenate(gone)), seed):
+            kept = rest
+    return kept
 
 
 def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
@@ -381,8 +410,14 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
     ]
     none = np.zeros(0, dtype=np.int64)
     rows, how, cols = conflict_rows(c, mine, seed, m.need_rows.at) if mine else (none, "none", none)
-    if how == "iis" and not np.isin(rows, np.concatenate(mine)).any():
-        how = "supply"
+    if how == "iis":  # rows of a smallest clash can belong to more constraints than a smallest clash of these
+        kept = _smallest(c, mine, rows, seed)
+        others = [g for k, g in enumerate(mine) if k not in kept]
+        if np.isin(rows, np.concatenate([none, *others])).any():
+            near = without_rows(c, np.concatenate(others))
+            rows, how, cols = conflict_rows(near, [mine[k] for k in kept], seed, m.need_rows.at)
+        if not kept:
+            how = "supply"
     said: list[str] = []
     pools: list[IntArray] = []
     blocks: list[tuple[Rows, int]] = [m.matrix.block_of_row(int(r)) for r in rows]
@@ -414,8 +449,16 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
             if b.name == "availability" and b.say:
                 node = b.keys[i][-1] if isinstance(b.keys[i], tuple) else b.keys[i]
                 supply.append(f"{b.say(i)} {known.get(str(node), '')}".rstrip())
-    give = _ways_out(m, c, [(blk, i) for blk, i in user if blk.say_relax is not None])
-    if not give:
+    told = [(blk, i) for blk, i in user if blk.say_relax is not None]
+    give, ends, beside = _ways_out(m, c, told), [], []
+    if not give and told:  # there is another clash beside this one
+        own = [g for g in mine if np.isin(g, rows).any()]
+        others = [g for g in mine if not np.isin(g, rows).any()]
+        ends = _ways_out(m, without_rows(c, np.concatenate([none, *others])), told) if own and others else []
+        every = [b.at for b in m.matrix.rows if b.say_relax is not None]
+        beside = _relaxing(m, c, np.concatenate(every)) if every else []
+        give, beside = ([], beside) if ends else (beside, [])
+    if not give and not ends:
         amount = _elastic(m, c, m.need_rows.at)
         if amount is not None:
             for i, a in enumerate(amount.tolist()):
@@ -433,6 +476,10 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
     text += [f"  - {x}" for x in dict.fromkeys(said)]
     if supply:
         text += ["supply behind them:"] + [f"  - {x}" for x in supply]
+    if ends:
+        text += ["this clash ends if:"] + [f"  - {x}" for x in ends]
+    if beside:
+        text += ["other constraints clash beside it; all are met if:"] + [f"  - {x}" for x in beside]
     if give:
         text += ["it becomes feasible if:"] + [f"  - {x}" for x in give]
     return InfeasibleError(dated("\n".join(text), m), tuple(dated(x, m) for x in (*dict.fromkeys(said), *supply)))

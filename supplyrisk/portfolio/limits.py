@@ -271,7 +271,10 @@ def n_minus_1(
             f"{spec!r} would have to be content with "
             f"{down(kappa - a)} without {names[r][1]} in {where(markets[names[r][0]])}"
         ),
-        slope=(*(np.concatenate([none, *x]) for x in zip(*gives, strict=True)), need[at]) if gives else None,
+        slope=(
+            *(np.concatenate([none, *x]) for x in zip(*(gives or [(none, none, np.zeros(0))]), strict=True)),
+            need[at],
+        ),
         pools=lambda r: markets[names[r][0]][3],
         reading=Reading("n_minus_1_gross", ">=", kappa, markets, left) if of == "deliveries" else None,
     )
