@@ -14,12 +14,17 @@ from functools import cache
 
 import pandas as pd
 
-__all__ = ["AGGREGATE", "REST", "countries", "country"]
+from .report import Report
+
+__all__ = ["AGGREGATE", "REST", "agreed", "countries", "country"]
 
 AGGREGATE = "aggregate"  # World, EU27, a continent: drop before summing
 REST = "ROW"  # "Other countries": an unlisted rest, kept as a residual
 
 _ALIASES = {
+    "papua-new guinea": "PNG", "dprk": "PRK", "rok": "KOR", "u.s.a.": "USA", "u.s.a": "USA", "u.k.": "GBR", "prc": "CHN", "p.r.c.": "CHN", "gdr": "DDR",
+    "russian fed.": "RUS", "russian fed": "RUS", "northern ireland": "GBR", "scotland": "GBR", "western samoa": "WSM",
+    "french guyana": "GUF", "slovak rep.": "SVK", "slovak rep": "SVK", "great britain and northern ireland": "GBR",
     "burma": "MMR", "burma (myanmar)": "MMR", "congo (kinshasa)": "COD", "congo, d.r.": "COD", "congo d.r.": "COD",
     "congo, dem. rep.": "COD", "dem. rep. of the congo": "COD", "democratic republic of congo": "COD", "drc": "COD",
     "democratic republic of the congo": "COD", "congo (dr)": "COD", "dr congo": "COD", "congo, dr": "COD",
@@ -142,6 +147,77 @@ _STYLES = frozenset(
 )
 
 
+# Places that share a name with others. Words of a name that stand for each, in the order in which they decide; "" is
+# the name with nothing but words of style. A name of a family that fits none of its members is nobody's, never a guess.
+_DEMOCRATIC = "dem democratic dpr dprk pdr dr d"
+_REPUBLIC = "rep republic r"
+_PEOPLES = "people people's peoples pr prc p"
+_FAMILIES: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
+    (r"koreas?|dprk", "korea dprk", ((f"{_DEMOCRATIC} {_PEOPLES} north n", "PRK"), (f"south s rok {_REPUBLIC}", "KOR"))),
+    (r"congo", "congo", (("people people's peoples brazzaville", "COG"), (f"{_DEMOCRATIC} drc kinshasa zaire", "COD"),
+                         (f"{_REPUBLIC} ", "COG"))),
+    (r"german|germany", "german germany",
+     ((f"{_DEMOCRATIC} gdr east", "DDR"), (f"federal fed fr west {_REPUBLIC} ", "DEU"))),
+    (r"yemen", "yemen", ((f"{_DEMOCRATIC} {_PEOPLES} south", "YMD"), (f"arab north {_REPUBLIC} ", "YEM"))),
+    (r"vietnam|viet nam", "vietnam viet nam", ((f"north {_DEMOCRATIC}", "VDR"), (f"socialist {_REPUBLIC} ", "VNM"))),
+    (r"china|taiwan|taipei", "china chinese",
+     (("taiwan taipei roc", "TWN"), ("hong kong", "HKG"), ("macao macau", "MAC"), (f"{_PEOPLES} mainland ", "CHN"),
+      (_REPUBLIC, "TWN"))),
+    (r"sudan", "sudan", (("south", "SSD"), (f"north democratic dem {_REPUBLIC} ", "SDN"))),
+    (r"samoa", "samoa", (("american us", "ASM"), ("western independent ", "WSM"))),
+    (r"guinea", "guinea", (("equatorial eq", "GNQ"), ("bissau portuguese", "GNB"), ("papua", "PNG"),
+                           (f"french revolutionary people's {_REPUBLIC} ", "GIN"))),
+    (r"guyana|guiana", "guyana guiana", (("french", "GUF"), ("dutch netherlands", "SUR"), (f"british cooperative co operative {_REPUBLIC} ", "GUY"))),
+    (r"ireland", "ireland", ((f"south southern {_REPUBLIC} ", "IRL"),)),
+    (r"macedonia", "macedonia", ((f"fyr fyrom tfyr fmr former yugoslav north {_REPUBLIC} ", "MKD"),)),
+    (r"dominican?", "dominica", (("commonwealth ", "DMA"),)),
+    (r"virgin (?:islands|isds?|is)", "virgin islands isds isd is",
+     (("british br uk u.k.", "VGB"), ("us usa united states", "VIR"))),
+)  # fmt: skip
+_STYLE_ALONE = frozenset(
+    [
+        "of",
+        "the",
+        "state",
+        "states",
+        "fed",
+        "federal",
+        "federated",
+        "kingdom",
+        "sar",
+        "special",
+        "administrative",
+        "region",
+        "province",
+        "prov",
+    ]
+)
+_MARKS = frozenset(w for _, _, choices in _FAMILIES for marks, _ in choices for w in marks.split())
+_LETTERS = re.compile(r"\b(?:[a-z]\.\s?){2,}")
+
+
+def _of_family(folded: str) -> str | None:
+    """Which of the places that share a name is meant: its code, "" if none of them for certain, None for other names."""
+    text = re.sub(r"^(?:dprk|rok)$", lambda m: f"{m[0]} korea", folded)
+    text = _LETTERS.sub(lambda m: re.sub(r"[.\s]", "", m[0]) + " ", f"{text} ")
+    text = " ".join(re.sub(r"[^a-z']+", " ", text).split())
+    for name, own, choices in _FAMILIES:
+        if not re.search(rf"\b(?:{name})\b", text):
+            continue
+        words = set(text.split()) - set(own.split()) - _STYLE_ALONE
+        allowed = set().union(*(set(marks.split()) for marks, _ in choices))
+        if not words <= allowed:
+            return ""
+        for marks, code in choices:
+            chosen = set(marks.split())
+            if words & chosen or (not words and marks.endswith(" ")):
+                # A mark of two of them ("Hong Kong and Macao") is neither.
+                rest = words - chosen - set(f"{_REPUBLIC} {_PEOPLES} {_DEMOCRATIC} socialist islamic".split())
+                return "" if rest else code
+        return ""
+    return None
+
+
 def _fold(name: str) -> str:
     text = unicodedata.normalize("NFKD", str(name))
     text = "".join(c for c in text if not unicodedata.combining(c))
@@ -200,6 +276,8 @@ def country(name: object, scheme: str = "any") -> str | None:
     --------
     >>> country("Congo (Kinshasa)"), country("Burma"), country("Other Asia, nes"), country(490, "numeric")
     ('COD', 'MMR', 'TWN', 'TWN')
+    >>> country("Korea, Dem. P.R."), country("China, Republic of"), country("Korea, China"), country("NA")
+    ('PRK', 'TWN', None, None)
     >>> country("World total (rounded)"), country("Other Countries"), country("Atlantis")
     ('aggregate', 'ROW', None)
     """
@@ -211,9 +289,11 @@ def country(name: object, scheme: str = "any") -> str | None:
     three, two, numeric = _by_code()
     if scheme in ("any", "numeric") and re.fullmatch(r"\d{1,3}(\.0)?", text):
         return numeric.get(int(float(text)))
-    if scheme in ("any", "iso3") and text.upper() in three and len(text) == 3 and text.isupper():
+    if scheme in ("any", "iso3") and len(text) == 3 and text.upper() in three and (text.isupper() or scheme == "iso3"):
         return three[text.upper()]
-    if scheme in ("any", "iso2") and len(text) == 2 and text.upper() in two and text.isupper():
+    if scheme == "any" and text == "NA":  # Namibia only among codes, see countries(): elsewhere it is "not available"
+        return None
+    if scheme in ("any", "iso2") and len(text) == 2 and text.upper() in two and (text.isupper() or scheme == "iso2"):
         return two[text.upper()]
     if scheme in ("iso3", "iso2", "numeric"):
         return AGGREGATE if _AGGREGATES.match(text) else None
@@ -226,8 +306,13 @@ def country(name: object, scheme: str = "any") -> str | None:
         return REST
     if _AGGREGATES.match(folded):
         return AGGREGATE
+    family = _of_family(folded)
+    if family:
+        return family
     head, _, tail = folded.partition(",")
-    if tail and set(re.findall(r"[a-z']+", tail)) <= _STYLES:  # "Tanzania, United Republic of", not "China, Germany"
+    # "Tanzania, United Republic of", but never "China, Germany" or "Georgia, United States".
+    styled = set(re.findall(r"[a-z']+", tail)) <= _STYLES and tail.strip() not in _ALIASES
+    if tail and styled and tail.strip() not in _standard() and family is None:
         for trial in (f"{tail.strip()} {head}", head):
             if trial in _ALIASES or trial in _standard():
                 return _ALIASES.get(trial) or _standard()[trial]
@@ -237,8 +322,11 @@ def country(name: object, scheme: str = "any") -> str | None:
         and scheme in ("any", "name")
         and country(hit[2], "name") in (None, REST, AGGREGATE)
         and _fold(hit[1]) not in ("congo", "korea")
+        and not (family == "" and set(re.findall(r"[a-z']+", _fold(hit[2]))) & (_STYLES | _MARKS))
     ):
         return country(hit[1], "name")
+    if scheme == "any" and len(text) == 3 and text.upper() in three and text.islower():
+        return three[text.upper()]
     return None
 
 
@@ -265,5 +353,48 @@ def countries(names: pd.Series, scheme: str = "any", extra: Mapping[str, str] | 
     ['KOR', <NA>]
     """
     own = dict(extra or {})
-    table = {v: own.get(str(v)) or country(v, scheme) for v in names.dropna().unique()}
+    given = names.dropna().unique()
+    table = {v: own.get(str(v)) or country(v, scheme) for v in given}
+    others = [str(v) for v in given if str(v) != "NA" and table[v] is not None]
+    if "NA" in table and scheme == "any" and others and all(len(v) == 2 and v.isupper() for v in others):
+        table["NA"] = own.get("NA") or country("NA", "iso2")
     return names.map(table).astype("string")
+
+
+def agreed(report: Report, names: pd.Series, codes: pd.Series) -> pd.Series:
+    """ISO3 of rows that give a name and a code; the code, but the name where the two contradict, with a note.
+
+    Parameters
+    ----------
+    report : Report
+        Gets a note for every name whose code is that of another place.
+    names : Series
+        Names in a publisher's spelling.
+    codes : Series
+        ISO3 codes, as they stand.
+
+    Returns
+    -------
+    Series
+        Missing where neither is known.
+
+    Examples
+    --------
+    >>> report = Report("bgs", "copper.csv", "restricted")
+    >>> agreed(report, pd.Series(["Congo", "Congo, Democratic Republic"]), pd.Series(["COD", "COD"])).tolist()
+    ['COG', 'COD']
+    >>> report.notes
+    ["1 rows of 'Congo' bear the code COD, which is another place: read as COG by the name"]
+    """
+    by_name, by_code = countries(names, "name"), countries(codes, "iso3")
+    named = by_name.notna() & ~by_name.isin([AGGREGATE, REST])
+    other = (
+        (named & by_code.notna() & ~by_code.isin([AGGREGATE, REST]) & (by_name != by_code)).fillna(False).astype(bool)
+    )
+    rows = pd.DataFrame({"name": names[other], "code": codes[other], "place": by_name[other]})
+    for key, count in rows.value_counts(sort=False).items():
+        name, given, place = tuple(key) if isinstance(key, tuple) else (key, "", "")
+        report.notes.append(
+            f"{count} rows of {name!r} bear the code {given}, which is another place: read as {place} by the name"
+        )
+    return by_code.fillna(by_name).mask(other, by_name)
