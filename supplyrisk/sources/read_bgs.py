@@ -31,7 +31,7 @@ from .commodities import (
     tonnes,
 )
 from .layout import read_table
-from .places import AGGREGATE, countries
+from .places import AGGREGATE, agreed
 
 __all__ = ["bgs"]
 
@@ -94,7 +94,8 @@ def bgs(
     Notes
     -----
     The service gives no world total. Figures that carry the note "Estimates." are graded B, others A. Former states
-    (Soviet Union, Yugoslavia) keep their own codes: they are never added to a successor.
+    (Soviet Union, Yugoslavia) keep their own codes: they are never added to a successor. Where the name and the code of a
+    row are two places (``Congo`` with ``COD``) the name counts, with a note in the report.
 
     References
     ----------
@@ -143,7 +144,7 @@ def bgs(
     data.loc[half, "value"] = float("nan")
     data.loc[half, ["low", "high"]] = [0.0, 0.5]
     data["estimated"] = data["note"].str.contains("estimate", case=False).fillna(False).astype(bool)
-    place = countries(text.get("iso3", blank), "iso3").fillna(countries(data["place"], "name"))
+    place = agreed(report, data["place"], text.get("iso3", blank))
     data["country"] = place.mask((place == AGGREGATE).fillna(False), "WLD")
     within = [data[c] for c in ("commodity", "detail", "statistic", "unit")]
     report.unknown(
