@@ -52,7 +52,7 @@ _PARTS = {
 ENTREPOTS = frozenset({"ARE", "HKG", "MAC", "NLD", "SGP"})
 _SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
 _BLOCK = 1 << 22  # bytes parsed at a time: larger blocks are no faster and cost memory
-_NAME = re.compile(r"HS(\d{2})", re.IGNORECASE)
+_NAME = re.compile(r"HS_?(\d{2})(?!\d)|^baci_?(92|96|02|07|12|17|22)(?!\d)", re.IGNORECASE)
 _YEAR = re.compile(r"(?:_Y|[^0-9])((?:19|20)\d{2})(?=[^0-9]|$)")
 _VINTAGE = re.compile(r"V(\d{6})([a-z]?)", re.IGNORECASE)
 
@@ -197,7 +197,7 @@ def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[Path], str]:
 def _revision(files: list[Path], given: str | None, report: Report) -> str:
     if given is not None:
         return hs.revision(given)
-    found = {hs.revision(m[1]) for f in files if (m := _NAME.search(f.name))}
+    found = {hs.revision(m[1] or m[2]) for f in files if (m := _NAME.search(f.name))}
     if len(found) > 1:
         rule = "files of several HS revisions"
         raise _refuse(files[0], rule, "Read them apart, and hs.convert() one of them.", ", ".join(sorted(found)))
