@@ -37,7 +37,7 @@ import pandas as pd
 
 from .byproducts import flag_byproducts
 from .errors import Problem, SchemaError, UnknownPlaceWarning, close_matches, printable, unknown_name
-from .flows import MAY_MAKE, TRADERS, Build, pool_id, worst
+from .flows import FLOW_METHODS, MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
 from .ledger import Mode
 from .reconcile import balance_flows
@@ -50,7 +50,7 @@ INPUTS: dict[str, tuple[str, ...]] = {
     key: tuple(columns.split())
     for key, columns in {
         "production": "product country site firm year what quantity low high missing unit published_on source grade note",
-        "trade": "hs6 origin destination year quantity value published_on source grade",
+        "trade": "hs6 origin destination year quantity low high value method flag published_on source grade",
         "concordance": "hs6 product factor factor_low factor_high purity purity_low purity_high purity_source coverage use note",
         "demand": "product country use year quantity low high missing published_on source grade note",
         "sourcing": "product buyer supplier share year reliance imports published_on source grade note",
@@ -68,7 +68,7 @@ _REQUIRED = {
 _DIMENSIONS = ("product", "country", "site", "firm", "what", "hs6", "origin", "destination", "use", "buyer", "supplier")
 _TEXT = frozenset(
     (*_DIMENSIONS, "missing", "unit", "published_on", "source", "grade", "note", "coverage", "purity_source")
-)
+) | {"method", "flag"}
 
 
 @overload
@@ -150,7 +150,9 @@ def assemble(
         ``product, country, year, quantity`` and optionally ``what`` (``output`` or ``capacity``), ``low, high,
         missing, unit, source, grade, note, published_on, site, firm``. Country ``WLD`` is the world total.
     trade : DataFrame, optional
-        ``hs6, origin, destination, year, quantity`` (tonnes) and optionally ``value`` (USD), a row per flow: different
+        ``hs6, origin, destination, year, quantity`` (tonnes) and optionally ``low, high`` (tonnes), ``value`` (USD),
+        ``method`` (``observed``, ``mirrored`` or ``imputed``; default observed) and ``flag`` (goes into the link's
+        note), as :attr:`supplyrisk.sources.repair.Repaired.inputs` has them; a row per flow: different
         headings of one product add up, one flow that stands twice is refused. Taiwan, Hong Kong and
         Macao stand apart from China, as in the source. ``ROW`` is what the source lumps together.
     concordance : DataFrame, optional
@@ -243,7 +245,7 @@ def assemble(
     if not 0.0 < nominal < 1.0:
         problems.append(Problem("assemble", "-", "nominal", "not between 0 and 1", str(nominal), "Give e.g. 0.1."))
     problems += _off_scale(frames["concordance"])
-    problems += _stated_twice(frames["trade"])
+    problems += _stated_twice(frames["trade"]) + _off_trade(frames["trade"])
     if conflicts not in get_args(Mode):
         raise unknown_name("conflicts", conflicts, get_args(Mode), "assemble()")
     needs, found = coerce(TABLES["recipes"].empty() if recipes is None else recipes, TABLES["recipes"])
@@ -283,7 +285,7 @@ def _doubtful_exporters(b: Build) -> tuple[pd.DataFrame, pd.DataFrame]:
     if not b.traded or not len(b.links):
         return none
     links = b.links
-    observed = links[(links["method"] == "observed") & links["product"].isin(b.traded)]
+    observed = links[links["method"].isin(FLOW_METHODS) & links["product"].isin(b.traded)]
     ends = observed["supplier"].astype(str).str.endswith(":demand") & observed["buyer"].astype(str).str.endswith(
         ":demand"
     )
@@ -433,6 +435,21 @@ def _say_left_out(given: Mapping[str, pd.DataFrame | None]) -> None:
     if told:
         text = f"{rows} rows are not in the graph, no concordance knows their place: {'; '.join(told)}"
         warnings.warn(printable(text), UnknownPlaceWarning, stacklevel=3)
+
+
+def _off_trade(trade: pd.DataFrame) -> list[Problem]:
+    """Methods that no flow can have, and bounds on the wrong side of their figure."""
+    out = []
+    for i in trade.index[trade["method"].notna() & ~trade["method"].isin(FLOW_METHODS)]:
+        given, remedy = repr(trade.at[i, "method"]), f"Known: {', '.join(FLOW_METHODS)}."
+        out.append(Problem("trade", f"row {i}", "method", "unknown method of a flow", given, remedy))
+    for side, sign in (("low", 1.0), ("high", -1.0)):
+        slack = 1e-9 * trade["quantity"].abs()
+        wrong = (sign * (trade[side] - trade["quantity"]) > slack) | (trade[side] < 0) | (trade["low"] > trade["high"])
+        for i in trade.index[wrong]:
+            given, remedy = repr(trade[side].loc[i]), "Give 0 <= low <= quantity <= high, in tonnes."
+            out.append(Problem("trade", f"row {i}", side, "on the wrong side of its figure", given, remedy))
+    return out
 
 
 def _stated_twice(trade: pd.DataFrame) -> list[Problem]:

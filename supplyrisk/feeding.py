@@ -66,7 +66,7 @@ def world_feed(links: pd.DataFrame, traded: Collection[str], nominal: float) -> 
     ]
     home = makers[(makers["method"] == "balanced") & makers["buyer"].eq(makers["supplier"].astype(str) + ":demand")]
     home = home.drop_duplicates("supplier").set_index("supplier")
-    sent = makers[makers["method"] == "observed"].groupby("supplier")["quantity"].sum()
+    sent = makers[makers["method"].isin(("observed", "mirrored", "imputed"))].groupby("supplier")["quantity"].sum()
     # What a maker has left is in the pool already where it sends there at all.
     done = makers.loc[makers["buyer"].astype(str).str.endswith(_WORLD), "supplier"]
     s = makers[~makers["supplier"].isin(done)].drop_duplicates("supplier")

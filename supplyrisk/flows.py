@@ -13,12 +13,15 @@ import numpy as np
 import pandas as pd
 
 from .feeding import world_feed
+from .intervals import DEFAULT_POLICY
 from .schema import GRADES, TABLES
 
-__all__ = ["TRADERS", "Build", "pool_id", "worst"]
+__all__ = ["FLOW_METHODS", "TRADERS", "Build", "pool_id", "worst"]
 
 # Entrepots: what they export beyond what they import is a gap of the statistics, not output (A-REEXPORT).
 TRADERS = ("ARE", "HKG", "MAC", "NLD", "SGP")
+# How flows of a trade table came about, best first: stated, mean of two statements, derived from other figures.
+FLOW_METHODS = ("observed", "mirrored", "imputed")
 _RANK = {g: i for i, g in enumerate(GRADES)}
 _LINK = tuple(c.name for c in TABLES["links"].columns if c.name not in ("valid_from", "valid_to", "origin_tag"))
 
@@ -210,10 +213,12 @@ class Build:
             for side in ("low", "high")
         }
         t["mixed"] = t["purity"].isna() | (t["purity"] < 1.0) | (t["purity_low"] < 1.0)
+        stated = t[["low", "high"]].notna()  # the flow's own bounds: repaired
         for side, known in bounded.items():
-            end = t["quantity"] * t[f"factor_{side}"].fillna(t["factor"]) * t[f"purity_{side}"].fillna(part)
-            t[side] = end.where(known)
-        half = t["low"].notna() & t["high"].isna()  # a basket may hold nothing else
+            amount = t["quantity"].where(~stated[side], t[side])
+            end = amount * t[f"factor_{side}"].fillna(t["factor"]) * t[f"purity_{side}"].fillna(part)
+            t[side] = end.where(known | stated[side])
+        half = bounded["low"] & t["low"].notna() & t["high"].isna()  # a basket may hold nothing else
         t["high"] = t["high"].mask(half, t["quantity"] * t["factor"])
         t["quantity"] = t["quantity"] * t["factor"] * part
         span = t["purity_low"].map("{:g}".format) + " to " + t["purity_high"].map("{:g}".format)
@@ -224,6 +229,12 @@ class Build:
         keys = ["product", "origin", "destination", "year"]
         worst = t["grade"].map(_RANK).fillna(len(GRADES) - 1)
         t["rank"] = np.where(t["mixed"], np.maximum(worst, _RANK["B"]), worst)
+        t["how"] = t["method"].map({m: k for k, m in enumerate(FLOW_METHODS)}).fillna(0).astype("int64")
+        # Beside a heading with bounds, one without is as wide as its grade.
+        width = np.array([DEFAULT_POLICY.by_grade[g] for g in GRADES])[t["rank"].astype(int)]
+        for side, sign in (("low", -1.0), ("high", 1.0)):
+            several = t[side].notna().groupby([t[k] for k in keys]).transform("any") & t[side].isna()
+            t[side] = t[side].mask(several, t["quantity"] * (1.0 + sign * width))
         flows = t.groupby(keys, as_index=False).agg(
             quantity=("quantity", lambda s: s.sum(min_count=1)),
             low=("low", lambda s: s.sum(min_count=len(s))),
@@ -235,6 +246,8 @@ class Build:
             hs6=("hs6", lambda s: ", ".join(sorted(set(s.astype(str))))),
             caveat=("note", "first"),
             basket=("basket", "first"),
+            how=("how", "max"),
+            flag=("flag", lambda s: "; ".join(sorted(set(s.dropna()))) or None),
         )
         flows = flows.sort_values("year").drop_duplicates(keys[:3], keep="last")
         flows["grade"] = np.array(GRADES, dtype=object)[flows["rank"].astype(int)]
@@ -256,8 +269,10 @@ class Build:
         flows["buyer"] = pool_id(flows["product"], flows["destination"])
         flows["note"] = "HS " + flows["hs6"] + flows["caveat"].map(lambda v: f": {v}" if v else "")
         flows["note"] += flows["basket"].map(lambda v: f"; {v}" if isinstance(v, str) else "")
+        flows["note"] += flows["flag"].map(lambda v: f"; {v}" if isinstance(v, str) else "")
         flows["missing"] = pd.Series("not_available", index=flows.index).where(flows["quantity"].isna())
-        self._add(flows, "observed")
+        flows["method"] = np.array(FLOW_METHODS, dtype=object)[flows["how"].astype(int)]
+        self._add(flows)
         self._carve_rest()
 
     def _carve_rest(self) -> None:

@@ -75,7 +75,7 @@ STAGES = (
 NODE_KINDS = ("producer", "demand", "stock")
 VIEWS = ("location", "equity", "control", "origin")
 INPUT_CLASSES = ("essential", "important", "minor")
-LINK_METHODS = ("observed", "mirrored", "balanced", "world_pool", "assumed")
+LINK_METHODS = ("observed", "mirrored", "imputed", "balanced", "world_pool", "assumed")
 CONTROL_TYPES = (
     "equity",
     "majority",
