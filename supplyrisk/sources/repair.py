@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..errors import Problem, SchemaError, unknown_name
+from ..errors import Problem, SchemaError
+from ..intervals import DEFAULT_POLICY
+from .repair_origins import OPEN, PASSED, RULE, TRACED, both, need, say, trace, trace_origins, weaker
 
 __all__ = ["Repaired", "dedupe", "fill_weights", "reconcile", "repair", "trace_origins"]
 
-_TRADE = ("hs6", "origin", "destination", "year", "quantity", "value", "published_on", "source", "grade")
+FILLED, MIRRORED = "weight from unit values", "mirror average"
+APART = "the two sides differ more than threefold"
+_TRADE = ("hs6", "origin", "destination", "year", "quantity", "low", "high", "value", "method", "flag", "published_on",
+          "source", "grade")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,45 +36,62 @@ class Repaired:
         ``flag`` (what was wrong) and ``method`` (what was done); empty where nothing was.
     report : dict
         Rows touched by each step and, as ``tonnage_imputed``, the share of tonnage that no statistic states: filled
-        weights, and means of two sides that differ.
+        weights, and means of two sides that differ. After tracing also the share of what remains that was given another
+        origin (``quantity_traced``) and that may yet have another (``quantity_open``); ``value_`` with ``by="value"``.
+    rules : tuple of str
+        The rules in words by which re-exports were told from own make; empty where nothing was traced.
     """
 
     trade: pd.DataFrame
     report: dict[str, float]
+    rules: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> dict[str, pd.DataFrame]:
-        """The trade alone, as :func:`supplyrisk.assemble.assemble` takes it."""
-        trade = self.trade[[c for c in _TRADE if c in self.trade.columns]].copy()
-        trade = trade[~((trade["quantity"] == 0) & (self.trade.get("flag", "") == "passed on"))]
-        if "grade" in trade and "method" in self.trade:
-            trade["grade"] = trade["grade"].mask(self.trade["method"] != "", "B")
-        return {"trade": trade}
+        """The trade alone, as :func:`supplyrisk.assemble.assemble` takes it.
+
+        ``low`` and ``high`` (t) where repair states them; ``method`` as links have it: ``imputed`` (weight from unit values,
+        origin traced), ``mirrored`` (mean of two sides) or ``observed``; ``flag`` says what was found and done. Grades are
+        C at best where a weight is imputed (whose width is the grade's where its quartiles meet) or two sides are more than threefold apart, B where else a figure was altered.
+        Flows that were passed on whole, or came back to their maker, are left out.
+        """
+        full = self.trade
+        text = full["method"] if "method" in full else pd.Series("", index=full.index, dtype="object")
+        flag = full["flag"] if "flag" in full else text.mask(text != "", "")
+        trade = full[[c for c in _TRADE if c in full.columns]].copy()
+        filled = text.str.contains(FILLED, regex=False)
+        traced = text.str.contains(TRACED, regex=False) & flag.str.contains("through others|passed on", regex=True)
+        mirrored = text.str.contains(MIRRORED, regex=False)
+        trade["method"] = np.select([filled | traced, mirrored], ["imputed", "mirrored"], "observed")
+        trade["flag"] = (flag + ": ").where((flag != "") & (text != ""), flag) + text
+        if {"low", "high"} <= set(trade.columns):  # quartiles that meet do not make an imputed weight exact
+            point = (filled & (trade["low"] == trade["high"])).to_numpy()
+            trade.loc[point, ["low", "high"]] = np.nan
+        if "grade" in trade:
+            weak = filled | flag.str.contains(APART, regex=False)
+            trade["grade"] = weaker(weaker(trade["grade"], text != "", "B"), weak, "C")
+        doubtful = flag.str.contains(OPEN, regex=False)
+        if doubtful.any():  # who made it is one doubt, how much there is another
+            width = (
+                trade["grade"].map(dict(DEFAULT_POLICY.by_grade)) if "grade" in trade else text.map(lambda _: np.nan)
+            )
+            width = width.astype("float64").fillna(DEFAULT_POLICY.by_grade["assumption"])
+            trade["low"] = trade["low"].mask(doubtful, trade["low"] * (1.0 - width))
+            trade["high"] = trade["high"].mask(doubtful, trade["high"] * (1.0 + width))
+        gone = (full["quantity"] == 0) & flag.str.contains(rf"(?:^|; ){PASSED}(?:;|$)", regex=True)
+        gone |= full["origin"] == full["destination"]
+        return {"trade": trade[~gone]}
 
 
-def _need(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
-    problems = [
-        Problem(what, "-", c, "column is absent", ", ".join(map(str, frame.columns[:12])), "Name it so.")
-        for c in columns
-        if c not in frame.columns
-    ]
-    if problems:
-        raise SchemaError(problems, f"the flows to {what}")
-
-
-def _both(frame: pd.DataFrame) -> pd.DataFrame:
-    """The originals beside, and columns for what was found and done."""
-    out = frame.reset_index(drop=True).copy()
-    for c in ("value", "quantity"):
-        if c in out and f"{c}_original" not in out:
-            out[f"{c}_original"] = out[c]
-    for c in ("flag", "method"):
-        out[c] = out[c].fillna("").astype("object") if c in out else pd.Series("", index=out.index, dtype="object")
-    return out
-
-
-def _say(old: pd.Series, rows: pd.Series, text: str) -> pd.Series:
-    return old.mask(rows, old.where(old == "", old + "; ") + text)
+def _kept(keep: pd.Series) -> pd.Series:
+    """Which rows a reader keeps; also from a file that holds the column as text."""
+    text = keep.astype("object").map(lambda v: str(v).strip().casefold())
+    known = text.isin(["true", "1", "1.0", "false", "0", "0.0"])
+    if not known.all():
+        bad = ", ".join(sorted(set(text[~known])))
+        remedy = "Give true or false on every row, or leave the column out."
+        raise SchemaError([Problem("trade", "-", "keep", "neither true nor false", bad, remedy)], "the flows to repair")
+    return text.isin(["true", "1", "1.0"])
 
 
 def dedupe(
@@ -104,7 +125,7 @@ def dedupe(
     [[True, ''], [False, 'part of a total'], [False, 'part of a total'], [False, 'exact duplicate']]
     """
     keys = [k for k in keys if k in flows.columns]
-    _need(flows, ["value", "hs6"], "dedupe")
+    need(flows, ["value", "hs6"], "dedupe")
     out = flows.reset_index(drop=True).copy()
     amounts = [c for c in ("value", "quantity") if c in out]
     same = out.duplicated([*keys, *amounts])
@@ -167,7 +188,7 @@ def reconcile(
     >>> reconcile(f, cif_fob=0.1)[["origin", "destination", "value", "method"]].round(6).values.tolist()
     [['CHN', 'USA', 100.0, 'mirror average']]
     """
-    _need(flows, ["year", "hs6", "reporter", "partner", "flow", "value", "quantity"], "reconcile")
+    need(flows, ["year", "hs6", "reporter", "partner", "flow", "value", "quantity"], "reconcile")
     keys = ["year", "hs6", "origin", "destination"]
     sides = {}
     for code, name, start, end in (("M", "import", "partner", "reporter"), ("X", "export", "reporter", "partner")):
@@ -198,10 +219,10 @@ def reconcile(
     weight = np.exp(part * np.log(qm.fillna(1.0)) + (1 - part) * np.log(qx.fillna(1.0)))
     out["quantity"] = weight.where(qm.notna() & qx.notna(), qm.fillna(qx))
     out["method"] = np.select(
-        [has_m & has_x, has_m], ["mirror average", "importer's figure, margin taken off"], "exporter's figure"
+        [has_m & has_x, has_m], [MIRRORED, "importer's figure, margin taken off"], "exporter's figure"
     )
     far = (gap.abs() > np.log(3.0)) | ((qm / qx).gt(3.0) | (qx / qm).gt(3.0))
-    out["flag"] = np.where(far, "the two sides differ more than threefold", "")
+    out["flag"] = np.where(far, APART, "")
     values = pd.DataFrame({"m": fob.where(has_m), "x": out["value_export"].where(has_x)})
     out["value_low"], out["value_high"] = values.min(axis=1).where(far), values.max(axis=1).where(far)
     weights = pd.DataFrame({"m": qm, "x": qx})
@@ -267,8 +288,8 @@ def fill_weights(trade: pd.DataFrame, outlier: float = 4.0, floor: int = 5) -> p
     >>> fill_weights(t)[["quantity", "flag"]].round(2).values.tolist()[-2:]
     [[1.0, 'no weight'], [1.0, 'unit value out of range']]
     """
-    _need(trade, ["year", "hs6", "origin", "value", "quantity"], "fill_weights")
-    out = _both(trade)
+    need(trade, ["year", "hs6", "origin", "value", "quantity"], "fill_weights")
+    out = both(trade)
     group = ["hs6", "year"]
     q = out["quantity"].where(out["quantity"] > 0)
     u: pd.Series = (out["value"].where(out["value"] > 0) / q).astype("float64").map(np.log)
@@ -285,10 +306,10 @@ def fill_weights(trade: pd.DataFrame, outlier: float = 4.0, floor: int = 5) -> p
         imputed = out["value"] / np.exp(levels[level])
         before = out[column] if column in out else pd.Series(np.nan, index=out.index)
         out[column] = before.where(~hit, imputed)
-    out["flag"] = _say(out["flag"], lacking, "no weight")
-    out["flag"] = _say(out["flag"], absurd, "unit value out of range")
-    out["method"] = _say(out["method"], hit & own["mid"].notna(), "weight from unit values of the same origin")
-    out["method"] = _say(out["method"], hit & own["mid"].isna(), "weight from unit values of the heading")
+    out["flag"] = say(out["flag"], lacking, "no weight")
+    out["flag"] = say(out["flag"], absurd, "unit value out of range")
+    out["method"] = say(out["method"], hit & own["mid"].notna(), f"{FILLED} of the same origin")
+    out["method"] = say(out["method"], hit & own["mid"].isna(), f"{FILLED} of the heading")
     return out
 
 
@@ -306,135 +327,6 @@ def _quartiles(logs: pd.Series, value: pd.Series, by: list[pd.Series], floor: in
         out[name] = frame["g"].map(reached.groupby("g")["u"].first())
     enough = known.groupby(frame["g"]).transform("sum") >= floor
     return pd.DataFrame(out).where(enough).reindex(logs.index)
-
-
-def trace_origins(
-    trade: pd.DataFrame,
-    makers: Mapping[str, Iterable[str]] | Iterable[str],
-    production: pd.DataFrame | None = None,
-    by: str = "quantity",
-) -> pd.DataFrame:
-    """Take re-exports out: who made what each importer keeps, seen through entrepots.
-
-    Goods of a heading that enter a country, or are made in it, mix; what leaves it and what stays carry that mix. With
-    flows ``x[i, j]``, output ``p`` and throughput ``t = p + sum_i x[i, .]``, the origins of throughput are
-    ``M = inv(I - X' / t) P / t``, solved as one sparse system per heading and year. A country that is no maker and
-    exports more than it imports sends the excess from an unknown origin, ``ROW``.
-
-    Parameters
-    ----------
-    trade : DataFrame
-        ``year, hs6, origin, destination, quantity`` and optionally ``value``.
-    makers : mapping or iterable of str
-        Countries that make the good; by heading, or for all headings.
-    production : DataFrame, optional
-        ``hs6, country, quantity`` in the unit of ``by``. A maker without a row is taken to make as much as it exports,
-        which is an assumption: its exports then carry its imports only in proportion.
-    by : {"quantity", "value"}
-        What is traced; the other amount is scaled along.
-
-    Returns
-    -------
-    DataFrame
-        ``year, hs6, origin`` (maker), ``destination`` (who keeps it), ``quantity``/``value`` traced,
-        ``quantity_original``/``value_original`` (the direct flow as reported, if any), ``flag``, ``method``. What a
-        country keeps in all is its imports less what it passes on.
-
-    References
-    ----------
-    Kastner, Kastner and Nonhebel (2011), Ecological Economics 70, 1032-1040.
-
-    Examples
-    --------
-    >>> t = pd.DataFrame({"year": 2024, "hs6": "850511", "origin": ["CHN", "HKG"], "destination": ["HKG", "USA"],
-    ...     "quantity": [10.0, 8.0]})
-    >>> trace_origins(t, ["CHN"])[["origin", "destination", "quantity"]].values.tolist()
-    [['CHN', 'HKG', 2.0], ['CHN', 'USA', 8.0], ['HKG', 'USA', 0.0]]
-    """
-    if by not in ("quantity", "value"):
-        raise unknown_name("amount", by, ("quantity", "value"), "by")
-    _need(trade, ["year", "hs6", "origin", "destination", by], "trace")
-    rest = "value" if by == "quantity" else "quantity"
-    parts = []
-    groups: Any = trade.groupby(["hs6", "year"], sort=True)
-    for (code, year), flows in groups:
-        own = makers.get(str(code), ()) if isinstance(makers, Mapping) else makers
-        output = None
-        if production is not None:
-            mine = production[production["hs6"] == code]
-            output = mine.groupby("country")["quantity"].sum()
-        traced = _trace(flows, set(own), output, by)
-        parts.append(traced.assign(year=year, hs6=code))
-    keys = ["year", "hs6", "origin", "destination"]
-    out = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*keys, by])
-    amounts = [c for c in (by, rest) if c in trade]
-    direct = trade.groupby(keys)[amounts].sum(min_count=1).add_suffix("_original").reset_index()
-    out = out.merge(direct, on=keys, how="outer")
-    out[by] = out[by].fillna(0.0)
-    if rest in trade:  # the same mix, at the unit value of what the destination buys
-        total = trade.groupby(["year", "hs6", "destination"])[amounts].sum()
-        unit = (total[rest] / total[by].where(total[by] > 0)).rename("unit").reset_index()
-        out = out.merge(unit, on=["year", "hs6", "destination"], how="left")
-        out[rest] = out[by] * out.pop("unit")
-    was, now = out[f"{by}_original"].fillna(0.0), out[by]
-    out["flag"] = np.where(
-        (was > 0) & (now < 0.01 * was), "passed on", np.where((was <= 0) & (now > 0), "came through others", "")
-    )
-    out["method"] = np.where((now - was).abs() > 1e-9 * np.maximum(was, 1.0), "origin traced", "")
-    shown = [*keys, *amounts, *[f"{c}_original" for c in amounts], "flag", "method"]
-    return out[shown].sort_values(keys).reset_index(drop=True)
-
-
-def _trace(flows: pd.DataFrame, makers: set[str], output: pd.Series | None, by: str) -> pd.DataFrame:
-    from scipy.sparse import coo_array, csc_array, diags_array, eye_array
-    from scipy.sparse.linalg import splu
-
-    flows = flows[(flows[by] > 0) & (flows["origin"] != flows["destination"])]
-    names = sorted(
-        set(flows["origin"])
-        | set(flows["destination"])
-        | ({str(c) for c in output.index} if output is not None else set())
-    )
-    n = len(names)
-    if not n:
-        return pd.DataFrame({"origin": [], "destination": [], by: []})
-    at = pd.Index(names)
-    i, j = at.get_indexer(pd.Index(flows["origin"])), at.get_indexer(pd.Index(flows["destination"]))
-    x = csc_array(coo_array((flows[by].to_numpy(dtype=float), (i, j)), shape=(n, n)))
-    sold, got = np.asarray(x.sum(axis=1)).ravel(), np.asarray(x.sum(axis=0)).ravel()
-    excess = np.maximum(sold - got, 0.0)
-    maker = np.isin(names, sorted(makers))
-    made = np.where(maker, sold, 0.0)
-    if output is not None:
-        said = output.reindex(names).to_numpy(dtype=float)
-        made = np.where(maker & ~np.isnan(said), np.maximum(said, excess), made)
-    foreign = np.where(maker, 0.0, excess)  # nobody knows who made it
-    lost = ~_reached(x, made + foreign > 0)  # a closed circle without a maker: of unknown origin
-    foreign[lost] = 1e-9 * got[lost]
-    through = made + foreign + got
-    scale = np.divide(1.0, through, out=np.zeros(n), where=through > 0)
-    system = eye_array(n, format="csc") - csc_array(diags_array(scale) @ x.T)
-    right = np.zeros((n, n + 1))
-    right[np.arange(n), np.arange(n)] = made * scale
-    right[:, n] = foreign * scale
-    used = np.flatnonzero(right.any(axis=0))
-    mix = splu(csc_array(system)).solve(right[:, used])
-    kept = np.maximum(through - sold, 0.0)
-    traced = mix * kept[:, None]
-    row, column = np.nonzero(traced > 1e-12 * max(float(traced.max(initial=0.0)), 1e-300))
-    origin = np.array([*names, "ROW"], dtype=object)[used[column]]
-    out = pd.DataFrame({"origin": origin, "destination": np.array(names, dtype=object)[row], by: traced[row, column]})
-    return out[out["origin"] != out["destination"]].reset_index(drop=True)
-
-
-def _reached(x: Any, start: Any) -> Any:
-    """Places that goods from the starting places can get to."""
-    out = start
-    while True:
-        grown = out | (np.asarray(x.T @ out.astype(float)) > 0)
-        if (grown == out).all():
-            return out
-        out = grown
 
 
 def repair(
@@ -471,7 +363,12 @@ def repair(
     0.165
     """
     report: dict[str, float] = {}
+    rules: tuple[str, ...] = ()
     frame = trade
+    if "keep" in trade.columns:
+        kept = _kept(trade["keep"])
+        report["subtotals_dropped"] = float((~kept).sum())
+        frame = trade = trade[kept].drop(columns="keep")
     if {"reporter", "partner", "flow"} <= set(trade.columns):
         checked = dedupe(trade)
         report["duplicates_dropped"] = float((~checked["keep"]).sum())
@@ -481,11 +378,11 @@ def repair(
             report[str(method)] = float(count)
         frame["value_original"] = frame["value_import"].fillna(frame["value_export"])
         frame["quantity_original"] = frame["quantity_import"].fillna(frame["quantity_export"])
-    out = _both(frame)
+    out = both(frame)
     imputed = pd.Series(False, index=out.index)
     if weights:
         out = fill_weights(out)
-        imputed = out["method"].str.contains("weight from")
+        imputed = out["method"].str.contains(FILLED, regex=False)
         report["weights_imputed"] = float(imputed.sum())
     if {"quantity_import", "quantity_export"} <= set(out.columns):  # a mean of two statements is neither of them
         stated = out["quantity_import"].eq(out["quantity"]) | out["quantity_export"].eq(out["quantity"])
@@ -497,6 +394,12 @@ def repair(
     report["tonnage_imputed"] = float(out.loc[imputed, "quantity"].sum()) / total if total else float("nan")
     if reexports is not None:
         before = float(out[by].sum())
-        out = trace_origins(out, reexports, production, by)
+        out["_imputed"] = out["quantity"].where(imputed, 0.0).fillna(0.0) if "quantity" in out else 0.0
+        out, facts = trace(out, reexports, production, by, also=["_imputed"])
+        filled = out.pop("_imputed")
         report["reexports_removed"] = 1.0 - float(out[by].sum()) / before if before else float("nan")
-    return Repaired(out, report)
+        report |= facts
+        if "quantity" in out and (total := float(out["quantity"].sum())):
+            report["tonnage_imputed"] = float(filled.sum()) / total
+        rules = (RULE,)
+    return Repaired(out, report, rules)

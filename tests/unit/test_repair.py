@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import supplyrisk
 from supplyrisk.errors import SchemaError, UnknownNameError
+from supplyrisk.sources.commodities import product_rows
 from supplyrisk.sources.repair import dedupe, fill_weights, reconcile, repair, trace_origins
 
 PLACES = list("ABCDEF")
@@ -110,13 +112,100 @@ def test_a_closed_circle_without_a_maker_is_of_unknown_origin():
     assert set(out.loc[out["quantity"] > 0, "origin"]) <= {"ROW"}
 
 
-def test_production_of_a_maker_sets_the_mix():
+def test_a_maker_on_record_sends_its_own_make_first_and_the_mix_is_a_bound():
     t = flows([("CHN", "JPN", 10.0), ("JPN", "USA", 10.0)])
     made = pd.DataFrame({"hs6": ["850511"], "country": ["JPN"], "quantity": [30.0]})
-    out = trace_origins(t, ["CHN", "JPN"], made).set_index(["origin", "destination"])["quantity"]
-    assert out["JPN", "USA"] == pytest.approx(7.5)
-    assert out["CHN", "USA"] == pytest.approx(2.5)
-    assert out["CHN", "JPN"] == pytest.approx(7.5)
+    out = trace_origins(t, ["CHN", "JPN"], made).set_index(["origin", "destination"])
+    assert out["quantity"].to_dict() == {("CHN", "JPN"): 10.0, ("JPN", "USA"): 10.0}
+    assert out["low"].to_dict() == pytest.approx({("CHN", "JPN"): 7.5, ("JPN", "USA"): 7.5})
+    less = made.assign(quantity=4.0)
+    out = trace_origins(t, ["CHN", "JPN"], less).set_index(["origin", "destination"])["quantity"]
+    assert out.to_dict() == pytest.approx({("CHN", "JPN"): 4.0, ("CHN", "USA"): 6.0, ("JPN", "USA"): 4.0})
+
+
+def test_where_nothing_is_to_be_traced_nothing_changes():
+    t = flows([("CHN", "USA", 10.0), ("JPN", "USA", 10.0)], value=[100.0, 900.0])
+    for by in ("quantity", "value"):
+        done = repair(t, weights=False, reexports=["CHN", "JPN"], by=by)
+        assert done.trade[["quantity", "value"]].values.tolist() == [[10.0, 100.0], [10.0, 900.0]]
+        assert (done.trade[["flag", "method"]] == "").all().all()
+        assert done.trade[["low", "high", "value_low", "value_high"]].isna().all().all()
+
+
+def test_traced_flows_keep_their_own_unit_value_and_destinations_their_totals():
+    rows = [("CHN", "HKG", 6.0), ("JPN", "HKG", 2.0), ("HKG", "USA", 4.0), ("JPN", "USA", 1.0), ("CHN", "DEU", 3.0)]
+    t = flows(rows, value=[60.0, 80.0, 100.0, 70.0, 20.0])
+    out = trace_origins(t, ["CHN", "JPN"])
+    at = out.set_index(["origin", "destination"])
+    assert at.loc[("CHN", "USA"), ["quantity", "value"]].tolist() == pytest.approx([3.0, 75.0])
+    assert at.loc[("JPN", "USA"), ["quantity", "value"]].tolist() == pytest.approx([2.0, 95.0])
+    assert at.loc[("CHN", "DEU"), ["quantity", "value"]].tolist() == [3.0, 20.0]
+    for c in ("quantity", "value"):
+        before, after = t.groupby("destination")[c].sum(), out.groupby("destination")[c].sum()
+        assert after[["USA", "DEU"]].tolist() == pytest.approx(before[["USA", "DEU"]].tolist())
+    assert at.loc[[("CHN", "HKG"), ("JPN", "HKG")], "quantity"].tolist() == pytest.approx([3.0, 1.0])
+
+
+def test_a_flow_without_weight_keeps_its_value_and_stays_without_weight():
+    t = flows([("CHN", "USA", 10.0), ("JPN", "USA", np.nan), ("CHN", "HKG", 5.0), ("HKG", "DEU", 4.0), ("HKG", "USA", np.nan)],
+              value=[100.0, 900.0, 60.0, 44.0, 7.0])  # fmt: skip
+    done = repair(t, weights=False, reexports=["CHN", "JPN"])
+    out = done.trade.set_index(["origin", "destination"])
+    assert out["value"].to_dict() == pytest.approx(
+        {("CHN", "USA"): 100.0, ("JPN", "USA"): 900.0, ("CHN", "HKG"): 12.0, ("CHN", "DEU"): 44.0, ("HKG", "DEU"): 0.0, ("HKG", "USA"): 7.0}
+    )  # fmt: skip
+    assert out.loc[[("JPN", "USA"), ("HKG", "USA")], "quantity"].isna().all()
+    assert out.loc[("HKG", "USA"), "flag"] == "no weight: not traced"
+    assert out.loc[("JPN", "USA"), "flag"] == ""
+    assert done.report["flows_not_traced"] == 1.0
+    by_value = trace_origins(t, ["CHN", "JPN"], by="value").set_index(["origin", "destination"])
+    both = by_value.loc[("CHN", "USA")]
+    assert both["value"] == pytest.approx(107.0)
+    assert pd.isna(both["quantity"])
+    assert both["low"] == 10.0
+
+
+def test_without_any_weight_tracing_is_refused_or_by_value():
+    t = flows([("CHN", "HKG", np.nan), ("HKG", "USA", np.nan)], value=[10.0, 8.0])
+    with pytest.raises(SchemaError, match='by="value"'):
+        repair(t, reexports=["CHN"])
+    out = repair(t, reexports=["CHN"], by="value").trade.set_index(["origin", "destination"])
+    assert out["value"].to_dict() == pytest.approx({("CHN", "HKG"): 2.0, ("CHN", "USA"): 8.0, ("HKG", "USA"): 0.0})
+    assert out.loc[[("CHN", "HKG"), ("CHN", "USA")], "quantity"].isna().all()
+
+
+def test_tracing_keeps_what_repair_said_before():
+    places = ["HKG", "USA", "DEU", "FRA", "GBR", "ITA"]
+    t = flows([("CHN", d, q) for d, q in zip(places, [10.0, 5.0, 16.0, 3.0, 1.0, np.nan], strict=True)],
+              value=[100.0, 50.0, 80.0, 30.0, 20.0, 10.0], source="b", grade="A", published_on="2026-01")  # fmt: skip
+    t = pd.concat([t, flows([("HKG", "MAC", 4.0)], value=40.0, source="h", grade="B", published_on="2026-02")])
+    before = repair(t).trade.query("destination == 'ITA'").iloc[0]
+    out = repair(t, reexports=["CHN"]).trade
+    after = out.query("destination == 'ITA'").iloc[0]
+    kept = ["quantity", "value", "low", "high", "flag", "method", "source", "grade", "published_on", "value_original"]
+    assert after[kept].tolist() == before[kept].tolist()
+    assert pd.isna(after["quantity_original"])
+    assert after["method"].startswith("weight from")
+    new = out.query("origin == 'CHN' and destination == 'MAC'").iloc[0]
+    assert new[["source", "grade", "published_on", "flag", "method"]].tolist() == [
+        "h", "B", "2026-02", "came through others", "origin traced"]  # fmt: skip
+    less = out.query("destination == 'HKG'").iloc[0]
+    assert less[["quantity", "quantity_original", "flag"]].tolist() == [6.0, 10.0, "in part passed on"]
+
+
+def test_a_maker_without_a_record_keeps_what_it_exports_and_bounds_say_what_is_not_known():
+    t = flows(
+        [("CHN", "JPN", 10.0), ("JPN", "USA", 8.0), ("CHN", "USA", 4.0), ("CHN", "HKG", 1.0), ("HKG", "USA", 0.5)]
+    )
+    done = repair(t, weights=False, reexports=["CHN", "JPN"])
+    out = done.trade.set_index(["origin", "destination"])
+    assert out.loc[("JPN", "USA"), ["low", "quantity", "high"]].tolist() == [0.0, 8.0, 8.0]
+    assert out.loc[("CHN", "USA"), ["low", "quantity", "high"]].tolist() == pytest.approx([4.5, 4.5, 12.5])
+    assert "may hold re-exports" in out.loc[("JPN", "USA"), "flag"]
+    assert done.report["makers_without_record"] == 2.0
+    assert "without one" in done.rules[0]
+    assert done.report["quantity_open"] > 0.5
+    assert repair(t, weights=False).rules == ()
 
 
 @given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(PLACES), st.floats(0.1, 100.0)), min_size=1, max_size=25),
@@ -142,7 +231,7 @@ def test_repair_is_opt_in_and_reports_the_share_imputed():
     assert nothing.trade["quantity"].isna().sum() == 1
     done = repair(t.assign(source="s", grade="A"))
     assert done.report["tonnage_imputed"] == pytest.approx(1 / 6)
-    assert done.inputs["trade"]["grade"].tolist() == ["B", "A", "A", "A", "A", "A"]
+    assert done.inputs["trade"]["grade"].tolist() == ["C", "A", "A", "A", "A", "A"]
     assert "quantity_original" not in done.inputs["trade"]
     assert list(t.columns) == ["origin", "destination", "quantity", "year", "hs6", "value"]
 
@@ -170,3 +259,95 @@ def test_averages_of_two_sides_count_as_imputed_and_far_sides_have_bounds():
     assert far["value_low"] < far["value"] < far["value_high"] == 500.0
     assert far["low"] < far["quantity"] < far["high"]
     assert t.loc[["USA", "KOR"], ["low", "high", "value_low", "value_high"]].isna().all().all()
+
+
+def test_rows_that_a_reader_does_not_keep_stay_out():
+    rows = [("USA", "CHN", "M", 100.0, 10.0), ("USA", "aggregate", "M", 150.0, 15.0), ("USA", "JPN", "M", 50.0, 5.0)]
+    flows = pd.DataFrame(rows, columns=["reporter", "partner", "flow", "value", "quantity"])
+    flows = flows.assign(year=2022, hs6="850511", keep=[True, False, True])
+    done = repair(flows, weights=False)
+    assert set(done.trade["origin"]) == {"CHN", "JPN"}
+    assert done.report["subtotals_dropped"] == 1.0
+    as_text = repair(flows.assign(keep=["True", "False", "True"]), weights=False)
+    assert as_text.trade["value"].sum() == done.trade["value"].sum()
+    with pytest.raises(SchemaError, match="keep"):
+        repair(flows.assign(keep=[True, None, True]))
+
+
+SOURCE = pd.DataFrame([{"source": "s1", "title": "s", "licence": "x", "licence_class": "cc_by"}])
+
+
+def assembled(trade, heading="810411", product="magnesium.refined"):
+    made = pd.DataFrame(
+        [{"product": product, "country": "CHN", "year": 2024, "quantity": 900.0, "grade": "assumption"}]
+    )
+    return supplyrisk.assemble(
+        products=product_rows([product]),
+        production=made,
+        trade=trade,
+        concordance=pd.DataFrame({"hs6": [heading], "product": [product], "factor": [1.0], "purity": [1.0]}),
+        tables={"sources": SOURCE},
+    )
+
+
+def test_imputed_weights_enter_a_graph_with_their_interval_method_and_a_weaker_grade():
+    places = ["HKG", "USA", "DEU", "FRA", "GBR", "ITA", "ESP"]
+    t = flows([("CHN", d, q) for d, q in zip(places, [20.0, 5.0, 16.0, 3.0, 1.0, np.nan, 30.0], strict=True)],
+              value=[100.0, 50.0, 80.0, 30.0, 20.0, 10.0, 90.0], source="s1", grade="A", published_on="2026-01")  # fmt: skip
+    done = repair(t.assign(hs6="810411"))
+    row = done.inputs["trade"].query("destination == 'ITA'").iloc[0]
+    assert row[["quantity", "low", "high"]].tolist() == pytest.approx([2.0, 1.0, 2.0])
+    assert row[["method", "flag", "grade"]].tolist() == [
+        "imputed", "no weight: weight from unit values of the same origin", "C"]  # fmt: skip
+    links = assembled(done.inputs["trade"]).links.set_index("buyer")
+    imputed, seen = (links.loc[f"magnesium.refined@{c}:demand"] for c in ("ITA", "ESP"))
+    assert imputed[["low", "quantity", "high"]].tolist() == pytest.approx([1.0, 2.0, 2.0])
+    assert imputed[["method", "grade"]].tolist() == ["imputed", "C"]
+    assert "no weight" in imputed["note"]
+    assert seen[["method", "grade"]].tolist() == ["observed", "A"]
+    assert seen[["low", "high"]].isna().all()
+    # A grade that is weak already is not lifted by an imputation.
+    worse = repair(t.assign(hs6="810411", grade="D")).inputs["trade"]
+    assert set(worse["grade"]) == {"D"}
+
+
+def test_sides_far_apart_enter_a_graph_as_mirrored_with_both_as_bounds():
+    rows = [("DEU", "CHN", "M", 10.5, 2.0), ("CHN", "DEU", "X", 100.0, 20.0), ("USA", "CHN", "M", 10.5, 2.0)]
+    f = pd.DataFrame(rows, columns=["reporter", "partner", "flow", "value", "quantity"])
+    done = repair(f.assign(year=2024, hs6="810411", source="s1", grade="A"), weights=False)
+    links = assembled(done.inputs["trade"]).links.set_index("buyer")
+    far, one = (links.loc[f"magnesium.refined@{c}:demand"] for c in ("DEU", "USA"))
+    assert far[["low", "high", "method"]].tolist() == [2.0, 20.0, "mirrored"]
+    assert "threefold" in far["note"]
+    assert one["method"] == "observed"
+
+
+def test_quartiles_that_meet_do_not_make_an_imputed_weight_exact():
+    t = flows([(p, "X", 10.0) for p in PLACES], value=100.0, grade="A")
+    t.loc[0, "quantity"] = np.nan
+    row = repair(t).inputs["trade"].iloc[0]
+    assert row[["low", "high"]].isna().all()
+    assert row["grade"] == "C"
+
+
+def test_a_graph_refuses_flows_of_unknown_method_and_bounds_on_the_wrong_side():
+    t = flows([("CHN", "USA", 10.0), ("CHN", "DEU", 5.0)]).assign(hs6="810411")
+    with pytest.raises(SchemaError, match="unknown method of a flow"):
+        assembled(t.assign(method="guessed"))
+    with pytest.raises(SchemaError, match="wrong side"):
+        assembled(t.assign(low=[11.0, np.nan]))
+    wide = assembled(t.assign(low=[8.0, np.nan], high=[12.0, np.nan])).links.set_index("buyer")
+    assert wide.loc["magnesium.refined@USA:demand", ["low", "high"]].tolist() == [8.0, 12.0]
+
+
+def test_traced_trade_is_assembled_with_entrepots_gone_and_open_makers_wide():
+    t = flows([("CHN", "JPN", 10.0), ("JPN", "USA", 8.0), ("CHN", "HKG", 3.0), ("HKG", "USA", 3.0)])
+    done = repair(t.assign(hs6="810411", grade="A", source="s1"), weights=False, reexports=["CHN", "JPN"])
+    trade = done.inputs["trade"].set_index(["origin", "destination"])
+    assert ("HKG", "USA") not in trade.index
+    assert trade.loc[("CHN", "USA"), "method"] == "imputed"
+    open_ = trade.loc[("JPN", "USA")]
+    assert open_["low"] == 0.0
+    assert open_["high"] == pytest.approx(8.0 * 1.05)
+    links = assembled(done.inputs["trade"]).links
+    assert not links["supplier"].str.contains("HKG").any()
