@@ -16,7 +16,7 @@ from ..errors import Problem, SchemaError, unknown_name
 from ..flows import MAY_MAKE
 from .joint import rest_of
 from .lens import HEADLINE_GRADES, Lines
-from .mix import FloatArray, IntArray
+from .mix import UNTOLD, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from ..graph import SupplyGraph
@@ -70,6 +70,22 @@ class Places:
         return np.asarray(mine & (ix.src != ix.dst), dtype=bool)
 
     @cached_property
+    def stated(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Final use of each pool as stated, with bounds; NaN where no figure is."""
+        n = self.graph.index.n
+        stated: list[FloatArray] = []
+        d = latest(self.graph.tables["demand"], ["node", "use"])
+        at = self.graph.index.position.get_indexer(pd.Index(d["node"].astype("object")))
+        for x in self.graph.interval("demand", "quantity", d):
+            found = np.full(n, np.nan)
+            if len(at):
+                known = ~np.isnan(x) & (at >= 0)
+                summed = np.bincount(at[known], x[known], n)
+                found = np.where(np.bincount(at[known], minlength=n) > 0, summed, np.nan)
+            stated.append(found)
+        return stated[0], stated[1], stated[2]
+
+    @cached_property
     def use(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """What each pool uses: stated final use and what its producers draw; else what flows in and not on."""
         ix = self.graph.index
@@ -78,16 +94,6 @@ class Places:
         if not n:
             return out
         pool = self.kind == "demand"
-        stated: list[FloatArray] = []
-        d = latest(self.graph.tables["demand"], ["node", "use"])
-        at = ix.position.get_indexer(pd.Index(d["node"].astype("object")))
-        for x in self.graph.interval("demand", "quantity", d):
-            found = np.full(n, np.nan)
-            if len(at):
-                known = ~np.isnan(x) & (at >= 0)
-                summed = np.bincount(at[known], x[known], n)
-                found = np.where(np.bincount(at[known], minlength=n) > 0, summed, np.nan)
-            stated.append(found)
         draws = np.zeros(len(ix.src), dtype=bool)
         onward = draws.copy()
         if len(ix.src):
@@ -98,21 +104,46 @@ class Places:
         def total(which: npt.NDArray[np.bool_], node: IntArray, x: FloatArray) -> FloatArray:
             return np.bincount(node[which], np.nan_to_num(x[which], posinf=0.0), n).astype(np.float64)
 
+        def endless(which: npt.NDArray[np.bool_], node: IntArray, x: FloatArray) -> FloatArray:
+            return np.bincount(node[which], np.where(np.isnan(x[which]), np.inf, x[which]), n).astype(np.float64)
+
         inflow = self.pool_links
-        value, low, high = stated
+        value, low, high = self.stated
         known = ~np.isnan(value)
         drawn = total(draws, ix.src, ix.quantity)
-        taken = total(inflow, ix.dst, ix.quantity) - total(onward, ix.src, ix.quantity)
+        taken = self.taken
         blind = total(inflow, ix.dst, np.isnan(ix.quantity).astype(np.float64)) > 0
-        inferred = np.where(pool & (taken > 0) & ~blind, taken, np.nan)
+        least = np.maximum(total(inflow, ix.dst, ix.low) - endless(onward, ix.src, ix.high), 0.0)
+        most = np.maximum(endless(inflow, ix.dst, ix.high) - total(onward, ix.src, ix.low), 0.0)
+        told = pool & (taken > 0) & ~blind
+        # A flow into a pool that nobody has figured leaves its use open upwards, not unsaid.
+        dark = pool & (blind | (taken <= 0))
+        least = np.where(told | dark, np.maximum(least, total(draws, ix.src, ix.low)), np.nan)
         return (
-            np.where(known, value + drawn, inferred),
-            np.where(known, low + total(draws, ix.src, ix.low), inferred),
-            np.where(known, high + total(draws, ix.src, np.where(np.isinf(ix.high), np.nan, ix.high)), inferred),
+            np.where(known, value + drawn, np.where(told, taken, np.nan)),
+            np.where(known, low + total(draws, ix.src, ix.low), np.where(told, np.minimum(least, taken), least)),
+            np.where(
+                known,
+                high + total(draws, ix.src, np.where(np.isinf(ix.high), np.nan, ix.high)),
+                np.where(told, np.maximum(most, taken), np.where(dark, np.inf, np.nan)),
+            ),
         )
 
+    @cached_property
+    def taken(self) -> FloatArray:
+        """What flows into each pool and not on to another, as far as it has a figure."""
+        ix = self.graph.index
+        if not len(ix.src):
+            return np.zeros(ix.n)
+        pool = self.kind == "demand"
+        onward = pool[ix.src] & pool[ix.dst] & (self.product[ix.src] == self.link_product) & (ix.src != ix.dst)
+        known = np.nan_to_num(ix.quantity)
+        inflow = self.pool_links
+        out = np.bincount(ix.dst[inflow], known[inflow], ix.n) - np.bincount(ix.src[onward], known[onward], ix.n)
+        return np.asarray(np.maximum(out, 0.0), dtype=np.float64)
+
     def pools(self, product: npt.NDArray[np.object_] | None = None) -> pd.DataFrame:
-        """Pools but the world's: node code, product, country, use."""
+        """Pools but the world's: node code, product, country, use, and what flows in where the use is not known."""
         at = np.flatnonzero((self.kind == "demand") & (self.country != "WLD"))
         value, low, high = self.use
         frame = pd.DataFrame(
@@ -123,6 +154,8 @@ class Places:
                 "use": value[at],
                 "use_low": low[at],
                 "use_high": high[at],
+                # What is known to flow into pools whose use nobody has stated.
+                "unsaid": np.where(np.isnan(value[at]), self.taken[at], 0.0),
             }
         )
         return frame if product is None else frame[frame["product"].isin(product)]
@@ -249,15 +282,19 @@ def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
     pools = places.single(places.pools(), at)
     # What buyers who are not named use belongs to the world's demand too.
     rest = np.flatnonzero((places.kind == "demand") & (places.country == "WLD"))
-    value, low, high = places.use
+    value, low, high = (x[rest] for x in places.use)
+    told = ~np.isnan(places.stated[0][rest])
     unnamed = pd.DataFrame(
         {
             "node": rest,
             "product": places.product[rest],
             "country": "WLD",
-            "use": _own_use(graph, places, rest, value),
-            "use_low": _own_use(graph, places, rest, low),
-            "use_high": _own_use(graph, places, rest, high),
+            # Only what is stated is the world pool's own: what flows in may be used by buyers who are not named, or be
+            # what named ones draw.
+            "use": np.where(told, value, np.nan),
+            "use_low": np.where(told, low, 0.0),
+            "use_high": high,
+            "unsaid": np.where(told, 0.0, places.taken[rest]),
         }
     )
     every = pd.concat([pools, unnamed], ignore_index=True) if len(unnamed) else pools
@@ -272,11 +309,14 @@ def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
         pick = np.flatnonzero(places.kind == "producer")
         codes, labels = pd.factorize(places.product[pick], sort=True)
     keys = pd.DataFrame({"product": np.asarray(labels, dtype=object)})
-    by = every.groupby("product")
-    demand: dict[str, Any] = {
-        f: by[c].sum(min_count=1).reindex(keys["product"]).to_numpy(dtype=np.float64)
-        for f, c in (("demand", "use"), ("demand_low", "use_low"), ("demand_high", "use_high"))
-    }
+    if market != "exports":
+        # Those whose use nobody has stated cannot use more than there is, all together.
+        most = pd.Series(graph.interval("nodes", "output", ix.nodes.iloc[pick])[2]).groupby(codes).sum()
+        open_ = np.isinf(every["use_high"])
+        one = open_ & ~every[open_]["product"].duplicated().reindex(every.index, fill_value=True)
+        every.loc[open_, "use_high"] = 0.0
+        every.loc[one, "use_high"] = every["product"].map(dict(zip(keys["product"], most, strict=True)))
+    demand = _demand(every, ["product"], pd.Index(keys["product"]))
     where = pd.Index(keys["product"]).get_indexer(pd.Index(pools["product"]))
     users = _users(pools, where)
     if market == "exports":
@@ -330,12 +370,22 @@ def _users(pools: pd.DataFrame, market: IntArray) -> pd.DataFrame:
     return out[~out.index.duplicated()]
 
 
-def _own_use(graph: SupplyGraph, places: Places, nodes: IntArray, use: FloatArray) -> FloatArray:
-    """Use of the world pool: only what is stated or drawn; what it passes on is the buyers'."""
-    stated = set(graph.tables["demand"]["node"].astype(str))
-    ids = graph.index.nodes["node"].to_numpy(dtype=object)[nodes]
-    told = np.array([str(i) in stated for i in ids], dtype=bool)
-    return np.where(told, use[nodes], np.nan)
+def _demand(pools: pd.DataFrame, keys: list[str], at: pd.Index) -> dict[str, Any]:
+    """Demand of each market with its bounds, as the sum over its pools.
+
+    What flows into pools whose use nobody has stated is demand too. Where it is more than half of all, the value would
+    be supply by another name: it is NaN. Where nothing is said of any pool there are no bounds either.
+    """
+    by = pools.groupby(keys)
+    use = by["use"].sum(min_count=1)
+    unsaid = by["unsaid"].sum()
+    whole = use + unsaid
+    use = whole.where(unsaid <= UNTOLD * whole)
+    least, most = (by[c].sum(min_count=1) for c in ("use_low", "use_high"))
+    most = most.where(np.isfinite(most) | (least > 0))
+    least = least.where(most.notna())
+    found = {"demand": use, "demand_low": least, "demand_high": most}
+    return {k: x.reindex(at).to_numpy(dtype=np.float64) for k, x in found.items()}
 
 
 def _buyers(graph: SupplyGraph, market: str) -> Market:
@@ -346,12 +396,8 @@ def _buyers(graph: SupplyGraph, market: str) -> Market:
     pick = np.flatnonzero(keep)
     frame = pd.DataFrame({"product": places.link_product[pick], "buyer": places.country[ix.dst[pick]]})
     market_of, keys = _factor(frame)
-    use = places.pools().drop_duplicates(["product", "country"]).set_index(["product", "country"])
-    at = pd.MultiIndex.from_frame(keys[["product", "buyer"]])
-    demand = {
-        f: use[c].reindex(at).to_numpy(dtype=np.float64)
-        for f, c in (("demand", "use"), ("demand_low", "use_low"), ("demand_high", "use_high"))
-    }
+    use = places.pools().drop_duplicates(["product", "country"])
+    demand = _demand(use, ["product", "country"], pd.MultiIndex.from_frame(keys[["product", "buyer"]]))
     if market == "import_value":
         return Market(_in_value(graph, _from_links(graph, pick, market_of, keys)), keys)
     return Market(_from_links(graph, pick, market_of, keys, **demand), keys)
@@ -401,12 +447,8 @@ def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str |
     frame = pd.concat([f for _, f in parts], ignore_index=True).astype("object")
     market_of, keys = _factor(frame)
     using = pd.concat(users, ignore_index=True)
-    by = using.groupby(["product", "coalition"])
     at_keys = pd.MultiIndex.from_frame(keys[["product", "coalition"]])
-    demand = {
-        f: by[c].sum(min_count=1).reindex(at_keys).to_numpy(dtype=np.float64)
-        for f, c in (("demand", "use"), ("demand_low", "use_low"), ("demand_high", "use_high"))
-    }
+    demand = _demand(using, ["product", "coalition"], at_keys)
     where = at_keys.get_indexer(pd.MultiIndex.from_frame(using[["product", "coalition"]].astype("object")))
     own = _users(using, where)
     if market == "import_value":

@@ -680,6 +680,8 @@ def reasons(mix: Mix, value: FloatArray, needs: Sequence[str] = ()) -> npt.NDArr
             fine = mix.fine
             hit = fine.count(lacking) >= np.maximum(fine.count(), 1)
         out[gone & hit] = text.get(field, f"no {field}")
+        if field == "demand":
+            out[gone & lacking & ~np.isnan(mix.demand_high)] = "more than half of demand is unstated use: see the bounds"
     out[gone & ~mix.told & ~gone_named] = "more than half has no named supplier: see the bounds"
     out[gone & gone_named] = "no named supplier: all of it comes from nobody knows whom"
     out[gone & (mix.total <= 0)] = "no supply: nothing to divide"

@@ -78,3 +78,17 @@ def test_an_assembly_binds_by_class_and_alternatives():
     assert b[["linear", "bottleneck", "partial", "strict"]].tolist() == pytest.approx([0.45, 0, 0.9, 0.9])
     with pytest.raises(SchemaError):
         exposure.bottleneck(y, classes=["essential", "x", "minor"])
+
+
+def test_one_flow_without_a_figure_does_not_drop_a_pool_from_demand(atlas):
+    from supplyrisk.metrics import why
+
+    s = metrics.score(atlas, by="product", metrics=["n_minus_1"], bounds=True).droplevel([0, 1])
+    known = s["n_minus_1_gross"].dropna()
+    assert (known <= 1.0).all()  # nothing in this data is in such surplus that the largest supplier is not missed
+    zinc = s.loc["zinc.refined"]  # all but the USA draws on the world's pool, and two of its ten inflows have no figure
+    assert np.isnan(zinc["n_minus_1_gross"])
+    assert zinc["n_minus_1_gross_low"] < 0.55 < zinc["n_minus_1_gross_high"]
+    assert why(metrics.n_minus_1, [3.0, 4.0]).startswith("no figure for demand")
+    assert not (s["n_minus_1_gross"] < s["n_minus_1_gross_low"] - 1e-9).any()
+    assert not (s["n_minus_1_gross"] > s["n_minus_1_gross_high"] + 1e-9).any()

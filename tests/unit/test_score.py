@@ -136,9 +136,9 @@ def test_world_market_by_hand(g):
     assert s["focal_share"] == pytest.approx(600 / 900)
     assert s["hhi"] == pytest.approx((shares**2).sum())  # the unlisted 50 are not one supplier
     assert s["cr3"] == pytest.approx(850 / 900)
-    # use: China 300, Japan 150 + 50 drawn by its wafers, Germany 100; the United States' is not known
-    assert s["n_minus_1_gross"] == pytest.approx(300 / 600)
-    assert s["n_minus_1_net"] == pytest.approx(300 / 300)
+    # use: China 300, Japan 150 + 50 drawn by its wafers, Germany 100; of the United States' 60 of two flows are known
+    assert s["n_minus_1_gross"] == pytest.approx(300 / 660)
+    assert s["n_minus_1_net"] == pytest.approx(300 / 360)
     assert s["coverage"] == pytest.approx(850 / 900)
     assert s["headline"] == 1
 
