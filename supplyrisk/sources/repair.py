@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError
 from ..intervals import DEFAULT_POLICY
+from ..schema import GRADES
 from .repair_origins import OPEN, PASSED, RULE, TRACED, both, need, say, trace, trace_origins, weaker
 
 __all__ = ["Repaired", "dedupe", "fill_weights", "reconcile", "repair", "trace_origins"]
@@ -174,8 +175,8 @@ def reconcile(
         ``year, hs6, origin, destination, value`` (FOB), ``quantity``, what each side said (``value_import,
         value_export, quantity_import, quantity_export``), ``method`` (``mirror average``, ``importer's figure, margin
         taken off``, ``exporter's figure``) and ``flag`` where the sides differ more than threefold in value or weight;
-        there ``low`` and ``high`` (quantity) and ``value_low`` and ``value_high`` span what the two say. ``attrs`` hold
-        nothing: the margin is in ``margin``.
+        there ``low`` and ``high`` (quantity) and ``value_low`` and ``value_high`` span what the two say; ``margin``;
+        and ``source, grade, published_on`` where the flows have them: the importer's source, the worse grade, the later day.
 
     References
     ----------
@@ -199,7 +200,8 @@ def reconcile(
             raise SchemaError(
                 [Problem("flows", "-", "flow", f"{int(twice.sum())} {name} rows repeat a key", code, remedy)]
             )
-        sides[name] = side.set_index(keys)[["value", "quantity"]].add_suffix(f"_{name}")
+        record = [c for c in ("source", "grade", "published_on") if c in side]
+        sides[name] = side.set_index(keys)[["value", "quantity", *record]].add_suffix(f"_{name}")
     out = sides["import"].join(sides["export"], how="outer").reset_index()
     both = out[(out["value_import"] > 0) & (out["value_export"] > 0)]
     margin = cif_fob if cif_fob is not None else _margin(both, default_margin, limit)
@@ -230,21 +232,18 @@ def reconcile(
     per_value = out["quantity"] / out["value"]
     out["low"] = weights.min(axis=1).mask(one, per_value * out["value_low"]).where(far)
     out["high"] = weights.max(axis=1).mask(one, per_value * out["value_high"]).where(far)
-    return out[
-        [
-            *keys,
-            "value",
-            "value_low",
-            "value_high",
-            "quantity",
-            "low",
-            "high",
-            *[str(c) for c in out.columns if str(c).endswith(("_import", "_export"))],
-            "margin",
-            "method",
-            "flag",
-        ]
-    ]
+    for c in [c for c in ("source", "grade", "published_on") if c in flows]:  # of the weaker, newer, or importing side
+        m, x = out.pop(f"{c}_import").astype("object"), out.pop(f"{c}_export").astype("object")
+        if c == "source":
+            out[c] = m.where(has_m, x)
+        else:
+            rank = {g: k for k, g in enumerate(GRADES)}
+            later = m.map(rank) < x.map(rank) if c == "grade" else m.fillna("").astype(str) < x.fillna("").astype(str)
+            out[c] = m.mask(has_x & (later | ~has_m), x)
+    said = [c for c in ("source", "grade", "published_on") if c in out]
+    amounts = [c for c in map(str, out.columns) if c.endswith(("_import", "_export"))]
+    bounds = ["value", "value_low", "value_high", "quantity", "low", "high"]
+    return out[[*keys, *bounds, *amounts, "margin", "method", "flag", *said]]
 
 
 def _margin(both: pd.DataFrame, default: float, limit: float) -> float:
@@ -343,11 +342,12 @@ def repair(
     ----------
     trade : DataFrame
         Either reported flows (``reporter, partner, flow``: duplicates go and the sides are reconciled) or one row per
-        flow (``origin, destination``).
+        flow (``origin, destination``). Rows that the reader marks ``keep=False`` (sub-totals, the world) stay out.
     weights : bool
         Fill missing and absurd weights.
     reexports : mapping or iterable of str, optional
-        Makers, as for :func:`trace_origins`; without it re-exports stay in.
+        Makers, as for :func:`trace_origins`; without it re-exports stay in. Name as no makers only countries that make
+        nothing: a maker without output on record keeps what it exports, between bounds.
     production, by
         As for :func:`trace_origins`.
 

@@ -92,7 +92,7 @@ def trace_origins(
     trade : DataFrame
         ``year, hs6, origin, destination`` and ``quantity`` or ``value``, or both; further columns are kept.
     makers : mapping or iterable of str
-        Countries that make the good; by heading, or for all headings.
+        Countries that make the good; by heading, or for all headings. Those with output on record are makers too.
     production : DataFrame, optional
         ``hs6, country, quantity`` in the unit of ``by``, and optionally ``year`` (then of the flows' year only).
     by : {"quantity", "value"}
@@ -156,16 +156,18 @@ def trace(
     facts = dict.fromkeys(
         ("reexporters", "makers_on_record", "makers_record_below_net_exports", "makers_without_record"), 0.0
     )
-    fixed = sorted(makers) if not isinstance(makers, Mapping) else []
+    fixed = () if isinstance(makers, Mapping) else (makers,) if isinstance(makers, str) else tuple(makers)
     parts = []
     groups: Any = frame.groupby(["hs6", "year"], sort=True)
     for (code, year), flows in groups:
-        own = set(makers.get(str(code), ())) if isinstance(makers, Mapping) else set(fixed)
+        named = makers.get(str(code), ()) if isinstance(makers, Mapping) else fixed
+        own = {named} if isinstance(named, str) else set(named)
         output = None
         if production is not None:
             mine = production[production["hs6"] == code]
             mine = mine[mine["year"] == year] if "year" in mine else mine
             output = mine.groupby("country")["quantity"].sum(min_count=1).dropna()
+            own |= {str(c) for c in output.index[output > 0]}
         parts.append(_split(flows, own, output, by, amounts, split, facts))
     if not parts:
         return frame, facts

@@ -351,3 +351,17 @@ def test_traced_trade_is_assembled_with_entrepots_gone_and_open_makers_wide():
     assert open_["high"] == pytest.approx(8.0 * 1.05)
     links = assembled(done.inputs["trade"]).links
     assert not links["supplier"].str.contains("HKG").any()
+
+
+def test_two_sides_keep_source_grade_and_date_and_a_record_of_output_makes_a_maker():
+    rows = [("USA", "CHN", "M", 106.0, 10.0, "imports", "A", "2025-01"), ("CHN", "USA", "X", 100.0, 9.0, "exports", "B", "2025-06"),
+            ("CHN", "DEU", "X", 50.0, 4.0, "exports", "B", "2025-06")]  # fmt: skip
+    names = ["reporter", "partner", "flow", "value", "quantity", "source", "grade", "published_on"]
+    done = repair(pd.DataFrame(rows, columns=names).assign(year=2022, hs6="850511"), reexports="CHN")
+    out = done.inputs["trade"].set_index("destination")
+    record = ["source", "grade", "published_on", "method"]
+    assert out.loc["USA", record].tolist() == ["imports", "B", "2025-06", "mirrored"]
+    assert out.loc["DEU", record].tolist() == ["exports", "B", "2025-06", "observed"]
+    made = pd.DataFrame({"hs6": ["850511"], "country": ["JPN"], "quantity": [30.0]})
+    traced = trace_origins(flows([("JPN", "USA", 10.0)]), ["CHN"], made)
+    assert traced[["origin", "quantity"]].values.tolist() == [["JPN", 10.0]]
