@@ -190,11 +190,12 @@ def _stand_in(value: FloatArray, low: FloatArray, high: FloatArray, rows: pd.Dat
     """What stands for a quantity that is stated only as a range: the middle of a narrow one, the least of a wide one.
 
     Wide is more than threefold: the middle of "at least 3, at most 500" would be an invention, while the 3 are known.
-    Without a stated lower bound the quantity stays missing. The bounds use the whole range either way.
+    Without both bounds stated the quantity stays missing: "at least what was exported" may be all of it or next to
+    nothing, and shares of such leasts would be shares of exports. The bounds use the whole range either way.
     """
     least = rows[f"{prefix}low"].to_numpy(dtype=np.float64)
-    gone = np.isnan(value) & (least > 0)
-    narrow = rows[f"{prefix}high"].notna().to_numpy(dtype=bool) & (high <= _NARROW * low)
+    gone = np.isnan(value) & (least > 0) & rows[f"{prefix}high"].notna().to_numpy(dtype=bool)
+    narrow = high <= _NARROW * low
     with np.errstate(invalid="ignore"):
         return np.where(gone, np.where(narrow, 0.5 * (low + np.where(narrow, high, 0.0)), low), value)
 

@@ -92,3 +92,11 @@ def test_one_flow_without_a_figure_does_not_drop_a_pool_from_demand(atlas):
     assert why(metrics.n_minus_1, [3.0, 4.0]).startswith("no figure for demand")
     assert not (s["n_minus_1_gross"] < s["n_minus_1_gross_low"] - 1e-9).any()
     assert not (s["n_minus_1_gross"] > s["n_minus_1_gross_high"] + 1e-9).any()
+
+
+def test_producers_of_whom_only_a_least_output_is_known_have_no_output(atlas):
+    s = metrics.score(atlas, by="product", bounds=True).droplevel([0, 1])
+    for p in ("fluorspar.acid", "arsenic.metal"):  # net exports are all that is known of anybody
+        assert s.loc[p, ["quantity", "hhi", "focal_share", "cr3", "n_minus_1_gross"]].isna().all()
+        assert s.loc[p, "quantity_low"] > 0
+        assert s.loc[p, "hhi_high"] == 1.0
