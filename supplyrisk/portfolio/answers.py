@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,12 +15,14 @@ from ..errors import InfeasibleError, Problem, SchemaError
 from ..graph import SupplyGraph
 from .explain import stopped
 from .matrix import Columns, Compiled
+from .mixing import SAID
 from .model import money, number
 from .periods import HorizonPlan, PeriodPlan, refuse_period
 from .plan import Portfolio
 from .recourse import scenario_columns
 from .run import plan_case
-from .solve import Solution, solve
+from .settling import Live, refuse_mixes
+from .solve import Solution, relative_gap, solve
 from .supply import resolve_buyers
 from .words import dated, goal_unit
 
@@ -37,6 +39,8 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 _SAME = 1e-6
+# Price of missing a cap while mixes settle, over that of the dearest delivery.
+_DEAR = 100.0
 # Intervals that samples are drawn from: table, and the column with its bounds.
 _DRAWN = (
     ("nodes", "output"),
@@ -91,7 +95,8 @@ class Alternatives:
     Attributes
     ----------
     plans : tuple of Portfolio
-        The plan itself first.
+        The plan itself first. Each meets all constraints, caps on mixes that follow the plan included (it is measured
+        on its own graph). Status ``near_optimal``; ``gap`` is how far its objective is above the least possible.
     table : DataFrame
         A row a plan: ``objective, extra`` (over the first, as a part), ``distance`` (part of the supply that comes from
         elsewhere than in the nearest other plan, in [0, 1]), ``plants``.
@@ -99,6 +104,8 @@ class Alternatives:
         Part of the need of each product from each supplier; a column a plan.
     common : DataFrame
         ``product, supplier, least``: what every one of the plans does.
+    notes : tuple of str
+        What was sought and not handed out, and why.
     """
 
     plans: tuple[Portfolio, ...]
@@ -106,6 +113,7 @@ class Alternatives:
     mix: pd.DataFrame
     common: pd.DataFrame
     slack: float
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -113,7 +121,8 @@ class Alternatives:
         )
 
     def _repr_html_(self) -> str:
-        return page(repr(self).strip("<>"), self.table, self.common, self.mix)
+        said = "".join(f"<small>{html.escape(n)}</small>" for n in self.notes)
+        return page(repr(self).strip("<>"), self.table, self.common, self.mix) + said
 
 
 def _with_row(c: Compiled, value: FloatArray, upper: float, scale: float) -> Compiled:
@@ -168,7 +177,8 @@ def alternatives(plan: Portfolio, k: int = 3, slack: float = 0.05) -> Alternativ
     m, c = plan._build, plan._compiled
     best = plan.objective_value - c.offset
     top = best + slack * abs(plan.objective_value)
-    near = _with_row(c, c.cost, top + 1e-9 * max(abs(top), 1.0), max(abs(top), 1.0))
+    room = max(abs(top), 1.0)
+    notes: list[str] = []
     plans, mixes = [plan], [_mixes(plan, plan._solution.x)]
     weight = np.zeros(m.graph.index.n)
     col, supplier, size, _ = _lanes(plan)
@@ -176,15 +186,42 @@ def alternatives(plan: Portfolio, k: int = 3, slack: float = 0.05) -> Alternativ
         weight += np.bincount(supplier, plans[-1]._solution.x[col] / size, m.graph.index.n)
         cost = np.zeros(c.n)
         cost[col] = weight[supplier] / size
-        s = solve(replace(near, cost=cost, offset=0.0), seed=plan.seed, duals=False)
-        if s.status != "optimal":
-            raise stopped(s)
+        live = Live.of(plan)
+        for group in live.whole.matrix.columns:  # no part of the margin is spent on missing a cap
+            if group.name.startswith("missed_cap"):
+                cost[group.at] = _DEAR * float(cost.max(initial=0.0))
+
+        def near(now: Compiled, cost: FloatArray = cost) -> Solution:
+            whole = _with_row(now, c.cost, top + 1e-9 * room, room)
+            return solve(replace(whole, cost=cost, offset=0.0), seed=plan.seed, duals=False)
+
+        if live.moves:
+            found = live.settled(near)
+            if found is None:
+                notes.append("a plan that differs more was sought, and its mixes did not settle within the margin")
+                break
+            s, own = found
+        else:
+            own, s = c, near(c)
+            if s.status != "optimal":
+                raise stopped(s)
         mix = _mixes(plan, s.x)
         if min(_distance(mix, other) for other in mixes) <= _SAME:
             break
         value = float(c.cost @ s.x) + c.offset
-        solution = replace(s, objective=value, _duals=lambda: (np.full(c.m, np.nan), np.full(c.n, np.nan)))
-        plans.append(replace(plan, objective_value=value, bound=plan.bound, _solution=solution))
+        far = relative_gap(value, min(plan.bound, value))
+        solution = replace(s, objective=value, bound=plan.bound, gap=far, status="near_optimal", _duals=_unknown(c))
+        if live.moves:
+            for b in live.bases:
+                b.notes[:] = [n for n in b.notes if not n.startswith(SAID)]
+            over = max(b.mixed[1] for b in live.bases if b.mixed)
+            live.build.notes.append(
+                f"{SAID}: an alternative, measured on its own graph; cap met within {over:.2g} of the need"
+            )
+            plans.append(live.into(plan, solution, own))
+        else:
+            more: dict[str, Any] = {"objective_value": value, "gap": far, "status": solution.status}
+            plans.append(replace(plan, _solution=solution, **more))
         mixes.append(mix)
     wide = pd.concat(mixes, axis=1, keys=range(len(mixes))).fillna(0.0).sort_index()
     n = len(plans)
@@ -203,7 +240,12 @@ def alternatives(plan: Portfolio, k: int = 3, slack: float = 0.05) -> Alternativ
     )
     least = wide.min(axis=1)
     common = least[least > _SAME].rename("least").reset_index()
-    return Alternatives(tuple(plans), table, wide, common, slack)
+    return Alternatives(tuple(plans), table, wide, common, slack, tuple(notes))
+
+
+def _unknown(c: Compiled) -> Callable[[], tuple[FloatArray, FloatArray]]:
+    """An alternative has no duals: its objective is another."""
+    return lambda: (np.full(c.m, np.nan), np.full(c.n, np.nan))
 
 
 def _distance(a: pd.Series, b: pd.Series) -> float:
@@ -314,9 +356,12 @@ def value_of_information(plan: Portfolio) -> Information:
     Raises
     ------
     SchemaError
-        The plan has no scenarios, or they have no probabilities.
+        The plan has no scenarios, or they have no probabilities; or its mixes follow the plan, so that it is a local
+        optimum.
     """
     whole_plan(plan, "value_of_information")
+    for b in plan._wide.bases if isinstance(plan, HorizonPlan) else (plan._build,):
+        refuse_mixes(b, "value_of_information")
     m, c = plan._build, plan._compiled
     if m.scenarios is None:
         raise SchemaError(

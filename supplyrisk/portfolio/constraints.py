@@ -179,10 +179,11 @@ def max_share(
             places,
             rule,
             worst,
+            follows=mixing == "proportional",
         ),
     )
     if mixing == "proportional":
-        follow_mixes(m, block, places, markets)
+        follow_mixes(m, block, places, markets, worst)
 
 
 @constraint(reference="linear form of CR1 <= theta for every supplier country", metric="cr1", score={"cr1": "<="})

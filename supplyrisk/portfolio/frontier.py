@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import html
-import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,20 +13,21 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..errors import Problem, SchemaError, unknown_name
+from ..errors import Problem, SchemaError, SolverError, unknown_name
 from ..graph import SupplyGraph
 from ..jurisdictions import scope
 from ..registry import Objective, Spec, Term, objective
 from ..schema import VIEWS
 from .calendar import read_periods
 from .cone import add_squares
-from .explain import stopped
 from .model import Build, money, number
-from .periods import HorizonPlan, settle
+from .periods import HorizonPlan
 from .plan import Portfolio
 from .run import defaults, plan_case
 from .senders import by_place, relayed
-from .solve import Persistent, Solution, usable
+from .settling import Live, settle
+from .solve import Solution, solve
+from .sweep import Sweep
 from .widen import Wide
 from .words import dated, goal_unit
 
@@ -35,10 +35,7 @@ __all__ = ["Frontier", "concentration", "frontier", "share", "shortfall"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-# Weight of the other aims beside the cost, as a part of the range of the cost: breaks ties, moves nothing else.
-_TIE = 1e-6
 _SAME = 1e-7
-_ROUNDS = 50
 # Part of the need that must arrive where an aim is a part of what arrives: of nothing there is no share.
 _ARRIVES = 1e-3
 
@@ -239,6 +236,8 @@ class Frontier:
         Levels tried, and solves that they took.
     seconds : float
         Wall time, the first plan included.
+    notes : tuple of str
+        What was left out.
     """
 
     frame: pd.DataFrame
@@ -253,6 +252,9 @@ class Frontier:
     _rows: IntArray = field(repr=False)
     # Columns that lessen what an aim is a part of, by the aim's row.
     _over: dict[int, tuple[IntArray, FloatArray]] = field(repr=False, default_factory=dict)
+    # Plans of points whose mixes follow the plan: each has settled in its own.
+    _settled: tuple[Portfolio, ...] = field(repr=False, default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -280,20 +282,11 @@ class Frontier:
         """
         if not 0 <= i < len(self._found):
             raise unknown_name("point", i, map(str, range(len(self._found))), "the frontier")
+        if self._settled:
+            return self._settled[i]
         s, p = self._found[i], self._plan
         m = copy.copy(p._wide.build if isinstance(p, HorizonPlan) else p._build)
-        rows = []
-        level = dict(zip(self._rows.tolist(), self._levels[i], strict=True))
-        for block in m.matrix.rows:
-            if block.start in level:
-                at, of = level[block.start], self._over.get(block.start)
-                value = block.value.copy()
-                if of is not None:
-                    value[len(value) - len(of[0]) :] = at * of[1]
-                block = replace(block, upper=np.array([at]), value=value)
-            rows.append(block)
-        m.matrix = replace(m.matrix, rows=rows)
-        m._model = None
+        _at_level(m, self._rows, self._levels[i], self._over)
         holds: dict[str, Any] = {"_build": m}
         if isinstance(p, HorizonPlan):
             wide = replace(p._wide, build=m)
@@ -318,6 +311,7 @@ class Frontier:
 
     def _repr_html_(self) -> str:
         note = "knee: farthest from the line between the extremes, a suggestion. "
+        note += "".join(f"{n}. " for n in self.notes)
         note += f"{self.solves} solves of one model in {self.seconds:.2f} s."
         if goal_unit(self.objective) == "USD/year":
             when = "in present value" if isinstance(self._plan, HorizonPlan) else "a year"
@@ -513,10 +507,23 @@ def frontier(
     c = m.matrix.compile()
     # A row that holds the cost at its least while the aims are settled; it is free in every point of the frontier.
     wide = m.matrix.add_rows("frontier_cost", 1, np.zeros(len(used), dtype=np.int64), used, cost[used], scale=worth)
-    sweep = _Sweep(m.matrix.compile(), np.array(rows), wide.start, time_limit, gap, seed, over)
+    sweep = Sweep(m.matrix.compile(), np.array(rows), wide.start, time_limit, gap, seed, over)
     del m.matrix.rows[-1]
     m.matrix.m -= 1
     found = list(sweep.run(points))
+    base, settled, unsettled = replace(plan, _compiled=c), [], 0
+    if Live.of(plan).moves:  # the sweep is at the mixes of the first plan: each point settles in its own
+        raw, found = found, []
+        for s, _, level in raw:
+            one = _settled(base, s, level, rows, over, gap, seed)
+            if one is None:
+                unsettled += 1
+                continue
+            settled.append(one)
+            found.append((one._solution, sweep.values(one._solution.x), level))
+        if not found:
+            text = "the mixes of no point settled: use mixing='today' or 'mass_balance', or a looser cap"
+            raise SolverError(text, "not_settled")
     values = np.array([[s.objective, *f] for s, f, _ in found])
     keep = _better(values)
     order = np.lexsort(values[:, ::-1].T)
@@ -541,12 +548,55 @@ def frontier(
         points,
         sweep.model.solves + 1,
         time.perf_counter() - began,
-        replace(plan, _compiled=c),
+        base,
         tuple(s for s, _, _ in kept),
         tuple(level for _, _, level in kept),
         np.array(rows, dtype=np.int64),
         over,
+        tuple(settled[i] for i in order) if settled else (),
+        (f"{unsettled} of {unsettled + len(found)} points left out: their mixes did not settle",) if unsettled else (),
     )
+
+
+def _at_level(
+    m: Build, rows: IntArray | list[int], levels: tuple[float, ...], over: dict[int, tuple[IntArray, FloatArray]]
+) -> None:
+    """Hold the aims of a model at their levels."""
+    held = []
+    level = dict(zip(np.asarray(rows).tolist(), levels, strict=True))
+    for block in m.matrix.rows:
+        if block.start in level:
+            at, of = level[block.start], over.get(block.start)
+            value = block.value.copy()
+            if of is not None:
+                value[len(value) - len(of[0]) :] = at * of[1]
+            block = replace(block, upper=np.array([at]), value=value)
+        held.append(block)
+    m.matrix = replace(m.matrix, rows=held)
+    m._model = None
+
+
+def _settled(
+    plan: Portfolio,
+    s: Solution,
+    levels: tuple[float, ...],
+    rows: list[int],
+    over: dict[int, tuple[IntArray, FloatArray]],
+    gap: float | None,
+    seed: int,
+) -> Portfolio | None:
+    """The plan of a point at its own mixes, with the gap to the bound of its levels; None where they do not settle."""
+    live = Live.of(plan)
+    _at_level(live.whole, rows, levels, over)
+    start = Live.of(live.into(plan, s, plan._compiled))
+    start.restart()
+    bound = start.bound(time_limit=None, gap=gap, seed=seed)
+    found = live.settled(lambda c: solve(c, gap=gap, seed=seed))
+    if found is None:
+        return None
+    own, c = found
+    own = live.said(own, bound, gap)
+    return live.into(plan, own, c, timing={"build": plan.timing["build"], "solve": own.seconds})  # type: ignore[no-any-return]
 
 
 def _over_time(w: Wide, each: list[Any]) -> tuple[IntArray, FloatArray]:
@@ -568,124 +618,3 @@ def _over_time(w: Wide, each: list[Any]) -> tuple[IntArray, FloatArray]:
 
 def _scales(m: Build) -> FloatArray:
     return np.concatenate([g.scale for g in m.matrix.columns])
-
-
-def _dot(a: FloatArray, b: FloatArray) -> float:
-    """Without BLAS, whose threads spin between the solves and slow them tenfold on a busy machine (measured)."""
-    return float((a * b).sum())
-
-
-class _Sweep:
-    """Levels of the aims on one model kept in the solver."""
-
-    def __init__(
-        self,
-        c: Any,
-        rows: IntArray,
-        cost_row: int,
-        time_limit: float | None,
-        gap: float | None,
-        seed: int,
-        over: dict[int, tuple[IntArray, FloatArray]],
-    ) -> None:
-        self.model = Persistent(c, time_limit=time_limit, gap=gap, seed=seed)
-        self.rows, self.cost_row = rows, cost_row
-        self.cost, self.offset = c.cost, c.offset
-        import scipy.sparse as sp
-
-        a = sp.csr_array((c.value, c.index, c.start), shape=(c.m, c.n))
-        self.aims = np.asarray(a[rows].todense(), dtype=np.float64)
-        # Aims that are parts of what arrives: f = N(x) / (1 - L(x)).
-        self.less = np.zeros_like(self.aims)
-        for k, row in enumerate(rows.tolist()):
-            if row in over:
-                col, part = over[row]
-                np.add.at(self.less[k], col, part)
-                self.aims[k][col] = 0.0
-
-    def whole(self, x: FloatArray) -> FloatArray:
-        """What each aim is a part of, over the need."""
-        return np.asarray(1.0 - (self.less * x).sum(axis=1), dtype=np.float64)
-
-    def values(self, x: FloatArray) -> FloatArray:
-        """The aims at a plan; 0 where nothing arrives."""
-        of = self.whole(x)
-        return np.asarray(np.divide((self.aims * x).sum(axis=1), of, out=np.zeros(len(of)), where=of > _SAME))
-
-    def _hold(self, k: int, level: float) -> None:
-        """Cap an aim."""
-        if np.isfinite(level):
-            for col in np.flatnonzero(self.less[k]).tolist():
-                self.model.set_value(int(self.rows[k]), col, level * float(self.less[k][col]))
-        self.model.set_rows(self.rows[k], -np.inf, level)
-
-    def _lowest(self, k: int) -> float:
-        """Least value of an aim; of one that is a ratio by Dinkelbach's (1967) parametric rule."""
-        x = self._least(self.aims[k]).x
-        if not self.less[k].any():
-            return _dot(self.aims[k], x)
-        low = float(self.values(x)[k])
-        for _ in range(_ROUNDS):
-            x = self._least(self.aims[k] + low * self.less[k]).x
-            new = float(self.values(x)[k])
-            if new >= low - 1e-10:
-                break
-            low = new
-        return low
-
-    def _least(self, cost: FloatArray) -> Solution:
-        self.model.set_cost(cost)
-        s = self.model.solve(duals=False)
-        if not usable(s):
-            raise stopped(s)
-        return s
-
-    def _payoff(self) -> tuple[FloatArray, float, float]:
-        """Values of the aims at the ends of the frontier, each end settled in the other aims too, and cost's range."""
-        free = np.full(len(self.rows), np.inf)
-        table: list[FloatArray] = []
-        costs: list[float] = []
-        cheap = self._least(self.cost)
-        best = _dot(self.cost, cheap.x)
-        self.model.set_rows(self.cost_row, -np.inf, best + 1e-9 * abs(best))
-        s = self._least(self.aims.sum(axis=0))
-        table.append(self.values(s.x))
-        costs.append(best)
-        self.model.set_rows(self.cost_row, -np.inf, np.inf)
-        for k in range(len(self.rows)):
-            low = self._lowest(k)
-            self._hold(k, low + 1e-7)
-            s = self._least(self.cost)
-            table.append(self.values(s.x))
-            table[-1][k] = low
-            costs.append(_dot(self.cost, s.x))
-            self.model.set_rows(self.rows, np.full(len(free), -np.inf), free)
-        return np.array(table), min(costs), max(costs)
-
-    def run(self, points: int) -> Iterator[tuple[Solution, FloatArray, tuple[float, ...]]]:
-        """Solve the levels; yields the solution, the aims' values and the levels."""
-        table, low_cost, high_cost = self._payoff()
-        top, bottom = table.max(axis=0), table.min(axis=0)
-        reach = np.where(top - bottom > 1e-9, top - bottom, 1.0)
-        weight = _TIE * max(high_cost - low_cost, _TIE * max(abs(high_cost), 1.0)) / reach
-        goal = self.cost + weight @ self.aims
-        self.model.set_cost(goal)
-        n = points if len(top) == 1 else max(2, round(points ** (1.0 / len(top))))
-        axes = [np.linspace(t, b, n) if t - b > 1e-9 else np.array([t]) for t, b in zip(top, bottom, strict=True)]
-        for outer in itertools.product(*axes[1:]):
-            met = np.inf
-            for level in axes[0].tolist():
-                if level >= met + 1e-9 and level > axes[0][-1]:
-                    continue  # the last plan meets this level already: it would come again
-                levels = np.array([level, *outer]) + 1e-7
-                for k, at in enumerate(levels.tolist()):
-                    self._hold(k, at)
-                s = self.model.solve()
-                if s.status == "infeasible":
-                    break  # with the other aims as they are, lower levels cannot be reached either
-                if not usable(s):
-                    raise stopped(s)
-                aims = self.values(s.x)
-                met = float(aims[0])
-                plain = _dot(self.cost, s.x) + self.offset
-                yield replace(s, objective=plain), aims, tuple(levels.tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..errors import SolverError
 from ..graph import SupplyGraph
 from ..tracing import tracing_matrix
 from .limits import Market, needs
-from .matrix import Rows, held
+from .matrix import Columns, Rows, held
 from .mixing import relaxed
 from .model import Build
 from .physical import free_network, free_rows
@@ -21,7 +22,7 @@ from .readings import Coordinates
 from .senders import relayed
 from .views import NodeShares, node_shares
 
-__all__ = ["book_origin", "follow_mixes", "protect"]
+__all__ = ["Mover", "book_origin", "counted_part", "follow_mixes", "protect"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -110,7 +111,7 @@ def _pull(graph: SupplyGraph, own: FloatArray, weight: FloatArray) -> FloatArray
     return np.asarray(spsolve(sp.csc_matrix(sp.eye_array(n) - a.T), weight), dtype=np.float64)
 
 
-def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Market]) -> None:
+def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Market], worst: bool = False) -> None:
     r"""Let a share row follow the mixes of the plan, by successive linearisation.
 
     The share of a maker in the row is itself linear in what the plan delivers to the pools upstream of it, so that the
@@ -125,18 +126,9 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
     least of all is the plan's gap, to the bound of :mod:`supplyrisk.portfolio.mixing`. Over several periods each follows
     its own mixes.
     """
-    from .plan import plan_graph
-
     _ = m.now  # each period has mixes of its own
     m._shares = dict(m._shares)
-
-    lanes = m.lane_product >= 0
-    base_row, base_col = block.row.copy(), block.col.copy()
-    base_value = block.value.copy()
     kept = np.concatenate([s.keep.at for s in m.sent.values()]) if m.sent else np.zeros(0, dtype=np.int64)
-    # Not deliveries, and not kept re-exports either: what these count for follows the mixes (senders.py).
-    fixed = (block.col >= m.n_lanes) & ~np.isin(block.col, kept)
-    cap, need = block.upper.copy(), np.maximum(needs(m, markets), 1e-300)
     miss = m.matrix.add_columns(
         "missed_cap",
         block.n,
@@ -146,40 +138,102 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
     )
     yearly = m.lane_cost * m.period[m.lane_product]
     m.matrix.add_cost(miss.at, np.full(block.n, _DEAR * float(np.max(yearly, initial=1.0))))
-    code = m.pool_code
-    before: list[FloatArray] = []
-    mine = [m.lanes_of(pools) for *_, pools in markets]
-    all_lanes = np.flatnonzero(lanes)
+    mover = Mover(
+        block.name,
+        miss.name,
+        focal,
+        markets,
+        # Not deliveries, and not kept re-exports either: what these count for follows the mixes (senders.py).
+        (block.row.copy(), block.col.copy(), block.value.copy()),
+        (block.col >= m.n_lanes) & ~np.isin(block.col, kept),
+        block.upper.copy(),
+        worst,
+        m.shares(focal, "origin"),
+    )
     block.upper[:] = np.inf
+    block.moves = True
+    m.movers.append(mover)
+    m.refine.append(mover.follow)
 
-    def measured(x: FloatArray) -> tuple[SupplyGraph, IntArray, FloatArray, Coordinates]:
+
+@dataclass(frozen=True, eq=False)
+class Mover:
+    """A share row that follows the mixes of the plan: what it was stated as; where it stands now is the model's."""
+
+    block: str
+    missed: str
+    focal: tuple[str, ...]
+    markets: list[Market]
+    stated: tuple[IntArray, IntArray, FloatArray]
+    fixed: npt.NDArray[np.bool_]
+    cap: FloatArray
+    worst: bool
+    today: NodeShares
+
+    def rows(self, m: Build) -> Rows:
+        """The block in a model, which may be a copy of the one that it was stated in."""
+        return next(b for b in m.matrix.rows if b.name == self.block)
+
+    def miss(self, m: Build) -> Columns:
+        """The columns of what is missed while the mixes settle."""
+        return next(c for c in m.matrix.columns if c.name == self.missed)
+
+    def limits(self, m: Build) -> FloatArray:
+        """The caps, without those that were deactivated in the live model."""
+        return np.where(np.isin(np.arange(len(self.cap)), list(m.off.get(self.block, ()))), np.inf, self.cap)
+
+    def restart(self, m: Build) -> None:
+        """Forget the plan around which the row is linearised; a row that was let go since stays free."""
+        block = self.rows(m)
+        if m.before.pop(self.block, None):
+            m.off[self.block] = set(np.flatnonzero(np.isinf(block.upper)).tolist())
+        block.row, block.col, block.value = (x.copy() for x in self.stated)
+        block.upper[:] = np.inf
+        self.miss(m).upper[:] = np.inf
+        m._shares[(self.focal, "origin")] = self.today
+
+    def relaxed(self, m: Build) -> Any:
+        """The linear relaxation (mixing.py)."""
+        row, col, value = self.stated
+        fixed = (row[self.fixed], col[self.fixed], value[self.fixed])
+        return relaxed(m, self.focal, self.markets, fixed, self.limits(m))
+
+    def measured(self, m: Build, x: FloatArray) -> tuple[SupplyGraph, IntArray, FloatArray, Coordinates]:
         """A solution's graph, where the model's nodes stand in it, the focal part of each lane, and of re-exports."""
+        from .plan import plan_graph
+
         graph = plan_graph(m, x)
-        found, old = node_shares(graph, focal, "origin"), m.shares(focal, "origin")
+        found, old = node_shares(graph, self.focal, "origin"), m.shares(self.focal, "origin")
         at = graph.index.position.get_indexer(pd.Index(m.node, dtype=object))
         there = at >= 0
         new: dict[str, FloatArray] = {}
         for part in ("value", "low", "high"):
             new[part] = getattr(old, part).copy()
             new[part][there] = getattr(found, part)[at[there]]
-        m._shares[(focal, "origin")] = NodeShares(new["value"], new["low"], new["high"])
-        s = np.where(np.isnan(new["value"]), new["high"], new["value"])
-        s = np.where(np.isnan(s), 1.0, s)
-        return graph, at.astype(np.int64), s[m.supplier], relayed(m, markets, s, focal)
+        m._shares[(self.focal, "origin")] = NodeShares(new["value"], new["low"], new["high"])
+        s = counted_part(m, self.focal, self.worst)
+        return graph, at.astype(np.int64), s[m.supplier], relayed(m, self.markets, s, self.focal)
 
-    def again(x: FloatArray) -> bool:
+    def follow(self, m: Build, x: FloatArray) -> bool:
+        """Measure a solution on its own graph; True where the row moved, so that the model is solved again."""
+        block, miss, before = self.rows(m), self.miss(m), m.before.setdefault(self.block, [])
+        base_row, base_col, base_value = self.stated
+        fixed, markets, cap = self.fixed, self.markets, self.limits(m)
+        need = np.maximum(needs(m, markets), 1e-300)
+        mine = [m.lanes_of(pools) for *_, pools in markets]
+        all_lanes = np.flatnonzero(m.lane_product >= 0)
         flow = x[: m.n_lanes]
         first = not before
-        if len(before) > _DAMPED:
-            flow = 0.5 * (flow + before[-1])
-        whole = np.concatenate([flow, x[m.n_lanes :]])
-        graph, at, s, sends = measured(x)
+        graph, at, s, sends = self.measured(m, x)
         arrived = np.array([float(flow[own] @ s[own]) for own in mine])
         arrived = arrived + np.bincount(sends[0], sends[2] * x[sends[1]], block.n)
-        activity = np.bincount(block.row, block.value * whole[block.col], block.n)
+        activity = np.bincount(block.row, block.value * x[block.col], block.n)
         missed = np.bincount(base_row[fixed], base_value[fixed] * x[base_col[fixed]], block.n)
-        over = float(np.max((arrived + missed - cap) / need, initial=0.0))
-        apart = float(np.max(np.abs(activity - block.upper + cap - arrived - missed) / need)) if not first else np.inf
+        on = np.isfinite(cap)
+        over = float(np.max(((arrived + missed - cap) / need)[on], initial=0.0))
+        apart = np.inf
+        if not first:
+            apart = float(np.max((np.abs(activity - block.upper + cap - arrived - missed) / need)[on], initial=0.0))
         m.mixed = (len(before) + 1, max(over, 0.0))
         if over <= _SETTLED and (first or len(before) > _DAMPED or apart <= _SETTLED * 10):
             return False
@@ -193,11 +247,14 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
             today = np.zeros(m.n_lanes)
             today[m.lever == "keep"] = m.case.base
             flow = 0.5 * (flow + today)
-            graph, at, s, sends = measured(np.concatenate([flow, x[m.n_lanes :]]))
+        elif len(before) > _DAMPED:
+            flow = 0.5 * (flow + before[-1])
+        if first or len(before) > _DAMPED:
+            graph, at, s, sends = self.measured(m, np.concatenate([flow, x[m.n_lanes :]]))
         if len(before) >= _PATIENCE and x[miss.at].max() > _SETTLED * float(need.max()):
             miss.upper[:] = 0.0  # no plan found that meets it: let the solver say what clashes
         before.append(flow)
-        own = control.focal_share(graph, focal, "location")[0]
+        own = control.focal_share(graph, self.focal, "location")[0]
         maker = (graph.index.nodes["kind"] == "producer").to_numpy(dtype=bool)
         own = np.where(maker, np.nan_to_num(own), np.where(np.nan_to_num(own) >= 1.0, 1.0, 0.0))
         row, col, value = [base_row[fixed], sends[0]], [base_col[fixed], sends[1]], [base_value[fixed], sends[2]]
@@ -205,7 +262,7 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
         col.append(miss.at)
         value.append(-np.ones(block.n))
         supplier = at[m.supplier]
-        pool = graph.index.position.get_indexer(pd.Index(m.node[code], dtype=object))
+        pool = graph.index.position.get_indexer(pd.Index(m.node[m.pool_code], dtype=object))
         scale = np.maximum(m.case.need, 1e-300)
         for i, lanes_i in enumerate(mine):
             known = lanes_i[supplier[lanes_i] >= 0]
@@ -222,6 +279,9 @@ def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Ma
         block.row, block.col, block.value = np.concatenate(row), np.concatenate(col), np.concatenate(value)
         return True
 
-    block.moves = True
-    m.refine.append(again)
-    m.mixes.append(lambda: relaxed(m, focal, markets, (base_row[fixed], base_col[fixed], base_value[fixed]), cap))
+
+def counted_part(m: Build, focal: tuple[str, ...], worst: bool) -> FloatArray:
+    """Origin of each node at the mixes that the model stands at, as a cap counts it."""
+    found = m.shares(focal, "origin")
+    s = found.high if worst else np.where(np.isnan(found.value), found.high, found.value)
+    return np.asarray(np.where(np.isnan(s), 1.0, s), dtype=np.float64)

@@ -27,13 +27,16 @@ from .model import Build
 from .senders import relayed
 from .solve import Persistent, Solution, relative_gap, solve
 
-__all__ = ["Relaxed", "bounded", "least_shares", "relaxed", "with_gap"]
+__all__ = ["SAID", "Relaxed", "bounded", "least_shares", "relaxed", "with_gap"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Market = tuple[str, int, str, IntArray]
 # Sweeps that carry lower bounds of exposures downstream; each is valid, so they may stop early.
 _SPREAD = 100
+SAID = "origin under proportional mixing"
+# Gap up to which a plan is the best of all.
+_OPTIMAL = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,16 +312,22 @@ def least_shares(m: Build, focal: tuple[str, ...]) -> FloatArray:
     return spread(low)
 
 
-def with_gap(s: Solution, bound: float, bases: Iterable[Build]) -> Solution:
-    """A plan whose mixes have settled, with its true gap, said in the notes of the first model."""
+def with_gap(s: Solution, bound: float, bases: Iterable[Build], tolerance: float | None = None) -> Solution:
+    """A plan whose mixes have settled, with its true gap, said in the notes of the first model.
+
+    Its status is ``locally_optimal`` where the gap is wider than the tolerance: nothing says that no other mixes cost less.
+    """
     models = list({id(b): b for b in bases}.values())
     rounds = max(b.mixed[0] for b in models if b.mixed)
     over = max(b.mixed[1] for b in models if b.mixed)
     gap = relative_gap(s.objective, min(bound, s.objective)) if np.isfinite(bound) else np.inf
     far = f"at most {gap:.3%} above" if np.isfinite(gap) else "of unknown distance to"
+    models[0].notes[:] = [n for n in models[0].notes if not n.startswith(SAID)]
     models[0].notes.append(
-        f"origin under proportional mixing: successive linearisation, {rounds} rounds, cap met within {over:.2g} of the "
+        f"{SAID}: successive linearisation, {rounds} rounds, cap met within {over:.2g} of the "
         f"need; a local optimum, {far} the least objective that is possible (bound: McCormick's "
         "envelope of what the mixes make)"
     )
-    return replace(s, bound=min(bound, s.objective), gap=gap)
+    near = gap <= (_OPTIMAL if tolerance is None else tolerance)
+    status = "optimal" if near else "locally_optimal"
+    return replace(s, status=status, bound=min(bound, s.objective), gap=gap)

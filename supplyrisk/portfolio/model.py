@@ -121,14 +121,16 @@ class Build:
     later: list[Callable[[], None]] = field(default_factory=list)
     # Levers that offer more of what others offer already: carried out last, by name, whatever their order.
     last: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
-    # Names of levers that can be given once only, and what a path of supply leaves of each node's output.
+    # Levers that can be given once only, and what a path of supply leaves of each node's output.
     given: set[str] = field(default_factory=set)
     supply_factor: Any = 1.0
-    # Called with each solution; True where it moved the model, which is then solved again.
-    refine: list[Callable[[FloatArray], bool]] = field(default_factory=list)
-    # Rounds in which mixes settled, and by how much of the need the cap is missed (lookthrough.py).
+    # Called with the model and each solution; True where it moved the model, which is then solved again.
+    refine: list[Callable[[Any, FloatArray], bool]] = field(default_factory=list)
+    # Rows that follow the mixes (lookthrough.py), plans they are linearised around, members let go; rounds, and what is missed.
+    movers: list[Any] = field(default_factory=list)
+    before: dict[str, list[FloatArray]] = field(default_factory=dict)
+    off: dict[str, set[int]] = field(default_factory=dict)
     mixed: tuple[int, float] | None = None
-    mixes: list[Callable[[], Any]] = field(default_factory=list)
     raised: list[tuple[IntArray, IntArray]] = field(default_factory=list)
     # Over several periods (periods.py): all of them, the one that is being stated, and what ties them together.
     periods: tuple[Period, ...] | None = None
@@ -179,7 +181,7 @@ class Build:
     @property
     def graph(self) -> SupplyGraph:
         """The graph with candidate projects."""
-        return self.candidates.graph if self.candidates is not None else self.case.graph
+        return self.case.graph if self.candidates is None else self.candidates.graph
 
     @cached_property
     def node(self) -> TextArray:
@@ -438,9 +440,8 @@ class Build:
         if self.shortfall is not None:
             col.append(self.shortfall.at)
             row.append(place)
-        for relief in self.reliefs:
-            col.append(relief.at)
-            row.append(place[relief.pool])
+        col += [relief.at for relief in self.reliefs]
+        row += [place[relief.pool] for relief in self.reliefs]
         c, r = np.concatenate(col), np.concatenate(row)
         return c[r >= 0], r[r >= 0]
 
@@ -502,9 +503,8 @@ class Build:
         if self.shortfall is not None:
             row.append(np.arange(len(case.pool)))
             col.append(self.shortfall.at)
-        for relief in self.reliefs:
-            row.append(relief.pool)
-            col.append(relief.at)
+        row += [relief.pool for relief in self.reliefs]
+        col += [relief.at for relief in self.reliefs]
         lines = np.concatenate(row)
 
         def say(i: int) -> str:

@@ -17,12 +17,12 @@ from ..graph import SupplyGraph
 from .calendar import Period
 from .explain import binding_rows, cut_short, dual_table, infeasible, stopped
 from .matrix import Compiled
-from .mixing import bounded, with_gap
 from .model import Build, number
 from .plan import Portfolio
+from .settling import ROUNDS, Live, forked_wide, settle
 from .show import html_of_periods, steps_of_periods
 from .solve import Solution, solve, usable
-from .widen import Wide, read_ramp, restate, spending, widen
+from .widen import Wide, read_ramp, spending, widen
 from .words import dated, spoken, unit_for, worth
 
 __all__ = ["HorizonPlan", "PeriodPlan", "settle", "solve_periods"]
@@ -32,8 +32,6 @@ Label = int | str
 # Columns of tables that say when a plant is decided and when it first delivers.
 WHEN = ["decided", "delivers"]
 _LONG = 80
-# Successive solves of a plan whose mixes settle.
-_MOVES = 40
 _ASK = {"model": "plan.model", "resolve": "plan.resolve()"}
 
 
@@ -464,7 +462,12 @@ class HorizonPlan(Portfolio):
 
     def resolve(self, time_limit: float | None = None) -> HorizonPlan:
         """Solve the live model again; see :meth:`Portfolio.resolve`."""
-        return finish(self._wide, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
+        wide = self._wide
+        if any(b.movers for b in wide.bases):  # this plan keeps the mixes that it settled in
+            wide.build.absorb()
+            wide = forked_wide(wide)
+            Live(wide.bases[0], wide).restart()
+        return finish(wide, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
 
     def share(self, view: str, focal: Any = "CHN", product: str | None = None, buyer: str = "group") -> pd.Series:
         """A share in the last period; ``plan.year(2028).share(...)`` gives that of another."""
@@ -540,31 +543,6 @@ def solve_periods(
     return finish(wide, written, focal, time_limit=time_limit, gap=gap, seed=seed, began=began, then=then)
 
 
-def follow(wide: Wide, x: FloatArray) -> bool:
-    """Let the rows of mixes follow a solution in every period; True where one moved."""
-    moved = False
-    for i, b in enumerate(wide.bases):
-        part = wide.part(x, i)
-        moved |= bool([f for f in b.refine if f(part)])
-        x[wide.at[i]] = part
-    if moved:
-        restate(wide)
-    return moved
-
-
-def settle(wide: Wide, s: Solution) -> Solution:
-    """Let what constraints settle after a solve (kept re-exports) settle in every period."""
-    if not any(b.refine for b in wide.bases):
-        return s
-    x = s.x.copy()
-    for i, b in enumerate(wide.bases):
-        part = wide.part(x, i)
-        for f in b.refine:
-            f(part)
-        x[wide.at[i]] = part
-    return replace(s, x=x)
-
-
 def finish(
     wide: Wide,
     written: dict[str, Any],
@@ -582,13 +560,13 @@ def finish(
     compiled: Compiled = wide.build.matrix.compile()
     built = time.perf_counter()
     s: Solution = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=written.get("solver", "highs"))
-    mixing = any(b.mixes for b in wide.bases)
+    live = Live(wide.bases[0], wide)
+    mixing = live.moves
     bound = -np.inf
     if mixing and usable(s):
-        parts = [(f(), wide.at[i]) for i, b in enumerate(wide.bases) for f in b.mixes]
-        bound = bounded(compiled, parts, time_limit=time_limit, gap=gap, seed=seed)
-    for _ in range(_MOVES if mixing else 0):
-        if not usable(s) or not follow(wide, s.x):
+        bound = live.bound(time_limit=time_limit, gap=gap, seed=seed)
+    for _ in range(ROUNDS if mixing else 0):
+        if not usable(s) or not live.follow(s.x):
             break
         compiled = wide.build.matrix.compile()
         s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=written.get("solver", "highs"))
@@ -597,7 +575,7 @@ def finish(
     if not usable(s) or (mixing and s.status != "optimal"):
         raise stopped(s)
     if mixing:
-        s = with_gap(s, bound, wide.bases)
+        s = live.said(s, bound, gap)
     if s.status == "time_limit":
         wide.bases[0].notes.append(cut_short(s))
     if then is not None and s.status == "optimal" and not mixing:

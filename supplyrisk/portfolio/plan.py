@@ -62,7 +62,9 @@ class Portfolio:
     objective_value : float
         In USD a year, where the objective is a cost.
     status, solver, version : str
-        How the solver ended: ``optimal``, or ``time_limit`` where the plan is the best found in the time there was.
+        How the solver ended: ``optimal``; ``locally_optimal`` where mixes follow the plan and ``gap`` is not closed;
+        ``time_limit`` where the plan is the best found in the time there was; ``near_optimal`` for what
+        :func:`supplyrisk.portfolio.alternatives` adds.
     gap, seconds, seed : float, float, int
         Relative gap, wall time of build and solve, seed.
     fingerprint, question : str
@@ -264,8 +266,14 @@ class Portfolio:
         Portfolio
         """
         from .run import solve_build
+        from .settling import Live, forked
 
-        own = copy.copy(self._build)  # this plan keeps its own words
+        own = copy.copy(self._build)  # this plan keeps its own words and notes
+        own.notes = list(own.notes)
+        if own.movers:  # and the mixes that it settled in
+            own.absorb()
+            own = forked(own)
+            Live(own).restart()
         return solve_build(own, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
 
     @cached_property

@@ -69,6 +69,8 @@ class Reading:
     rule: str = "majority"
     worst: bool = False
     least: float = 0.0
+    # Whether the parts of suppliers are those at the mixes that the plan leads to (lookthrough.py).
+    follows: bool = False
 
 
 def arrived(m: Build, markets: list[Market], x: FloatArray) -> FloatArray:
@@ -213,6 +215,21 @@ def _by_lines(m: Build, graph: SupplyGraph, r: Reading, x: FloatArray) -> FloatA
     return out
 
 
+def _followed(m: Build, r: Reading, x: FloatArray) -> FloatArray:
+    """The focal part of what arrives at the mixes in which the plan settled."""
+    from .lookthrough import counted_part
+    from .senders import relayed
+
+    assert r.focal is not None
+    s = counted_part(m, r.focal, r.worst)
+    on = joined(m.share_rows(r.markets, 1.0, s[m.supplier]), relayed(m, r.markets, s, r.focal))
+    bare = on[1] < m.n_lanes
+    sent = np.concatenate([k.keep.at for k in m.sent.values()]) if m.sent else on[1][:0]
+    mine = bare | np.isin(on[1], sent)
+    amount, whole = summed(len(r.markets), (on[0][mine], on[1][mine], on[2][mine]), x), arrived(m, r.markets, x)
+    return np.asarray(np.divide(amount, whole, out=np.full(len(whole), np.nan), where=whole > 0))
+
+
 def readings(plan: Portfolio) -> pd.DataFrame:
     """Every bound on a metric of the score, as the model counts it and as the score measures it on the plan's graph.
 
@@ -239,7 +256,7 @@ def readings(plan: Portfolio) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for block in blocks:
         r: Reading = block.reading
-        mine, theirs = r.value(x), _scored(plan, graph, r)
+        mine, theirs = _followed(m, r, x) if r.follows else r.value(x), _scored(plan, graph, r)
         for i, (p, _, b, _) in enumerate(r.markets):
             rows.append(
                 {

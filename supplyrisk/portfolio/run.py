@@ -20,7 +20,6 @@ from .candidates import Candidates, read_candidates
 from .economics import RATE
 from .explain import cut_short, infeasible, stopped
 from .levers import build, keep, resource
-from .mixing import bounded, with_gap
 from .model import Build, missing_costs, number
 from .options import with_recyclers
 from .others import check
@@ -28,6 +27,7 @@ from .periods import solve_periods
 from .plan import Portfolio
 from .risk import cost
 from .scenarios import read_scenarios
+from .settling import ROUNDS, Live
 from .solve import solve, usable
 from .stages import with_expansion, with_stages
 from .supply import drop_products, read_case
@@ -38,8 +38,6 @@ _DEFAULT_LEVERS = (resource(), build())
 _DEFAULT_FOCAL = "CHN"
 # Terms that add up what is delivered and nothing else: less of them and more of them can both be aimed at.
 _EITHER_WAY = ("attribute",)
-# Successive solves of a model that a constraint moves with its solution (proportional mixing).
-_ROUNDS = 40
 
 
 def _specs(given: Any, kind: str, argument: str) -> tuple[Spec, ...]:
@@ -173,7 +171,8 @@ def optimize(
     Returns
     -------
     Portfolio
-        ``.status`` is ``optimal``, or ``time_limit`` where a plan with yes-or-no decisions was found and time ran out
+        ``.status`` is ``optimal``; ``locally_optimal`` where mixes follow the plan (``max_share(view="origin")``) and
+        ``.gap`` says how far it may be from the least cost of all; or ``time_limit`` where a plan with yes-or-no decisions was found and time ran out
         before it was proven best: ``.gap`` says by how much it may be bettered.
 
     Raises
@@ -389,7 +388,7 @@ def plan_case(
 
 def _kept(m: Build) -> dict[str, Any]:
     """What a constraint may change of a model beside its rows."""
-    lists = {"rows": len(m.matrix.rows), "raised": len(m.raised), "refine": len(m.refine), "mixes": len(m.mixes)}
+    lists = {"rows": len(m.matrix.rows), "raised": len(m.raised), "refine": len(m.refine), "movers": len(m.movers)}
     return lists | {"sent": dict(m.sent), "still": set(m.still), "apart": set(m.apart), "settling": m.settling}
 
 
@@ -398,7 +397,7 @@ def _leave_out(m: Build, before: dict[str, Any]) -> None:
     for block in m.matrix.rows[before["rows"] :]:
         block.lower[:], block.upper[:] = -np.inf, np.inf
         block.reading, block.moves = None, False
-    del m.raised[before["raised"] :], m.refine[before["refine"] :], m.mixes[before["mixes"] :]
+    del m.raised[before["raised"] :], m.refine[before["refine"] :], m.movers[before["movers"] :]
     m.sent, m.still, m.apart, m.settling = (before[k] for k in ("sent", "still", "apart", "settling"))
 
 
@@ -475,7 +474,7 @@ def solve_build(
     m.absorb()
     compiled = m.matrix.compile()
     built = time.perf_counter()
-    mixing = any(c.arguments.get("mixing") == "proportional" for c in written["constraints"])
+    live, mixing = Live(m), bool(m.movers)
     solver = written.get("solver", "highs")
 
     def left() -> float | None:
@@ -485,29 +484,25 @@ def solve_build(
     s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=solver)
     bound = -np.inf
     if mixing and usable(s):
-        every = np.arange(compiled.n)
-        bound = bounded(compiled, [(f(), every) for f in m.mixes], time_limit=left(), gap=gap, seed=seed)
-    for _ in range(_ROUNDS):
-        if not usable(s) or not [f for f in m.refine if f(s.x)]:
+        bound = live.bound(time_limit=left(), gap=gap, seed=seed)
+    for _ in range(ROUNDS):
+        if not usable(s) or not live.follow(s.x):
             break
         compiled = m.matrix.compile()
         s = solve(compiled, time_limit=left(), gap=gap, seed=seed, solver=solver)
     if s.status == "infeasible":
         raise infeasible(m, compiled, seed)
-    if not usable(s):
+    if not usable(s) or (mixing and s.status != "optimal"):
         raise stopped(s)
     if mixing:
-        if s.status != "optimal":
-            raise stopped(s)
-        s = with_gap(s, bound, [m])
+        s = live.said(s, bound, gap)
     if s.status == "time_limit":
         m.notes.append(cut_short(s))
-    if (
-        then is not None and not mixing and s.status == "optimal"
-    ):  # where mixes follow the plan, another plan at the same cost has other mixes
+    # Where mixes follow the plan, another plan at the same cost has other mixes.
+    if then is not None and not mixing and s.status == "optimal":
         s = then(compiled, s)
         for settle in m.refine:
-            settle(s.x)
+            settle(m, s.x)
     timing = {"build": built - began, "solve": s.seconds}
     return Portfolio(
         objective_value=s.objective,

@@ -172,7 +172,7 @@ def sent(m: Build, k: int) -> Sent:
         out = m.sent[k] = replace(out, outbid=_outbid(m, k, out, r))
         if not m.settling:
             m.settling = True
-            m.refine.append(lambda x: _settle(m, x))
+            m.refine.append(_settle)
         m.notes.append(
             f"{case.products[k]}: by location a re-exporter that is kept counts as the supplier, as in the score; "
             "equity, control and origin see through it, the latter two unless it stands in the focal"
