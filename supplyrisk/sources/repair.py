@@ -16,7 +16,7 @@ import pandas as pd
 from ..errors import Problem, SchemaError
 from ..intervals import DEFAULT_POLICY
 from ..schema import GRADES
-from .repair_origins import OPEN, PASSED, RULE, TRACED, both, need, say, trace, trace_origins, weaker
+from .repair_origins import OPEN, PASSED, RULES, TRACED, both, need, say, trace, trace_origins, weaker
 
 __all__ = ["Repaired", "dedupe", "fill_weights", "reconcile", "repair", "trace_origins"]
 
@@ -401,5 +401,5 @@ def repair(
         report |= facts
         if "quantity" in out and (total := float(out["quantity"].sum())):
             report["tonnage_imputed"] = float(filled.sum()) / total
-        rules = (RULE,)
+        rules = RULES
     return Repaired(out, report, rules)

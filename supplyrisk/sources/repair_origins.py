@@ -14,10 +14,10 @@ from ..schema import GRADES
 
 __all__ = ["trace", "trace_origins", "weaker"]
 
-RULE = (
-    "Exporters that are no makers pass on what they import; what they send beyond it is of unknown origin (ROW). "
-    "A maker with output on record sends its own make first and passes on only what it exports beyond it. "
-    "A maker without one is taken to send its own make: nobody knows, so bounds reach to the mix of least home make."
+RULES = (
+    "Exporters that are no makers pass on what they import; what they send beyond it is of unknown origin (ROW).",
+    "A maker with output on record sends its own make first and passes on only what it exports beyond it.",
+    "A maker without one is taken to send its own make; nobody knows, so bounds reach to the mix of least home make.",
 )
 PASSED, PART, THROUGH, MORE = "passed on", "in part passed on", "came through others", "in part through others"
 OPEN, HOME, LACKS, TRACED = (
