@@ -560,7 +560,7 @@ def effective_control(
     threshold: float = 0.5,
     golden_share: bool = True,
 ) -> pd.DataFrame:
-    r"""How much of each node or link the focal can stop, by every rule side by side, with the interval around all.
+    r"""How much of each node or link the focal can stop, by every rule side by side, each with its interval.
 
     With :math:`p_i` the part of the node's output that part i makes: location is 1 where the host is the focal; equity
     :math:`\sum_i p_i Y_{Fi}`, Y the share looked through all tiers; majority :math:`\sum_i p_i [c(i) \in F]`, c(i) the
@@ -583,7 +583,8 @@ def effective_control(
     -------
     DataFrame
         Keys, then for each of ``location``, ``equity``, ``majority``, ``aggregate`` and ``creditor`` the value and its
-        ``_low`` and ``_high``; ``value`` (the majority rule), ``low`` and ``high`` over all ownership rules;
+        ``_low`` and ``_high``; ``value, low, high`` (the majority rule, host included: who stands in the focal can be
+        stopped, 1, 1, 1); ``any_low`` and ``any_high``, the least and the most over equity and all rules of control;
         ``owner_can_stop`` and ``host_can_stop`` (the two hands behind ``value``); ``overridden`` (part whose owner
         the state has overruled); ``coverage`` (part of the output whose holder is recorded: portions times the shares on
         record, a majority without a share being half) and ``grade`` (the weakest
@@ -639,8 +640,10 @@ def effective_control(
             "kind": kind,
             **columns,
             "value": columns["majority"],
-            "low": np.minimum.reduce([columns[f"{r}_low"] for r in ("equity", *RULES)]),
-            "high": np.maximum.reduce([columns[f"{r}_high"] for r in ("equity", *RULES)]),
+            "low": columns["majority_low"],
+            "high": columns["majority_high"],
+            "any_low": np.minimum.reduce([columns[f"{r}_low"] for r in ("equity", *RULES)]),
+            "any_high": np.maximum.reduce([columns[f"{r}_high"] for r in ("equity", *RULES)]),
             "owner_can_stop": facts[:, 0],
             "host_can_stop": np.isin(country, codes).astype(float),
             "overridden": facts[:, 2],

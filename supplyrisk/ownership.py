@@ -25,6 +25,8 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 UNIDENTIFIED = "unidentified"
 _TOLERANCE = 1e-9
+# Printed shares of one asset may add to so much more than the whole.
+ROUNDING = 0.02
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,12 @@ def _rows(holder: Sequence[Any] | Any, asset: Sequence[Any] | Any, share: Sequen
             f"{total[i]:.4g}",
             "Correct them; if holder and asset are swapped, give the holder first.",
         )
-        for i in np.flatnonzero(total > 1 + _TOLERANCE)
+        for i in np.flatnonzero(total > 1 + ROUNDING + _TOLERANCE)
     ]
     if problems:
         raise SchemaError(problems, what)
+    # What printed shares exceed the whole by is rounding.
+    s = s / np.maximum(total, 1.0)[asset_code]
     return _Rows(np.asarray(entity, dtype=object), n_assets, holder_code, asset_code, s)
 
 
@@ -127,7 +131,7 @@ def equity(
     Raises
     ------
     SchemaError
-        A share outside 0 to 1, shares of an asset above 1, a closed loop without an outside owner (all named).
+        A share outside 0 to 1, shares of an asset above 1.02 (less is rounding: divided by their sum), a closed loop without an outside owner (all named).
 
     Notes
     -----
@@ -195,9 +199,15 @@ def control_labels(
         wins = total > threshold + 1e-12
         if sure is not None and sure.any():
             stated = np.bincount(inverse, sure, len(uniq)) > 0
-            wins, total = wins | stated, np.where(stated, np.maximum(total, 2.0), total)
+            wins, total = wins | stated, np.where(stated, 2.0 + total, total)
         at = np.flatnonzero(wins)
-        at = at[np.argsort(total[at], kind="stable")]  # the largest is written last and stays
+        # The largest is written last and stays; of equals none is the controller, whatever the order of the rows.
+        host = uniq[at] // size
+        best = np.zeros(n)
+        np.maximum.at(best, host, total[at])
+        lead = total[at] >= best[host] - 1e-12
+        tied = np.bincount(host, lead, n) > 1
+        at = at[lead & ~tied[host]]
         above = np.arange(size, dtype=np.int64)
         above[uniq[at] // size] = uniq[at] % size
         above[:n][top != np.arange(n)] = top[top != np.arange(n)]  # who is under a hand stays under it
@@ -239,7 +249,7 @@ def majority(
     votes : sequence of float
         Direct votes, fraction 0 to 1.
     threshold : float
-        Default 0.5; at lower thresholds the largest above it counts.
+        Default 0.5; at lower thresholds the largest above it counts, and of equals nobody.
     group : sequence, optional
         Group of each row's holder; empty or missing for none.
 
@@ -251,7 +261,8 @@ def majority(
     Raises
     ------
     SchemaError
-        Votes outside 0 to 1 or above 1 in sum; firms that own only each other, all named.
+        Votes outside 0 to 1 or above 1.02 in sum (less is the rounding of a print: divided by the sum); firms that own
+        only each other, all named.
 
     Notes
     -----
@@ -332,7 +343,7 @@ def network_power(
     Raises
     ------
     SchemaError
-        Votes outside 0 to 1, or above 1 in sum; a quota outside 0 to 1; an owner with two labels.
+        Votes outside 0 to 1, or above 1.02 in sum; a quota outside 0 to 1; an owner with two labels.
 
     Notes
     -----

@@ -659,3 +659,27 @@ def test_trade_alone_says_little_of_control():
     s = score(known, "CHN", "control", ["product", "buyer"], metrics=columns).droplevel([0, 1, 2])
     assert s["coverage"].tolist() == [1.0, 1.0]
     assert s["focal_share"].tolist() == [0.0, 0.5]
+
+
+def test_a_tie_has_no_controller_whatever_the_order_of_the_rows():
+    for holders in (["P", "Q"], ["Q", "P"]):
+        assert control.majority(holders, ["F", "F"], [0.3, 0.3], threshold=0.25).isna().all()
+        assert control.majority([*holders, "P"], ["F", "F", "F"], [0.3, 0.3, 0.1], threshold=0.25).to_dict() == {
+            "F": "P"
+        }
+
+
+def test_shares_that_exceed_the_whole_by_rounding_are_closed():
+    third = [0.335] * 3
+    assert control.equity(["P", "Q", "R"], ["F"] * 3, third).to_numpy().sum() == pytest.approx(1.0)
+    assert control.majority(["P", "Q", "R"], ["F"] * 3, third).isna().all()
+    with pytest.raises(SchemaError):
+        control.majority(["P", "Q", "R"], ["F"] * 3, [0.345] * 3)
+
+
+def test_the_interval_beside_the_value_is_that_of_the_values_rule(atlas):
+    t = control.effective_control(atlas).set_index("node")
+    assert t.loc["gallium.refined@CHN", ["value", "low", "high"]].tolist() == [1.0, 1.0, 1.0]
+    assert (t["any_low"] <= t["low"] + 1e-12).all()
+    assert (t["any_high"] >= t["high"] - 1e-12).all()
+    assert t.loc["gallium.refined@CHN", "any_low"] == pytest.approx(t.loc["gallium.refined@CHN", "equity_low"])
