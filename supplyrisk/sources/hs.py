@@ -3,7 +3,8 @@
 Two tables: ``hs.csv`` (HS 2017 heading to product: product units per tonne, purity, coverage, whether a link may rest on
 it) and ``hs_revisions.csv`` (splits and merges of the headings that matter here, and the headings that no revision
 touched), both checked heading by heading against the conversion tables of the United Nations Statistics Division (HS 1992
-to HS 2022), which name one old heading for each new one; merges are listed in full here. A heading that neither table
+to HS 2022), which name one old heading for each new one; merges are listed in full here. Chips and the machines that make
+them have headings of their own since HS 2007; whence these came is not told, and refused. A heading that neither table
 knows is refused, never passed through.
 """
 
@@ -24,6 +25,7 @@ __all__ = ["REVISIONS", "BasketWarning", "concord", "convert", "headings", "prod
 
 REVISIONS = ("HS1992", "HS1996", "HS2002", "HS2007", "HS2012", "HS2017", "HS2022")
 BASE = "HS2017"
+_DOTTED = re.compile(r"^(\d{2})[. ]?(\d{2})[. ](\d{2})$")
 
 
 @cache
@@ -45,6 +47,10 @@ def _steps() -> dict[str, dict[str, tuple[str, ...]]]:
     out: dict[str, dict[str, tuple[str, ...]]] = {"same": {}}
     for row in table.itertuples(index=False):
         whole = row[0] == REVISIONS[0] and row[1] == REVISIONS[-1]
+        part = not whole and REVISIONS.index(row[1]) - REVISIONS.index(row[0]) > 1
+        if part:  # a heading that no revision touched since it came, or until it went
+            out.setdefault("part", {})[str(row[2])] = (str(row[0]), str(row[1]))
+            continue
         step = out.setdefault("same" if whole else str(row[0]), {})
         step[str(row[2])] = (*step.get(str(row[2]), ()), str(row[3]))
     return out
@@ -54,12 +60,10 @@ def _steps() -> dict[str, dict[str, tuple[str, ...]]]:
 def _known(at: str) -> frozenset[str]:
     """Headings of the tables that exist in a revision."""
     steps, k = _steps(), REVISIONS.index(at)
-    codes = (
-        set(steps["same"])
-        | {c for s in steps.values() for c in s}
-        | {t for s in steps.values() for v in s.values() for t in v}
-    )
-    out = set()
+    moves = [s for name, s in steps.items() if name != "part"]
+    codes = set(steps["same"]) | {c for s in moves for c in s} | {t for s in moves for v in s.values() for t in v}
+    spans = steps.get("part", {}).items()
+    out = {code for code, (first, last) in spans if REVISIONS.index(first) <= k <= REVISIONS.index(last)}
     for code in codes:
         start, end = 0, len(REVISIONS) - 1
         for i, rev in enumerate(REVISIONS[:-1]):
@@ -115,6 +119,9 @@ def _relation(source: str, target: str) -> pd.DataFrame:
     frame = pd.DataFrame({"source": sorted(_known(source))})
     frame["target"] = frame["source"]
     frame["weight"] = 1.0
+    # Where a heading came from, or went, beyond the revisions that it is known in, the tables do not say.
+    known = frame["source"].isin(_known(target)) | ~frame["source"].isin(set(_steps().get("part", {})))
+    frame = frame[known]
     hops = range(i, j) if i <= j else range(i - 1, j - 1, -1)
     for k in hops:
         step = [(s, t) for s, v in _steps().get(REVISIONS[k], {}).items() for t in v]
@@ -133,6 +140,11 @@ def _relation(source: str, target: str) -> pd.DataFrame:
     frame["relation"] = np.select([many & shared, many, shared], ["n:n", "1:n", "n:1"], "1:1")
     frame["basis"] = np.where(frame["relation"].isin(["1:n", "n:n"]), "equal parts, assumption", "whole heading")
     return frame.sort_values(["source", "target"]).reset_index(drop=True)
+
+
+def _plain(codes: pd.Series) -> pd.Series:
+    """Headings as six digits: without the dots of a tariff, with the zero that a number loses."""
+    return codes.astype("str").str.strip().str.replace(_DOTTED, r"\1\2\3", regex=True).str.zfill(6)
 
 
 def _absent(codes: Iterable[str], source: str, counts: Mapping[str, int], share: Mapping[str, float]) -> list[Problem]:
@@ -165,7 +177,7 @@ def concord(
     Parameters
     ----------
     code : str or iterable of str
-        Six-digit headings.
+        Six-digit headings, with or without dots (``8505.11``).
     source, target : str
         Revisions, e.g. ``"HS2012"`` and ``"HS2022"``; either may be the newer one.
     values : Series, optional
@@ -198,7 +210,7 @@ def concord(
     [['811292', 1.0, 'n:1']]
     """
     codes = [code] if isinstance(code, str) else list(code)
-    codes = [str(c).zfill(6) for c in codes]
+    codes = _plain(pd.Series(codes, dtype="object")).tolist()
     a, b = revision(source), revision(target)
     relation = _relation(a, b) if table is None else _own(table)
     unknown = sorted(set(codes) - set(relation["source"]))
@@ -278,7 +290,7 @@ def convert(
         raise unknown_name("policy", unmapped, ("raise", "drop"), "unmapped")
     a, b = revision(source), revision(target)
     relation = _relation(a, b) if table is None else _own(table)
-    codes = frame[code].astype("str").str.zfill(6)
+    codes = _plain(frame[code])
     lost = ~codes.isin(set(relation["source"]))
     held = [c for c in amounts if c in frame.columns]
     if lost.any() and unmapped == "raise":

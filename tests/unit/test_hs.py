@@ -18,7 +18,7 @@ revisions = st.sampled_from(hs.REVISIONS)
 
 @given(revisions, revisions, st.data())
 def test_weights_of_every_source_sum_to_one_and_targets_exist(a, b, data):
-    code = data.draw(st.sampled_from(sorted(hs._known(a))))
+    code = data.draw(st.sampled_from(sorted(hs._relation(a, b)["source"].unique())))
     out = hs.concord(code, a, b)
     assert out["weight"].sum() == pytest.approx(1.0)
     assert set(out["target"]) <= hs._known(b)
@@ -27,7 +27,7 @@ def test_weights_of_every_source_sum_to_one_and_targets_exist(a, b, data):
 
 @given(revisions, revisions, st.data())
 def test_backward_is_the_inverse_of_forward(a, b, data):
-    code = data.draw(st.sampled_from(sorted(hs._known(a))))
+    code = data.draw(st.sampled_from(sorted(hs._relation(a, b)["source"].unique())))
     for target in hs.concord(code, a, b)["target"]:
         assert code in set(hs.concord(target, b, a)["target"])
 
@@ -48,6 +48,25 @@ def test_one_to_many_is_said_and_weighed():
 def test_many_to_one_and_on():
     assert hs.concord(["252810", "252890"], "HS2007", "HS2012")["target"].tolist() == ["252800", "252800"]
     assert set(hs.concord("811230", "HS2002", "HS2017")["target"]) == {"811292", "811299"}
+
+
+def test_chips_and_the_machines_for_them_have_headings_since_2007():
+    for code in ("854231", "854232", "854239", "848620"):
+        for a, b in (("HS2012", "HS2022"), ("HS2022", "HS2007"), ("HS2017", "HS2012")):
+            assert hs.concord(code, a, b)[["target", "relation"]].values.tolist() == [[code, "1:1"]]
+        with pytest.raises(SchemaError, match="exists from HS2007 to HS2022"):
+            hs.concord(code, "HS2012", "HS2002")
+    for code in ("854110", "720299"):
+        assert hs.concord(code, "HS1992", "HS2022")["target"].tolist() == [code]
+    assert hs.concord("902780", "HS2017", "HS2022")["target"].tolist() == ["902781", "902789"]
+    assert hs.concord("902780", "HS2012", "HS2017")["relation"].tolist() == ["1:1"]
+
+
+def test_headings_may_have_the_dots_of_a_tariff():
+    for code in ("8505.11", "85.05.11", "8505 11", 850511):
+        assert hs.concord([code], "HS2012", "HS2022")["source"].tolist() == ["850511"]
+    trade = pd.DataFrame({"hs6": ["8505.11", "2825.20"], "value": [1.0, 2.0]})
+    assert hs.convert(trade, "HS2012", "HS2022")["hs6"].tolist() == ["850511", "282520"]
 
 
 def test_unmapped_codes_fail_with_count_and_share_of_value():
