@@ -72,7 +72,7 @@ def open_binary(path: PathLike, member: str | None = None) -> Iterator[IO[bytes]
     Raises
     ------
     SourceError
-        Absent, a folder, an archive in an archive, several members, or growth beyond all measure.
+        Absent, a folder, a pipe, an archive in an archive, several members, or growth beyond all measure.
     """
     file = Path(path)
     if not file.exists():
@@ -83,6 +83,8 @@ def open_binary(path: PathLike, member: str | None = None) -> Iterator[IO[bytes]
         raise refuse(file, "a workbook in another format", "Save it as .xlsx or csv.", file.suffix.lower())
     if file.suffix.lower() in _DOCUMENTS:
         raise refuse(file, "a document, not data", "Give the csv, workbook or database that it describes.")
+    if not file.is_file():
+        raise refuse(file, "a pipe or a device, not a file", "Save what comes out of it as a file.")
     head = b""
     with file.open("rb") as raw:
         head = raw.read(4)

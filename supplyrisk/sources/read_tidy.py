@@ -22,6 +22,7 @@ from .base import (
     numbers,
     read_delimited,
     read_sheet,
+    refuse,
     refuse_decimal_comma,
     source_row,
 )
@@ -190,6 +191,8 @@ def _parquet(path: PathLike, report: Report) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     name = Path(path).name
+    if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
+        raise refuse(path, "a pipe or a device, not a file", "Save what comes out of it as a file.")
     try:
         frame: pd.DataFrame = pq.read_table(Path(path)).to_pandas()
     except (OSError, pa.ArrowException) as err:

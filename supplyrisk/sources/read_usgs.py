@@ -174,12 +174,12 @@ def _files(path: PathLike, report: Report, member: str | None) -> Iterator[tuple
     if file.is_dir():
         found = [f for f in files_in(file, (".csv", ".csv.gz")) if _is_world(f.name)]
         names: list[tuple[Path, str | None]] = [(f, None) for f in found]
-    elif member is None and file.suffix.lower() == ".zip" and zipfile.is_zipfile(file):
+    elif member is None and file.suffix.lower() == ".zip" and file.is_file() and zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             inside = [i.filename for i in archive.infolist() if i.filename.lower().endswith((".csv", ".txt"))]
         several = [n for n in inside if _is_world(Path(n).name)]
         names = [(Path(n), n) for n in several] if len(inside) > 1 and several else [(file, None)]
-    elif member is not None and not zipfile.is_zipfile(file):
+    elif member is not None and file.is_file() and not zipfile.is_zipfile(file):
         raise SourceError(
             [Problem(file.name, "-", "member", "no archive, so it has no members", member, "Leave member= out.")],
             f"the file {file.name}",

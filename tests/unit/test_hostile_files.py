@@ -358,3 +358,14 @@ def test_a_workbook_with_a_sheet_that_is_a_chart(tmp_path):
     book.save(tmp_path / "chart.xlsx")
     for name in READERS:
         attempt(name, tmp_path / "chart.xlsx")
+
+
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.zip", "pipe.xlsx", "pipe.parquet"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    for reader in (sr.sources.baci, sr.sources.usgs_mcs, sr.sources.wgi, sr.sources.bgs, sr.sources.wmd):
+        with pytest.raises(SourceError):
+            reader(pipe)
+    with pytest.raises(SourceError):
+        sr.sources.tidy(pipe, "production")
