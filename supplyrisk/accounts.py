@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from .errors import unknown_name
+from .errors import printable, unknown_name
 from .schema import TABLES, Table, parse_node_id
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ def explain(graph: SupplyGraph, what: str, **keys: Any) -> pd.DataFrame:
     -------
     DataFrame
         A row per figure: ``table, row, quantity, value, low, high, missing, unit, year, method, grade, source,
-        title, licence, url, note``.
+        title, licence, url, note``. Control characters in its text are escaped: it may be printed. The tables keep
+        them.
 
     Raises
     ------
@@ -265,4 +267,16 @@ def explain(graph: SupplyGraph, what: str, **keys: Any) -> pd.DataFrame:
     ]
     out = pd.DataFrame(rows, columns=columns)
     s = graph.tables["sources"].rename(columns={"note": "source_note"})[["source", "title", "licence", "url"]]
-    return out.astype({"source": "string"}).merge(s, on="source", how="left")
+    return _printed(out.astype({"source": "string"}).merge(s, on="source", how="left"))
+
+
+def _printed(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame as it may be shown on a terminal; the tables keep their text as it was read."""
+
+    def shown(v: object) -> object:
+        if not isinstance(v, str) or v.isprintable():
+            return v
+        return "".join(part if part in "\n\t" else printable(part) for part in re.split("([\n\t])", v))
+
+    words = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c])]
+    return frame.assign(**{c: frame[c].map(shown, na_action="ignore").astype(frame[c].dtype) for c in words})

@@ -123,3 +123,15 @@ def test_every_gap_is_listed_and_what_is_withheld_is_no_zero() -> None:
     assert np.isnan(fed["need"])
     assert np.isnan(told.loc[f"{P}@DEU:demand", "have"])
     assert f"{P}@PER" not in told.index  # makes nothing, sends nothing: closed
+
+
+def test_what_explain_shows_holds_no_control_characters_and_the_tables_keep_theirs() -> None:
+    g = graph({"CHN": 10.0}, {"JPN": 10.0}, [("CHN", "JPN:demand", 10.0, NAN, "assumed")])
+    evil = "red\x1b[31m, bell\x07, turned\u202e, line\nbreak"
+    links = g.table("links").assign(note=evil)
+    nodes = g.table("nodes").assign(note=evil)
+    g = g.replace("notes", links=links, nodes=nodes)
+    for told in (g.explain(f"{P}@CHN"), g.explain("links", product=P)):
+        assert set(told["note"].dropna()) == {"red\\x1b[31m, bell\\x07, turned\\u202e, line\nbreak"}
+        assert not {"\x1b", "\x07", "\u202e"} & set(str(told.to_dict()) + told.to_string())
+    assert set(g.links["note"]) == {evil}
