@@ -20,6 +20,7 @@ from .base import (
     plain,
     read_delimited,
     read_sheet,
+    read_text,
     released,
     source_row,
 )
@@ -45,6 +46,12 @@ _LONG = {
     "lower": ["lower threshold (90% conf. int. estimate)", "lower"],
     "upper": ["upper threshold (90% conf. int. estimate)", "upper"],
 }
+_WIDE = {
+    "code": _LONG["code"],
+    "name": _LONG["name"],
+    "indicator": ["series code", "indicator code", "series name", "indicator name", "indicator"],
+}
+_UPDATED = re.compile(r'^"?Last Updated Date"?,"?(\d{4}-\d{2}-\d{2})', re.MULTILINE)
 _SHEETED = ["code", "year", "value"]  # what a sheet of one indicator must have; its name says which
 _WIDE_YEAR = re.compile(r"(\d{4}) \[YR\1\]|YR(\d{4})|(\d{4})")
 _ENDS = ("lower", "upper")
@@ -64,8 +71,8 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     ----------
     path : path-like
         ``wgidataset.xlsx`` or the same as csv (a row per country, year and indicator), a workbook with a sheet per indicator
-        (the releases to 2022, with years over blocks of columns, and those from 2025), or a DataBank table with a column per
-        year (``2023 [YR2023]``).
+        (the releases to 2022, with years over blocks of columns, and those from 2025), a DataBank table with a column per
+        year (``2023 [YR2023]``), or a file of the World Bank's programming interface (``API_PV.EST_DS2_en_csv_v2_1.csv``).
     sheet : str, optional
         Sheet of a workbook; default all that hold an indicator.
     decimal : {".", ","}
@@ -130,7 +137,7 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     beyond = keep & (data["number"].abs() > 4.0)
     report.leave_out("estimates beyond -4 to 4: no estimate is", beyond, ones, (), "rows")
     rows = data[keep & ~beyond]
-    day = released(report, published_on, _stated(path) if is_workbook(path) else None)
+    day = released(report, published_on, _stated(path))
     value, half = rows["number"], _INTERVAL * error[rows.index].abs()
     low, high = (value - half).fillna(stated[0][rows.index]), (value + half).fillna(stated[1][rows.index])
     missing = np.where(rows["code_of_cell"] == "not_available", "not_available", "unknown")
@@ -160,7 +167,10 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
 
 
 def _stated(path: PathLike) -> str | None:
-    """Day that a sheet without indicators states: an introduction, notes, a read-me."""
+    """Day that a sheet without indicators states (an introduction, notes, a read-me), or the lines above a csv."""
+    if not is_workbook(path):
+        above = _UPDATED.search(read_text(path)[0][:2000])
+        return None if above is None else above[1]
     sheets = {n: rows for n, rows in first_rows(path, count=30).items() if not _indicator(n)}
     cells = (
         c for rows in sheets.values() for row in rows for c in row if re.search("releas|updat|publish|edition", c, re.I)
@@ -173,7 +183,14 @@ def _text(path: PathLike, report: Report) -> pd.DataFrame:
     long = read_table(path, Report("", "", ""), _LONG, ["code", "indicator", "value"]) if Path(path).is_file() else None
     if long is not None and {plain(c) for c in long.columns} & {plain(n) for n in _LONG["value"]}:
         return read_table(path, report, _LONG, ["code", "indicator", "value"])
-    return read_delimited(path, report)
+    if long is None:
+        return read_delimited(path, report)  # says what is wrong
+    raw = read_table(path, report, _WIDE, ["code", "indicator"])
+    # The programming interface of the World Bank has a column per year since 1960, whether the indicator has one or not.
+    hollow = [c for c in raw.columns if _year(c) and (raw[c].fillna("").str.strip() == "").all()]
+    if hollow:
+        report.notes.append(f"{len(hollow)} years without any figure, {hollow[0]} to {hollow[-1]}, are left out")
+    return raw.drop(columns=hollow)
 
 
 def _table(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
@@ -249,9 +266,7 @@ def _long(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def _wide(path: PathLike, raw: pd.DataFrame, years: dict[str, int]) -> pd.DataFrame:
-    wanted = {k: v for k, v in _LONG.items() if k in ("code", "name")}
-    wanted["indicator"] = ["series code", "indicator code", "series name", "indicator name", "indicator"]
-    cols = find_columns(path, raw.columns, wanted, ["code", "indicator"])
+    cols = find_columns(path, raw.columns, _WIDE, ["code", "indicator"])
     parts = [
         pd.DataFrame({**{k: raw[c].str.strip() for k, c in cols.items()}, "value": raw[c_].str.strip()}).assign(year=y)
         for c_, y in years.items()

@@ -82,3 +82,19 @@ def test_the_published_files(published):
         row = table[(table["country"] == "TWN") & (table["indicator"] == "wgi_pv") & (table["year"] == 2023)]
         assert row["value"].tolist() == pytest.approx([0.7638], abs=1e-4)
     assert book.tables["countries"]["value"].sum() == pytest.approx(text.tables["countries"]["value"].sum())
+
+
+def test_a_file_of_the_programming_interface_is_read(tmp_path):
+    path = tmp_path / "API_PV.EST_DS2_en_csv_v2_1.csv"
+    rows = ['"Data Source","World Development Indicators",', "", '"Last Updated Date","2025-10-07",', ""]
+    rows += ['"Country Name","Country Code","Indicator Name","Indicator Code","1960","2022","2023","2024",']
+    for name, code, a, b in (("Aruba", "ABW", "1.4", "1.5"), ("China", "CHN", "-0.4", ""), ("World", "WLD", "", "")):
+        rows += [f'"{name}","{code}","Political Stability: Estimate","GOV_WGI_PV.EST","","{a}","{b}","",']
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8-sig")
+    reading = sources.wgi(path)
+    table = reading.tables["countries"].set_index(["country", "year"])
+    assert table["value"].dropna().to_dict() == {("ABW", 2022): 1.4, ("ABW", 2023): 1.5, ("CHN", 2022): -0.4}
+    assert table.loc[("CHN", 2023), "missing"] == "not_available"
+    assert set(table["indicator"]) == {"wgi_pv"}
+    assert set(table["published_on"]) == {"2025-10-07"}
+    assert "2 years without any figure" in str(reading.report)
