@@ -45,6 +45,10 @@ class _Table:
         self.inputs: FloatArray = self.left(np.ones((self.n, 1)))[:, 0]
         if not np.isfinite(self.inputs).all():
             raise _problem(what, "table", "not finite", "", "Replace NaN and infinite cells.")
+        least = float(self.z.min()) if self.n else 0.0
+        if least < 0:
+            remedy = "Set changes in stocks and corrections apart; shares of negative inputs are no shares."
+            raise _problem(what, "table", "a sector takes in less than nothing", f"{least:g}", remedy)
         if x is not None:
             total = np.asarray(x, dtype=np.float64).ravel()
             if len(total) != self.n or not np.isfinite(total).all() or (total < 0).any():
@@ -222,7 +226,7 @@ def face_value(
     Raises
     ------
     SchemaError
-        The table is not square or finite, or ``x`` or ``region`` does not fit it.
+        The table is not square or finite, has a cell below 0, or ``x`` or ``region`` does not fit it.
     UnknownNameError
         A focal region that does not occur.
 

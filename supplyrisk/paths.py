@@ -149,11 +149,11 @@ def free_flow(
     SchemaError
         Negative or missing capacities; nothing asked for.
     UnknownNameError
-        A node that does not occur.
+        A node that does not occur, in ``supply`` and ``demand`` too.
 
     Notes
     -----
-    Missing policy: for a graph, a producer without known output supplies nothing, a link without known flow carries
+    Where 0 is asked for the share is NaN, not 1: there is nothing to deliver. Missing policy: for a graph, a producer without known output supplies nothing, a link without known flow carries
     nothing; both make the answer a lower bound. Definition of this library, on the max-flow min-cut theorem of Ford
     & Fulkerson (1956).
 
@@ -166,9 +166,21 @@ def free_flow(
     >>> round(r.share, 6), r.cut["name"].tolist()
     (0.555556, ['FI'])
     """
-    what = "free_flow()"
     if isinstance(flows, SupplyGraph):
         return _free_of_graph(flows, to, supply, demand, capacity, without, focal, base)
+    return _free_of_links(flows, to, supply, demand, capacity, without, frozenset())
+
+
+def _free_of_links(
+    flows: pd.DataFrame,
+    to: str | Iterable[str] | None,
+    supply: Mapping[str, float] | None,
+    demand: Mapping[str, float] | None,
+    capacity: Mapping[str, float] | None,
+    without: Iterable[str],
+    own: frozenset[str],
+) -> FreeFlow:
+    what = "free_flow()"
     want = dict(demand or {})
     if to is not None:
         keep = {to} if isinstance(to, str) else set(to)
@@ -181,13 +193,14 @@ def free_flow(
         x = np.array(list(given), dtype=np.float64)
         if (~(x >= 0)).any():
             raise _bad(what, "-", column, "negative or missing", x[~(x >= 0)][0], "Give a number from 0 up.")
-    ids = pd.Index(
-        pd.unique(
-            pd.concat([flows[c].astype("object") for c in ("supplier", "buyer")] + [pd.Series([*supply, *want])])
-        ),
-        dtype="object",
+    ids = pd.Index(pd.unique(pd.concat([flows[c].astype("object") for c in ("supplier", "buyer")])), dtype="object")
+    # Of a graph the names are its own: a producer without a customer, a pool without a supplier are no misspellings.
+    ids = ids.append(
+        pd.Index([x for x in dict.fromkeys([*supply, *want]) if x in own and x not in ids], dtype="object")
     )
-    for name in [*(capacity or {}), *without]:
+    # What is both asked for and supplied needs no link.
+    ids = ids.append(pd.Index([x for x in supply if x in want and x not in ids], dtype="object"))
+    for name in [*supply, *want, *(capacity or {}), *without]:
         if name not in ids:
             raise unknown_name("node", name, [str(x) for x in ids], what)
     n = len(ids)
@@ -267,7 +280,8 @@ def _free_of_graph(
     home[codes] = False
     met = set(links["supplier"]) | set(links["buyer"])
     gone = {str(i) for i in ids[home] if i in met} | set(without)
-    return free_flow(links, supply=supply, demand=demand, capacity=capacity, without=sorted(gone))
+    named = frozenset(str(i) for i in ids)
+    return _free_of_links(links, None, supply, demand, capacity, sorted(gone), named)
 
 
 def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: Iterable[str] | None = None) -> list[str]:

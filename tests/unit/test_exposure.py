@@ -713,3 +713,18 @@ def test_weights_that_nobody_knows_make_no_bound() -> None:
     for mode in ("linear", "bottleneck"):
         assert (e[f"{mode}_low"] <= e[mode] + 1e-12).all()
         assert (e[mode] <= e[f"{mode}_high"] + 1e-12).all()
+
+
+def test_a_misspelt_source_or_buyer_is_no_answer():
+    f = pd.DataFrame([("a", "b", 1.0), ("b", "c", 1.0)], columns=["supplier", "buyer", "quantity"])
+    assert exposure.free_flow(f, supply={"a": 1}, demand={"c": 1}).share == 1.0
+    for wrong in ({"supply": {"A": 1}, "demand": {"c": 1}}, {"supply": {"a": 1}, "demand": {"C": 1}}):
+        with pytest.raises(UnknownNameError):
+            exposure.free_flow(f, **wrong)
+    assert np.isnan(exposure.free_flow(f, supply={"a": 1}, demand={"c": 0}).share)
+
+
+def test_negative_inputs_have_no_shares():
+    for of in (exposure.io_lookthrough, exposure.face_value):
+        with pytest.raises(SchemaError, match="less than nothing"):
+            of([[-0.1, 0.1], [0.1, 0.1]], region=["A", "B"])
