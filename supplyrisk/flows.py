@@ -247,8 +247,10 @@ class Build:
             caveat=("note", "first"),
             basket=("basket", "first"),
             how=("how", "max"),
-            flag=("flag", lambda s: "; ".join(sorted(set(s.dropna()))) or None),
         )
+        told = t.loc[t["flag"].notna(), [*keys, "flag"]].drop_duplicates().sort_values("flag")
+        texts = told.groupby(keys)["flag"].agg("; ".join)
+        flows["flag"] = texts.reindex(pd.MultiIndex.from_frame(flows[keys])).to_numpy(dtype=object)
         flows = flows.sort_values("year").drop_duplicates(keys[:3], keep="last")
         flows["grade"] = np.array(GRADES, dtype=object)[flows["rank"].astype(int)]
         sold = flows.groupby(["product", "origin"])["quantity"].sum()

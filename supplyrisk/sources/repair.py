@@ -53,7 +53,8 @@ class Repaired:
 
         ``low`` and ``high`` (t) where repair states them; ``method`` as links have it: ``imputed`` (weight from unit values,
         origin traced), ``mirrored`` (mean of two sides) or ``observed``; ``flag`` says what was found and done. Grades are
-        C at best where a weight is imputed (whose width is the grade's where its quartiles meet) or two sides are more than threefold apart, B where else a figure was altered.
+        C at best where a weight is imputed (whose width is the grade's where its quartiles meet) or two sides are more than threefold apart, B where else a figure was altered or its
+        origin is open; there the grade's width comes on top of the bounds of the origin.
         Flows that were passed on whole, or came back to their maker, are left out.
         """
         full = self.trade
@@ -68,10 +69,10 @@ class Repaired:
         if {"low", "high"} <= set(trade.columns):  # quartiles that meet do not make an imputed weight exact
             point = (filled & (trade["low"] == trade["high"])).to_numpy()
             trade.loc[point, ["low", "high"]] = np.nan
+        doubtful = flag.str.contains(OPEN, regex=False)
         if "grade" in trade:
             weak = filled | flag.str.contains(APART, regex=False)
-            trade["grade"] = weaker(weaker(trade["grade"], text != "", "B"), weak, "C")
-        doubtful = flag.str.contains(OPEN, regex=False)
+            trade["grade"] = weaker(weaker(trade["grade"], (text != "") | doubtful, "B"), weak, "C")
         if doubtful.any():  # who made it is one doubt, how much there is another
             width = (
                 trade["grade"].map(dict(DEFAULT_POLICY.by_grade)) if "grade" in trade else text.map(lambda _: np.nan)

@@ -21,7 +21,7 @@ RULES = (
 )
 PASSED, PART, THROUGH, MORE = "passed on", "in part passed on", "came through others", "in part through others"
 OPEN, HOME, LACKS, TRACED = (
-    "may hold re-exports or come through others",
+    "own make or re-exports, nobody knows",
     "returned home",
     "no {}: not traced",
     "origin traced",

@@ -201,7 +201,7 @@ def test_a_maker_without_a_record_keeps_what_it_exports_and_bounds_say_what_is_n
     out = done.trade.set_index(["origin", "destination"])
     assert out.loc[("JPN", "USA"), ["low", "quantity", "high"]].tolist() == [0.0, 8.0, 8.0]
     assert out.loc[("CHN", "USA"), ["low", "quantity", "high"]].tolist() == pytest.approx([4.5, 4.5, 12.5])
-    assert "may hold re-exports" in out.loc[("JPN", "USA"), "flag"]
+    assert "own make or re-exports" in out.loc[("JPN", "USA"), "flag"]
     assert done.report["makers_without_record"] == 2.0
     assert "without one" in done.rules[2]
     assert done.report["quantity_open"] > 0.5
@@ -348,7 +348,8 @@ def test_traced_trade_is_assembled_with_entrepots_gone_and_open_makers_wide():
     assert trade.loc[("CHN", "USA"), "method"] == "imputed"
     open_ = trade.loc[("JPN", "USA")]
     assert open_["low"] == 0.0
-    assert open_["high"] == pytest.approx(8.0 * 1.05)
+    assert open_["grade"] == "B"
+    assert open_["high"] == pytest.approx(8.0 * 1.10)
     links = assembled(done.inputs["trade"]).links
     assert not links["supplier"].str.contains("HKG").any()
 
@@ -365,3 +366,34 @@ def test_two_sides_keep_source_grade_and_date_and_a_record_of_output_makes_a_mak
     made = pd.DataFrame({"hs6": ["850511"], "country": ["JPN"], "quantity": [30.0]})
     traced = trace_origins(flows([("JPN", "USA", 10.0)]), ["CHN"], made)
     assert traced[["origin", "quantity"]].values.tolist() == [["JPN", 10.0]]
+
+
+def test_a_flow_whose_origin_is_open_but_whose_figure_stands_is_observed():
+    t = flows(
+        [("CHN", "JPN", 10.0), ("JPN", "USA", 8.0), ("CHN", "HKG", 0.01), ("HKG", "USA", 0.01), ("CHN", "USA", 4.0)]
+    )
+    done = repair(t.assign(grade="A"), weights=False, reexports=["CHN", "JPN"])
+    trade = done.inputs["trade"].set_index(["origin", "destination"])
+    assert trade["method"].tolist() == ["observed"] * 3
+    assert trade.loc[("CHN", "USA"), "quantity"] == pytest.approx(4.01)
+    assert done.trade.set_index(["origin", "destination"]).loc[("CHN", "USA"), "method"] == "origin traced"
+
+
+def test_bounds_of_one_heading_outlive_another_heading_of_the_product():
+    t = flows([("CHN", "USA", 10.0), ("CHN", "USA", 5.0)]).assign(hs6=["810411", "810419"], grade="A", source="s1")
+    con = pd.DataFrame({"hs6": ["810411", "810419"], "product": "magnesium.refined", "factor": 1.0, "purity": 1.0})
+    made = pd.DataFrame(
+        {"product": ["magnesium.refined"], "country": "CHN", "year": 2024, "quantity": 900.0, "grade": "assumption"}
+    )
+    t = t.assign(low=[8.0, np.nan], high=[12.0, np.nan], method=["imputed", None], flag=["no weight", None])
+    g = supplyrisk.assemble(
+        products=product_rows(["magnesium.refined"]),
+        production=made,
+        trade=t,
+        tables={"sources": SOURCE},
+        concordance=con,
+    )
+    link = g.links.set_index("buyer").loc["magnesium.refined@USA:demand"]
+    assert link[["low", "quantity", "high"]].tolist() == pytest.approx([8.0 + 4.75, 15.0, 12.0 + 5.25])
+    assert link["method"] == "imputed"
+    assert link["note"].endswith("no weight")
