@@ -12,7 +12,7 @@ from ..registry import constraint
 from ..schema import VIEWS
 from .amounts import most
 from .levers import NOBODY
-from .lookthrough import book_origin, follow_mixes, protect
+from .lookthrough import book_origin, follow_mixes, protect, which_mixes
 from .model import GROUP, Build, money, number
 from .readings import Coordinates, Reading, arrived, joined, part_of_arrivals, summed
 from .senders import by_place, relayed
@@ -32,7 +32,7 @@ def _part(amount: Any, whole: Any) -> Any:
 
 @constraint(
     reference="linear form of CR1 <= theta; view shares as in supplyrisk.control and supplyrisk.exposure",
-    metric="share",
+    metric="focal_share",
     score={"focal_share": "<="},
 )
 def max_share(
@@ -45,7 +45,7 @@ def max_share(
     worst: bool = False,
     gamma: float | None = None,
     hazard: float = 0.0,
-    mixing: str = "today",
+    mixing: str | None = None,
     rule: str = "majority",
 ) -> None:
     r"""Cap the focal's share of what the buyers get, by any view.
@@ -91,10 +91,12 @@ def max_share(
     hazard : float
         Probability, in [0, 1], that a plant the plan builds is bought by the focal: so much of what is not the focal's
         counts as its own (Ngualla was sold to a Chinese group in 2025). In the views of ownership.
-    mixing : {"today", "proportional", "mass_balance"}
-        For ``origin``: at the upstream mixes of today (linear); at the mixes that the plan itself leads to (bilinear;
-        solved by successive linearisation, to the plan's ``.gap`` from a relaxation,
-        :mod:`supplyrisk.portfolio.mixing`); or booked by mass balance, where
+    mixing : {"today", "proportional", "mass_balance"}, optional
+        For ``origin``. Default: at today's upstream mixes where the plan cannot change them, so that they are exact, and
+        at those that it leads to where planned products feed one another; the plan's notes say which. ``proportional``:
+        at the mixes that the plan itself leads to (bilinear; solved by successive linearisation, to the plan's ``.gap``
+        from a relaxation, :mod:`supplyrisk.portfolio.mixing`; without ``gamma``). ``today``: linear whatever the plan
+        changes; :attr:`Portfolio.readings` shows what the score finds then. Or booked by mass balance, where
         focal-free inputs may be led to where they free most (linear, see :func:`supplyrisk.portfolio.focal_free`; goes
         without ``worst``, ``gamma``, ``hazard`` and ``rule``).
     rule : {"majority", "aggregate", "creditor"}
@@ -107,9 +109,9 @@ def max_share(
     places = scope(focal)
     name = focal if isinstance(focal, str) else "+".join(places)
     shares = m.shares(places, view, rule)
-    if mixing not in ("today", "proportional", "mass_balance"):
+    if mixing not in (None, "today", "proportional", "mass_balance"):
         raise unknown_name("mixing", mixing, ("today", "proportional", "mass_balance"), f"{m.spec!r}")
-    if mixing != "today" and view != "origin":
+    if mixing not in (None, "today") and view != "origin":
         raise unknown_name("view", view, ("origin",), f"{m.spec!r} with mixing={mixing!r}")
     if mixing == "mass_balance":
         asked = {"worst": worst, "gamma": gamma is not None, "hazard": hazard != 0.0, "rule": rule != "majority"}
@@ -120,6 +122,8 @@ def max_share(
             raise SchemaError([Problem("constraint", "-", "mixing", text, repr(m.spec), hint)], "the plan")
         book_origin(m, places, name, cap, product, buyer)
         return
+    if view == "origin":
+        mixing = which_mixes(m, mixing, m.pick(product, buyer), gamma is not None)
     s = shares.high if worst else np.where(np.isnan(shares.value), shares.high, shares.value)
     s = np.where(np.isnan(s), 1.0, s)
     plain = s
@@ -266,7 +270,7 @@ def _by_maker(m: Build, markets: Any) -> tuple[list[tuple[int, str]], Any, Any, 
 
 @constraint(
     reference="number of suppliers with a minimum part; definition of this library",
-    metric="suppliers",
+    metric="n_suppliers",
     score={"n_suppliers": ">="},
 )
 def min_suppliers(
@@ -356,7 +360,7 @@ def min_suppliers(
     )
 
 
-@constraint(reference="linear", metric="cost")
+@constraint(reference="linear", metric="spending")
 def budget(m: Build, usd: float, of: str = "capex") -> None:
     r"""Limit what the plan may spend.
 

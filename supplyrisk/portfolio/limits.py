@@ -156,7 +156,7 @@ def max_hhi(m: Build, cap: float = 0.25, product: Any = None, buyer: str | None 
 
 @constraint(
     reference="IEA (2025), Global Critical Minerals Outlook: supply without the largest supplier, over demand",
-    metric="n_minus_1",
+    metric="n_minus_1_gross",
     score={"n_minus_1_gross": ">="},
 )
 def n_minus_1(
@@ -281,7 +281,9 @@ def n_minus_1(
 
 
 @constraint(
-    reference="definition of this library: what a plan of de-risking keeps", metric="share", score={"focal_share": ">="}
+    reference="definition of this library: what a plan of de-risking keeps",
+    metric="focal_share",
+    score={"focal_share": ">="},
 )
 def no_decoupling(
     m: Build,
@@ -352,7 +354,7 @@ def no_decoupling(
     )
 
 
-def _attribute(m: Build, indicator: Any) -> tuple[str, dict[str, float]]:
+def attribute_of(m: Build, indicator: Any) -> tuple[str, dict[str, float]]:
     if not isinstance(indicator, str):
         pairs = dict(indicator)
         return "your figures", {str(k): float(v) for k, v in pairs.items()}
@@ -365,7 +367,10 @@ def _attribute(m: Build, indicator: Any) -> tuple[str, dict[str, float]]:
     return indicator, dict(zip(last["country"].astype(str), last["value"].astype(float), strict=True))
 
 
-@constraint(reference="weighted mean of a country attribute, as in the supply risk of the European Commission (2017)")
+@constraint(
+    reference="weighted mean of a country attribute, as in the supply risk of the European Commission (2017)",
+    metric="attribute_mean",
+)
 def governance_floor(
     m: Build,
     indicator: str | Mapping[str, float],
@@ -400,7 +405,7 @@ def governance_floor(
         A supplier country without the attribute: missing is not zero.
     """
     floor = number("floor", floor, -np.inf)
-    name, of = _attribute(m, indicator)
+    name, of = attribute_of(m, indicator)
     markets = m.pick(product, buyer)
     spec = m.spec
     lanes = [m.lanes_of(x[3]) for x in markets]

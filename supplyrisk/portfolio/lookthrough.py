@@ -10,19 +10,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from .. import control
-from ..errors import SolverError
+from ..errors import Problem, SchemaError, SolverError
 from ..graph import SupplyGraph
 from ..tracing import tracing_matrix
 from .limits import Market, needs
 from .matrix import Columns, Rows, held
-from .mixing import relaxed
+from .mixing import outbid_pools, relaxed
 from .model import Build
 from .physical import free_network, free_rows
 from .readings import Coordinates
 from .senders import relayed
 from .views import NodeShares, node_shares
 
-__all__ = ["Mover", "book_origin", "counted_part", "follow_mixes", "protect"]
+__all__ = ["Mover", "book_origin", "counted_part", "follow_mixes", "protect", "which_mixes"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -111,6 +111,46 @@ def _pull(graph: SupplyGraph, own: FloatArray, weight: FloatArray) -> FloatArray
     return np.asarray(spsolve(sp.csc_matrix(sp.eye_array(n) - a.T), weight), dtype=np.float64)
 
 
+def movable(m: Build, markets: list[Market]) -> bool:
+    """Whether a plan can change what suppliers of the markets are made of: it feeds, or outbids, somebody upstream."""
+    import scipy.sparse as sp
+
+    w = sp.csr_array(tracing_matrix(m.graph))
+    ix = m.graph.index
+    maker = (ix.nodes["kind"] == "producer").to_numpy(dtype=bool)
+    used = np.zeros(ix.n, dtype=bool)
+    used[ix.src[maker[ix.dst]]] = True
+    reach = np.zeros(ix.n, dtype=bool)
+    reach[m.pool_code] = True
+    reach = (reach | outbid_pools(m, w)) & used
+    while True:
+        more = reach | (np.asarray(w @ reach.astype(np.float64)) > 0)
+        if (more == reach).all():
+            break
+        reach = more
+    lanes = np.concatenate([m.lanes_of(pools) for *_, pools in markets])
+    made = m.supplier[lanes[m.flow.upper[lanes] > 0]]
+    return bool((reach & maker)[made].any())
+
+
+def which_mixes(m: Build, given: str | None, markets: list[Market], gamma: bool) -> str:
+    """Mixes at which an origin is counted: as asked, or today's exactly where the plan leaves them as they are."""
+    moves = movable(m, markets)
+    mixing = given or ("proportional" if moves else "today")
+    if mixing == "proportional" and gamma:
+        text = "gamma protects shares that stand still, and the plan changes the mixes that they come from"
+        hint = "Use worst=True, or mixing='today' (shares as of today)."
+        raise SchemaError([Problem("constraint", "-", "gamma", text, repr(m.spec), hint)], "the plan")
+    if mixing == "today":
+        m.notes.append(
+            f"{m.spec!r}: at the upstream mixes of today, which the plan changes: the share that the score finds on "
+            "its graph may be above the cap (see plan.readings)"
+            if moves
+            else f"{m.spec!r}: at the upstream mixes of today, which the plan leaves as they are"
+        )
+    return mixing
+
+
 def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Market], worst: bool = False) -> None:
     r"""Let a share row follow the mixes of the plan, by successive linearisation.
 
@@ -187,7 +227,8 @@ class Mover:
         block = self.rows(m)
         if m.before.pop(self.block, None):
             m.off[self.block] = set(np.flatnonzero(np.isinf(block.upper)).tolist())
-        block.row, block.col, block.value = (x.copy() for x in self.stated)
+        row, col, value = self.stated
+        block.row, block.col, block.value = row.copy(), col.copy(), value.copy()
         block.upper[:] = np.inf
         self.miss(m).upper[:] = np.inf
         m._shares[(self.focal, "origin")] = self.today

@@ -27,7 +27,7 @@ from .model import Build
 from .senders import relayed
 from .solve import Persistent, Solution, relative_gap, solve
 
-__all__ = ["SAID", "Relaxed", "bounded", "least_shares", "relaxed", "with_gap"]
+__all__ = ["SAID", "Relaxed", "bounded", "least_shares", "outbid_pools", "relaxed", "with_gap"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -85,7 +85,7 @@ def relaxed(
     maker = (ix.nodes["kind"] == "producer").to_numpy(dtype=bool)
     group = np.zeros(ix.n, dtype=bool)
     group[m.pool_code] = True
-    firm = ~_loose(m, w) & ~group & (np.diff(w.indptr) > 0)
+    firm = ~outbid_pools(m, w) & ~group & (np.diff(w.indptr) > 0)
     open_ = low < 1.0 - 1e-9
     # Nodes whose exposure the plan moves: its pools that something is made from, and what is made there at today's mix.
     used = np.zeros(ix.n, dtype=bool)
@@ -245,7 +245,7 @@ def _own(m: Build, focal: tuple[str, ...]) -> FloatArray:
     return np.asarray(np.where(maker, own, np.where(own >= 1.0, 1.0, 0.0)), dtype=np.float64)
 
 
-def _loose(m: Build, w: Any) -> npt.NDArray[np.bool_]:
+def outbid_pools(m: Build, w: Any) -> npt.NDArray[np.bool_]:
     """Nodes of which a supplier can be outbid, so that their mix may change though the plan does not feed them."""
     outbid = m.availability_parts.get("outbid", np.zeros(m.graph.index.n)) > 0
     return np.asarray(np.asarray(w @ outbid.astype(np.float64)) > 0, dtype=bool)
@@ -270,7 +270,7 @@ def least_shares(m: Build, focal: tuple[str, ...]) -> FloatArray:
     group = np.zeros(n, dtype=bool)
     group[m.pool_code] = True
     fed = np.diff(w.indptr) > 0
-    mixed = _loose(m, w) & fed & ~group
+    mixed = outbid_pools(m, w) & fed & ~group
     offered = np.flatnonzero(m.flow.upper > 0)
     order = offered[np.argsort(m.pool[offered], kind="stable")]
     pools, start = np.unique(m.pool[order], return_index=True)

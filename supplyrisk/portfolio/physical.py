@@ -25,10 +25,10 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 # Statuses of a project that is past the point where plans slip most.
-_UNDER_WAY = ("construction", "commissioning")
+UNDER_WAY = ("construction", "commissioning")
 
 
-@constraint(reference="companion metals: Nassar, Graedel and Harper (2015), Science Advances 1(3)", metric="output")
+@constraint(reference="companion metals: Nassar, Graedel and Harper (2015), Science Advances 1(3)", metric="new_output")
 def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> None:
     r"""New output of a by-product stays within what the host metal of the country carries.
 
@@ -140,7 +140,7 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
         )
 
 
-@constraint(reference="projects slip: lead times as recorded, delays as of a reference class", metric="start")
+@constraint(reference="projects slip: lead times as recorded, delays as of a reference class", metric="start_year")
 def lead_time(m: Build, by: int, delay: float = 0.0, unknown: str = "exclude", only: tuple[str, ...] = ()) -> None:
     r"""Plants that do not deliver by a year are no part of the plan.
 
@@ -180,7 +180,7 @@ def lead_time(m: Build, by: int, delay: float = 0.0, unknown: str = "exclude", o
         if name not in set(ids):
             raise unknown_name("project", name, ids, f"{m.spec!r}")
     start = frame["start"].to_numpy(dtype=float)
-    start = start + np.where(frame["status"].isin(_UNDER_WAY), 0.0, delay)
+    start = start + np.where(frame["status"].isin(UNDER_WAY), 0.0, delay)
     late = np.where(np.isnan(start), unknown == "exclude", start > by).astype(bool)
     if wanted:
         late &= ids.isin(wanted).to_numpy(dtype=bool)
@@ -193,7 +193,7 @@ def lead_time(m: Build, by: int, delay: float = 0.0, unknown: str = "exclude", o
     spec = m.spec
     if m.periods is not None:
         slow = np.ones(len(frame), dtype=bool) if not wanted else ids.isin(wanted).to_numpy(dtype=bool)
-        slip = np.where(frame["status"].isin(_UNDER_WAY) | np.isnan(start), 0.0, delay) * slow
+        slip = np.where(frame["status"].isin(UNDER_WAY) | np.isnan(start), 0.0, delay) * slow
         m.slip = slip if m.slip is None else np.maximum(m.slip, slip)
         never = np.isnan(start) & (unknown == "exclude")
         j = np.flatnonzero(slow)

@@ -20,7 +20,7 @@ from .kept import carried, uses
 from .matrix import Compiled
 from .model import GROUP, Build
 from .options import RECYCLER
-from .readings import counted, entering
+from .readings import counted, entering, met_in_what_is_known
 from .reserves import stock_table
 from .solve import Solution
 from .tables import NOISE
@@ -208,9 +208,7 @@ class Portfolio:
         if graded.any():
             part = float(d.loc[graded, "cost"].sum() / max(float(d["cost"].sum()), 1e-300))
             notes.append(f"{int(graded.sum())} of {len(d)} unit costs ({part:.0%} of spending) rest on assumptions")
-        mixing = {c.arguments.get("mixing") for c in self.written.get("constraints", ())}
-        if any(view == "origin" for _, view in self.focal) and not mixing & {"proportional", "mass_balance"}:
-            notes.append("origin shares use the upstream mixes of today (linearised proportional mixing)")
+        notes += met_in_what_is_known(self._build, self._solution.x)
         if m.edits:
             shown = "; ".join(m.edits[:_SHOWN]) + (
                 f"; and {len(m.edits) - _SHOWN} more" if len(m.edits) > _SHOWN else ""
@@ -225,7 +223,7 @@ class Portfolio:
 
     @cached_property
     def readings(self) -> pd.DataFrame:
-        """Every bound on a metric: ``model``, the constraint's own expression, beside ``score``, that of :attr:`graph`."""
+        """Every constraint: ``model``, the constraint's own expression, beside ``score``, that of :attr:`graph`."""
         from .readings import readings
 
         return readings(self)

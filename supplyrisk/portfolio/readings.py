@@ -20,7 +20,7 @@ from .views import node_shares
 if TYPE_CHECKING:
     from .plan import Portfolio
 
-__all__ = ["AS_ONE", "Reading", "as_one", "counted", "part_of_arrivals", "readings"]
+__all__ = ["AS_ONE", "Reading", "as_one", "counted", "met_in_what_is_known", "part_of_arrivals", "readings"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -230,8 +230,53 @@ def _followed(m: Build, r: Reading, x: FloatArray) -> FloatArray:
     return np.asarray(np.divide(amount, whole, out=np.full(len(whole), np.nan), where=whole > 0))
 
 
+def _ends(m: Build, r: Reading, x: FloatArray, mine: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Bounds of a share: what is not known of each supplier's part, beside the value."""
+    if r.metric != "focal_share" or r.focal is None:
+        return mine, mine
+    s = m.shares(r.focal, r.view, r.rule)
+    value = np.where(np.isnan(s.value), s.high, s.value)
+    base = np.nan_to_num(s.high if r.worst else value, nan=1.0)
+    got, out = arrived(m, r.markets, x), []
+    for end in (np.nan_to_num(s.low), np.nan_to_num(s.high, nan=1.0)):
+        lanes = [m.lanes_of(pools) for *_, pools in r.markets]
+        off = np.array([float(((end - base)[m.supplier[at]] * x[at]).sum()) for at in lanes])
+        more = np.divide(off, got, out=np.full(len(got), np.nan), where=got > 0)
+        out.append(np.clip(mine + more, 0.0, 1.0))
+    return out[0], out[1]
+
+
+def met_in_what_is_known(m: Build, x: FloatArray) -> list[str]:
+    """Caps that hold for what is known of the owners, and would not if all of whom nothing is known were the focal's."""
+    out: list[str] = []
+    for block in m.matrix.rows:
+        r = block.reading
+        if r is None or r.metric != "focal_share" or r.sense != "<=" or r.worst or r.view not in ("equity", "control"):
+            continue
+        s = m.shares(r.focal, r.view, r.rule)
+        value = np.where(np.isnan(s.value), s.high, s.value)
+        high, got = np.nan_to_num(s.high, nan=1.0), arrived(m, r.markets, x)
+        mine, gamma = r.value(x), block.spec is not None and block.spec.arguments.get("gamma") is not None
+        for i, (p, _, b, pools) in enumerate(r.markets):
+            if gamma or not got[i] > 0:
+                continue
+            lanes = m.lanes_of(pools)
+            open_ = (high - value)[m.supplier[lanes]] * x[lanes]
+            most = float(mine[i] + open_.sum() / got[i])
+            if most <= r.limit + 1e-6:
+                continue
+            names = sorted({str(n) for n in m.node[m.supplier[lanes[open_ > 1e-9 * got[i]]]]})
+            said = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            who = "the group" if b == GROUP else b
+            out.append(
+                f"{block.spec!r} is met only in what is known of {p} for {who}: with the owners that are not on record "
+                f"({said}) the share may be up to {min(most, 1.0):.1%}; worst=True caps that"
+            )
+    return out
+
+
 def readings(plan: Portfolio) -> pd.DataFrame:
-    """Every bound on a metric of the score, as the model counts it and as the score measures it on the plan's graph.
+    """Every constraint, as the model counts it and as the score measures it on the plan's graph.
 
     Parameters
     ----------
@@ -241,22 +286,28 @@ def readings(plan: Portfolio) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per constraint and market: ``constraint, product, buyer, view, metric, sense, limit, model, score``.
+        A row per constraint and market: ``constraint, product, buyer, view, metric, sense, limit, model, score,
+        low, high``.
         ``model`` is the constraint's own expression at the solution; ``score`` what :func:`supplyrisk.score` finds on
         :attr:`Portfolio.graph` for the buyer, or for the group as one buyer (goods count where they enter it). The two
-        are equal up to the solver's tolerance; by ``origin`` only at the mixes that the constraint assumes. NaN where
-        the score is undefined, e.g. of a market that gets nothing.
+        are equal up to the solver's tolerance; by ``origin`` with ``mixing="today"`` only where the plan leaves the mixes
+        as they are. ``low`` and ``high`` bound a share by what is not known of owners and inputs (other metrics: the
+        value). Of what the score does not measure ``score`` is worked out from the plan's printed tables, and ``metric``
+        is the name in :data:`supplyrisk.portfolio.recomputed.READINGS`. NaN where nothing is defined: a market that gets nothing, or of whose owners nothing is on record.
     """
-    columns = ["constraint", "product", "buyer", "view", "metric", "sense", "limit", "model", "score"]
+    from .recomputed import others
+
+    columns = ["constraint", "product", "buyer", "view", "metric", "sense", "limit", "model", "score", "low", "high"]
     m, x = plan._build, plan._solution.x
     blocks = [b for b in m.matrix.rows if b.reading is not None]
-    if not blocks:
-        return pd.DataFrame(columns=columns)
-    graph = as_one(plan.graph, m.case.buyers)
+    graph = as_one(plan.graph, m.case.buyers) if blocks else m.case.graph
     rows: list[dict[str, Any]] = []
     for block in blocks:
         r: Reading = block.reading
         mine, theirs = _followed(m, r, x) if r.follows else r.value(x), _scored(plan, graph, r)
+        low, high = _ends(m, r, x, mine)
+        # A share of which nothing is known is none, whatever the rows count: its interval is all there is.
+        mine = np.where(np.isnan(theirs) & (low <= 1e-9) & (high >= 1.0 - 1e-9), np.nan, mine)
         for i, (p, _, b, _) in enumerate(r.markets):
             rows.append(
                 {
@@ -269,8 +320,11 @@ def readings(plan: Portfolio) -> pd.DataFrame:
                     "limit": r.limit,
                     "model": float(mine[i]),
                     "score": float(theirs[i]),
+                    "low": float(low[i]),
+                    "high": float(high[i]),
                 }
             )
+    rows += others(plan)
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -145,7 +145,9 @@ def with_stages(found: Candidates, spec: Spec) -> Candidates:
     return Candidates(found.graph, found.frame.assign(capex=capex), found.gaps)
 
 
-@constraint(reference="plants reach nameplate over years: McNulty (1998) curves, given by the user", metric="output")
+@constraint(
+    reference="plants reach nameplate over years: McNulty (1998) curves, given by the user", metric="plant_output"
+)
 def ramp_up(m: Build, first: Any = (0.4, 0.7, 1.0), only: Any = ()) -> None:
     r"""A plant that has just begun delivers a part of its output only.
 

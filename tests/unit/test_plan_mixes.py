@@ -10,7 +10,7 @@ import pytest
 
 import supplyrisk as sr
 import supplyrisk.portfolio as sp
-from supplyrisk.errors import SchemaError
+from supplyrisk.errors import InfeasibleError, SchemaError
 from supplyrisk.graph import SupplyGraph
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -118,3 +118,50 @@ def test_over_several_periods_too() -> None:
     for other in sp.alternatives(plan, 2, 0.1).plans:
         assert (other.readings["score"] <= cap + 1e-6).all()
         assert other.readings["model"].to_numpy() == pytest.approx(other.readings["score"].to_numpy(), abs=1e-6)
+
+
+def test_planned_products_that_feed_one_another_settle_by_themselves() -> None:
+    """By default a cap on origin is met on the plan's own graph, whichever mixes that takes."""
+    graph = make(93586, 3, 4)
+    cap = {"cap": 0.403, "view": "origin", "product": "x2.form"}
+    ask = {"levers": [sp.resource(redirect=0.711, revealed=False)]}
+    other = sp.max_supplier_share(0.429, product=X0)
+    plan = sr.optimize(graph, ["JPN", "HKG"], constraints=[sp.max_share("CHN", **cap), other], **ask)
+    row = plan.readings.iloc[0]
+    assert row["score"] <= 0.403 + 1e-6
+    assert row["model"] == pytest.approx(row["score"], abs=1e-6)
+    assert plan.status == "locally_optimal"
+    assert any("proportional mixing" in n for n in plan.notes)
+    # One product by itself changes nothing upstream: today's mixes are exact, and the plan is the best of all.
+    loose = {**cap, "cap": 0.95}
+    alone = sr.optimize(graph, ["JPN", "HKG"], product="x2.form", constraints=sp.max_share("CHN", **loose), **ask)
+    row = alone.readings.iloc[0]
+    assert row["model"] == pytest.approx(row["score"], abs=1e-6)
+    assert alone.status == "optimal"
+    assert any("leaves as they are" in n for n in alone.notes)
+    # Who asks for today's mixes is told what that leaves open.
+    fixed = sp.max_share("CHN", **cap, mixing="today")
+    stale = sr.optimize(graph, ["JPN", "HKG"], constraints=[fixed, other], **ask)
+    assert stale.readings["score"].iloc[0] > 0.9
+    assert any("may be above the cap" in n for n in stale.notes)
+    with pytest.raises(SchemaError, match="worst=True"):
+        sr.optimize(graph, ["JPN", "HKG"], constraints=sp.max_share("CHN", **cap, gamma=1.0), **ask)
+
+
+@pytest.mark.parametrize("view", ["equity", "control"])
+def test_a_share_of_which_nothing_is_known_is_none(view: str) -> None:
+    from test_portfolio import P, simple
+
+    graph = simple(10.0, {"CAN": 12.0, "USA": 5.0}, {"CAN": 1.0, "USA": 2.0}, flow={"CAN": 10.0})
+    ask = {"product": P, "levers": [sp.resource(redirect=1.0)]}
+    plan = sr.optimize(graph, "USA", constraints=sp.max_share("CHN", 0.3, view=view), **ask)
+    row = plan.readings.iloc[0]
+    assert row[["model", "score"]].isna().all()
+    assert (row["low"], row["high"]) == (0.0, 1.0)
+    said = next(n for n in plan.notes if "met only in what is known" in n)
+    assert f"{P}@CAN" in said
+    assert "100.0%" in said
+    with pytest.raises(InfeasibleError):
+        sr.optimize(graph, "USA", constraints=sp.max_share("CHN", 0.3, view=view, worst=True), **ask)
+    with pytest.raises(InfeasibleError):
+        sr.optimize(graph, "USA", constraints=sp.max_share("CHN", 0.3, view=view, gamma=2.0), **ask)
