@@ -19,11 +19,21 @@ __all__ = ["pareto"]
 _ROOM = 3.3
 
 
-def _units(top: float) -> tuple[float, str]:
-    for size, word in ((1e9, "billion USD"), (1e6, "million USD"), (1e3, "thousand USD")):
+def _units(top: float, usd: str) -> tuple[float, str]:
+    for size, word in ((1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
         if top >= size:
-            return size, word
-    return 1.0, "USD"
+            return size, f"{word} {usd}"
+    return 1.0, usd
+
+
+def _money(front: Any) -> str | None:
+    """Unit of the plan behind a frontier: money with its year, or the objective where that is none."""
+    from ..portfolio.words import dollars, goal_unit
+
+    plan = getattr(front, "_plan", None)
+    if plan is None:
+        return None
+    return dollars(plan._build) if goal_unit(front.objective) == "USD/year" else f"of {front.objective!r}"
 
 
 @plot(reads="frontier, or its frame", shows="extra cost of each level of dependence")
@@ -35,6 +45,7 @@ def pareto(
     buyers: str = "the buyers",
     source: str = "as given in the data",
     year: str = "not stated",
+    price_year: str | int | None = None,
 ) -> tuple[Figure, pd.DataFrame]:
     """Extra cost a year of each non-dominated plan, against the level of an aim it reaches.
 
@@ -53,6 +64,8 @@ def pareto(
         Who buys, in words.
     source, year : str
         For the footer.
+    price_year : str or int, optional
+        Year of the money, for title, axis and footer; default that of the frontier's plan, else "not stated".
 
     Returns
     -------
@@ -62,9 +75,9 @@ def pareto(
     --------
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"extra": [0.0, 1e6, 9e6], "share": [0.9, 0.5, 0.2], "knee": [False, True, False]})
-    >>> figure, drawn = pareto(frame, label="share that China can stop")
+    >>> figure, drawn = pareto(frame, label="share that China can stop", price_year=2024)
     >>> drawn.attrs["title"]
-    'From 90% to 50% costs 1.0 million USD a year, the rest of the way to 20% another 8.0 million USD'
+    'From 90% to 50% costs 1.0 million USD of 2024 a year, the rest of the way to 20% another 8.0 million'
     """
     frame = getattr(front, "frame", front).copy()
     aims = [c for c in frame.columns if c not in ("objective", "extra", "marginal", "gap", "knee", "level")]
@@ -76,14 +89,16 @@ def pareto(
     if label is None:
         label = repr(terms[aims.index(x)]) if terms else x
     frame = frame.sort_values(x, ascending=False, kind="stable").reset_index(drop=True)
-    size, word = _units(float(frame["extra"].max()) if len(frame) else 0.0)
+    usd = f"USD of {price_year}" if price_year is not None else _money(front)
+    size, word = _units(float(frame["extra"].max()) if len(frame) else 0.0, usd or "USD")
+    short = word.removesuffix(usd or "USD").strip()
     at, extra = frame[x].to_numpy(dtype=float), frame["extra"].to_numpy(dtype=float)
     knee = np.flatnonzero(frame["knee"].to_numpy(dtype=bool))
     if len(knee):
         k = int(knee[0])
         title = (
             f"From {at[0]:.0%} to {at[k]:.0%} costs {extra[k] / size:.1f} {word} a year, the rest of the way to "
-            f"{at[-1]:.0%} another {(extra[-1] - extra[k]) / size:.1f} {word}"
+            f"{at[-1]:.0%} another {(extra[-1] - extra[k]) / size:.1f} {short}".rstrip()
         )
     elif len(frame) > 1:
         title = f"From {at[0]:.0%} to {at[-1]:.0%} costs {extra[-1] / size:.1f} {word} a year"
@@ -94,7 +109,7 @@ def pareto(
     if others:
         subtitle += f"; larger points have more {others[0]}"
     footer = (
-        "Unit: USD a year over the cheapest plan. Only plans that no other plan betters in all aims. The knee lies "
+        f"Unit: {usd or 'USD (price year not stated)'} a year over the cheapest plan. Only plans that no other plan betters in all aims. The knee lies "
         f"farthest from the line between the ends: a suggestion, not a rule. Data years: {year}. Sources: {source}."
     )
     alt = f"Line chart of extra cost a year against {label}. " + "; ".join(
@@ -123,7 +138,7 @@ def pareto(
             [100 * at[k]], [extra[k] / size], s=150, facecolor="none", edgecolor=style.INK, linewidth=1.4, zorder=4
         )
         ax.annotate(
-            f"knee (suggestion): {at[k]:.0%}, {extra[k] / size:.1f} {word}",
+            f"knee (suggestion): {at[k]:.0%}, {extra[k] / size:.1f} {short}".rstrip(),
             (100 * at[k], extra[k] / size),
             xytext=(34, -3),  # the knee bulges down and to the left, so that there is room on its right
             textcoords="offset points",
@@ -139,4 +154,4 @@ def pareto(
     ax.set_ylim(bottom=min(-0.04 * float(np.max(extra, initial=0.0)), float(np.min(extra, initial=0.0))) / size - 1e-12)
     ax.margins(x=0.06)
     drawn = frame[[x, "extra", "knee", *others]]
-    return style.finish(fig, drawn, kind="pareto", title=title, alt=alt, footer=footer, unit="USD/year")
+    return style.finish(fig, drawn, kind="pareto", title=title, alt=alt, footer=footer, unit=f"{usd or 'USD'}/year")

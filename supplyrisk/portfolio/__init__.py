@@ -15,6 +15,7 @@ from .aims import attribute, time_to_independence
 from .answers import Alternatives, Information, Stability, alternatives, stability, stand_alone, value_of_information
 from .calendar import During, during
 from .constraints import budget, max_share, max_supplier_share, min_suppliers
+from .deflation import in_prices_of
 from .economics import capital_recovery
 from .frontier import Frontier, concentration, frontier, share, shortfall
 from .levers import build, resource, unmet
@@ -59,6 +60,7 @@ __all__ = [
     "focal_free",
     "frontier",
     "governance_floor",
+    "in_prices_of",
     "lead_time",
     "max_hhi",
     "max_share",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,7 +25,7 @@ from .run import plan_case
 from .settling import Live, refuse_mixes
 from .solve import Solution, relative_gap, solve
 from .supply import resolve_buyers
-from .words import dated, goal_unit
+from .words import dollars, goal_unit
 
 __all__ = [
     "Alternatives",
@@ -122,7 +123,8 @@ class Alternatives:
 
     def _repr_html_(self) -> str:
         said = "".join(f"<small>{html.escape(n)}</small>" for n in self.notes)
-        return page(repr(self).strip("<>"), self.table, self.common, self.mix) + said
+        table = self.table.rename(columns={"objective": f"objective, {_unit(self.plans[0])}"})
+        return page(repr(self).strip("<>"), table, self.common, self.mix) + said
 
 
 def _with_row(c: Compiled, value: FloatArray, upper: float, scale: float) -> Compiled:
@@ -333,7 +335,7 @@ class Information:
         )
 
     def _repr_html_(self) -> str:
-        frame = pd.DataFrame(self.by_scenario, columns=["scenario", "objective if known"])
+        frame = pd.DataFrame(self.by_scenario, columns=["scenario", f"objective if known, {self._unit}"])
         return page(repr(self).strip("<>"), frame)
 
 
@@ -394,9 +396,14 @@ def value_of_information(plan: Portfolio) -> Information:
     none = np.zeros(0, dtype=np.int64)
     left = replace(c, lower=lower, upper=upper, row_lower=low, row_upper=high, square=none, square_of=none)
     naive = _optimal(left, plan.seed)
-    when = " in present value" if isinstance(plan, HorizonPlan) else " a year"
-    unit = dated("USD", m) + when if goal_unit(plan.written["objective"]) == "USD/year" else "of the objective"
-    return Information(plan.objective_value, expected, naive.objective, tuple(known), unit)
+    return Information(plan.objective_value, expected, naive.objective, tuple(known), _unit(plan))
+
+
+def _unit(plan: Portfolio) -> str:
+    """Unit of a plan's objective: money with its year, or that it is none."""
+    if goal_unit(plan.written["objective"]) != "USD/year":
+        return "of the objective"
+    return dollars(plan._build) + (" in present value" if isinstance(plan, HorizonPlan) else " a year")
 
 
 def _optimal(c: Compiled, seed: int) -> Solution:
@@ -424,6 +431,8 @@ class Stability:
         Quantiles of the objective.
     samples, infeasible, drawn : int
         Samples solved, samples without any plan, figures that had an interval to draw from.
+    unit : str
+        Of the objective.
     """
 
     suppliers: pd.DataFrame
@@ -433,6 +442,7 @@ class Stability:
     infeasible: int
     drawn: int
     seed: int
+    unit: str = ""
 
     def __repr__(self) -> str:
         return (
@@ -441,7 +451,8 @@ class Stability:
         )
 
     def _repr_html_(self) -> str:
-        return page(repr(self).strip("<>"), self.objective, self.suppliers, self.plants)
+        goal = self.objective.rename(columns={"objective": f"objective, {self.unit}"} if self.unit else {})
+        return page(repr(self).strip("<>"), goal, self.suppliers, self.plants)
 
 
 def _draw(graph: SupplyGraph, rng: np.random.Generator) -> tuple[SupplyGraph, int]:
@@ -491,6 +502,13 @@ def stability(plan: Portfolio, samples: int = 20, seed: int = 0) -> Stability:
     samples = int(number("samples", samples, 1.0))
     rng = np.random.default_rng(seed)
     graph = plan._build.case.graph
+    if not _draw(graph, np.random.default_rng(seed))[1]:
+        warnings.warn(
+            "stability(): no figure has an interval to draw from, so every sample is the plan itself; this says nothing of "
+            "how firm it is. Give figures low and high bounds.",
+            UserWarning,
+            stacklevel=2,
+        )
     quantity: list[pd.Series] = []
     objective: list[float] = []
     plants: list[set[str]] = []
@@ -525,7 +543,8 @@ def stability(plan: Portfolio, samples: int = 20, seed: int = 0) -> Stability:
     goal = pd.Series(objective, dtype=float).quantile([0.05, 0.5, 0.95]).rename("objective").to_frame()
     goal.loc["plan"] = plan.objective_value
     index = out.index.set_names(["product", "supplier"])
-    return Stability(out.set_axis(index).reset_index(), built, goal, samples, infeasible, drawn, seed)
+    told = _unit(plan)
+    return Stability(out.set_axis(index).reset_index(), built, goal, samples, infeasible, drawn, seed, told)
 
 
 def stand_alone(graph: SupplyGraph, buyers: str | Iterable[str] | None = None, **options: Any) -> pd.Series:

@@ -32,7 +32,7 @@ class Candidates:
     graph : SupplyGraph
         The graph with a node, inputs and an owner for every candidate.
     frame : DataFrame
-        ``project, product, node, country, capacity, capex, start, status``; the position is the candidate number.
+        ``project, product, node, country, capacity, capex, capex_year, start, status``; the position is the candidate number.
     gaps : tuple of Gap
         Projects that cannot be costed or sized.
     """
@@ -99,6 +99,10 @@ def _read(
     guess = frame["capacity"] * frame["product"].map(intensity).astype(float)
     frame = frame.assign(estimated=frame["capex"].isna() & guess.notna() & estimate)
     frame["capex"] = frame["capex"].where(~frame["estimated"], guess)
+    stated = frame[~frame["estimated"] & frame["capex"].notna()].groupby("product")["capex_year"]
+    same = stated.min().where((stated.nunique(dropna=False) == 1).reindex(stated.min().index))
+    # An estimate is of the year of what it is taken from, if that is one year.
+    frame["capex_year"] = frame["capex_year"].mask(frame["estimated"], frame["product"].map(same))
     frame = frame[~frame["status"].astype("object").isin(_NOT_ON_OFFER)].reset_index(drop=True)
     gaps: list[Gap] = []
     keep = np.ones(len(frame), dtype=bool)
@@ -130,6 +134,7 @@ def _read(
             "country": frame["country"].to_numpy(dtype=object),
             "capacity": frame["capacity"].to_numpy(dtype=float),
             "capex": frame["capex"].to_numpy(dtype=float),
+            "capex_year": frame["capex_year"].astype("float64").to_numpy(),
             "start": frame["start"].astype("float64").to_numpy(),
             "status": frame["status"].to_numpy(dtype=object),
             "company": frame["company"].to_numpy(dtype=object),

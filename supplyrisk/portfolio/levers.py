@@ -11,6 +11,7 @@ from ..registry import lever
 from .economics import LIFE, RATE, capital_recovery
 from .model import Build, number, require_any
 from .stages import read_stages
+from .supply import Gap
 
 __all__ = ["NOBODY", "build", "keep", "resource", "unmet"]
 
@@ -182,6 +183,12 @@ def build(
     m.gaps += list(m.candidates.gaps)
     if not len(frame):
         m.notes.append("building: no project of these products has a capacity and a capital cost on record")
+        told = {g.product for g in m.candidates.gaps}
+        m.gaps += [
+            Gap(p, "lever build", "projects", "none on record that could be built: the lever offers nothing")
+            for p in case.products
+            if p not in told
+        ]
         return
     offered = np.ones(len(frame), dtype=bool) if only is None else frame["project"].isin(list(names)).to_numpy()
     node = m.graph.index.position.get_indexer(pd.Index(frame["node"], dtype=object)).astype(np.int64)
@@ -210,9 +217,31 @@ def build(
         f"building: {utilisation:.0%} utilisation, {life:g} years, running cost {running:.0%} of the price outside "
         f"China (assumptions); {rate:.0%} discount rate (feasibility studies)"
     )
+    _money_years(m, frame, offered)
     unstarted = int(np.isnan(frame["start"].to_numpy(dtype=float)).sum())
     if unstarted:
         m.notes.append(f"building: {unstarted} projects have no start year on record and count as available")
+
+
+def _money_years(m: Build, frame: pd.DataFrame, offered: Any) -> None:
+    """Say which years the money is of, where it is not all of one."""
+    from .words import capital_years, price_years
+
+    years, prices = capital_years(m), price_years(m)
+    if years and (len(years) > 1 or str(next(iter(years))) != prices):
+        told = ", ".join(f"{y} ({n})" for y, n in years.items())
+        m.notes.append(
+            f"money of different years is added up as it stands: prices of {prices or 'years not recorded'}, capital costs "
+            f"of {told}; in_prices_of(graph, year, deflator) converts it"
+        )
+    unknown = frame["capex_year"].isna().to_numpy(dtype=bool) & offered
+    unknown[list(m.stages)] = False
+    guessed = frame["estimated"].to_numpy(dtype=bool)
+    if (unknown & ~guessed).any():
+        m.notes.append(
+            f"building: the capital cost of {int((unknown & ~guessed).sum())} projects has no year on record and counts as "
+            f"money of the prices' ({prices or 'not recorded'}; assumption)"
+        )
 
 
 @lever()

@@ -97,7 +97,7 @@ def scenario_table(m: Build, x: Any, goal: Any) -> pd.DataFrame:
         np.add.at(again, place, x[groups["rerouted"].at])
         np.add.at(of_lost, place, (found.usd * x[found.col])[~here])
     chance = np.full(k, np.nan) if found.probability is None else found.probability
-    return pd.DataFrame(
+    out = pd.DataFrame(
         {
             "scenario": np.repeat(np.array(found.names, dtype=object), p),
             "probability": np.repeat(chance, p),
@@ -110,10 +110,12 @@ def scenario_table(m: Build, x: Any, goal: Any) -> pd.DataFrame:
             "loss": of_lost,
         }
     )[columns]
+    out.attrs["money"] = dollars(m)
+    return out
 
 
 def risk(frame: pd.DataFrame, goal: Any) -> pd.Series:
-    """Expected loss, value at risk, CVaR and worst loss of a scenario table, USD a year; NaN without probabilities."""
+    """Expected loss, value at risk, CVaR and worst loss of a scenario table, money a year; NaN without probabilities."""
     alpha, _ = _levels(goal)
     each = frame.groupby("scenario", sort=False).agg({"loss": "sum", "probability": "first"})
     loss, p = each["loss"].to_numpy(dtype=float), each["probability"].to_numpy(dtype=float)
@@ -127,14 +129,15 @@ def risk(frame: pd.DataFrame, goal: Any) -> pd.Series:
         over = np.maximum(loss - loss[at], 0.0)
         out["cvar"] = float(loss[at] + (over @ p) / (1.0 - alpha)) if alpha < 1.0 else float(loss[p > 0].max())
     out["worst_loss"] = float(loss.max()) if len(loss) else np.nan
-    return pd.Series(out, name="USD a year", dtype=float)
+    return pd.Series(out, name=f"{frame.attrs.get('money', 'USD')} a year", dtype=float)
 
 
 def terms(m: Build, goal: Any) -> pd.DataFrame:
     """What levers allow and cost beside deliveries and plants: ``lever, product, where, what, value, unit``."""
     rows: list[tuple[str, str, str, str, float, str]] = []
     groups = {g.name: g for g in m.matrix.columns}
-    products, a_year = m.case.products, "USD a year"
+    products, usd_of = m.case.products, dollars(m)
+    a_year = f"{usd_of} a year"
 
     def priced(group: Any, item: str) -> Any:
         out = np.zeros(group.n)
@@ -166,7 +169,7 @@ def terms(m: Build, goal: Any) -> pd.DataFrame:
         for b, most, usd in zip(relief.pool.tolist(), relief.upper.tolist(), relief.cost.tolist(), strict=True):
             p, c = int(m.case.pool_product[b]), str(m.pool_country[b])
             rows.append((relief.lever, products[p], c, "at most a period", most, m.unit[p]))
-            rows.append((relief.lever, products[p], c, "price of a unit", usd, f"USD/{m.unit[p]}"))
+            rows.append((relief.lever, products[p], c, "price of a unit", usd, f"{usd_of}/{m.unit[p]}"))
     if m.stock is not None and m.stock_known is not None:
         for what, values in (("at most", m.stock.upper), ("on record", m.stock_known)):
             for b, v in enumerate(values.tolist()):
@@ -276,6 +279,14 @@ def _left_out(gaps: pd.DataFrame) -> list[str]:
     return said + ([f"left out: {more} more; see .gaps"] if more > 0 else [])
 
 
+def _capital(q: Any) -> str:
+    """Capital cost of a plant in money of its own year."""
+    said = money(q["capex"])
+    if not pd.isna(q.get("capex_year")):
+        return f"{said} of {int(q['capex_year'])}"
+    return said if not q.get("estimated") else f"{said} (estimate)"
+
+
 def summary_of_plan(plan: Any) -> str:
     """The plan in a dozen lines of text."""
     w, m = plan.written, plan._build
@@ -298,7 +309,7 @@ def summary_of_plan(plan: Any) -> str:
             )
     for q in plan.plants.to_dict("records"):
         start = "" if pd.isna(q["start"]) else f", from {int(q['start'])}"
-        words = f"{q['delivered']:,.6g} {q['unit']}, {money(q['capex'])}{start}"
+        words = f"{q['delivered']:,.6g} {q['unit']}, {_capital(q)}{start}"
         lines.append(f"build {q['project']} ({q['country']}): {words}")
     lines += [*_bought(plan.decisions), *_stocks(plan.stocks)]
     for a in plan.agreements.to_dict("records"):
@@ -384,7 +395,24 @@ def _foot(plan: Any) -> str:
 
 _DECIDED = ("year", "lever", "product", "supplier", "buyer", "quantity", "unit", "unit_cost", "cost", "grade")
 _SHARES = ("product", "buyer", "focal", "view", "before", "after", "after_low", "after_high", "model")
-_PLANTS = ("project", "product", "country", "capacity", "delivered", "unit", "capex", "annuity", "start", "status")
+_PLANTS = (
+    "project",
+    "product",
+    "country",
+    "capacity",
+    "delivered",
+    "unit",
+    "capex",
+    "capex_year",
+    "annuity",
+    "start",
+    "status",
+)
+
+
+def _plants(frame: pd.DataFrame) -> pd.DataFrame:
+    year = ["not recorded" if pd.isna(y) else str(int(y)) for y in frame["capex_year"]]
+    return frame.assign(capex_year=pd.Series(year, index=frame.index, dtype=object))
 
 
 def _words(plan: Any) -> str:
@@ -403,11 +431,13 @@ def html_of_plan(plan: Any) -> str:
         _table("Focal shares, the group first", _group_first(plan.shares), _SHARES, _percent),
         _table(f"Costs, {usd} a year", plan.costs, None, _whole),
         _table(f"Decisions, costs in {usd}", plan.decisions, _DECIDED),
-        _table("Plants", plan.plants, _PLANTS),
+        _table(
+            "Plants, capital cost in USD of its own year, annuity in the same a year", _plants(plan.plants), _PLANTS
+        ),
         _table(f"Contracts and qualified sources, outlay in {usd} a year", plan.agreements),
         _table(f"Stocks, {usd}", plan.stocks[plan.stocks["added"] > 1e-9]),
         _table(f"Scenarios, loss in {usd} a year", plan.scenarios),
-        _table("Risk", plan.risk.to_frame().T) if len(plan.scenarios) else "",
+        _table(f"Risk, {usd} a year", plan.risk.to_frame().T) if len(plan.scenarios) else "",
         _words(plan),
         _list("Notes", plan.notes),
         _foot(plan),
@@ -433,7 +463,7 @@ def html_of_periods(plan: Any) -> str:
         f"{html.escape(worth(plan.objective_value, goal, m, present=True))}",
         _asked(plan),
         _table("Focal share of the group after the plan", wide.reset_index(), None, _percent),
-        _table("Plants", plan.schedule),
+        _table(f"Plants, capital cost in {usd}", plan.schedule),
         _table("Contracts and qualified sources", plan.agreements),
         _table(f"Costs, {usd} a year", total, None, _whole),
         _table("What is new: quantities a period", flows),

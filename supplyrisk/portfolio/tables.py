@@ -173,7 +173,7 @@ def availability(m: Build, x: FloatArray) -> pd.DataFrame:
 def plants(m: Build, x: FloatArray) -> pd.DataFrame:
     """Every project on offer, and whether it is built."""
     columns = ["project", "name", "product", "country", "node", "capacity", "usable", "delivered", "unit", "capex"]
-    columns += ["estimated", "annuity", "start", "status", "built", "grade"]
+    columns += ["capex_year", "estimated", "annuity", "start", "status", "built", "grade"]
     if m.projects is None or m.candidates is None:
         return pd.DataFrame(columns=columns)
     frame, on = m.candidates.frame, m.project >= 0
@@ -198,6 +198,7 @@ def plants(m: Build, x: FloatArray) -> pd.DataFrame:
             "unit": _names(m)[1][m.project_product],
             "annuity": m.project_annuity,
             "built": x[m.projects.at] > 0.5,
+            "capex_year": frame["capex_year"].to_numpy(dtype=float) if "capex_year" in frame else np.nan,
         }
     )[columns]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..registry import Objective
 from .model import Build, in_unit, money
 
-__all__ = ["dated", "dollars", "goal_unit", "price_years", "spoken", "worth"]
+__all__ = ["capital_years", "dated", "dollars", "goal_unit", "price_years", "spoken", "worth"]
 
 _MONEY = "USD/year"
 _FIXED = " (yes-or-no decisions as they are)"
@@ -29,18 +30,40 @@ def price_years(m: Build) -> str:
     str
         ``"2024"``, ``"2022 to 2024"``, or ``""`` where none is on record.
     """
-    own = m.case.graph.tables["products"].drop_duplicates("product").set_index("product")
-    years = own["price_year"].reindex(list(m.case.products)).dropna().astype(int)
-    if not len(years):
+    years = _years(m)
+    if not years:
         return ""
-    first, last = int(years.min()), int(years.max())
-    return f"{first}" if first == last else f"{first} to {last}"
+    return f"{years[0]}" if len(years) == 1 else f"{years[0]} to {years[-1]}"
+
+
+def _years(m: Build) -> list[int]:
+    own = m.case.graph.tables["products"].drop_duplicates("product").set_index("product")
+    return sorted(set(own["price_year"].reindex(list(m.case.products)).dropna().astype(int).tolist()))
+
+
+def capital_years(m: Build) -> dict[int, int]:
+    """Years of the capital costs on record among the projects on offer, and how many are of each."""
+    if m.candidates is None or "capex_year" not in m.candidates.frame:
+        return {}
+    if len(m.project_offered) != len(m.candidates.frame):
+        return {}  # no lever offers them
+    year = m.candidates.frame["capex_year"].to_numpy(dtype=float)
+    mine = m.project_offered & ~np.isnan(year)
+    mine[list(m.stages)] = False  # given by the user
+    value, count = np.unique(year[mine].astype(int), return_counts=True)
+    return dict(zip(value.tolist(), count.tolist(), strict=True))
 
 
 def dollars(m: Build) -> str:
-    """``"USD of 2024"``: the unit of the money in a plan."""
-    years = price_years(m)
-    return f"USD of {years}" if years else "USD (year not recorded)"
+    """The unit of the money in a plan: ``"USD of 2024"``, or ``"USD of 2021-2026 (not deflated)"``.
+
+    Money of several years is added up as it stands; :func:`supplyrisk.portfolio.in_prices_of` converts it before. What has
+    no year on record (the plan's notes count it), and what the user gives, is taken as of the year of the prices.
+    """
+    years = sorted({*_years(m), *capital_years(m)})
+    if not years:
+        return "USD (year not recorded)"
+    return f"USD of {years[0]}" if len(years) == 1 else f"USD of {years[0]}-{years[-1]} (not deflated)"
 
 
 def dated(text: str, m: Build) -> str:

@@ -143,6 +143,9 @@ def test_pareto_draws_the_points_and_says_them(front: Frontier) -> None:
     assert len(drawn) == len(front)
     assert "suggestion" in drawn.attrs["footer"]
     assert "(knee)" in alt_text(figure)
+    for text in (drawn.attrs["title"], drawn.attrs["footer"], alt_text(figure)):
+        assert "USD of 2024" in text
+    assert "price year not stated" in pareto(front.frame)[1].attrs["footer"]
     with pytest.raises(UnknownNameError):
         pareto(front, x="shre")
 
