@@ -443,6 +443,11 @@ def _read_scenarios(m: Build) -> None:
             ],
             "the plan",
         )
+    if m.scenarios.added is not None:
+        m.notes.append(
+            f"the probabilities of the scenarios add to {m.scenarios.added:.6g} as written: rounded to three decimals, and "
+            "divided by that"
+        )
     if m.scenarios.assumed:
         m.notes.append("scenarios without probabilities are an uncertainty set: the worst of them counts")
 

@@ -20,6 +20,8 @@ __all__ = ["LaneCut", "Scenarios", "lane_cuts", "lane_factors", "read_scenarios"
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 _TOLERANCE = 1e-9
+# What rounding of each probability to three decimals can be off by.
+_ROUNDED = 5e-4
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Scenarios:
     probability: tuple[float, ...]
     measures: tuple[tuple[Spec, ...], ...]
     assumed: bool
+    # What the probabilities added to as they were written, where rounding kept them from 1.
+    added: float | None = None
 
 
 def read_scenarios(given: Mapping[str, Any] | None) -> Scenarios | None:
@@ -47,7 +51,8 @@ def read_scenarios(given: Mapping[str, Any] | None) -> Scenarios | None:
     Raises
     ------
     SchemaError
-        Probabilities for some scenarios only, below 0, or not adding to 1; something that is no measure.
+        Probabilities for some scenarios only, below 0, or not adding to 1 (but for the rounding of three decimals, which is
+        made good); something that is no measure.
     """
     if given is None:
         return None
@@ -89,17 +94,24 @@ def read_scenarios(given: Mapping[str, Any] | None) -> Scenarios | None:
         problems.append(
             Problem("scenarios", ", ".join(without), "probability", "missing", "", "Give all of them one, or none.")
         )
-    if said and not problems and abs(sum(said) - 1.0) > _TOLERANCE:
-        problems.append(
-            Problem(
-                "scenarios", "-", "probability", "do not add to 1", f"{sum(said):.6g}", "Correct them; 0 is allowed."
-            )
+    total = sum(said)
+    # Figures of three decimals that add to 1 but for their rounding (0.333 three times) are made to.
+    rounded = (
+        all(abs(p - round(p, 3)) < _TOLERANCE for p in said) and abs(total - 1.0) < _ROUNDED * len(said) - _TOLERANCE
+    )
+    if said and not problems and abs(total - 1.0) > _TOLERANCE and not rounded:
+        remedy = (
+            "Correct them, or divide each by their sum: {k: (p / "
+            + f"{total:.6g}"
+            + ", m) for k, (p, m) in ...}; 0 is allowed."
         )
+        problems.append(Problem("scenarios", "-", "probability", "do not add to 1", f"{total:.6g}", remedy))
     if problems:
         raise SchemaError(problems, "the plan")
     n = len(bundles)
-    filled = tuple(float(p) if p is not None else 1.0 / n for p in probability)
-    return Scenarios(tuple(map(str, given)), filled, tuple(bundles), not said)
+    off = said and abs(total - 1.0) > _TOLERANCE
+    filled = tuple(float(p) / (total if off else 1.0) if p is not None else 1.0 / n for p in probability)
+    return Scenarios(tuple(map(str, given)), filled, tuple(bundles), not said, float(total) if off else None)
 
 
 @dataclass(frozen=True, eq=False)
