@@ -45,22 +45,28 @@ def share(supply: Any, by: Any = None, total: Any = None) -> Any:
 
     Parameters
     ----------
-    supply : array-like or Series
+    supply : array-like, Series or mapping
         Quantities, 0 or more, one unit and period.
     by : array-like, Series, DataFrame, list of them, or index level names, optional
         Market of each row.
     total : float or array-like, optional
-        Size of the market where not all suppliers are listed.
+        Size of the market where not all suppliers are listed. They may add to 2 % more, the rounding of a print: then
+        their own sum is the market.
 
     Returns
     -------
     ndarray or Series
-        In [0, 1], aligned to ``supply``; NaN where the market has no supply.
+        Dimensionless, in [0, 1], aligned to ``supply``; NaN where the market has no supply.
 
     Raises
     ------
     SchemaError
         Negative or missing quantities, or more than the total.
+
+    Notes
+    -----
+    Missing policy: a missing quantity is refused. Rows named ``ROW`` (an unlisted rest) or ``UNK`` (nobody knows whom)
+    are part of the market and no supplier: their share is NaN.
 
     References
     ----------
@@ -83,8 +89,10 @@ def contribution(supply: Any, by: Any = None) -> Any:
 
     Parameters
     ----------
-    supply, by
-        As for :func:`share`.
+    supply : array-like, Series or mapping
+        Quantities, 0 or more, one unit and period.
+    by : array-like, Series, DataFrame, list of them, or index level names, optional
+        Market of each row.
 
     Returns
     -------
@@ -194,8 +202,9 @@ def hhi(mix: Mix, scale: float = 1.0) -> FloatArray:
     Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual (``residual=``,
     ``total=``) is never one supplier; where more than half has no named supplier the value is NaN.
 
-    ``hhi.interval`` is exact for independent quantities, the residual as one supplier or many, the unknown with
-    anyone.
+    ``hhi.interval`` is exact for independent quantities. A row ``ROW`` is the residual: one supplier or many, none of
+    whom is listed. A row ``UNK`` is what nobody has named: with anyone, a listed supplier too, so that
+    ``{CHN 60, UNK 20, AUS 20}`` reaches from 0.40 to 0.68.
 
     References
     ----------

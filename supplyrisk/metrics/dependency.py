@@ -288,7 +288,8 @@ def dependency_screen(
 
     Notes
     -----
-    Comparisons are strict (>) but for the 30 % of MERICS2024. Source: European Commission (2021), SWD(2021) 352
+    Comparisons are strict (>) but for the 30 % of MERICS2024. Missing policy: a criterion whose figure is missing is
+    undefined, neither passed nor failed, and so is ``dependent`` unless another criterion settles it. Source: European Commission (2021), SWD(2021) 352
     (evidence U: "EC-type"); Henry Jackson Society (2020), MERICS (2020, 2024), Vicard & Wibaux (2023), CEPII PB
     2023-41, Regulation (EU) 2024/1252 (evidence S). Flags of a single year are unstable: average at least three.
 

@@ -23,6 +23,7 @@ from ..errors import unknown_name
 from ..registry import Entry, registries
 from .arrays import read
 from .cells import BLOCK, Cells, add_up, market_blocks, peaks
+from .documented import documented
 
 __all__ = ["MetricFunction", "Mix", "methods", "metric", "why"]
 
@@ -602,6 +603,7 @@ def metric(
         clash = sorted({p.name for p in own} & set(_DATA))
         if clash:
             raise TypeError(f"metric {label!r} has a parameter that every metric has: {', '.join(clash)}")
+        call.__doc__ = documented(function.__doc__)
         call.__signature__ = inspect.Signature([first, *own, *data])  # type: ignore[attr-defined]
         call.interval = both  # type: ignore[attr-defined]
         call.entry = registries["metric"].add(  # type: ignore[attr-defined]
@@ -681,7 +683,9 @@ def reasons(mix: Mix, value: FloatArray, needs: Sequence[str] = ()) -> npt.NDArr
             hit = fine.count(lacking) >= np.maximum(fine.count(), 1)
         out[gone & hit] = text.get(field, f"no {field}")
         if field == "demand":
-            out[gone & lacking & ~np.isnan(mix.demand_high)] = "more than half of demand is unstated use: see the bounds"
+            out[gone & lacking & ~np.isnan(mix.demand_high)] = (
+                "more than half of demand is unstated use: see the bounds"
+            )
     out[gone & ~mix.told & ~gone_named] = "more than half has no named supplier: see the bounds"
     out[gone & gone_named] = "no named supplier: all of it comes from nobody knows whom"
     out[gone & (mix.total <= 0)] = "no supply: nothing to divide"

@@ -519,7 +519,9 @@ def substitution_index(shares: Values, substitutes: pd.DataFrame, kind: Literal[
 
     Notes
     -----
-    Source: European Commission (2017), as described in the secondary literature. Evidence U.
+    Missing policy: a missing share or score is refused, never taken for 1 (no relief) or 0; what of an application no
+    substitute covers counts as not replaceable. Source: European Commission (2017), as described in the secondary
+    literature. Evidence U.
 
     Examples
     --------
