@@ -158,6 +158,8 @@ def bgs(
     data["year"] = data["year"].astype("int64")
     mapped = map_products("bgs", data["commodity"], data["detail"])
     made = data["statistic"].str.casefold().eq("production")
+    for kind, count in data.loc[~made, "statistic"].value_counts().items():
+        report.notes.append(f"{count} rows of {kind!r} are no production: they stay in data alone")
     data["product"], data["factor"] = mapped["product"].where(made), mapped["factor"]
     lost = data["commodity"] + (": " + data["detail"]).where(data["detail"] != "", "")
     lost = lost[made & (~mapped["known"] | (mapped["product"].isna() & mapped["factor"].isna()))]

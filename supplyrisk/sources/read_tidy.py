@@ -58,6 +58,7 @@ def tidy(
     sheet: str | None = None,
     values: Mapping[str, Any] | None = None,
     strict: bool = False,
+    dash_is_zero: bool = False,
 ) -> Reading:
     r"""Read a tidy table into a table of the data model, or into one that assemble() takes.
 
@@ -91,6 +92,9 @@ def tidy(
         Columns that are the same in every row, e.g. ``{"method": "observed", "kind": "producer"}``.
     strict : bool
         Raise where a place is unknown, instead of dropping its rows and reporting their share.
+    dash_is_zero : bool
+        Whether a lone dash (``-``) is nothing; default it is not available, and the report counts such cells. The
+        signs that statisticians print for nothing (``--``, an em dash, ``nil``) are zero either way.
 
     Returns
     -------
@@ -149,7 +153,7 @@ def tidy(
     unread = [c for c in raw.columns if c not in set(mapping.values())]
     if unread:
         report.notes.append(f"columns not read: {', '.join(unread[:20])}")
-    frame = _frame(path, raw, mapping, declared, decimal, report)
+    frame = _frame(path, raw, mapping, declared, decimal, report, dash_is_zero)
     frame = _known_places(frame, mapping, table, report, strict)
     for ours, value in {"year": year, "unit": unit, **(values or {})}.items():
         if value is not None and ours in declared and ours not in frame:
@@ -257,6 +261,7 @@ def _frame(
     declared: dict[str, Column | None],
     decimal: str,
     report: Report,
+    dash_is_zero: bool,
 ) -> pd.DataFrame:
     out: dict[str, Any] = {}
     codes: dict[str, pd.DataFrame] = {}
@@ -274,6 +279,15 @@ def _frame(
             out[ours] = cells.astype("float64")
             continue
         parsed = numbers(cells, decimal, percent=fraction)
+        lone = cells.astype("string").str.strip().isin(["-", "\u2013"]).fillna(False).to_numpy(dtype=bool) & (
+            not dash_is_zero
+        )
+        if lone.any():  # statisticians print "--" for nothing; a lone dash is as often a cell that nobody filled
+            parsed["value"] = parsed["value"].mask(lone)
+            parsed["code"] = parsed["code"].mask(lone, "not_available")
+            report.notes.append(
+                f"{int(lone.sum())} cells of {theirs!r} are a lone dash: read as not available; dash_is_zero=True if they mean nothing"
+            )
         refuse_decimal_comma(path, cells, parsed)
         if fraction:
             scale = np.where(cells.astype("string").str.strip().str.endswith("%").fillna(False), 0.01, 1.0)

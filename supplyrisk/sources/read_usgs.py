@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -128,6 +129,12 @@ def usgs_mcs(
     tidies, released = [], set()
     for file, raw in _files(path, report, member):
         wide = _wide_columns(raw.columns)
+        odd = [str(c) for c in raw.columns if c not in wide and re.search(r"(prod|capac|reserve).*\d{4}", str(c), re.I)]
+        odd = [c for c in odd if "note" not in c.casefold()]
+        if odd:
+            report.notes.append(
+                f"columns that the reader does not know are not read: {', '.join(c[:40] for c in odd[:8])}"
+            )
         one = _from_wide(file, raw, wide, commodity) if wide else _from_long(file, raw)
         tidies.append(one)
         released.add(_vintage(file, raw, one))
@@ -198,19 +205,37 @@ def _is_world(name: str) -> bool:
     return bool(re.search(r"world|commodities_data", name, re.IGNORECASE))
 
 
-def _wide_columns(columns: pd.Index) -> dict[str, re.Match[str]]:
-    """Columns such as ``PROD_EST_ 2024``, ``CAP_2023``, ``RESERVES_2024`` or ``Prod_kt_est_2021``."""
+class _Wide(NamedTuple):
+    """What the header of a column of figures says."""
+
+    what: str
+    unit: str | None
+    estimated: bool
+    year: int | None
+    form: str  # "mine production" of ``Mine production_2020_t``
+
+
+def _wide_columns(columns: pd.Index) -> dict[str, _Wide]:
+    """Columns such as ``PROD_EST_ 2024``, ``CAP_2023``, ``Prod_kt_est_2021`` or ``Mine production_2021_t_estimated``."""
     out = {}
     for c in columns:
         hit = _WIDE.fullmatch(re.sub(r"\s", "", str(c)).casefold())
         if hit:
-            out[str(c)] = hit
+            out[str(c)] = _Wide(hit[1], hit[2], bool(hit[3]), int(hit[4]) if hit[4] else None, "")
+            continue
+        words = [w for w in re.split(r"[\s_]+", str(c).casefold()) if w]
+        year = next((int(w) for w in words if re.fullmatch(r"(19|20)\d\d", w)), None)
+        what = next((k for k in ("prod", "cap", "reserve") for w in words if w.startswith(k)), None)
+        if what is None or any(w.startswith("note") for w in words) or (year is None and what != "reserve"):
+            continue
+        unit = next((w for w in words if w in _UNITS), None)
+        estimated = any(w.startswith("est") or w == "e" for w in words)
+        form = [w for w in words if w not in (unit, "e") and not w.startswith("est") and not w.isdigit()]
+        out[str(c)] = _Wide(what, unit, estimated, year, " ".join(form) if len(form) > 1 else "")
     return out
 
 
-def _from_wide(
-    path: PathLike, raw: pd.DataFrame, wide: dict[str, re.Match[str]], commodity: str | None
-) -> pd.DataFrame:
+def _from_wide(path: PathLike, raw: pd.DataFrame, wide: dict[str, _Wide], commodity: str | None) -> pd.DataFrame:
     cols = find_columns(
         path,
         raw.columns,
@@ -220,29 +245,32 @@ def _from_wide(
     )  # fmt: skip
     blank = pd.Series("", index=raw.index, dtype="string")
     name = raw[cols["commodity"]].str.strip() if "commodity" in cols else blank + (commodity or _name_of(path))
-    years = [int(h[4]) for h in wide.values() if h[4]]
+    years = [h.year for h in wide.values() if h.year]
     parts = []
     for column, hit in wide.items():
-        what = _WHAT[hit[1]]
+        what = _WHAT[hit.what]
         notes = (
-            raw[cols[what_note]] if (what_note := hit[1].rstrip("s").replace("reserve", "reserves")) in cols else blank
+            raw[cols[what_note]]
+            if (what_note := hit.what.rstrip("s").replace("reserve", "reserves")) in cols
+            else blank
         )
         unit = raw[cols["unit"]] if "unit" in cols else blank
-        if hit[2]:
-            unit = blank + _UNITS.get(hit[2], hit[2])
-        year = int(hit[4]) if hit[4] else (max(years) if years else None)
+        if hit.unit:
+            unit = blank + _UNITS.get(hit.unit, hit.unit)
+        year = hit.year if hit.year else (max(years) if years else None)
+        kind = raw[cols["type"]] if "type" in cols else blank
         low = notes.str.casefold()
         parts.append(
             pd.DataFrame(
                 {
                     "commodity": name,
-                    "detail": raw[cols["type"]] if "type" in cols else blank,
+                    "detail": (kind + ": " + hit.form).str.removeprefix(": ") if hit.form else kind,
                     "place": raw[cols["country"]].str.strip(),
                     "what": what,
                     "year": year,
                     "text": raw[column].str.strip(),
                     "unit": unit.str.strip(),
-                    "estimated": bool(hit[3]) | (low.str.contains("estimated") & ~low.str.contains("reported")),
+                    "estimated": hit.estimated | (low.str.contains("estimated") & ~low.str.contains("reported")),
                     "note": notes.str.strip(),
                 }
             )
@@ -392,6 +420,8 @@ def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | 
         data[column] = converted[column].reindex(data.index)
     data["year"] = data["year"].astype("Int64")
     production = production_rows(converted[converted["what"] != "use"], year, day)
+    if not len(production) and len(data):
+        report.notes.append("no production was read: no column or no commodity of it is known")
     _check_totals(production, report)
     inputs = {"products": product_rows([]), "production": production}
     used = converted[(converted["what"] == "use") & converted["product_unit"].notna()]

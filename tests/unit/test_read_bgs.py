@@ -72,3 +72,11 @@ def test_every_published_file(published):
     assert last["antimony.mine", "CHN"] == 41000.0
     assert last["gallium.refined", "CHN"] == 621000.0
     assert last["rare_earths.mine", "CHN"] == 255000.0
+
+
+def test_rows_of_trade_are_told(tmp_path):
+    path = tmp_path / "bgs.csv"
+    head = "year,country_trans,country_iso3_code,bgs_commodity_trans,units,quantity,bgs_statistic_type_trans\n"
+    row = '2023-01-01 00:00:00,China,CHN,"gallium, primary",tonnes (metric),60,'
+    path.write_text(head + row + "Production\n" + row + "Imports\n", encoding="utf-8")
+    assert "1 rows of 'Imports' are no production" in str(sr.sources.bgs(path).report)

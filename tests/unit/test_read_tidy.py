@@ -176,3 +176,15 @@ def test_what_is_no_year_is_refused(tmp_path, year):
     text = f"country,product,year,quantity\nChina,gallium.refined,{year},3\n"
     with pytest.raises(SchemaError, match="not a year"):
         sources.tidy(csv(tmp_path, text), "production")
+
+
+def test_a_lone_dash_is_not_available_unless_told_to_be_nothing(tmp_path):
+    path = tmp_path / "made.csv"
+    rows = ["product,country,year,quantity", "ndfeb.magnet,China,2024,60", "ndfeb.magnet,Japan,2024,-"]
+    path.write_text("\n".join([*rows, "ndfeb.magnet,USA,2024,--"]), encoding="utf-8")
+    for told, japan in ((False, None), (True, 0.0)):
+        reading = sources.tidy(path, "production", grade="assumption", dash_is_zero=told)
+        made = reading.inputs["production"].set_index("country")["quantity"].astype(object)
+        assert made["USA"] == 0.0
+        assert made["JPN"] == japan if told else pd.isna(made["JPN"])
+        assert ("lone dash" in str(reading.report)) != told

@@ -251,3 +251,20 @@ def test_marks_beside_figures_and_figures_that_cannot_be(tmp_path):
     assert "negative" in r.data.set_index("country").loc["RUS", "note"]
     assert any("negative" in n for n in r.report.notes)
     assert "revised" in r.data.set_index("country").loc["KOR", "note"]
+
+
+def test_columns_named_in_words_are_read_and_unknown_ones_are_told(tmp_path):
+    path = tmp_path / "mcs2022-antim_world.csv"
+    head = "Source,Country,Type,Mine production_2020_t,Mine production_2021_t_estimated,Reserves_t,Reserves_notes\n"
+    rows = 'MCS2022,United States,Antimony,--,--,"60,000",\nMCS2022,China,Antimony,"61,000","60,000","480,000",\n'
+    path.write_text(head + rows, encoding="utf-8")
+    made = sr.sources.usgs_mcs(path).inputs["production"]
+    china = made[made["country"] == "CHN"].sort_values("year")
+    assert china[["product", "year", "quantity", "grade"]].values.tolist() == [
+        ["antimony.mine", 2020, 61000.0, "A"],
+        ["antimony.mine", 2021, 60000.0, "B"],
+    ]
+    path.write_text(head.replace("Mine production", "Yield") + rows, encoding="utf-8")
+    assert "no production was read" in str(sr.sources.usgs_mcs(path).report)
+    path.write_text(head.replace("Mine production_2020_t", "Outproduct2020") + rows, encoding="utf-8")
+    assert "does not know are not read: Outproduct2020" in str(sr.sources.usgs_mcs(path).report)
