@@ -15,7 +15,7 @@ from .schema import TABLES, Table, parse_node_id
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["balance", "explain", "latest", "overstated"]
+__all__ = ["balance", "explain", "latest", "overstated", "stated_day"]
 
 
 def latest(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
@@ -25,6 +25,15 @@ def latest(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     order = frame.assign(_y=frame["year"].astype("float64").fillna(-np.inf))
     order = order.sort_values([*key, "_y"], kind="stable")
     return order.drop_duplicates(key, keep="last").drop(columns="_y").reset_index(drop=True)
+
+
+def stated_day(graph: SupplyGraph) -> str:
+    """Day of which a graph speaks, for people; a graph whose rows bear no date says so."""
+    if graph.as_of:
+        return graph.as_of
+    facts = [graph.tables[t] for t in ("nodes", "links", "demand")]
+    dated = any(f["year"].notna().any() or f["published_on"].notna().any() for f in facts)
+    return graph.reference_date if dated else "no stated day"
 
 
 def overstated(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:

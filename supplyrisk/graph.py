@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .accounts import balance, explain, latest
+from .accounts import balance, explain, latest, stated_day
 from .dating import reference_date, tables_at
 from .entry import bundle_problems, convert_units
 from .errors import Problem, SchemaError, UnitError, unknown_name
@@ -341,7 +341,7 @@ class SupplyGraph:
         def n(count: int, word: str) -> str:
             return f"{count:,} {word}{'' if count == 1 else 's'}"
 
-        at = self.as_of or self.reference_date
+        at = stated_day(self)
         products, nodes, links = (self.tables[t] for t in ("products", "nodes", "links"))
         return (
             f"<SupplyGraph {self.name!r}: {n(len(products), 'product')}, {n(nodes['node'].nunique(), 'node')}, "
@@ -357,7 +357,7 @@ class SupplyGraph:
         )
         grades = self.grades()
         mix = ", ".join(f"{g}: {s:.0%}" for g, s in grades.items() if s > 0)
-        at = self.as_of or self.reference_date
+        at = stated_day(self)
         return (
             f"<div><b>SupplyGraph {html.escape(self.name)}</b> as of {html.escape(at)}"
             f"<table><tr><th>table</th><th>rows</th><th>a row is</th></tr>{rows}</table>"

@@ -135,3 +135,11 @@ def test_what_explain_shows_holds_no_control_characters_and_the_tables_keep_thei
         assert set(told["note"].dropna()) == {"red\\x1b[31m, bell\\x07, turned\\u202e, line\nbreak"}
         assert not {"\x1b", "\x07", "\u202e"} & set(str(told.to_dict()) + told.to_string())
     assert set(g.links["note"]) == {evil}
+
+
+def test_a_graph_without_dates_speaks_of_no_day() -> None:
+    g = graph({"CHN": 10.0}, {}, [("CHN", "JPN:demand", 10.0, NAN, "assumed")])
+    assert "as of 2024-12-31" in repr(g)
+    bare = g.replace("no years", links=g.table("links").assign(year=pd.NA), nodes=g.table("nodes").assign(year=pd.NA))
+    assert "as of no stated day" in repr(bare)
+    assert "as of no stated day" in bare._repr_html_()
