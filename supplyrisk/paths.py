@@ -410,7 +410,8 @@ def paths(
     DataFrame
         ``rank, path`` (source first), ``share`` in [0, 1], ``part`` of all the node's exposure to ``via``, ``links``,
         ``grade`` (the weakest of the links' figures), ``methods``, ``sources``, ``nodes`` (list of ids).
-        ``.attrs["complete"]`` says whether the search ended by itself.
+        ``.attrs["complete"]`` says whether the search ended by itself; ``.attrs["ranking"]`` that the order is by value and
+        that how sure it is was not computed.
 
     Raises
     ------
@@ -496,6 +497,7 @@ def paths(
         )
     columns = ["rank", "path", "share", "part", "links", "grade", "methods", "sources", "nodes"]
     out = pd.DataFrame(rows, columns=columns).astype({"rank": "int64", "share": "float64", "part": "float64"})
+    out.attrs["ranking"] = "ranked by value; stability not computed: shares within the bounds may change the order"
     out.attrs["complete"] = expanded < _EXPANDED
     out.attrs["exposure"] = float(reach[goal])
     return out

@@ -232,6 +232,25 @@ class _Source(_Kept):
         self.made = made
 
 
+class Ranking(_Kept):
+    """What a ranking of the rows of a score is worth; ``stability(column, k)`` is :func:`rank_stability` of it."""
+
+    def __init__(self, made: Origin, values: Mapping[str, FloatArray], index: pd.Index) -> None:
+        drawn = "sorted rows are ranked by value: see stability() for how sure each place is"
+        bare = "ranked by value; stability not computed: call score(..., samples=1000)"
+        super().__init__({"caution": bare if made.samples is None else drawn})
+        self.made, self.drawn, self.index = made, values, index
+
+    def stability(self, column: str, k: int = 10) -> pd.DataFrame:
+        """Ranks of the draws, how often each row is among the top k, and how often it outranks the next."""
+        from .sampling import rank_stability
+
+        frame = pd.DataFrame({c: x for c, x in self.drawn.items() if c == column}, index=self.index)
+        frame.attrs = {"source": _Source(self.made)}
+        found: pd.DataFrame = rank_stability(frame, column, k)
+        return found
+
+
 @dataclass(frozen=True, eq=False)
 class Origin:
     """A score before it is a frame: graph, markets, lens and settings."""
@@ -533,7 +552,8 @@ def score(
     metrics : iterable, optional
         Names, metrics, or functions of a :class:`Mix`; default every metric registered to be shown.
     samples : int, optional
-        Draw so many times from the intervals and add ``*_p05`` and ``*_p95``.
+        Draw so many times from the intervals and add ``*_p05`` and ``*_p95``. ``.attrs["ranking"]`` says what a ranking
+        of the rows is worth, and with draws ``.attrs["ranking"].stability(column, k)`` is :func:`rank_stability`.
     seed : int
         The same seed gives the same bits.
     at : str, optional
@@ -687,6 +707,7 @@ def score(
         "columns": _Kept(listing),
         "baskets": mixed,
         "reasons": Reasons(made, columns),
+        "ranking": Ranking(made, columns, index),
         "source": _Source(made),
     }
     return out

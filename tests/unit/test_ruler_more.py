@@ -100,3 +100,14 @@ def test_producers_of_whom_only_a_least_output_is_known_have_no_output(atlas):
         assert s.loc[p, ["quantity", "hhi", "focal_share", "cr3", "n_minus_1_gross"]].isna().all()
         assert s.loc[p, "quantity_low"] > 0
         assert s.loc[p, "hhi_high"] == 1.0
+
+
+def test_a_ranking_comes_with_what_it_is_worth(atlas):
+    bare = metrics.score(atlas, by="product", metrics=["focal_share"])
+    assert "stability not computed" in bare.attrs["ranking"]["caution"]
+    s = metrics.score(atlas, by="product", metrics=["focal_share"], samples=30, seed=1)
+    got = s.attrs["ranking"].stability("focal_share", k=5)
+    assert got.equals(metrics.rank_stability(s, "focal_share", k=5))
+    assert s.copy().attrs["ranking"] is s.attrs["ranking"]
+    ways = exposure.paths(atlas, to="gallium.refined@USA:demand")
+    assert "stability not computed" in ways.attrs["ranking"]
