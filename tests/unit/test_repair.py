@@ -397,3 +397,22 @@ def test_bounds_of_one_heading_outlive_another_heading_of_the_product():
     assert link[["low", "quantity", "high"]].tolist() == pytest.approx([8.0 + 4.75, 15.0, 12.0 + 5.25])
     assert link["method"] == "imputed"
     assert link["note"].endswith("no weight")
+
+
+@given(st.lists(st.tuples(st.sampled_from(PLACES), st.sampled_from(PLACES), st.floats(0.1, 100.0), st.floats(1.0, 900.0)), min_size=1, max_size=25),
+       st.sets(st.sampled_from(PLACES), max_size=5))  # fmt: skip
+def test_destinations_that_pass_nothing_on_get_the_same_weight_and_value(rows, makers):
+    t = pd.DataFrame(rows, columns=["origin", "destination", "quantity", "value"]).assign(year=2024, hs6="850511")
+    t = t[t["origin"] != t["destination"]].drop_duplicates(["origin", "destination"])
+    out = trace_origins(t, makers)
+    for place in set(t["destination"]) - (set(t["origin"]) - makers):
+        for c in ("quantity", "value"):
+            assert out.loc[out["destination"] == place, c].sum() == pytest.approx(
+                t.loc[t["destination"] == place, c].sum()
+            )
+    own = out.merge(t, on=["origin", "destination"], suffixes=("", "_was"))
+    own = own[own["method"] == ""]
+    assert own["quantity"].to_numpy() == pytest.approx(own["quantity_was"].to_numpy())
+    bounded = out[out["low"].notna() & out["quantity"].notna()]
+    assert (bounded["low"] <= bounded["quantity"] * (1 + 1e-9)).all()
+    assert (bounded["quantity"] <= bounded["high"] * (1 + 1e-9)).all()
