@@ -100,14 +100,17 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     ids = ix.nodes["node"].to_numpy(dtype=object)
     kind = ix.nodes["kind"].to_numpy(dtype=object)
     prod = ix.nodes["product"].to_numpy(dtype=object)
+    # A host's throughput is no flow: it is neither known nor missing.
+    flow = ix.links["missing"].astype("object").ne("not_applicable").to_numpy(dtype=bool) | ~np.isnan(ix.quantity)
+    blank = np.isnan(ix.quantity) & flow
     out_known = np.bincount(ix.src, np.nan_to_num(ix.quantity), ix.n) if len(ix.src) else np.zeros(ix.n)
-    out_count = np.bincount(ix.src, minlength=ix.n) if len(ix.src) else np.zeros(ix.n)
-    out_gone = np.bincount(ix.src, np.isnan(ix.quantity), ix.n) if len(ix.src) else np.zeros(ix.n)
+    out_count = np.bincount(ix.src, flow, ix.n) if len(ix.src) else np.zeros(ix.n)
+    out_gone = np.bincount(ix.src, blank, ix.n) if len(ix.src) else np.zeros(ix.n)
     own = prod[ix.dst] == ix.links["product"].to_numpy(dtype=object) if len(ix.dst) else np.zeros(0, bool)
     in_known = np.bincount(ix.dst, np.nan_to_num(ix.quantity) * own, ix.n) if len(ix.dst) else np.zeros(ix.n)
-    in_gone = np.bincount(ix.dst, np.isnan(ix.quantity) & own, ix.n) if len(ix.dst) else np.zeros(ix.n)
+    in_gone = np.bincount(ix.dst, blank & own, ix.n) if len(ix.dst) else np.zeros(ix.n)
     output = ix.nodes["output"].to_numpy(dtype=float)
-    in_count = np.bincount(ix.dst, own, ix.n) if len(ix.dst) else np.zeros(ix.n)
+    in_count = np.bincount(ix.dst, own & flow, ix.n) if len(ix.dst) else np.zeros(ix.n)
     uses = latest(graph.tables["demand"], ["node", "use"]).groupby("node")["quantity"]
     use = uses.sum(min_count=1).reindex(ix.position).to_numpy(dtype=float)
     use_gone = (uses.size() - uses.count()).reindex(ix.position).fillna(0).to_numpy(dtype=int)
@@ -158,10 +161,10 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     recipe = graph.tables["recipes"]
     coef = recipe.groupby(["product", "input"])["coefficient"].agg(["min", "max", "size"])
     inflow = np.add.reduceat(np.nan_to_num(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
-    gone = np.add.reduceat(np.isnan(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
-    width = np.diff(np.append(ix.segment_start, len(ix.src)))
+    gone = np.add.reduceat(blank.astype(int), ix.segment_start) if len(ix.src) else np.zeros(0)
+    width = np.add.reduceat(flow.astype(int), ix.segment_start) if len(ix.src) else np.zeros(0)
     for s, (buyer, inp) in enumerate(zip(ix.segment_buyer, ix.segment_product, strict=True)):
-        if kind[buyer] != "producer" or prod[buyer] == inp or (prod[buyer], inp) not in coef.index:
+        if not width[s] or kind[buyer] != "producer" or prod[buyer] == inp or (prod[buyer], inp) not in coef.index:
             continue
         c = coef.loc[(prod[buyer], inp)]
         need = float(c["min"]) * output[buyer]

@@ -143,3 +143,10 @@ def test_a_graph_without_dates_speaks_of_no_day() -> None:
     bare = g.replace("no years", links=g.table("links").assign(year=pd.NA), nodes=g.table("nodes").assign(year=pd.NA))
     assert "as of no stated day" in repr(bare)
     assert "as of no stated day" in bare._repr_html_()
+
+
+def test_the_throughput_of_a_host_is_no_flow_that_is_missing() -> None:
+    told = host_and_byproduct(5.0, 5.0).balance().set_index("node")
+    assert "input" not in set(told["account"])
+    pool = told.loc["a.refined@CHN:demand"]
+    assert (pool["have"], pool["reason"]) == (1000.0, "use unknown")
