@@ -56,7 +56,7 @@ def in_prices_of(graph: SupplyGraph, year: int, deflator: Mapping[int, float]) -
     >>> g = sr.load_atlas()
     >>> index = {y: 100 * 1.02 ** (y - 2024) for y in range(2015, 2027)}
     >>> h = in_prices_of(g, 2024, deflator=index)
-    >>> sorted(set(h.tables["projects"].dropna(subset=["capex"])["capex_year"]))
+    >>> sorted({int(y) for y in h.tables["projects"].dropna(subset=["capex"])["capex_year"]})
     [2024]
     """
     index = {int(k): float(v) for k, v in dict(deflator).items()}
