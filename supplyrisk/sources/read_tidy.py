@@ -115,7 +115,8 @@ def tidy(
     -----
     Country names become ISO3. A row whose place no concordance knows is dropped and reported with its share of the
     quantity (or value, or share); the owner of an unknown home stays, as ``UNK``. World totals become ``WLD``, the European
-    Union ``EUE``; other unions and continents, and the partner World of trade, are dropped as sums of other rows. ``W``, ``NA``, ``..`` become missingness codes; a dash is zero; ``<5`` and ``3-4`` become
+    Union ``EUE``; other unions and continents, and the partner World of trade, are dropped as sums of other rows.
+    ``W``, ``NA``, ``..`` become missingness codes; a double or long dash is zero, a lone one not available; ``<5`` and ``3-4`` become
     bounds without a value; ``45%`` is 0.45 where a fraction belongs. Text is never evaluated.
 
     Examples
