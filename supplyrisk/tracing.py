@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -34,6 +34,7 @@ __all__ = [
     "flow_bounds",
     "hands",
     "input_weights",
+    "known_alternatives",
     "plan_of",
     "solve_trace",
     "trace",
@@ -366,6 +367,46 @@ def trace(
         out = _bottleneck(plan, a, w, unknown, mode)
     out = np.clip(out, 0.0, 1.0)
     return np.asarray(out[:, 0] if flat else out)
+
+
+def known_alternatives(
+    graph: SupplyGraph, own: FloatArray, high: FloatArray, weights: FloatArray | None = None
+) -> FloatArray | None:
+    """Bottleneck of the value where some alternatives are in the dark: those of which something is known decide.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    own, high : ndarray, shape (n,)
+        Share of the focal at each node itself, and its upper bound.
+    weights : ndarray, optional
+        As in :func:`trace`.
+
+    Returns
+    -------
+    ndarray, shape (n,), or None
+        None where no alternative is in the dark beside one that is not: then :func:`trace` says it all. An input that
+        nobody has data on is no way out; that it may be one is in the low bound.
+    """
+    plan = plan_of(graph)
+    if not (plan.group != "").any():
+        return None
+    pools = np.bincount(plan.buyer, minlength=plan.n)
+    # Makers nobody names, of inputs nobody records: nothing is known of them at all.
+    nobody = plan.empty | (plan.maker & (pools == 0) & (own <= 0) & (high >= 1 - 1e-9))
+    dark_node = nobody.copy()
+    for _ in range(4):  # the world pool, a re-exporter, a buyer
+        dark = plan.blind | (np.asarray(plan.segments @ (~dark_node).astype(np.float64)) <= 0)
+        dark_node = nobody | (~plan.maker & (pools > 0) & (np.bincount(plan.buyer, ~dark, plan.n) == 0))
+    frame = pd.DataFrame({"buyer": plan.buyer, "group": plan.group, "lit": ~dark})
+    lit = frame.groupby(["buyer", "group"])["lit"].transform("any").to_numpy(dtype=bool)
+    out = dark & lit & (plan.group != "") & plan.maker[plan.buyer]
+    if not out.any():
+        return None
+    known = replace(plan, rank=np.where(out, 0.0, plan.rank), kept={})
+    w = plan.weight if weights is None else np.asarray(weights, dtype=np.float64)
+    return np.asarray(_bottleneck(known, own.reshape(-1, 1), w, 0.0, "bottleneck")[:, 0])
 
 
 def _matrix(plan: Plan, weight: FloatArray) -> sparse.csr_matrix:

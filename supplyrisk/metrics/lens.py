@@ -18,6 +18,7 @@ from ..errors import unknown_name
 from ..holdings import HEADLINE_GRADES, book
 from ..jurisdictions import SCOPES, scope
 from ..schema import VIEWS
+from ..tracing import known_alternatives
 from .mix import FloatArray, IntArray, Mix
 from .unknown import known_only
 
@@ -156,6 +157,12 @@ def lens(
         own = tuple(np.maximum(x, hand) for x, hand in zip(own, hands, strict=True))
     else:
         own = control.focal_share(graph, focal, plain, unlisted=presume)
+    bottleneck = known_only(*neck)
+    if traced or view == "origin":
+        # An alternative that nobody has data on is no alternative of no exposure.
+        lit = known_alternatives(graph, whose, e["own_high"].to_numpy(dtype=np.float64))
+        if lit is not None:
+            bottleneck = np.where((neck[0] <= 0) & (lit > 0), np.nan, bottleneck)
     return Lens(
         units=matrix[:, np.flatnonzero(named)].tocsr(),
         countries=[c for c, keep in zip(countries, named, strict=True) if keep],
@@ -164,7 +171,7 @@ def lens(
         focal=known_only(*own),
         focal_low=own[1],
         focal_high=own[2],
-        bottleneck=known_only(*neck),
+        bottleneck=bottleneck,
         bottleneck_low=neck[1],
         bottleneck_high=neck[2],
         graded=fine,

@@ -111,3 +111,11 @@ def test_a_ranking_comes_with_what_it_is_worth(atlas):
     assert s.copy().attrs["ranking"] is s.attrs["ranking"]
     ways = exposure.paths(atlas, to="gallium.refined@USA:demand")
     assert "stability not computed" in ways.attrs["ranking"]
+
+
+def test_an_alternative_that_nobody_has_data_on_is_no_way_out(atlas):
+    # Zinc residues, or coal of which no flow and no maker is on record: 0 would say that the coal is nobody's.
+    s = metrics.score(atlas, view="origin", by="link", metrics=["focal_share", "bottleneck"], bounds=True)
+    bel = s.droplevel([0, 1]).loc["germanium.refined@BEL"].iloc[0]
+    assert np.isnan(bel["bottleneck"])
+    assert (bel["bottleneck_low"], bel["bottleneck_high"] > bel["focal_share"]) == (0.0, True)
