@@ -195,6 +195,9 @@ class _Kept(dict[str, Any]):
     def __copy__(self) -> _Kept:
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:  # to another process goes what it says, not the graph behind it
+        return dict, (dict(self),)
+
 
 class Reasons(_Kept):
     """Column to reason to number of rows; ``rows(column)`` says it row by row."""

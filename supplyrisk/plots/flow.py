@@ -57,7 +57,7 @@ def chain_path(graph: SupplyGraph, chain: str) -> list[str]:
     near = _inputs(graph)
     linked = {(p, q) for q in records for p in near.get(q, ())}
     reach = {q: _upstream(q, near, set(records)) for q in records}
-    sold = set(ix.links.loc[ix.links["method"] == "observed", "product"].astype(str))
+    sold = set(ix.links.loc[ix.links["method"].isin(["observed", "mirrored", "imputed"]), "product"].astype(str))
     steps = sorted((p for p in rank if records.get(p)), key=lambda p: (rank[p], p))
     best: dict[str, tuple[float, list[str]]] = {}
     for q in steps:
@@ -367,7 +367,7 @@ def sankey(
     )
     links = graph.index.links
     used = links[links["product"].isin(path)]
-    guessed = float(used["method"].isin(["world_pool", "assumed", "balanced"]).mean()) if len(used) else 1.0
+    guessed = float(used["method"].isin(["world_pool", "assumed", "balanced", "imputed"]).mean()) if len(used) else 1.0
     grades = made["output_grade"].astype("object").fillna("assumption").value_counts()
     mix = ", ".join(f"{g} {int(c)}" for g, c in sorted(grades.items()))
     footer = (

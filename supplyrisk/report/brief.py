@@ -502,7 +502,7 @@ def _evidence(graph: SupplyGraph, used: list[str]) -> tuple[dict[str, int], pd.D
                 years += known[q.year].dropna().astype(int).tolist()
     links = graph.index.links
     links = links[links["product"].isin(wanted)]
-    guessed = int(links["method"].isin(["world_pool", "assumed", "balanced"]).sum())
+    guessed = int(links["method"].isin(["world_pool", "assumed", "balanced", "imputed"]).sum())
     table = graph.tables["sources"][["source", "title", "year", "licence", "licence_class", "url"]]
     table = table[table["source"].isin(cited)].astype("object")
     table = table.assign(figures=table["source"].map(cited))

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import supplyrisk as sr
+from supplyrisk.errors import SchemaError
 from supplyrisk.intervals import IntervalPolicy
 
 WAYS = {"pickle": lambda x: pickle.loads(pickle.dumps(x)), "deepcopy": copy.deepcopy, "copy": copy.copy}
@@ -78,3 +79,12 @@ def test_an_inter_country_table_comes_back(tmp_path):
     again = pickle.loads(pickle.dumps(table))
     pd.testing.assert_frame_equal(again.z, table.z)
     assert again.report == table.report
+
+
+def test_a_score_travels_without_the_graph_behind_it(atlas):
+    scores = sr.score(atlas, by="product", view="control")
+    back = pickle.loads(pickle.dumps(scores))
+    pd.testing.assert_frame_equal(back, scores)
+    assert back.attrs["focal"] == "CHN"
+    with pytest.raises(SchemaError, match="score"):
+        sr.explain(back, "nickel.refined")
