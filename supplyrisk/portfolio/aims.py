@@ -11,6 +11,7 @@ from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import objective
 from ..schema import VIEWS
+from .lookthrough import todays_mixes
 from .model import Build, number
 from .senders import relayed
 
@@ -57,6 +58,7 @@ def time_to_independence(
         )
         raise SchemaError([problem], "the plan")
     p, _, _, pools = markets[0]
+    todays_mixes(m, view, markets)
     shares = m.shares(places, view)
     s = np.where(np.isnan(shares.value), shares.high, shares.value)
     s = np.where(np.isnan(s), 1.0, s)

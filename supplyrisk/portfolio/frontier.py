@@ -20,6 +20,7 @@ from ..registry import Objective, Spec, Term, objective
 from ..schema import VIEWS
 from .calendar import read_periods
 from .cone import add_squares
+from .lookthrough import todays_mixes
 from .model import Build, money, number
 from .periods import HorizonPlan
 from .plan import Portfolio
@@ -122,6 +123,7 @@ def share(
         raise unknown_name("view", view, VIEWS, f"{m.spec!r}")
     _, pools, need = _market(m, product, buyer)
     places = scope(focal)
+    todays_mixes(m, view, m.pick(product, buyer))
     s = m.shares(places, view)
     part = s.high if worst else np.where(np.isnan(s.value), s.high, s.value)
     part = np.where(np.isnan(part), 1.0, part)  # nothing known of a supplier: it may be the focal's

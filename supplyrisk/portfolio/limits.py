@@ -319,6 +319,9 @@ def no_decoupling(
     name = focal if isinstance(focal, str) else "+".join(places)
     s = np.nan_to_num(m.shares(places, view).value)
     markets = m.pick(product, buyer)
+    from .lookthrough import todays_mixes  # which itself builds on this module
+
+    todays_mixes(m, view, markets)
     need = needs(m, markets)
     row, col, value = m.share_rows(markets, floor, s[m.supplier])
     on = m.share_rows(markets, 1.0, s[m.supplier])

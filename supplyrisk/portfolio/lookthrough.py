@@ -144,11 +144,17 @@ def which_mixes(m: Build, given: str | None, markets: list[Market], gamma: bool)
     if mixing == "today":
         m.notes.append(
             f"{m.spec!r}: at the upstream mixes of today, which the plan changes: the share that the score finds on "
-            "its graph may be above the cap (see plan.readings)"
+            "its graph may be another, also above a cap (see plan.readings)"
             if moves
             else f"{m.spec!r}: at the upstream mixes of today, which the plan leaves as they are"
         )
     return mixing
+
+
+def todays_mixes(m: Build, view: str, markets: list[Market]) -> None:
+    """Note that an origin which cannot follow the plan is counted at today's mixes."""
+    if view == "origin":
+        which_mixes(m, "today", markets, False)
 
 
 def follow_mixes(m: Build, block: Rows, focal: tuple[str, ...], markets: list[Market], worst: bool = False) -> None:
