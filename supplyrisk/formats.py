@@ -139,7 +139,7 @@ def read(path: PathLike, format: str | None = None) -> SupplyGraph:
     >>> graph = SupplyGraph.from_tables(name="empty")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     read(write(graph, pathlib.Path(folder, "tables"), "csv"))
-    <SupplyGraph 'empty': 0 products, 0 nodes, 0 links, as of 2000-12-31>
+    <SupplyGraph 'empty': 0 products, 0 nodes, 0 links, as of no stated day>
     """
     file = Path(path)
     name = _told(file) if format is None else format

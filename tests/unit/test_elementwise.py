@@ -137,5 +137,5 @@ def test_what_is_no_supply_is_refused_and_an_unnamed_rest_is_no_supplier():
     with pytest.raises(SchemaError, match="negative"):
         m.n_minus_1([1.0, 2.0], demand=-5.0)
     assert m.hhi({"CHN": 60.0, "ROW": 40.0}) == m.hhi([60.0], residual=40.0) == pytest.approx(0.36)
-    with pytest.raises(SchemaError, match="give it as residual"):
-        m.hhi({"CHN": 60.0, "ROW": 40.0}, total=120.0)
+    # Within a stated total the rest of the world is part of what the named suppliers leave.
+    assert m.hhi({"CHN": 60.0, "ROW": 40.0}, total=120.0) == m.hhi([60.0], total=120.0) == pytest.approx(0.25)
