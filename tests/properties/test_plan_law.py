@@ -192,7 +192,14 @@ def test_the_model_reads_what_the_score_reads(seed: int) -> None:
     assert tried or seed  # some graphs have no plan for any; the first has
 
 
-@pytest.mark.parametrize("product", ["ndfeb.magnet", "gallium.refined", "nickel.refined"])
+@pytest.mark.parametrize(
+    "product",
+    [
+        "ndfeb.magnet",
+        pytest.param("gallium.refined", marks=pytest.mark.deep),
+        pytest.param("nickel.refined", marks=pytest.mark.deep),
+    ],
+)
 def test_the_model_reads_what_the_score_reads_on_the_atlas(product: str) -> None:
     atlas = load_atlas()
     tried = 0

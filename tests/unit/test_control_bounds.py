@@ -107,7 +107,10 @@ def _complete(rng, rows):
     return [r | {"holder_country": home.get(r["holder"], r["holder_country"])} for r in out]
 
 
-@pytest.mark.parametrize(("seed", "threshold"), [(0, 0.5), (1, 0.5), (2, 0.3), (3, 0.66)])
+@pytest.mark.parametrize(
+    ("seed", "threshold"),
+    [(0, 0.5), (1, 0.5), pytest.param(2, 0.3, marks=pytest.mark.deep), pytest.param(3, 0.66, marks=pytest.mark.deep)],
+)
 def test_bounds_hold_every_completion(seed, threshold):
     rng = np.random.default_rng(seed)
     nets = [rows for rows in (_net(rng, k) for k in range(NETS)) if any("@" in r["asset"] for r in rows)]

@@ -107,6 +107,7 @@ def test_what_needs_the_best_of_all_plans_is_refused() -> None:
         sp.value_of_information(plan)
 
 
+@pytest.mark.deep
 def test_over_several_periods_too() -> None:
     seed, n, buyers, redirect, specs, cap = CASES[1]
     graph: SupplyGraph = make(seed, 2, n)

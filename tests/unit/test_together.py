@@ -62,6 +62,7 @@ def test_every_reader_alone_becomes_a_graph(published, name):
     assert len(g.holdings) == len(r.tables.get("holdings", []))
 
 
+@pytest.mark.deep
 @pytest.mark.realdata
 @pytest.mark.parametrize("name", READERS)
 def test_every_pair_becomes_a_graph_or_says_what_to_do(published, name):
