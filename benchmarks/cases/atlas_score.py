@@ -14,7 +14,7 @@ from .import_time import fresh_python
 def atlas_score(seed: int) -> Phases:
     """Load the atlas; share, HHI, CR3 and effective suppliers of every (buyer, product), and by product in four views."""
     graph = sr.load_atlas()
-    links = graph.index.links.dropna(subset=["quantity"]).assign(
+    links = graph.index.links.query("quantity > 0").assign(  # a market of nothing has no shares
         country=lambda d: d["supplier"].str.partition("@")[2].str.slice(0, 3)
     )
 
