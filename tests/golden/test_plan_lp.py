@@ -75,7 +75,7 @@ def tiny() -> SupplyGraph:
 
 
 def constrained(*specs: object) -> Portfolio:
-    return sp.optimize(tiny(), "USA", product=P, constraints=specs)  # type: ignore[arg-type]
+    return sp.optimize(tiny(), "USA", product=P, constraints=specs)
 
 
 def risky(term: object, *levers: object) -> Portfolio:
@@ -84,7 +84,7 @@ def risky(term: object, *levers: object) -> Portfolio:
     bans = {"calm": (0.75, []), "ban": (0.25, [export_ban("CHN", product=P, to=["USA"])])}
     return sp.optimize(
         tiny(), "USA", product=P, levers=[sp.resource(), *levers], scenarios=bans, objective=sp.cost() + term
-    )  # type: ignore[operator]
+    )
 
 
 CASES: dict[str, dict[str, Callable[[], Portfolio]]] = {

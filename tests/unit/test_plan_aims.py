@@ -203,7 +203,7 @@ def test_stages_have_a_time_and_a_cost_each(g: SupplyGraph) -> None:
     )
     row = plan.schedule.set_index("project").loc["Beta"]
     assert row[["decided", "delivers", "capex"]].tolist() == [2027, 2030, 40_000.0]
-    spent = plan.spending.set_index("year")["usd"]  # type: ignore[attr-defined]
+    spent = plan.spending.set_index("year")["usd"]
     assert spent.to_dict() == pytest.approx({2027: 10_000.0, 2028: 15_000.0, 2029: 15_000.0})
     for bad in ({"Beta": ()}, {"Beta": ((1.0, 0.0),)}):
         with pytest.raises(SchemaError):
@@ -280,7 +280,7 @@ def test_when_to_build_by_brute_force() -> None:
     years = (2026, 2028)
     best = optimize(graph, BUYERS, product=P, levers=levers, constraints=caps, horizon=years, ramp=(0.6, 1.0))
     lead = {"Alpha": 2, "Beta": 2, "Gamma": 0, "Gamma expansion": 1}
-    c, w = best._compiled, best._wide  # type: ignore[attr-defined]
+    c, w = best._compiled, best._wide
     rows = sparse.csr_array((c.value, c.index, c.start), shape=(c.m, c.n))
     place = {k: i for i, k in enumerate(w.decide.keys)}
     found: list[float] = []

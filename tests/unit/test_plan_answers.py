@@ -181,7 +181,7 @@ def test_questions_to_a_plan_over_years(g: SupplyGraph) -> None:
         with pytest.raises(SchemaError, match="Ask the whole plan"):
             ask(year)
     with pytest.raises(SchemaError, match="Ask the whole plan"):
-        year.resolve()  # type: ignore[attr-defined]
+        year.resolve()
     with pytest.raises(SchemaError, match="Ask the whole plan"):
         _ = year.model
 
@@ -260,12 +260,12 @@ def test_contracts_agreed_hold() -> None:
     assert isinstance(plan, sp.HorizonPlan)
     assert len(plan.agreements)
     free = optimize(g, BUYERS, product=P, levers=levers, horizon=(2026, 2028))
-    assert free.agreements.empty  # type: ignore[attr-defined]
+    assert free.agreements.empty
     rolled = sp.rolling(plan, g, fixed=("contracts",), now=2026, constraints=())
-    pd.testing.assert_frame_equal(rolled.plan.agreements, plan.agreements)  # type: ignore[attr-defined]
+    pd.testing.assert_frame_equal(rolled.plan.agreements, plan.agreements)
     assert all(k.startswith("contract with") for k in rolled.kept)
     let_go = sp.rolling(plan, g, fixed=("plants",), now=2026, constraints=())
-    assert let_go.plan.agreements.empty  # type: ignore[attr-defined]
+    assert let_go.plan.agreements.empty
 
 
 def test_stocks_and_deliveries_of_the_past_can_be_held() -> None:

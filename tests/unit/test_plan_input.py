@@ -51,7 +51,7 @@ def test_terms_of_an_objective_compose() -> None:
     part = optimize(hand(), BUYERS, product=P, levers=[resource()], constraints=max_share("CHN", 0.5), objective=half)
     assert part.objective_value == pytest.approx(whole.objective_value / 2)
     with pytest.raises(TypeError):
-        sp.cost() - 3  # type: ignore[operator]
+        sp.cost() - 3
 
 
 def test_the_question_has_a_hash_of_its_own() -> None:

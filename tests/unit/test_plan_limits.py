@@ -574,7 +574,7 @@ def test_parameters_out_of_range(spec: Spec) -> None:
     more = {"constraints": spec} if spec.kind == "constraint" else {}
     levers = [FREE, sp.stockpile(), spec] if spec.kind == "lever" else [FREE, sp.stockpile(), sp.build()]
     with pytest.raises(SchemaError):
-        optimize(hand(), BUYERS, product=P, levers=levers, **more)  # type: ignore[arg-type]
+        optimize(hand(), BUYERS, product=P, levers=levers, **more)
 
 
 def test_a_cone_that_runs_out_of_time_says_so(g: SupplyGraph) -> None:

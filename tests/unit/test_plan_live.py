@@ -176,6 +176,6 @@ def test_the_model_of_all_periods_takes_edits_too() -> None:
     m.max_share[2026, P, "group"].deactivate()
     after = plan.resolve()
     assert after.objective_value < plan.objective_value
-    assert after.year(2027).share("location")["after"] == pytest.approx(0.5)  # type: ignore[attr-defined]
-    assert after.year(2026).share("location")["after"] > 0.6  # type: ignore[attr-defined]
+    assert after.year(2027).share("location")["after"] == pytest.approx(0.5)
+    assert after.year(2026).share("location")["after"] > 0.6
     after.model, after.resolve()

@@ -83,7 +83,7 @@ def test_solving_the_same_again_says_the_same() -> None:
     assert again.gap == pytest.approx(plan.gap, abs=1e-6)
     assert again.status == plan.status
     assert sum("successive linearisation" in x for x in again.notes) == 1
-    assert plan.__class__.notes.func(plan) == notes  # type: ignore[attr-defined]
+    assert plan.__class__.notes.func(plan) == notes
     # What is added to the live model acts, at mixes of its own; the first plan keeps those it settled in.
     model = plan.model
     key = next(k for k in model.flow if pyo.value(model.flow[k]) > 1.0)

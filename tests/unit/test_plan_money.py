@@ -26,7 +26,7 @@ def old(*years: int | None) -> SupplyGraph:
 
 def plan_of(graph: SupplyGraph, **more: object) -> sp.Portfolio:
     options = {"product": P, "constraints": max_share("CHN", 0.3), "levers": [resource(), sp.build()]} | more
-    return optimize(graph, BUYERS, **options)  # type: ignore[arg-type]
+    return optimize(graph, BUYERS, **options)
 
 
 def test_a_capital_cost_is_told_in_money_of_its_own_year() -> None:

@@ -119,7 +119,7 @@ def raw(plan: Portfolio, cap: float, view: str, fixed: tuple[int, ...] | None = 
     from supplyrisk.control import focal_share
 
     offers, need, have, projects = plan.offers, plan.needs, plan.availability, plan.projects
-    value, _, _ = focal_share(plan._build.graph, "CHN", view)  # type: ignore[arg-type]
+    value, _, _ = focal_share(plan._build.graph, "CHN", view)
     share = dict(zip(plan._build.graph.index.nodes["node"], value, strict=True))
     h = highspy.Highs()
     h.setOptionValue("output_flag", False)

@@ -91,7 +91,7 @@ def test_money_says_its_year_and_a_plan_over_years_its_present_value() -> None:
     )
     assert several.duals["meaning"].str.contains("USD of 2024 in present value").any()
     assert not several.duals["meaning"].str.contains("a year").any()
-    yearly = several.year(2026).duals["meaning"]  # type: ignore[attr-defined]
+    yearly = several.year(2026).duals["meaning"]
     assert yearly.str.contains("USD of 2024 a year").any()
 
 

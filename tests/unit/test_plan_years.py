@@ -379,7 +379,7 @@ def test_quarters_cost_a_quarter_each(g: SupplyGraph) -> None:
         g, BUYERS, product=P, levers=resource(), constraints=spec, horizon=("2026Q1", "2026Q4"), discount=0.0
     )
     assert fine.objective_value == pytest.approx(year.objective_value)
-    assert fine.years == ("2026Q1", "2026Q2", "2026Q3", "2026Q4")  # type: ignore[attr-defined]
+    assert fine.years == ("2026Q1", "2026Q2", "2026Q3", "2026Q4")
     late = during(max_share("CHN", 0.3), "2028Q3")
     plan = optimize(g, BUYERS, product=P, constraints=late, horizon=("2027Q3", "2028Q4"))
     # Beta starts with 2028, half a year after the plan begins: two quarters from the decision on.
@@ -422,7 +422,7 @@ def test_a_product_by_the_month_is_put_by_over_the_year() -> None:
         horizon=("2026Q1", "2027Q1"),
         discount=0.0,
     )
-    told = plan.releases.set_index("year")  # type: ignore[attr-defined]
+    told = plan.releases.set_index("year")
     assert plan.stocks.set_index("year")["added"]["2026Q4"] == pytest.approx(24.0)
     assert told.loc["2027Q1", "released"] == pytest.approx(24.0)
     assert told["lost"].sum() == pytest.approx(6.0)

@@ -248,7 +248,7 @@ def test_reported_share_is_the_share_of_the_plan_graph(g: SupplyGraph, view: str
     mine = plan.shares[plan.shares["view"] == view]
     assert np.allclose(mine["after"], mine["model"], atol=1e-9)
     if view != "origin":
-        value, _, _ = focal_share(plan.graph, "CHN", view)  # type: ignore[arg-type]
+        value, _, _ = focal_share(plan.graph, "CHN", view)
         ix = plan.graph.index
         into = ix.nodes["country"].to_numpy(dtype=object)[ix.dst]
         sel = np.isin(into, BUYERS)
@@ -344,7 +344,7 @@ def test_objective_terms_compose() -> None:
     assert repr(total) == "cost() + 0.5*cvar(0.95)"
     assert repr(2 * (cost() + cvar(0.9))) == "2*cost() + 2*cvar(0.9)"
     with pytest.raises(TypeError):
-        cost() + 1  # type: ignore[operator]
+        cost() + 1
 
 
 def test_frontier_is_the_row_of_single_plans(g: SupplyGraph) -> None:
@@ -469,7 +469,7 @@ def test_negative_weight_is_refused_because_it_has_no_lower_limit(g: SupplyGraph
 )
 def test_unknown_names_give_close_matches(g: SupplyGraph, call: object, message: str) -> None:
     with pytest.raises(UnknownNameError, match=message):
-        call(g)  # type: ignore[operator]
+        call(g)
 
 
 @pytest.mark.parametrize(
@@ -491,7 +491,7 @@ def test_unknown_names_give_close_matches(g: SupplyGraph, call: object, message:
 def test_parameters_out_of_range(g: SupplyGraph, spec: registry.Spec) -> None:
     where = {"levers": spec} if spec.kind == "lever" else {"constraints": spec}
     with pytest.raises(SchemaError):
-        optimize(g, BUYERS, **where)  # type: ignore[arg-type]
+        optimize(g, BUYERS, **where)
 
 
 def test_things_in_the_wrong_place(g: SupplyGraph) -> None:
@@ -499,7 +499,7 @@ def test_things_in_the_wrong_place(g: SupplyGraph) -> None:
         optimize(g, BUYERS, constraints=[max_share, resource()])
     assert len(caught.value.problems) == 2
     with pytest.raises(SchemaError, match="not an objective"):
-        optimize(g, BUYERS, objective=max_share("CHN", 0.5))  # type: ignore[arg-type]
+        optimize(g, BUYERS, objective=max_share("CHN", 0.5))
 
 
 def test_product_without_a_price_is_refused_or_reported() -> None:
