@@ -112,8 +112,8 @@ if TYPE_CHECKING:
     from .graph import SupplyGraph as SupplyGraph
     from .metrics.explain import compare as compare
     from .metrics.explain import explain as explain
-    from .metrics.mix import methods as methods
-    from .metrics.mix import metric as metric
+    from .metrics.registering import methods as methods
+    from .metrics.registering import metric as metric
     from .metrics.sampling import rank_stability as rank_stability
     from .metrics.score import score as score
     from .portfolio import budget as budget

@@ -168,8 +168,10 @@ def _unsigned(x: Any) -> npt.NDArray[Any]:
 # ---------------------------------------------------------------------- rows sorted by market
 
 
-@_kernel("ufFF")
-def _sums(market: Any, x: Any, named: Any, squares: Any) -> None:
+@_kernel("ufnnFFF")
+def _sums(market: Any, x: Any, low: Any, high: Any, named: Any, squares: Any, index: Any) -> bool:
+    named[low:high] = 0.0
+    squares[low:high] = 0.0
     # Four runs of rows side by side: an addition need not wait for the one before. Each begins with a market.
     m = len(market)
     a1, a2, a3 = m // 4, m // 2, m // 4 * 3
@@ -189,10 +191,6 @@ def _sums(market: Any, x: Any, named: Any, squares: Any) -> None:
     for i in range(short):
         c0, c1, c2, c3 = market[i], m1[i], m2[i], m3[i]
         v0, v1, v2, v3 = x[i], x1[i], x2[i], x3[i]
-        v0 = v0 if v0 == v0 else 0.0
-        v1 = v1 if v1 == v1 else 0.0
-        v2 = v2 if v2 == v2 else 0.0
-        v3 = v3 if v3 == v3 else 0.0
         s0 = (s0 if c0 == p0 else 0.0) + v0
         q0 = (q0 if c0 == p0 else 0.0) + v0 * v0
         s1 = (s1 if c1 == p1 else 0.0) + v1
@@ -217,24 +215,31 @@ def _sums(market: Any, x: Any, named: Any, squares: Any) -> None:
             a, b = a3 + short, m
         for i in range(a, b):
             v = x[i]
-            v = v if v == v else 0.0
             named[market[i]] += v
             squares[market[i]] += v * v
+    whole = True
+    for i in range(low, high):
+        s = named[i]
+        whole &= s == s
+        index[i] = squares[i] / (s * s) if s * s > 0.0 else np.nan
+    return whole
 
 
-def _side_by_side(kernel: Callable[..., Any], market: npt.NDArray[Any], x: FloatArray, *out: FloatArray) -> None:
+def _side_by_side(
+    kernel: Callable[..., Any], market: npt.NDArray[Any], x: FloatArray, n: int, *out: FloatArray
+) -> bool:
     """Run a kernel over both halves of rows sorted by market at once, each market within one half.
 
     A market is summed by one thread in the order of its rows: the figures do not depend on the number of threads.
     """
-    half = int(np.searchsorted(market, market[len(market) // 2])) if len(market) >= 4 * LARGE and _cores() > 1 else 0
+    rows = len(market)
+    half = int(np.searchsorted(market, market[rows // 2])) if rows >= 4 * LARGE and _cores() > 1 else 0
     if half == 0:
-        kernel(market, x, *out)
-        return
-    other = threading.Thread(target=kernel, args=(market[half:], x[half:], *out))
-    other.start()
-    kernel(market[:half], x[:half], *out)
-    other.join()
+        return bool(kernel(market, x, 0, n, *out))
+    cut = int(market[half])
+    other = _second().submit(kernel, market[half:], x[half:], cut, n, *out)
+    first = kernel(market[:half], x[:half], 0, cut, *out)
+    return bool(other.result() and first)
 
 
 @functools.cache
@@ -242,25 +247,40 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def sorted_sums(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
-    """Sum and sum of squares of each market, rows sorted by market, in one pass.
+@functools.cache
+def _second() -> Any:
+    """The thread beside the caller's, kept: to start one takes as long as a tenth of a million rows."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1, thread_name_prefix="supplyrisk")
+
+
+if hasattr(os, "register_at_fork"):  # a child has no threads but the one that forked
+    os.register_at_fork(after_in_child=_second.cache_clear)
+
+
+def sorted_sums(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Sum, sum of squares and their ratio (squares to the squared sum) of each market, rows sorted, in one pass.
 
     Parameters
     ----------
     market : ndarray of int
         Market of each row, sorted, ``0 .. n-1``.
     x : ndarray
-        Values; NaN, where one is missing, adds nothing.
+        Values, 0 or more; NaN, where one is missing, adds nothing.
     n : int
         Number of markets.
 
     Returns
     -------
     tuple of ndarray
+        The ratio is NaN where the sum is 0.
     """
-    named, squares = np.zeros(n), np.zeros(n)
-    _side_by_side(_sums, _unsigned(market), _flat(x, np.float64), named, squares)
-    return named, squares
+    out = np.empty(n), np.empty(n), np.empty(n)
+    codes, values = _unsigned(market), _flat(x, np.float64)
+    if not _side_by_side(_sums, codes, values, n, *out):
+        _side_by_side(_sums, codes, np.where(np.isnan(values), 0.0, values), n, *out)
+    return out
 
 
 @_kernel("fffnxF")
@@ -293,8 +313,9 @@ def ratios(numerator: FloatArray, total: FloatArray, named: FloatArray, power: i
     return out
 
 
-@_kernel("ufFFFF")
-def _peaks(market: Any, x: Any, first: Any, second: Any, third: Any, size: Any) -> None:
+@_kernel("ufnnFFFF")
+def _peaks(market: Any, x: Any, low: Any, high: Any, first: Any, second: Any, third: Any, size: Any) -> bool:
+    first[low:high], second[low:high], third[low:high], size[low:high] = 0.0, 0.0, 0.0, 0.0
     a = b = c = count = 0.0
     last = np.uint64(_NONE)
     for i in range(len(market)):
@@ -310,6 +331,7 @@ def _peaks(market: Any, x: Any, first: Any, second: Any, third: Any, size: Any) 
         count += 1.0
         first[code], second[code], third[code], size[code] = a, b, c, count
         last = code
+    return True
 
 
 def sorted_peaks(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -324,8 +346,8 @@ def sorted_peaks(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, F
     -------
     tuple of ndarray
     """
-    out = (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
-    _side_by_side(_peaks, _unsigned(market), _flat(x, np.float64), *out)
+    out = (np.empty(n), np.empty(n), np.empty(n), np.empty(n))
+    _side_by_side(_peaks, _unsigned(market), _flat(x, np.float64), n, *out)
     return out
 
 

@@ -38,8 +38,9 @@ from .concentration import (
     unctad_concentration,
 )
 from .explain import compare, explain
-from .mix import Mix, metric, why
+from .mix import Mix
 from .published import methods
+from .registering import metric, why
 from .sampling import rank_stability
 from .score import score
 from .volume import (

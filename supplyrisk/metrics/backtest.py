@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from ..errors import Problem
+from ..errors import Problem, close_matches
 from .governance import Values, aligned, keyed, number, refuse
 
 __all__ = ["Calibration", "calibration", "interval_score"]
@@ -81,7 +83,8 @@ def interval_score(low: Values, high: Values, actual: Values, *, level: float = 
     Raises
     ------
     SchemaError
-        An end is missing or infinite, ``low`` above ``high``, keys that differ, or a level outside (0, 1).
+        An end is missing or infinite, an outcome infinite, ``low`` above ``high``, a key that is no case of ``actual``
+        (give its outcome as NaN if it is not known yet), or a level outside (0, 1).
 
     Notes
     -----
@@ -96,9 +99,9 @@ def interval_score(low: Values, high: Values, actual: Values, *, level: float = 
     alpha = 1.0 - number(level, "level", 0.0, 1.0, "Give e.g. 0.9.")
     if not 0.0 < alpha < 1.0:
         refuse([Problem("level", "-", "-", "outside (0, 1)", f"{level!r}", "Give e.g. 0.9.")], "interval_score")
-    x = keyed(actual, "actual").astype(np.float64)
+    x = _outcomes(actual)
     every = np.ones(len(x), dtype=bool)
-    lo, hi = (aligned(v, x, name, "Give both ends of every case.", every) for v, name in ((low, "low"), (high, "high")))
+    lo, hi = (_said(v, x, name, every) for v, name in ((low, "low"), (high, "high")))
     crossed = lo > hi
     problems = [
         Problem("low", str(k), "-", "above high", f"{a:g} > {b:g}", "Change them round.")
@@ -162,18 +165,18 @@ def calibration(
     >>> round(said.coverage, 3), said.too_high > 0, round(said.skill, 3), said.direction
     (0.667, True, 0.88, 1.0)
     """
-    x = keyed(actual, "actual").astype(np.float64)
+    x = _outcomes(actual)
     score = interval_score(low, high, x, level=level)
     every, none = np.ones(len(x), dtype=bool), np.zeros(len(x), dtype=bool)
-    ends = {name: aligned(v, x, name, "", every) for v, name in ((low, "low"), (high, "high"))}
-    said = np.full(len(x), np.nan) if value is None else aligned(value, x, "value", "", none)
+    ends = {name: _said(v, x, name, every) for v, name in ((low, "low"), (high, "high"))}
+    said = np.full(len(x), np.nan) if value is None else _said(value, x, "value", none)
     table = pd.DataFrame({"low": ends["low"], "value": said, "high": ends["high"], "actual": x}, index=x.index)
     table["inside"] = (table["actual"] >= table["low"]) & (table["actual"] <= table["high"])
     table["score"] = score
     if reference is not None:
         table["reference"] = interval_score(reference[0], reference[1], x, level=level)
     if before is not None:
-        table["before"] = aligned(before, x, "before", "", none)
+        table["before"] = _said(before, x, "before", none)
     table = table[table["actual"].notna()]
     n = len(table)
     if n == 0:
@@ -203,6 +206,29 @@ def calibration(
         direction=moved,
         table=table,
     )
+
+
+def _outcomes(actual: Values) -> pd.Series:
+    x = keyed(actual, "actual").astype(np.float64)
+    endless = x.index[np.isinf(x.to_numpy())]
+    refuse(
+        [Problem("actual", str(k), "-", "infinite", f"{x[k]}", "Give a finite outcome, or NaN.") for k in endless],
+        "actual",
+    )
+    return x
+
+
+def _said(values: Values, x: pd.Series, what: str, needed: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """What was said of each case; a key that is no case is an error, not something to pass over."""
+    if isinstance(values, pd.Series | Mapping):
+        problems = []
+        for key in keyed(values, what).index.difference(x.index, sort=False):
+            close = close_matches(str(key), map(str, x.index), 1) if isinstance(key, str) else []
+            hint = f"Did you mean {close[0]!r}? " if close else ""
+            remedy = f"{hint}Give its outcome in actual, NaN where it is not known yet."
+            problems.append(Problem(what, str(key), "-", "no such case", "", remedy))
+        refuse(problems, what)
+    return aligned(values, x, what, "Give both ends of every case.", needed)
 
 
 def _wilson(p: float, n: int, z: float = 1.959963984540054) -> tuple[float, float]:

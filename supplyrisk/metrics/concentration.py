@@ -19,7 +19,8 @@ from ..errors import Problem, SchemaError, unknown_name
 from .among import entropy_interval, evenness_interval, normalized_interval, theil_interval, unctad_interval
 from .arrays import rests
 from .boxes import least_hhi, least_top, most_hhi, most_top, others_demand, remainder_bounds
-from .mix import FloatArray, Mix, _mix, metric
+from .mix import FloatArray, Mix, grouped
+from .registering import metric
 
 __all__ = [
     "concentration_ratio",
@@ -78,7 +79,7 @@ def share(supply: Any, by: Any = None, total: Any = None) -> Any:
     [0.62, 0.18, 0.12, 0.08]
     """
     supply = pd.Series(supply, dtype="float64") if isinstance(supply, Mapping) else supply
-    mix, _ = _mix(supply, {"by": by, "total": total})
+    mix, _ = grouped(supply, {"by": by, "total": total})
     below = mix.total[mix.market]
     out = np.divide(mix.quantity, below, out=np.full(len(mix.quantity), np.nan), where=below > 0)
     return _aligned(out, supply, by, "share")
@@ -109,7 +110,7 @@ def contribution(supply: Any, by: Any = None) -> Any:
     [0.878428, 0.07404, 0.032907, 0.014625]
     """
     supply = pd.Series(supply, dtype="float64") if isinstance(supply, Mapping) else supply
-    mix, _ = _mix(supply, {"by": by})
+    mix, _ = grouped(supply, {"by": by})
     square = mix.quantity**2
     below = mix.sum(square)[mix.market]
     out = np.divide(square, below, out=np.full(len(square), np.nan), where=below > 0)

@@ -187,15 +187,13 @@ def number(value: float, name: str, low: float = -math.inf, high: float = math.i
 
 def aligned(values: Values, like: pd.Series, what: str, remedy: str, needed: npt.NDArray[np.bool_]) -> FloatArray:
     """Values in the order of ``like``, matched by key; needed keys without a finite value are an error."""
-    if isinstance(values, pd.Series | Mapping):
-        other = keyed(values, what)
-        got = other.reindex(like.index).to_numpy(dtype=np.float64)
-    else:
-        got = np.asarray(values, dtype=np.float64)
-        if got.shape != (len(like),):
-            rule = f"{got.size} values for {len(like)} keys"
+    other = keyed(values, what)
+    if not isinstance(values, pd.Series | Mapping):
+        if len(other) != len(like):
+            rule = f"{len(other)} values for {len(like)} keys"
             refuse([Problem(what, "-", "-", rule, "", "Give a Series with the same keys.")], what)
-        other = pd.Series(got, index=like.index)
+        other.index = like.index
+    got = other.reindex(like.index).to_numpy(dtype=np.float64)
     gaps = needed & ~np.isfinite(got)
     problems = []
     for i in np.flatnonzero(gaps):

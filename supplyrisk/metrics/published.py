@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import mix
+from . import registering
 
 __all__ = ["methods"]
 
@@ -157,7 +157,7 @@ def methods(shown: bool | None = None) -> pd.DataFrame:
     >>> metrics.methods().loc[["hhi", "eu_supply_risk"], ["unit", "evidence"]].to_numpy().tolist()
     [['1', 'T'], ['1', 'V']]
     """
-    registered = mix.methods(shown)
+    registered = registering.methods(shown)
     registered.insert(5, "evidence", [_EVIDENCE.get(str(name), "") for name in registered.index])
     registered.insert(6, "call", [f"metrics.{name}" if name in _EVIDENCE else "score" for name in registered.index])
     if shown:

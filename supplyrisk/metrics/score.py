@@ -18,8 +18,9 @@ from .baskets import warn_of_baskets
 from .joint import Worlds, bounds_of, worlds_of
 from .lens import Lens, lens, line_mix, scope_label
 from .markets import KEYS, Market, lines_of
-from .mix import FloatArray, Mix, reasons
+from .mix import FloatArray, Mix
 from .parts import link_share
+from .registering import reasons
 from .unknown import why_not
 
 if TYPE_CHECKING:

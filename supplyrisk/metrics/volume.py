@@ -7,7 +7,8 @@ import functools
 import numpy as np
 
 from .boxes import part_bounds
-from .mix import FloatArray, Mix, metric
+from .mix import FloatArray, Mix
+from .registering import metric
 from .unknown import unfigured
 
 __all__ = [

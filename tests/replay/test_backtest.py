@@ -102,8 +102,17 @@ def test_what_cannot_be_scored_is_refused():
         sr.metrics.interval_score([1.0], [0.0], [0.5])
     with pytest.raises(SchemaError, match="no value"):
         sr.metrics.interval_score({"a": 0.0}, {"a": np.inf}, {"a": 1.0})
-    with pytest.raises(SchemaError, match="no such key"):
+    with pytest.raises(SchemaError, match="no such case"):
         sr.metrics.calibration({"a": 0.0}, {"a": 1.0}, {"b": 1.0})
+    with pytest.raises(SchemaError, match="no such key"):
+        sr.metrics.calibration({"a": 0.0}, {"a": 1.0}, {"a": 1.0, "b": 1.0})
+    with pytest.raises(SchemaError, match="infinite"):
+        sr.metrics.calibration([0.0], [1.0], [np.inf])
+    with pytest.raises(SchemaError, match="not numbers"):
+        sr.metrics.calibration(["low"], [1.0], [0.5])
+    for said in ("value", "before"):  # a figure for a case that is none: not passed over
+        with pytest.raises(SchemaError, match="Did you mean 'gallium'"):
+            sr.metrics.calibration({"gallium": 0.0}, {"gallium": 1.0}, {"gallium": 0.5}, **{said: {"galium": 0.5}})
     with pytest.raises(SchemaError, match="no case has an outcome"):
         sr.metrics.calibration([0.0], [1.0], [np.nan])
     for level in (0.0, 1.0):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -52,6 +54,45 @@ def test_links_in_order(seed, several, always):
         for a, b in zip(*both(lambda d=d, k=k: segments(d, k, quantity)), strict=True):
             assert a.dtype == b.dtype
             np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+@needs
+@pytest.mark.parametrize("gaps", [False, True])
+def test_two_threads_sum_as_one(monkeypatch, gaps):
+    rng = np.random.default_rng(3)
+    n = 150_000
+    market = np.sort(rng.integers(5, n - 7, 4 * compiled.LARGE + 11))  # nobody in the first and the last markets
+    x = rng.lognormal(0, 2, len(market))
+    if gaps:
+        x[rng.random(len(x)) < 0.01] = np.nan
+    found = {}
+    for cores in (1, 2):
+        monkeypatch.setattr(compiled, "_cores", lambda cores=cores: cores)
+        found[cores] = compiled.sorted_sums(market, x, n) + compiled.sorted_peaks(market, np.nan_to_num(x), n)
+    for one, two in zip(found[1], found[2], strict=True):
+        np.testing.assert_array_equal(one, two)
+    known = np.nan_to_num(x)
+    total = np.bincount(market, known, n)
+    np.testing.assert_allclose(found[2][0], total)
+    np.testing.assert_allclose(found[2][1], np.bincount(market, known**2, n))
+    assert np.isnan(found[2][2][total == 0]).all()
+    np.testing.assert_allclose(
+        found[2][2][total > 0], np.bincount(market, known**2, n)[total > 0] / total[total > 0] ** 2
+    )
+
+
+@needs
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_has_a_second_thread_of_its_own(monkeypatch):
+    monkeypatch.setattr(compiled, "_cores", lambda: 2)
+    market, x = np.arange(4 * compiled.LARGE), np.ones(4 * compiled.LARGE)
+    compiled.sorted_sums(market, x, len(x))
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # rather than hang with a thread that is not there
+        os._exit(0 if compiled.sorted_sums(market, x, len(x))[0].sum() == len(x) else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @needs

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from supplyrisk import metrics as m
 from supplyrisk.errors import SchemaError, UnknownNameError
-from supplyrisk.metrics.mix import Mix, methods, metric, why
+from supplyrisk.metrics.mix import Mix
+from supplyrisk.metrics.registering import methods, metric, why
 from supplyrisk.registry import registries
 
 Q = pd.Series({"CHN": 620.0, "CHL": 180.0, "AUS": 120.0, "ARG": 80.0})

@@ -8,7 +8,7 @@ from supplyrisk import load_atlas
 from supplyrisk import metrics as m
 from supplyrisk.errors import SchemaError, UnknownNameError
 from supplyrisk.graph import SupplyGraph
-from supplyrisk.metrics.mix import metric
+from supplyrisk.metrics.registering import metric
 from supplyrisk.metrics.score import Origin, columns_of
 from supplyrisk.registry import registries
 
