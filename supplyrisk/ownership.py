@@ -267,7 +267,7 @@ def majority(
     Notes
     -----
     Missing policy: the unnamed rest never votes. A ring of firms that control each other is one hand, called by the
-    first of them, which nobody controls. Definition of this library, after the usual 50 % rule.
+    first of them by name, which nobody controls. Definition of this library, after the usual 50 % rule.
 
     Examples
     --------
@@ -288,8 +288,13 @@ def majority(
     dead = closed_rows(w, np.asarray(w.sum(axis=1)).ravel() < 1 - _TOLERANCE)
     if dead.any():
         raise closed_loop_error(r.entity[dead], "majority()")
-    ctrl, _ = control_labels(r.holder, r.asset, r.share, r.n, group=codes, threshold=threshold)
-    top = ctrl[: r.n_assets]
+    # A ring is called by the first of its firms: by name, so that it is not a matter of the order of the rows.
+    place, firms = np.arange(r.n), np.argsort(names[: r.n_assets].astype(str), kind="stable")
+    place[firms] = np.arange(r.n_assets)
+    ctrl, _ = control_labels(place[r.holder], place[r.asset], r.share, r.n, group=codes, threshold=threshold)
+    back = np.arange(max(len(names), r.n))
+    back[: r.n_assets] = firms
+    top = back[ctrl[place[: r.n_assets]]]
     own = np.arange(r.n_assets)
     out = names[top]
     out[top == own] = None
