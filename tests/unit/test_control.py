@@ -673,7 +673,7 @@ def test_a_tie_has_no_controller_whatever_the_order_of_the_rows():
     "rows", list(itertools.permutations([("B", "A", 0.6), ("C", "B", 0.6), ("A", "C", 0.6), ("C", "P", 0.9)]))
 )
 def test_a_ring_has_one_name_whatever_the_order_of_the_rows(rows):
-    found = majority(*zip(*rows, strict=True))
+    found = control.majority(*zip(*rows, strict=True))
     assert found.to_dict() == {"A": None, "B": "A", "C": "A", "P": "A"}
 
 
