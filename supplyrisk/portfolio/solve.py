@@ -1,11 +1,10 @@
-"""HiGHS, called once with whole arrays. The only module that imports highspy; other solvers are in ``others``."""
+"""Linear programmes with or without integers and squares, handed to HiGHS as whole arrays; other solvers are in ``others``."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,10 @@ import numpy.typing as npt
 
 from ..errors import SolverError
 from .cone import ROUNDS, square_gap, tangents
+from .highs import DEFAULT_GAP, Solution, highs, load, power, relative_gap, status_of, usable
 from .matrix import Compiled
 from .others import SOLVERS, run_apart
+from .quadratic import lifted, proven, why_not
 
 __all__ = ["Persistent", "Solution", "conflict_rows", "feasible", "relative_gap", "solve", "usable"]
 
@@ -22,8 +23,6 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 # HiGHS strategies for an irreducible infeasible subsystem; 0 and 1 return nothing, from 2 on the set is found.
 _IIS_STRATEGY = 6
-# Relative gap at which a plan with yes-or-no decisions counts as optimal.
-DEFAULT_GAP = 1e-6
 # Greatest violation of a row, relative to its size, that still counts as meeting it.
 _FEASIBLE = 1e-5
 # The same for a plan whose integers were rounded: beyond it the rest is solved again around them.
@@ -38,79 +37,14 @@ _AFTER = 2.0
 _NEAR = 2.0**14
 
 
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """What the solver found: primal and dual values in the model's own units, and how it ended."""
-
-    status: str
-    x: FloatArray
-    objective: float
-    bound: float
-    gap: float
-    seconds: float
-    solver: str
-    version: str
-    iterations: int
-    # Greatest violation of a square (see cone.py), relative to its size; 0 where there are none.
-    violation: float = 0.0
-    _duals: Callable[[], tuple[FloatArray, FloatArray]] = lambda: (np.zeros(0), np.zeros(0))
-
-    @cached_property
-    def _dual_pair(self) -> tuple[FloatArray, FloatArray]:
-        return self._duals()
-
-    @property
-    def row_dual(self) -> FloatArray:
-        """Change of the objective for one unit more on each row's right-hand side; integers stay as they are."""
-        return self._dual_pair[0]
-
-    @property
-    def col_dual(self) -> FloatArray:
-        """Reduced cost of each column; integers stay as they are."""
-        return self._dual_pair[1]
-
-
-def usable(s: Solution) -> bool:
-    """Whether there is a plan: proven optimal, or the best that was found when time ran out."""
-    return s.status == "optimal" or (s.status == "time_limit" and len(s.x) > 0)
-
-
-def relative_gap(objective: float, bound: float) -> float:
-    """How far an objective may be above the least possible, as a part of itself.
-
-    Examples
-    --------
-    >>> relative_gap(110.0, 99.0), relative_gap(0.0, 0.0)
-    (0.1, 0.0)
-    """
-    apart = objective - bound
-    return float(max(apart, 0.0) / max(abs(objective), 1e-12)) if apart != 0.0 else 0.0
-
-
-def _highs() -> Any:
-    try:
-        import highspy
-    except ImportError as err:
-        raise SolverError(
-            "the solver HiGHS is not installed. Install it with `pip install highspy`; everything but plans works without.",
-            "missing_solver",
-        ) from err
-    return highspy
-
-
-def _power(scale: FloatArray) -> FloatArray:
-    """Nearest powers of two: scaling by them rounds nothing."""
-    return np.asarray(np.exp2(np.round(np.log2(scale))), dtype=np.float64)
-
-
 def _scaled(c: Compiled) -> tuple[Compiled, float]:
     """The same model with columns, rows and costs near 1, so that tolerances mean the same in any unit."""
-    s, r = _power(c.col_scale), _power(c.row_scale)
+    s, r = power(c.col_scale), power(c.row_scale)
     both = min(s.min(initial=1.0), r.min(initial=1.0)), max(s.max(initial=1.0), r.max(initial=1.0))
     if both[0] >= 1.0 and both[1] <= _NEAR:  # absolute tolerances mean enough as it is; the solver scales the rest
         s, r = np.ones(c.n), np.ones(c.m)
     cost = c.cost * s
-    top = float(_power(np.array([np.max(np.abs(cost), initial=0.0) or 1.0]))[0])
+    top = float(power(np.array([np.max(np.abs(cost), initial=0.0) or 1.0]))[0])
     plain = bool((s == 1.0).all()), bool((r == 1.0).all())
     value = c.value if plain[0] else c.value * s[c.index]
     if not plain[1]:
@@ -132,62 +66,13 @@ def _scaled(c: Compiled) -> tuple[Compiled, float]:
     )
 
 
-def _load(c: Compiled, *, time_limit: float | None, gap: float | None, seed: int, relax: bool = False) -> Any:
-    highspy = _highs()
-    h = highspy.Highs()
-    h.setOptionValue("output_flag", False)
-    h.setOptionValue("random_seed", int(seed))
-    h.setOptionValue("mip_rel_gap", DEFAULT_GAP if gap is None else float(gap))
-    if time_limit is not None:
-        h.setOptionValue("time_limit", float(time_limit))
-    kinds = np.zeros(c.n, dtype=np.int32) if relax else c.integer.astype(np.int32)
-    # Whole arrays by pointer: the attributes of HighsLp would each go through a Python list.
-    status = h.passModel(
-        c.n,
-        c.m,
-        len(c.value),
-        int(highspy.MatrixFormat.kRowwise),
-        int(highspy.ObjSense.kMinimize),
-        0.0,
-        c.cost,
-        c.lower,
-        c.upper,
-        c.row_lower,
-        c.row_upper,
-        c.start,
-        c.index,
-        c.value,
-        kinds,
-    )
-    if status == highspy.HighsStatus.kError:
-        raise SolverError("HiGHS refused the model: a coefficient or bound is not a number it can take.", "refused")
-    return h
-
-
-def _status(h: Any) -> str:
-    highspy = _highs()
-    s = highspy.HighsModelStatus
-    names = {
-        s.kOptimal: "optimal",
-        s.kModelEmpty: "optimal",
-        s.kInfeasible: "infeasible",
-        s.kUnbounded: "unbounded",
-        s.kUnboundedOrInfeasible: "unbounded_or_infeasible",
-        s.kTimeLimit: "time_limit",
-        s.kIterationLimit: "iteration_limit",
-        s.kInterrupt: "interrupted",
-    }
-    status = h.getModelStatus()
-    return str(names.get(status, h.modelStatusToString(status).lower().replace(" ", "_")))
-
-
 def _run(h: Any) -> str:
     h.run()
-    status = _status(h)
+    status = status_of(h)
     if status == "unbounded_or_infeasible":  # presolve could not tell the two apart
         h.setOptionValue("presolve", "off")
         h.run()
-        status = _status(h)
+        status = status_of(h)
     return status
 
 
@@ -225,7 +110,7 @@ class Persistent:
                 "a cost or coefficient of the plan is not a number: a unit cost or capital cost is missing.", "refused"
             )
         self._col, self._row = scaled.col_scale, scaled.row_scale
-        self._h = _load(scaled, time_limit=None, gap=gap, seed=seed, relax=relax)
+        self._h = load(scaled, time_limit=None, gap=gap, seed=seed, relax=relax)
         self.mip = bool(c.integer.any()) and not relax
         self._cuts: list[tuple[IntArray, FloatArray]] = []
         self._last: FloatArray | None = None
@@ -259,7 +144,7 @@ class Persistent:
         """Change the whole objective, in the model's units."""
         self.compiled = replace(self.compiled, cost=cost, offset=offset)
         scaled = cost * self._col
-        self._top = float(_power(np.array([np.max(np.abs(scaled), initial=0.0) or 1.0]))[0])
+        self._top = float(power(np.array([np.max(np.abs(scaled), initial=0.0) or 1.0]))[0])
         self._h.changeColsCost(len(cost), np.arange(len(cost), dtype=np.int32), scaled / self._top)
 
     def _add_tangents(self, cut: tuple[IntArray, FloatArray] | None) -> bool:
@@ -483,16 +368,49 @@ def solve(
     if not c.n:  # HiGHS calls a model without columns optimal, whatever its rows ask for
         met = bool((c.row_lower <= 0.0).all() and (c.row_upper >= 0.0).all())
         status = "optimal" if met else "infeasible"
-        version = str(_highs().Highs().version())
+        version = str(highs().Highs().version())
         none = np.zeros(0)
         return Solution(
             status, none, c.offset, c.offset, 0.0, 0.0, "HiGHS", version, 0, 0.0, lambda: (np.zeros(c.m), none)
         )
     if solver != "highs":
         s = _elsewhere(c, solver, time_limit, gap, seed)
+        if len(c.square):
+            s = replace(s, way=f"squares as they are, by {s.solver}")
+    elif len(c.square):
+        s = _with_squares(c, time_limit, gap, seed, duals)
     else:
         s = Persistent(c, time_limit=time_limit, gap=gap, seed=seed).solve(duals)
     return replace(s, seconds=time.perf_counter() - began)
+
+
+def _near(c: Compiled, time_limit: float | None, seed: int) -> Solution:
+    return Persistent(c, time_limit=time_limit, seed=seed).solve()
+
+
+def _with_squares(c: Compiled, time_limit: float | None, gap: float | None, seed: int, duals: bool) -> Solution:
+    """A plan with squares: as a convex quadratic programme where it is one, by tangents where not."""
+    began, why, s = time.perf_counter(), why_not(c), None
+    if not why and not c.cost[c.square].any():  # they follow what is decided and count for nothing
+        none = np.zeros(0, dtype=np.int64)
+        plain = replace(c, square=none, square_of=none, square_whole=none)
+        s = Persistent(plain, time_limit=time_limit, gap=gap, seed=seed).solve(duals)
+        return replace(s, x=lifted(c, s.x)) if usable(s) else s
+    if not why and not (np.isnan(c.cost).any() or np.isnan(c.value).any()):
+        found, why, s = proven(c, _near, time_limit, seed)
+        if found is not None:
+            return found
+    if s is None:
+        left = None if time_limit is None else max(time_limit - (time.perf_counter() - began), 0.0)
+        s = Persistent(c, time_limit=left, gap=gap, seed=seed).solve(duals)
+    if not usable(s):
+        return s
+    x = lifted(c, s.x)
+    objective = float((c.cost * x).sum()) + c.offset
+    apart = max(s.gap, relative_gap(objective, min(s.bound, objective)))
+    far = f", objective within {apart:.1e}" if apart > s.gap else ""
+    way = f"outer approximation by tangents, since {why}: squares met within {max(s.violation, 0.0):.1e} of their scale"
+    return replace(s, x=x, objective=objective, gap=apart, way=way + far)
 
 
 def _elsewhere(c: Compiled, solver: str, time_limit: float | None, gap: float | None, seed: int) -> Solution:
@@ -567,7 +485,7 @@ def conflict_rows(
         the integers, so that each group was left out in turn and kept only if the rest can be met without it;
         and the columns whose bounds take part (``iis`` only).
     """
-    highspy = _highs()
+    highspy = highs()
     model = Persistent(replace(c, cost=np.zeros(c.n)), seed=seed, relax=True) if c.n else None
     if model is not None and model._go(time.perf_counter()) == "infeasible":
         h = model._h
