@@ -1,5 +1,8 @@
 """The live Pyomo model over the arrays: containers at once, their members when somebody touches them.
 
+A square that is only paid for (``quadratic.py``) stands in the objective as what it is, :math:`w q^2`; the variable of the
+square is there too, and is tied to :math:`q` by a constraint of its own as soon as anything else asks for it.
+
 Only public Pyomo is used: sparse ``Var`` (``dense=False``) and ``Constraint`` over ``Any`` with a rule, both of which
 make a member on first use. :func:`complete` makes all members, after which the model is an ordinary
 ``ConcreteModel`` that any Pyomo solver or writer takes whole; :attr:`Portfolio.model` always returns a completed one,
@@ -20,6 +23,7 @@ from .matrix import Columns, Matrix, Rows, held
 __all__ = ["absorb", "attach", "complete", "live_model", "load_values"]
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 _OURS = "_supplyrisk_components"
 _THEIRS = "written by the user"
 
@@ -69,7 +73,7 @@ def live_model(name: str) -> Any:
             "theirs",
         )
     }
-    object.__setattr__(m, _OURS, ours | {"objective": None})
+    object.__setattr__(m, _OURS, ours | {"objective": None, "paid": {}})
     return m
 
 
@@ -168,7 +172,7 @@ def attach(m: Any, matrix: Matrix) -> None:
 
         con = pyo.Constraint(pyo.Any, rule=curve)
         m.add_component(f"{square.name}_square", con)
-        ours["squares"].append((con, quantity))
+        ours["squares"].append((con, quantity, square))
     object.__setattr__(m, "_supplyrisk_variable", variable)
 
 
@@ -200,20 +204,52 @@ def complete(m: Any, matrix: Matrix) -> Any:
             if i in stated:
                 con[key]
         ours["whole"].append(True)
-    for con, quantity in ours["squares"][len(ours["curves"]) :]:
-        ours["curves"].append([(con[key], con[key].expr) for key in quantity.keys])
+    asked = _asked_for(matrix)
+    for k in range(len(ours["curves"]), len(ours["squares"])):
+        square = ours["squares"][k][2]
+        ours["curves"].append([])
+        if ours["objective"] is None and square.name not in matrix.wholes and not asked[square.at].any():
+            ours["paid"][k] = square
+            continue
+        _tie(ours, k)
     if ours["objective"] is None:
         cost = matrix.cost()
-        used = np.flatnonzero(cost)
-        body = LinearExpression(
+        pairs = [(q, t) for k, (_, q, t) in enumerate(ours["squares"]) if k in ours["paid"]]
+        linear = cost.copy()
+        for _, t in pairs:
+            linear[t.at] = 0.0
+        used = np.flatnonzero(linear)
+        body: Any = LinearExpression(
             constant=matrix.offset,
-            linear_coefs=cost[used].tolist(),
+            linear_coefs=linear[used].tolist(),
             linear_vars=[m._supplyrisk_variable(int(c)) for c in used],
         )
+        terms = [
+            float(w) * m._supplyrisk_variable(int(i)) ** 2
+            for q, t in pairs
+            for i, w in zip(q.at, cost[t.at], strict=True)
+            if w
+        ]
+        if terms:
+            body = sum(terms, body)
         goal = pyo.Objective(expr=body, sense=pyo.minimize)
         m.add_component("objective", goal)
-        ours["objective"] = (goal, body)
+        ours["objective"] = (goal, goal.expr)
     return m
+
+
+def _asked_for(matrix: Matrix) -> BoolArray:
+    """Columns that stand in a row."""
+    out = np.zeros(matrix.n, dtype=bool)
+    for block in matrix.rows:
+        out[block.col] = True
+    return out
+
+
+def _tie(ours: dict[str, Any], k: int) -> None:
+    """Make the constraints between squares and what they are of."""
+    con, quantity, _ = ours["squares"][k]
+    ours["curves"][k] = [(con[key], con[key].expr) for key in quantity.keys]
 
 
 def load_values(m: Any, x: FloatArray) -> None:
@@ -316,12 +352,19 @@ def absorb(m: Any, matrix: Matrix) -> tuple[list[str], set[str]]:
     for objective in m.component_data_objects(pyo.Objective, active=True):
         if ours["objective"] is None or objective is not ours["objective"][0]:
             raise SupplyRiskError(f"objective {objective.name!r} stands beside the plan's own; give it to optimize()")
-    known = {id(c) for c in ours["cons"]} | {id(c) for c, _ in ours["squares"]}
+    known = {id(c) for c in ours["cons"]} | {id(c) for c, _, _ in ours["squares"]}
     for con in m.component_objects(pyo.Constraint, active=True):
         members = [d for d in con.values() if d.active]
         if id(con) not in known and members:
             anew.append((con.name, members))
     names = {_written(matrix, ours, name, members, column) for name, members in anew}
+    asked = _asked_for(matrix)
+    for k, square in list(ours["paid"].items()):
+        q = ours["squares"][k][1]
+        top = np.maximum(np.abs(q.lower), np.abs(q.upper)) ** 2
+        if asked[square.at].any() or (square.lower > 0.0).any() or (square.upper < top * (1.0 - 1e-12)).any():
+            del ours["paid"][k]  # the objective may go on as it is: both say the same
+            _tie(ours, k)
     return changed, names
 
 

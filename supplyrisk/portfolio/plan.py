@@ -72,7 +72,7 @@ class Portfolio:
     written : dict
         The call in the user's words.
     notes, gaps : tuple
-        Assumptions made, and what was left out and why.
+        Assumptions made, how squares of a concentration were solved, and what was left out and why.
     """
 
     objective_value: float
@@ -209,6 +209,8 @@ class Portfolio:
             part = float(d.loc[graded, "cost"].sum() / max(float(d["cost"].sum()), 1e-300))
             notes.append(f"{int(graded.sum())} of {len(d)} unit costs ({part:.0%} of spending) rest on assumptions")
         notes += met_in_what_is_known(self._build, self._solution.x)
+        if self._solution.way:
+            notes.append(f"concentration: {self._solution.way}")
         if m.edits:
             shown = "; ".join(m.edits[:_SHOWN]) + (
                 f"; and {len(m.edits) - _SHOWN} more" if len(m.edits) > _SHOWN else ""

@@ -81,9 +81,9 @@ def why_not(c: Compiled) -> str:
     if c.integer.any():
         return "there are yes-or-no decisions"
     if _in_rows(c).any():
-        return "a limit on an index is a cone"
+        return "a limit on squares is a cone"
     if (c.square_whole >= 0).any():
-        return "what arrives is decided too, and an index of it is a cone"
+        return "what arrives is decided too, so that squares over it are a cone"
     if _bounded(c).any():
         return "squares are bounded by themselves"
     return ""
@@ -299,7 +299,7 @@ def proven(
         outside = ~free & (each > _EXACT * size / c.n)
         if far <= _PROVEN * size and (far <= _EXACT * size or not outside.any()):
             s = _answer(c, q, y, dual, reduced, far, version, iterations, time.perf_counter() - began)
-            return s, "HiGHS's quadratic solver missed a row", first
+            return s, "HiGHS's quadratic solver missed a row or the objective", first
         why = f"HiGHS's quadratic solver came no closer than {far / size:.1e}"
         if not outside.any():
             break
@@ -362,9 +362,10 @@ def _answer(
     x = lifted(c, np.clip(y * q.col, c.lower, c.upper))
     activity = c.activity(x)
     off = np.maximum(c.row_lower - activity, activity - c.row_upper) / q.row
-    if float(np.max(off, initial=0.0)) > _FEASIBLE:
-        return None
-    objective = float((c.cost * x).sum()) + c.offset
+    plain, value = float((c.cost * x).sum()), q.objective(y) * q.top
+    if float(np.max(off, initial=0.0)) > _FEASIBLE or abs(plain - value) > _PROVEN * max(abs(value), 1e-12 * q.top):
+        return None  # never pass on as optimal what misses a row, or is worth another sum than was minimised
+    objective = plain + c.offset
     bound = objective - far * q.top
     pair = dual * q.top / q.row, reduced * q.top / q.col
     gap = relative_gap(objective, bound)

@@ -66,6 +66,15 @@ def _scaled(c: Compiled) -> tuple[Compiled, float]:
     )
 
 
+def _missed(c: Compiled, x: FloatArray) -> float:
+    """Greatest violation of a square, relative to its scale."""
+    return float(np.max(square_gap(c, x), initial=0.0)) if len(c.square) else 0.0
+
+
+def _by_tangents(c: Compiled, missed: float) -> str:
+    return f"outer approximation by tangents, squares met within {missed:.1e} of their scale" if len(c.square) else ""
+
+
 def _run(h: Any) -> str:
     h.run()
     status = status_of(h)
@@ -245,6 +254,7 @@ class Persistent:
         if self._off(y) > _FEASIBLE:  # never pass on as optimal what does not meet its own rows
             return Solution("inaccurate", np.zeros(0), np.nan, bound, gap, took, "HiGHS", version, 0)
         objective = float((c.cost * x).sum()) + c.offset  # no BLAS: its threads stall on a busy machine
+        missed = _missed(c, x)
         return Solution(
             "optimal",
             x,
@@ -255,8 +265,9 @@ class Persistent:
             "HiGHS",
             version,
             int(max(info.simplex_iteration_count, 0)),
-            float(np.max(square_gap(c, x), initial=0.0)) if len(c.square) else 0.0,
+            missed,
             pair,
+            _by_tangents(c, missed),
         )
 
     def _incumbent(self, info: Any, bound: float, version: str, began: float) -> Solution | None:
@@ -272,15 +283,14 @@ class Persistent:
             y = polished.values()
             y[c.integer] = whole
         x = np.clip(y * self._col, c.lower, c.upper)
-        missed = float(np.max(square_gap(c, x), initial=0.0)) if len(c.square) else 0.0
+        missed = _missed(c, x)
         if self._off(y) > _FEASIBLE or missed > _FEASIBLE:
             return None
         objective = float((c.cost * x).sum()) + c.offset
         took = time.perf_counter() - began
         gap = relative_gap(objective, bound)
-        return Solution(
-            "time_limit", x, objective, bound, gap, took, "HiGHS", version, 0, max(missed, 0.0), polished.duals
-        )
+        way = _by_tangents(c, missed)
+        return Solution("time_limit", x, objective, bound, gap, took, "HiGHS", version, 0, missed, polished.duals, way)
 
     def _off(self, y: FloatArray) -> float:
         """Greatest violation of a row, relative to its size."""
@@ -409,8 +419,7 @@ def _with_squares(c: Compiled, time_limit: float | None, gap: float | None, seed
     objective = float((c.cost * x).sum()) + c.offset
     apart = max(s.gap, relative_gap(objective, min(s.bound, objective)))
     far = f", objective within {apart:.1e}" if apart > s.gap else ""
-    way = f"outer approximation by tangents, since {why}: squares met within {max(s.violation, 0.0):.1e} of their scale"
-    return replace(s, x=x, objective=objective, gap=apart, way=way + far)
+    return replace(s, x=x, objective=objective, gap=apart, way=f"{s.way}{far}, since {why}")
 
 
 def _elsewhere(c: Compiled, solver: str, time_limit: float | None, gap: float | None, seed: int) -> Solution:
@@ -432,7 +441,7 @@ def _elsewhere(c: Compiled, solver: str, time_limit: float | None, gap: float | 
     x = np.clip(y * d.col_scale, c.lower, c.upper)
     activity = c.activity(x)
     off = float(np.max(np.maximum(c.row_lower - activity, activity - c.row_upper) / c.row_scale, initial=0.0))
-    missed = float(np.max(square_gap(c, x), initial=0.0)) if len(c.square) else 0.0
+    missed = _missed(c, x)
     if off > _FEASIBLE or missed > _FEASIBLE:
         return Solution("inaccurate", np.zeros(0), np.nan, bound, np.nan, 0.0, name, version, 0)
     objective = float((c.cost * x).sum()) + c.offset
@@ -443,9 +452,7 @@ def _elsewhere(c: Compiled, solver: str, time_limit: float | None, gap: float | 
         near = Persistent(replace(c, lower=lower, upper=upper, integer=none), seed=seed).solve()
         return near.row_dual, near.col_dual
 
-    return Solution(
-        status, x, objective, bound, relative_gap(objective, bound), 0.0, name, version, 0, max(missed, 0.0), pair
-    )
+    return Solution(status, x, objective, bound, relative_gap(objective, bound), 0.0, name, version, 0, missed, pair)
 
 
 def without_rows(c: Compiled, drop: IntArray) -> Compiled:

@@ -141,4 +141,5 @@ class Sweep:
                 aims = self.values(s.x)
                 met = float(aims[0])
                 plain = _dot(self.cost, s.x) + self.offset
-                yield replace(s, objective=plain), aims, tuple(levels.tolist())
+                way = f"{s.way}, since a sweep starts each solve from the last" if s.way else ""
+                yield replace(s, objective=plain, way=way), aims, tuple(levels.tolist())
