@@ -322,7 +322,7 @@ def _active_set(
     h.setOptionValue("qp_iteration_limit", 1000 + 4 * (n + c.m))  # beyond it cycles: a count, so that runs are alike
     began, steps, version = time.perf_counter(), 0, str(h.version())
     best: tuple[float, FloatArray, FloatArray] | None = None
-    for _ in range(_PROXIMAL):
+    for k in range(_PROXIMAL):
         if time_limit is not None:
             left = max(time_limit - (time.perf_counter() - began), 0.0)
             h.setOptionValue("time_limit", float(h.getRunTime()) + left)
@@ -337,10 +337,10 @@ def _active_set(
         whole[free] = z
         reduced = q.reduced(whole, dual)
         far = q.apart(whole, dual, np.where(free, reduced, 0.0))[0]
-        if best is None or far < best[0]:
+        if best is None or far <= max(best[0], _EXACT * abs(q.objective(whole))):
             best = (far, whole, dual)
-        if far <= _EXACT * max(abs(q.objective(whole)), 1e-12) or not len(at):
-            break
+        if not len(at) or (k and far <= _EXACT * max(abs(q.objective(whole)), 1e-12)):
+            break  # once at least, since duals are off by what was added even where the plan is not
         h.changeColsCost(n, np.arange(n, dtype=np.int32), c.cost - _REGULAR * z)
     if best is None:
         return status, version, y, np.zeros(c.m), steps
