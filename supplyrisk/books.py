@@ -13,9 +13,11 @@ import pandas as pd
 from .accounts import latest
 from .bounding import UNIT_VALUES, weight_bounds
 from .equilibrate import Edges
+from .flows import MAY_MAKE
 from .graph import SupplyGraph
 
-__all__ = ["DRAW", "ESTIMATED", "INFERRED", "LINK", "OUTPUT", "USE", "Books", "loose", "open_books"]
+__all__ = ["BALANCED", "DRAW", "ESTIMATED", "INFERRED", "LINK", "MOVED", "OUTPUT", "USE", "Books", "loose", "open_books",
+           "own_bounds"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -24,7 +26,10 @@ BoolArray = npt.NDArray[np.bool_]
 ESTIMATED = frozenset(("balanced", "world_pool", "assumed"))
 INFERRED = "stands for its output|at least net exports"  # notes of assemble() on outputs made from exports
 _DERIVED = "what is left of the inflow"  # the note of assemble() on use that it derived: no total to meet
-_BY_RECIPE = "recipe times output"  # the note of assemble() on a flow whose bounds are those of the draw
+# Notes of assemble() on flows whose bounds it derived, of a recipe or of what a trader sends: nobody states them.
+_BY_RECIPE, _ASKED = "recipe times output", "needed by the recipe"
+BALANCED = "entropy balancing within the accounts"  # in the note of a flow that was estimated before
+MOVED = "moved by balancing from"  # in the note of a figure that was moved before; what it was moved to is a figure
 LINK, OUTPUT, USE, DRAW = range(4)  # what an edge is
 
 
@@ -45,6 +50,7 @@ class Books:
     price: FloatArray
     aim: FloatArray  # an equal part of what alternatives are needed for; NaN elsewhere
     hint: FloatArray  # what the value of a flow without a weight suggests; NaN elsewhere
+    again: BoolArray  # flows that balancing has estimated before
     ceiling: (
         FloatArray  # above which no figure is moved: what the host of a by-product allows, unless it is more already
     )
@@ -132,17 +138,21 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     quantity = ix.quantity[at]
     method = ix.links["method"].to_numpy(dtype=object)[at]
     estimated = np.isin(method, list(ESTIMATED))
-    known = ~np.isnan(quantity) & ~estimated
-    raw = [ix.links[c].to_numpy(dtype=float)[at] for c in ("low", "high")]
-    # Bounds of an earlier estimate came with it, those of a recipe are held by its draw; what somebody states holds.
-    blank = np.isnan(quantity)
-    derived = ix.links["note"].fillna("").str.startswith(_BY_RECIPE).to_numpy(dtype=bool)[at]
-    stated = (method == "assumed") & ~blank & ~derived & ~(np.isnan(raw[0]) & np.isnan(raw[1]))
-    low = np.where(known, quantity, np.where(blank | stated, np.nan_to_num(raw[0]), 0.0))
-    high = np.where(known, quantity, np.where((blank | stated) & ~np.isnan(raw[1]), raw[1], np.inf))
-    # A flow without a weight weighs what its value can buy; bounds that somebody states count more.
-    least, hint, most = (v[at] for v in weight_bounds(ix.links, ~ix.links["method"].isin(ESTIMATED).to_numpy()))
-    hint = np.where(blank & (most >= low) & (least <= high), hint, np.nan)
+    note = ix.links["note"].fillna("")
+    before = note.str.contains(MOVED, regex=False).to_numpy(dtype=bool)
+    known = ~np.isnan(quantity) & (~estimated | before[at])
+    again = ~known & note.str.contains(BALANCED, regex=False).to_numpy(dtype=bool)[at]
+    said = [bound[at] for bound in own_bounds(ix.links)]
+    derived = note.str.startswith((_BY_RECIPE, _ASKED, MAY_MAKE)).to_numpy(dtype=bool)[at]
+    stated = ~known & ~derived & ~(np.isnan(said[0]) & np.isnan(said[1]))
+    low = np.where(known, quantity, np.nan_to_num(said[0]))
+    high = np.where(known, quantity, np.where(np.isnan(said[1]), np.inf, said[1]))
+    # A flow without a weight weighs what its value can buy, estimated before or not; bounds that are stated count more.
+    guess = ix.links["method"].isin(ESTIMATED).to_numpy(dtype=bool) & ~before
+    weighed = guess & note.str.contains(UNIT_VALUES, regex=False).to_numpy(dtype=bool)
+    bare = ix.links.assign(quantity=ix.links["quantity"].mask(weighed))
+    least, hint, most = (v[at] for v in weight_bounds(bare, ~guess))
+    hint = np.where((np.isnan(quantity) | weighed[at]) & (most >= low) & (least <= high), hint, np.nan)
     low, high = (np.where(np.isnan(hint), b, f(b, v)) for b, v, f in ((low, least, np.fmax), (high, most, np.fmin)))
     hint = np.clip(hint, low, high)
     parts: list[dict[str, object]] = [
@@ -217,15 +227,43 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     nought = (kind == OUTPUT) & sure & (value == 0) & (edges.head < n) & (sent > 0)
     nought &= ~np.append(rest, True)[np.where(nought, edges.head, n)]
     stiff = np.where(nought, 0.5 * sent, stiff)
-    # Bounds that somebody states of an estimate give way as figures do: by their own width, and named.
-    far = np.where(np.isfinite(high), high, 2.0 * low)
-    room = np.where(stated, np.maximum(0.5 * (far - low), 0.005 * (far + low)), np.nan)
-    stiff[: len(at)] = np.where(stated & (room > 0), room, stiff[: len(at)])
+    # Bounds that somebody states of what is not known give way as figures do: by their own width, and named.
+    bound = np.zeros(len(stiff), dtype=bool)
+    bound[: len(at)] = stated
+    bound |= (kind == OUTPUT) & ~sure & _of_output(ix.nodes, rest)[np.where(edges.head < n, edges.head, n)]
+    lower, upper = (np.where(kind == LINK, b, s) for b, s in ((edges.low, span_low), (edges.high, span_high)))
+    far = np.where(np.isfinite(upper), upper, 2.0 * lower)
+    room = np.where(bound, np.maximum(0.5 * (far - lower), 0.005 * (far + lower)), np.nan)
+    stiff = np.where(bound & (room > 0), room, stiff)
     price = np.zeros(len(value))
-    hints = np.append(hint, np.full(len(value) - len(hint), np.nan))
+    more = len(value) - len(hint)
+    hints, seen = np.append(hint, np.full(more, np.nan)), np.append(again, np.zeros(more, dtype=bool))
     most_of = np.fmax(np.where(kind == OUTPUT, ceiling[np.where(edges.head < n, edges.head, n)], np.inf), value)
     return Books(graph, list(products), edges, kind, cols["row"].astype(np.int64), value, sure, span_low, span_high,
-                  stiff, price, cols["aim"].astype(float), hints, most_of)  # fmt: skip
+                  stiff, price, cols["aim"].astype(float), hints, seen, most_of)  # fmt: skip
+
+
+def own_bounds(links: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    """Bounds that flows without a known figure have of their own, before any accounts; NaN where there are none.
+
+    Those of a blank or assumed row are in ``low`` and ``high``; those of one that was balanced before, whose ``low``
+    and ``high`` are what the accounts left of them, in ``stated_low`` and ``stated_high``.
+    """
+    blank = links["quantity"].isna().to_numpy(dtype=bool)
+    recipe = links["note"].fillna("").str.startswith(_BY_RECIPE).to_numpy(dtype=bool)  # its draw holds these
+    fresh = blank | ((links["method"] == "assumed").to_numpy(dtype=bool) & ~recipe)
+    either = links["method"].isin(ESTIMATED).to_numpy(dtype=bool) | blank
+    out = []
+    for side in ("low", "high"):
+        raw, held = links[side].to_numpy(dtype=float), links[f"stated_{side}"].to_numpy(dtype=float)
+        out.append(np.where(either, np.where(fresh & ~np.isnan(raw), raw, held), np.nan))
+    return out[0], out[1]
+
+
+def _of_output(nodes: pd.DataFrame, rest: BoolArray) -> BoolArray:
+    """Nodes without a figure of output whose bounds somebody states; the last one is none."""
+    stated = nodes["output"].isna() & nodes[["output_low", "output_high"]].notna().any(axis=1)
+    return np.append(stated.to_numpy(dtype=bool) & ~rest, False)
 
 
 def loose(tail: IntArray, head: IntArray, block: IntArray, kind: int, row: IntArray) -> dict[str, object]:

@@ -15,23 +15,34 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .books import DRAW, ESTIMATED, INFERRED, LINK, OUTPUT, USE, Books, loose, open_books
+from .books import BALANCED, DRAW, ESTIMATED, INFERRED, LINK, MOVED, OUTPUT, USE, Books, loose, open_books, own_bounds
 from .equilibrate import Edges, minimal_conflict, shortfall, solve
 from .errors import Problem
+from .flows import MAY_MAKE
 from .graph import SupplyGraph
 
 __all__ = [
+    "BALANCED",
+    "CLASH",
+    "DRAW",
+    "DRAWN",
     "DUST",
     "ESTIMATED",
     "INFERRED",
     "LINK",
+    "MOVED",
     "OUTPUT",
     "USE",
     "Books",
     "Closed",
     "Mode",
+    "at_rest",
     "close",
+    "eased_draws",
+    "implied",
     "nothing",
+    "open_books",
+    "own_bounds",
     "priors",
     "residuals",
 ]
@@ -41,6 +52,8 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Mode = Literal["report", "relax", "raise"]
 
+CLASH = "balanced flows"  # what a gap of figures that clash is called
+DRAWN = "draw"  # and one of an industry that gets another amount of an input than its recipe asks for
 _LAST = 40.0  # price of the unknown supplier and of the world pool: used only where nothing else can close an account
 _FAINT = 1e-6  # weight of estimates where figures clash: they give way to figures altogether
 _MOVED = 1e-4  # a figure that moves by less than this part is left as it is
@@ -76,6 +89,11 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
     codes = {name: code for code, name in new.items()}
     following = books.edges.n
     e = books.edges
+    may = ix.links["note"].fillna("").str.startswith(MAY_MAKE).to_numpy(dtype=bool)
+    doubtful = np.isnan(books.value)
+    doubtful[books.kind == LINK] |= (
+        np.append(may, False)[books.row[books.kind == LINK]] & ~books.known[books.kind == LINK]
+    )
 
     def account(node: str) -> int:
         nonlocal following
@@ -99,7 +117,7 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
             fed = e.head[mine & (e.tail == rest)]
             # What an exporter may make itself says nothing of how much more an unlisted supplier brings to its users.
             used = e.tail[mine & (books.kind == USE) & books.known]
-            wide = mine & (e.tail == rest) & np.isnan(books.value) & np.isin(e.head, used)
+            wide = mine & (e.tail == rest) & doubtful & np.isin(e.head, used)
             e.high[wide] = books.span_high[wide] = np.inf
             to = np.setdiff1d(pools, fed)
             makers = ends[kind[ends] == "producer"]
@@ -130,6 +148,7 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
     edges = Edges(following, **arrays)  # type: ignore[arg-type]
     rest_of = {k: grow(getattr(books, k), k) for k in ("kind", "row", "value", "known", "span_low", "span_high", "aim")}
     rest_of["hint"] = np.append(books.hint, np.full(more, np.nan))
+    rest_of["again"] = np.append(books.again, np.zeros(more, dtype=bool))
     rest_of["ceiling"] = np.append(books.ceiling, np.full(more, np.inf))
     sure = np.concatenate([np.asarray(a["known"]) for a in added])
     new_value = np.concatenate([np.asarray(a["value"]) for a in added])
@@ -253,6 +272,7 @@ class Closed:
     moved: BoolArray
     clash: dict[int, Problem]
     relaxed: set[int]
+    calm: set[int]  # products that were balanced before and in which nothing moves
 
 
 def _block_edges(books: Books, k: int) -> tuple[Edges, IntArray]:
@@ -289,9 +309,10 @@ def close(
     """Test, let last resorts in where they are needed, relax where figures clash, and balance; outputs within caps."""
     books = open_books(graph, products, caps)
     every = range(len(products))
-    unfed = _unfed(books)
+    settled, calm = at_rest(books)
+    unfed = {k: v for k, v in _unfed(books).items() if k not in calm}
     books = _with_last_resorts(books, unfed, unfed)
-    short = [k for k in every if shortfall(_block_edges(books, k)[0])[0] > 0]
+    short = [k for k in every if k not in calm and shortfall(_block_edges(books, k)[0])[0] > 0]
     books = _with_last_resorts(books, short)
     clashing = {k for k in short if shortfall(_block_edges(books, k)[0])[0] > 0}
     e = books.edges
@@ -301,7 +322,9 @@ def close(
     changed = np.zeros(len(prior), dtype=bool)
     clash: dict[int, Problem] = {}
     relaxed: set[int] = set()
-    todo = np.isin(e.block, [k for k in every if k not in clashing])
+    held = np.isin(e.block, list(calm))
+    x[held] = np.append(settled, np.zeros(len(x) - len(settled)))[held]
+    todo = np.isin(e.block, [k for k in every if k not in clashing and k not in calm])
     good = _solve_part(books, todo, prior, x, price=books.price)
     clashing |= {int(k) for k in np.unique(e.block[todo]) if not good[k]}
     for _ in range(8):
@@ -313,7 +336,57 @@ def close(
         prior = np.where(books.kind == DRAW, np.clip(prior, e.low, e.high), prior)
     size = np.bincount(e.block, np.nan_to_num(x), len(products))[e.block]
     x = np.where(~books.known & (x < DUST * size), 0.0, x)
-    return Closed(books, prior, _without_traces(books, x, changed), changed, clash, relaxed)
+    return Closed(books, prior, np.where(held, x, _without_traces(books, x, changed)), changed, clash, relaxed, calm)
+
+
+def implied(books: Books) -> FloatArray:
+    """Flow of every edge as the tables have it: figures and estimates as given, what is unknown is what is left."""
+    e = books.edges
+    x = np.where((books.known & (books.kind != DRAW)) | (books.kind == LINK), books.value, np.nan)
+    left = e.net(np.nan_to_num(x))[np.maximum(e.head, e.tail)]
+    blank = np.isnan(x) & (books.kind != LINK)
+    return np.where(blank, np.maximum(np.where(e.tail < 0, -left, left), 0.0), x)
+
+
+def eased_draws(graph: SupplyGraph) -> pd.DataFrame:
+    """What recipes ask of each input where the accounts leave another amount, as balancing recorded it in ``gaps``.
+
+    Indexed by ``product, node``: ``asked_low, asked_high, left`` in product units.
+    """
+    gaps = graph.tables["gaps"]
+    mine = gaps[gaps["what"] == DRAWN]
+    read = mine["note"].astype("object").astype(str).str.extract(r"asks for (\S+) to (\S+), the accounts leave (\S+)")
+    read.columns = ["asked_low", "asked_high", "left"]
+    key = mine[["product", "where"]].astype("object").set_axis(["product", "node"], axis=1)
+    return read.astype("float64").set_index(pd.MultiIndex.from_frame(key))
+
+
+def at_rest(books: Books) -> tuple[FloatArray, set[int]]:
+    """Flows of every edge, and the products that were balanced before and whose accounts still close within all bounds.
+
+    Nothing moves in these: estimates move as little as they can, and what they are closes the accounts already.
+    """
+    e = books.edges
+    x = implied(books)
+    amount = np.nan_to_num(x)
+    whole = np.bincount(e.block, amount, len(books.products))
+    room = 1e-7 * np.abs(amount) + 1e-12 * whole[e.block]
+    off = (x < e.low - room) | (x > e.high + room)
+    off &= np.isnan(books.hint)  # by its value alone no flow is bounded for good
+    # An industry that was found to draw less than its recipe asks is told among the gaps, as long as it asks the same.
+    eased = eased_draws(books.graph)
+    if len(eased):
+        at = np.flatnonzero(off & (books.kind == DRAW))
+        names = [(books.products[int(e.block[i])], str(books.graph.index.position[int(books.row[i])])) for i in at]
+        told = eased.reindex(pd.MultiIndex.from_tuples(names, names=eased.index.names)) if names else eased.iloc[:0]
+        same = np.isclose(told["asked_low"], e.low[at], rtol=1e-6, atol=0)
+        off[at[same & np.isclose(told["asked_high"], e.high[at], rtol=1e-6, atol=0)]] = False
+    bad = np.isnan(x) | off | (books.unsure & ~books.again)
+    of = np.full(e.n, -1, dtype=np.int64)
+    for ends in (e.tail, e.head):
+        of[ends[ends >= 0]] = e.block[ends >= 0]
+    open_ = (of >= 0) & (np.abs(e.net(amount)) > 1e-7 * e.through(amount) + 1e-12 * np.append(whole, 0.0)[of])
+    return x, set(range(len(books.products))) - set(e.block[bad].tolist()) - set(of[open_].tolist())
 
 
 def nothing(books: Books, x: FloatArray) -> FloatArray:
@@ -430,9 +503,12 @@ def _relax(
             lo = np.where(shifted, 0.0, np.minimum(e.low, np.where(held, np.inf, x)))
             hi = np.where(shifted, books.ceiling, e.high)
             found = x.copy()
-            light = 1.0 / (_SPREAD**2 * np.maximum(anchor, 1e-9 * anchor[mine].sum()))
+            # What nobody states of outputs and uses is what the flows leave: the way that was found for it is no burden.
+            loose_end = (books.kind != LINK) & ~held
+            base = np.where(loose_end & mine, np.maximum(anchor, x), anchor)
+            light = 1.0 / (_SPREAD**2 * np.maximum(base, 1e-9 * base[mine].sum()))
             options = {"stiff": firm, "low": lo, "high": hi, "weight": light, "start": x}
-            if _solve_part(books, mine, anchor, found, price=books.price, **options)[k]:
+            if _solve_part(books, mine, base, found, price=books.price, **options)[k]:
                 x[mine] = found[mine]
                 break
         changed |= shifted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,19 +16,43 @@ from .equilibrate import tighten
 from .errors import Problem
 from .flows import worst
 from .graph import SupplyGraph
-from .ledger import LINK, OUTPUT, USE, Books, Closed, nothing
+from .ledger import (
+    BALANCED,
+    CLASH,
+    DRAW,
+    DRAWN,
+    LINK,
+    MOVED,
+    OUTPUT,
+    USE,
+    Books,
+    Closed,
+    implied,
+    nothing,
+    open_books,
+    own_bounds,
+)
 from .schema import TABLES
 
-__all__ = ["Written", "rows_of", "write"]
+__all__ = ["BEYOND", "Written", "rows_of", "write"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-_BALANCED = "entropy balancing within the accounts; interval from their bounds"
+_BALANCED = f"{BALANCED}; interval from their bounds"
+_UNKNOWN = "supply that the listed producers cannot give: an unknown supplier"
+BEYOND = "moved by balancing beyond the bounds stated of it"
+_LEFT = "balanced: what is left of the inflow"
+_SPARE = "output that no named buyer accounts for"
 
 
 def _keys(frame: pd.DataFrame, columns: Sequence[str]) -> pd.MultiIndex:
     return pd.MultiIndex.from_arrays([frame[c].astype("string").fillna("").to_numpy(dtype=object) for c in columns])
+
+
+def _made(nodes: pd.Series) -> pd.Series:
+    """Products of node ids."""
+    return nodes.astype("object").str.partition("@")[0] if len(nodes) else nodes.astype("object")
 
 
 def rows_of(table: pd.DataFrame, latest_rows: pd.DataFrame, key: Sequence[str]) -> IntArray:
@@ -45,16 +70,21 @@ class Written:
     nodes: tuple[IntArray, IntArray]
 
 
-def write(c: Closed, note: str, beyond: Mapping[str, Problem] | None = None) -> Written:
+def write(
+    c: Closed, note: str, beyond: Mapping[str, Problem] | None = None, caps: pd.DataFrame | None = None
+) -> Written:
     """Estimated flows, derived use, figures that moved and residual suppliers, in the graph's tables.
 
-    ``beyond`` are world totals that clash with their listed producers, by product.
+    ``beyond`` are world totals that clash with their listed producers, by product; ``caps`` as in
+    :func:`supplyrisk.books.open_books`. Intervals follow from the tables as written, so that to balance once more
+    finds the same.
     """
     books, x = c.books, c.x
     graph, e, ix = books.graph, books.edges, books.graph.index
     done = ~np.isnan(x)
     links, nodes, demand = (graph.table(t) for t in ("links", "nodes", "demand"))
     low, high = _spans(books, x, done)
+    days = _last_inputs(graph).drop([books.products[k] for k in c.calm], errors="ignore")
     # Estimates that stand in the graph already.
     at = np.flatnonzero(done & (books.kind == LINK) & (books.row >= 0) & (~books.known | c.moved))
     spot = rows_of(links, ix.links.iloc[books.row[at]], TABLES["links"].key)
@@ -68,16 +98,14 @@ def write(c: Closed, note: str, beyond: Mapping[str, Problem] | None = None) -> 
     what = np.where(
         estimate,
         np.where(np.isnan(books.hint[at]), _BALANCED, f"{_BALANCED}, and by its value ({UNIT_VALUES})"),
-        [
-            f"moved by balancing from {v:.6g} ({m}), so that the accounts close"
-            for v, m in zip(had, old["method"], strict=True)
-        ],
+        [f"{MOVED} {v:.6g} ({m}), so that the accounts close" for v, m in zip(had, old["method"], strict=True)],
     ).astype(object)
     # Bounds that somebody stated and that gave way are named in the note with what they were.
     broken = estimate & c.moved[at]
+    own, wide = own_bounds(old), 1 + 1e-6
     for j in np.flatnonzero(broken):
         span = f"{books.span_low[at[j]]:.6g} to {books.span_high[at[j]]:.6g}"
-        what[j] = f"moved by balancing beyond the bounds stated of it, {span}; {_BALANCED}"
+        what[j] = f"{BEYOND}, {span}; {_BALANCED}"
     text = [k if t in k else f"{k}; {t}".lstrip("; ") for k, t in zip(kept, what, strict=True)]
     fresh = np.where(np.isnan(had) & estimate, "assumption", old["grade"].astype("object"))
     values = {
@@ -87,6 +115,10 @@ def write(c: Closed, note: str, beyond: Mapping[str, Problem] | None = None) -> 
         "method": np.where(estimate & pool, "world_pool", "balanced"),
         "grade": worst(fresh, ["B"] * len(at)),
         "missing": None,
+        "stated_low": np.where(broken, np.minimum(own[0], x[at]), own[0]),
+        # What a trader may make itself is no bound once its users ask for more of an unlisted supplier.
+        "stated_high": np.where(broken, np.maximum(own[1], x[at]), np.where(x[at] > wide * own[1], np.nan, own[1])),
+        "published_on": _later(old["published_on"], old["product"], days),
         "note": np.array(text, dtype=object),
     }
     _put(links, spot, values)
@@ -98,44 +130,107 @@ def write(c: Closed, note: str, beyond: Mapping[str, Problem] | None = None) -> 
     where = rows_of(nodes, ix.nodes.iloc[books.row[out]], TABLES["nodes"].key)
     was = ix.nodes["output"].to_numpy(dtype=float)[books.row[out]]
     said = nodes["note"].astype("object").where(nodes["note"].notna(), "").to_numpy(dtype=object)[where]
-    moved_text = [f"{k}; output moved by balancing from {v:.6g}".lstrip("; ") for k, v in zip(said, was, strict=True)]
+    bare = np.isnan(was) & ~rest[out]  # nobody gives it: only its bounds give way
+    about = [f"{books.span_low[j]:.6g} to {books.span_high[j]:.6g}" for j in out]
+    moved_text = [
+        f"{k}; output {BEYOND}, {s}".lstrip("; ") if b else f"{k}; output {MOVED} {v:.6g}".lstrip("; ")
+        for k, v, s, b in zip(said, was, about, bare, strict=True)
+    ]
     _put(
         nodes,
         where,
         {
-            "output": x[out],
+            "output": np.where(bare, np.nan, x[out]),
             "output_low": np.fmin(books.span_low[out], x[out]),
             "output_high": np.fmax(books.span_high[out], x[out]),
             "output_grade": worst(nodes["output_grade"].to_numpy(dtype=object)[where], ["B"] * len(out)),
+            "published_on": _later(nodes["published_on"].iloc[where], nodes["product"].iloc[where], days),
             "note": np.array(moved_text, dtype=object),
         },
     )
-    nodes, links, new_nodes, new_links = _write_new(c, nodes, links, low, high)
-    demand, use_rows = _write_use(c, demand, low, high, set(nodes["node"]))
+    nodes, links, new_nodes, new_links = _write_new(c, nodes, links, low, high, days)
+    demand, use_rows = _write_use(c, demand, low, high, set(nodes["node"]), days)
     gaps = graph.table("gaps")
-    clashes = [(books.products[k], "balanced flows", p) for k, p in sorted(c.clash.items())]
+    clashes = [(books.products[k], CLASH, p) for k, p in sorted(c.clash.items())]
     clashes += [(product, "world total", p) for product, p in sorted((beyond or {}).items())]
-    if clashes:
-        told = pd.DataFrame(
-            [
-                {"product": product, "what": what, "where": "WLD", "reason": "unknown", "note": f"{p.rule}: {p.value}"}
-                for product, what, p in clashes
-            ]
-        )
+    found = [
+        {"product": product, "what": what, "where": "WLD", "reason": "unknown", "note": f"{p.rule}: {p.value}"}
+        for product, what, p in clashes
+    ]
+    for j in np.flatnonzero(done & (books.kind == DRAW) & c.moved):
+        asked = f"asks for {e.low[j]:.12g} to {e.high[j]:.12g}, the accounts leave {x[j]:.12g}"
+        draw = {"product": books.products[int(e.block[j])], "what": DRAWN, "where": str(ix.position[books.row[j]])}
+        found.append({**draw, "reason": "unknown", "note": f"recipe times output {asked}"})
+    if found:
+        told = pd.DataFrame(found)
         key = ["product", "what", "where"]
         gaps = gaps[~_keys(gaps, key).isin(_keys(told, key))] if len(gaps) else gaps
         gaps = pd.concat([gaps, told], ignore_index=True) if len(gaps) else told
     vary = np.append(at[estimate], new_links[0]), np.append(spot[estimate], new_links[1])
-    # An estimate of 0 that cannot be anything else is no link; one that may be more stays, with its interval.
-    none = estimate & (x[at] == 0) & (high[at] <= nothing(books, x)[at]) & np.isnan(books.hint[at])
-    keep = np.ones(len(links), dtype=bool)
-    keep[spot[none]] = False
-    links = links[keep].reset_index(drop=True)
+    balanced = graph.replace(note, links=links, nodes=nodes, demand=demand, gaps=gaps)
+    balanced, keep = _with_spans(balanced, books.products, np.unique(e.block[done]), caps)
     stays = keep[vary[1]]
     vary = vary[0][stays], (np.cumsum(keep) - 1)[vary[1][stays]]
-    balanced = graph.replace(note, links=links, nodes=nodes, demand=demand, gaps=gaps)
     rests = np.flatnonzero(rest), where[rest[out]]
     return Written(balanced, vary, use_rows, (np.append(new_nodes[0], rests[0]), np.append(new_nodes[1], rests[1])))
+
+
+def _with_spans(
+    graph: SupplyGraph, products: Sequence[str], blocks: IntArray, caps: pd.DataFrame | None
+) -> tuple[SupplyGraph, BoolArray]:
+    """The graph with the intervals that its accounts leave of estimates, and which links are still in it."""
+    books = open_books(graph, products, caps)
+    x, ix = implied(books), graph.index
+    done = np.isin(books.edges.block, blocks) & ~np.isnan(x)
+    low, high = _spans(books, x, done)
+    links, demand = graph.table("links"), graph.table("demand")
+    at = np.flatnonzero(done & books.unsure)
+    spot = rows_of(links, ix.links.iloc[books.row[at]], TABLES["links"].key)
+    unknown = links["note"].iloc[spot].fillna("").str.startswith(_UNKNOWN).to_numpy(dtype=bool)
+    _put(links, spot, {"low": np.where(unknown, 0.0, low[at]), "high": high[at]})
+    free = np.flatnonzero(done & (books.kind == USE) & ~books.known)
+    edge = pd.Series(free, index=[books.name(int(a)) for a in books.edges.tail[free]])
+    mine = demand["note"].fillna("").str.startswith(_LEFT) & demand["node"].isin(edge.index)
+    newest = (demand["year"].astype("float64") == demand.groupby("node")["year"].transform("max")).to_numpy(dtype=bool)
+    rows = np.flatnonzero(mine.to_numpy(dtype=bool) & newest)
+    its = edge.reindex(demand["node"].iloc[rows]).to_numpy(dtype=np.int64)
+    _put(demand, rows, {"low": low[its], "high": high[its]})
+    # An estimate of 0 that cannot be anything else is no link; one that may be more stays, with its interval.
+    none = (x[at] == 0) & (high[at] <= nothing(books, x)[at]) & np.isnan(books.hint[at])
+    keep = np.ones(len(links), dtype=bool)
+    keep[spot[none]] = False
+    tables = {**graph.tables, "links": links[keep].reset_index(drop=True), "demand": demand}
+    return dataclasses.replace(graph, tables=tables), keep
+
+
+def _last_inputs(graph: SupplyGraph) -> pd.DataFrame:
+    """Newest data year and last publication of what estimates of a product rest on: its figures and its users'."""
+    nodes, links, demand = (graph.tables[t] for t in ("nodes", "links", "demand"))
+    used = pd.DataFrame({"product": links["product"], "user": _made(links["buyer"])})
+    used = used.drop_duplicates().astype("object")
+    figure = nodes[nodes["kind"] != "demand"]
+    made = [figure, demand.assign(product=_made(demand["node"])), links]
+    facts = pd.concat([f[["product", "year", "published_on"]].astype("object") for f in made], ignore_index=True)
+    drawn = used[used["product"] != used["user"]].merge(
+        facts.set_axis(["user", "year", "published_on"], axis=1), on="user"
+    )
+    year = facts["year"].astype("float64").groupby(facts["product"]).max()
+    told = pd.concat([facts, drawn[facts.columns]], ignore_index=True).dropna(subset=["published_on"])
+    day = told["published_on"].astype(str).groupby(told["product"]).max()
+    return pd.DataFrame({"year": year, "day": day}).astype({"day": "object"})
+
+
+def _later(own: pd.Series, product: pd.Series, days: pd.DataFrame) -> npt.NDArray[np.object_]:
+    """The later one of a row's own publication and that of the last figure that an estimate of its product rests on."""
+    last = product.astype("object").map(days["day"]).to_numpy(dtype=object)
+    mine = own.astype("object").to_numpy(dtype=object)
+    pairs = zip(mine, last, strict=True)
+    return np.array([max((d for d in p if isinstance(d, str) and d), default=None) for p in pairs], dtype=object)
+
+
+def _year(product: pd.Series, days: pd.DataFrame, graph: SupplyGraph) -> pd.Series:
+    """Data year of an estimate: the newest of its product."""
+    return product.astype("object").map(days["year"]).astype("float64").fillna(graph.reference_year).astype("int64")
 
 
 def _put(frame: pd.DataFrame, rows: IntArray, values: dict[str, object]) -> None:
@@ -165,7 +260,7 @@ def _spans(books: Books, x: FloatArray, done: BoolArray) -> tuple[FloatArray, Fl
 
 
 def _write_use(
-    c: Closed, demand: pd.DataFrame, low: FloatArray, high: FloatArray, there: set[str]
+    c: Closed, demand: pd.DataFrame, low: FloatArray, high: FloatArray, there: set[str], days: pd.DataFrame
 ) -> tuple[pd.DataFrame, tuple[IntArray, IntArray]]:
     """Use that nobody stated is what is left of the inflow; stated use that moved is scaled, each end use alike."""
     books, x, graph = c.books, c.x, c.books.graph
@@ -181,37 +276,37 @@ def _write_use(
     single = count.reindex(names).to_numpy(dtype=float) == 1
     rows = lone.reindex(names[single]).to_numpy(dtype=np.int64)
     edges = free[single]
-    note = "balanced: what is left of the inflow"
     values = {"quantity": x[edges], "low": low[edges], "high": high[edges], "grade": "assumption", "missing": None}
-    _put(demand, rows, {**values, "note": note})
+    values["published_on"] = _later(demand["published_on"].iloc[rows], _made(demand["node"].iloc[rows]), days)
+    _put(demand, rows, {**values, "note": _LEFT})
     absent = free[~single & np.isnan(count.reindex(names).to_numpy(dtype=float))]
     new = pd.DataFrame(
         {
             "node": [books.name(int(a)) for a in books.edges.tail[absent]],
             "use": "total",
-            "year": graph.reference_year,
             "quantity": x[absent],
             "low": low[absent],
             "high": high[absent],
             "grade": "assumption",
-            "note": note,
+            "note": _LEFT,
         }
     )
+    new["year"] = _year(_made(new["node"]), days, graph)
+    new["published_on"] = _later(pd.Series(None, index=new.index, dtype="object"), _made(new["node"]), days)
     shifted = np.flatnonzero(uses & books.known & c.moved)
     for j in shifted:
         its = spot[newest["node"].to_numpy(dtype=object) == books.name(int(books.edges.tail[j]))].to_numpy()
         part = x[j] / books.value[j]
         old = demand.iloc[its]
         said = old["note"].astype("object").where(old["note"].notna(), "")
-        told = [
-            f"{k}; moved by balancing from {v:.6g}".lstrip("; ") for k, v in zip(said, old["quantity"], strict=True)
-        ]
+        told = [f"{k}; {MOVED} {v:.6g}".lstrip("; ") for k, v in zip(said, old["quantity"], strict=True)]
         fresh = old["quantity"] * part
         values = {
             "quantity": fresh.to_numpy(),
             "low": np.fmin(np.fmin(old["low"], old["quantity"]), fresh).to_numpy(),
             "high": np.fmax(np.fmax(old["high"], old["quantity"]), fresh).to_numpy(),
             "grade": worst(old["grade"].to_numpy(dtype=object), ["B"] * len(its)),
+            "published_on": _later(old["published_on"], _made(old["node"]), days),
             "note": np.array(told, dtype=object),
         }
         _put(demand, its, values)
@@ -222,41 +317,42 @@ def _write_use(
 
 
 def _write_new(
-    c: Closed, nodes: pd.DataFrame, links: pd.DataFrame, low: FloatArray, high: FloatArray
+    c: Closed, nodes: pd.DataFrame, links: pd.DataFrame, low: FloatArray, high: FloatArray, days: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
     """Unknown suppliers and the world pool, where they were needed."""
     books, x, e = c.books, c.x, c.books.edges
     used = np.flatnonzero((books.kind == LINK) & (books.row < 0) & (x > 0))
-    year = books.graph.reference_year
     ends = [[books.name(int(a)) for a in side[used]] for side in (e.tail, e.head)]
     unknown = np.array([s.endswith("@ROW") for s in ends[0]], dtype=bool)
-    missing = "supply that the listed producers cannot give: an unknown supplier"
-    spare = "output that no named buyer accounts for"
     new = pd.DataFrame(
         {
             "supplier": ends[0],
             "buyer": ends[1],
             "product": [books.products[k] for k in e.block[used]],
-            "year": year,
             "method": np.where(unknown, "balanced", "world_pool"),
             "quantity": x[used],
             "low": np.where(unknown, 0.0, low[used]),
             "high": high[used],
             "grade": "assumption",
-            "note": np.where(unknown, missing, spare),
+            "note": np.where(unknown, f"{_UNKNOWN}; {_BALANCED}", f"{_SPARE}; {_BALANCED}"),
         }
     )
+    new["year"] = _year(new["product"], days, books.graph)
+    new["published_on"] = _later(pd.Series(None, index=new.index, dtype="object"), new["product"], days)
     rows: list[dict[str, object]] = []
     made: list[int] = []
     named = set(nodes["node"])
     for node in sorted({n for side in ends for n in side} - named):
         product, _, place = node.partition("@")
-        row: dict[str, object] = {"node": node, "product": product, "country": place.partition(":")[0], "year": year}
+        about = pd.Series([product])
+        row: dict[str, object] = {"node": node, "product": product, "country": place.partition(":")[0]}
+        row["year"] = int(_year(about, days, books.graph).iloc[0])
+        row["published_on"] = _later(pd.Series([None], dtype="object"), about, days)[0]
         account = next(a for a, name in books.new.items() if name == node)
         if place == "ROW":
             j = int(np.flatnonzero((books.kind == OUTPUT) & (e.head == account))[0])
             made.append(j)
-            row.update(kind="producer", output=x[j], output_low=0.0, output_high=high[j], note=missing)
+            row.update(kind="producer", output=x[j], output_low=0.0, output_high=high[j], note=_UNKNOWN)
             row.update(output_grade="assumption", grade="assumption")
         else:
             row.update(kind="demand", grade="assumption")

@@ -19,13 +19,28 @@ import numpy.typing as npt
 import pandas as pd
 
 from .accounts import overstated
+from .bounding import UNIT_VALUES, weight_bounds
 from .byproducts import byproduct_limits, cap_byproducts, caps, exceeding
 from .equilibrate import Edges, solve
 from .errors import Problem, SchemaError, unknown_name
 from .graph import SupplyGraph
-from .ledger import DUST, ESTIMATED, INFERRED, LINK, Books, Closed, Mode, close, priors, residuals
+from .ledger import (
+    DUST,
+    ESTIMATED,
+    INFERRED,
+    LINK,
+    MOVED,
+    Books,
+    Closed,
+    Mode,
+    close,
+    eased_draws,
+    own_bounds,
+    priors,
+    residuals,
+)
 from .ordering import segments
-from .posting import Written, rows_of, write
+from .posting import BEYOND, Written, rows_of, write
 from .schema import TABLES
 
 __all__ = ["balance_flows", "byproduct_limits", "conflicts", "holdout", "moved", "spread"]
@@ -109,7 +124,9 @@ def balance_flows(
         bounds of all accounts (outer bounds). Withheld and unknown outputs stay so. Supply that no listed producer
         can give is a residual ``p@ROW``, where a world total is known no more than it leaves; output that nobody is
         known to take goes to the world pool. A figure that was moved says so in its note, with what it was, and its
-        interval holds both; :func:`moved` lists them.
+        interval holds both; a stated bound that gave way does so too, and what an industry gets of an input where that is
+        not what its recipe asks for stands in ``gaps`` (``draw``). :func:`moved` lists all of them. An estimate bears the
+        data year and the publication day of the last figure that it rests on.
 
     Raises
     ------
@@ -121,7 +138,9 @@ def balance_flows(
 
     Notes
     -----
-    Links of a by-product's host carry no quantity (throughput, not use) and are left alone; no estimated output of a
+    What was balanced before and still closes within all bounds stays as it is, so to balance twice is to balance once. Bounds
+    that the row of an estimate stated itself stay in ``stated_low`` and ``stated_high`` and hold in every later pass, and
+    a figure that was moved stays a figure. Links of a by-product's host carry no quantity (throughput, not use) and are left alone; no estimated output of a
     by-product is above what its host allows. A flow with a value and no weight is bounded by the value over plausible
     unit values (:func:`supplyrisk.bounding.weight_bounds`, assumption ``A-UNITVALUE``). An estimate below 1e-9 of its
     product's sum, or 1e-6 of what passes at both of its ends, becomes exactly 0; its link goes where no more can be.
@@ -158,7 +177,7 @@ def balance_flows(
     allowed = caps(_limits(graph, wanted))
     for _ in range(_TURNS):
         closed = close(graph, wanted, tolerance, conflicts, allowed)
-        base = write(closed, _summary(closed, wanted, conflicts), beyond)
+        base = write(closed, _summary(closed, wanted, conflicts), beyond, allowed)
         limits = _limits(base.graph, wanted)
         # What the hosts are found to put through may allow less than their figures did; reported outputs stay.
         room = limits.groupby("node")["likely"].transform(lambda v: v.sum(skipna=False))
@@ -248,7 +267,7 @@ def conflicts(graph: SupplyGraph, products: Iterable[str] | str | None = None, t
 
 
 def moved(before: SupplyGraph, after: SupplyGraph) -> pd.DataFrame:
-    """Known figures that balancing has moved, beside what they were.
+    """Known figures, stated bounds and draws of industries that balancing has moved, beside what they were.
 
     Parameters
     ----------
@@ -258,7 +277,10 @@ def moved(before: SupplyGraph, after: SupplyGraph) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``table, row, before, after, relative`` (change over what it was), greatest change first.
+        ``table, row, what, before, after, relative`` (change over what it was)``, source``, greatest change first.
+        ``what`` is ``quantity`` or ``output`` of a figure; ``low`` or ``high`` of a bound that gave way (stated, or by the
+        value of a flow: the source then names ``A-UNITVALUE``), ``after`` being the estimate; ``draw`` of what recipes
+        ask for (``before``: the nearest end of it) and the accounts leave (``after``).
 
     Examples
     --------
@@ -269,24 +291,85 @@ def moved(before: SupplyGraph, after: SupplyGraph) -> pd.DataFrame:
     """
     parts = []
     for name, column in (("links", "quantity"), ("nodes", "output"), ("demand", "quantity")):
-        key = list(TABLES[name].key)
+        key, cited = list(TABLES[name].key), "output_source" if name == "nodes" else "source"
         old, new = before.tables[name], after.tables[name]
         if name == "links":
-            old = old[~old["method"].isin(ESTIMATED)]
+            old = old[~old["method"].isin(ESTIMATED) | old["note"].fillna("").str.contains(MOVED, regex=False)]
         if name == "demand":
             old = old[~old["note"].fillna("").str.startswith(("what is left of the inflow", "balanced: "))]
-        both = old[old[column].notna()][[*key, column]].merge(new[[*key, column]], on=key, suffixes=("", "_after"))
-        both = both[both[column] != both[f"{column}_after"]]
-        label = both[key].astype("object").astype(str).agg(" | ".join, axis=1) if len(both) else pd.Series(dtype=object)
-        parts.append(
-            pd.DataFrame(
-                {"table": name, "row": label, "before": both[column], "after": both[f"{column}_after"]}
-            ).reset_index(drop=True)
+        both = old[old[column].notna()][[*key, column, cited]].merge(
+            new[[*key, column]], on=key, suffixes=("", "_after")
         )
-    out = pd.concat(parts, ignore_index=True)
+        both = both[both[column] != both[f"{column}_after"]]
+        parts.append(_told(name, column, both, key, both[column], both[f"{column}_after"], both[cited]))
+    parts += [*_moved_bounds(before, after), _moved_draws(before, after)]
+    out = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
     out["relative"] = (out["after"] - out["before"]) / out["before"].where(out["before"] != 0)
     order = out["relative"].abs().sort_values(ascending=False, kind="stable").index
-    return out.loc[order].reset_index(drop=True)
+    return out.loc[order, ["table", "row", "what", "before", "after", "relative", "source"]].reset_index(drop=True)
+
+
+def _told(
+    table: str,
+    what: str,
+    rows: pd.DataFrame,
+    key: Sequence[str],
+    before: pd.Series,
+    after: pd.Series,
+    source: pd.Series,
+) -> pd.DataFrame:
+    label = rows[list(key)].astype("object").astype(str).agg(" | ".join, axis=1) if len(rows) else rows.index
+    values = {"before": before.to_numpy(dtype=float), "after": after.to_numpy(dtype=float)}
+    return pd.DataFrame({"table": table, "row": label, "what": what, **values, "source": source.to_numpy(dtype=object)})
+
+
+def _moved_bounds(before: SupplyGraph, after: SupplyGraph) -> list[pd.DataFrame]:
+    """Bounds that gave way: those that somebody states, and those by the values of flows without a weight."""
+    key = list(TABLES["links"].key)
+    old, new = before.tables["links"], after.tables["links"]
+    guess = old["method"].isin(ESTIMATED).to_numpy(dtype=bool)
+    own, value = own_bounds(old), weight_bounds(old, ~guess)
+    old = old[[*key, "source"]].assign(low=own[0], high=own[1], least=value[0], most=value[2])
+    fresh = new[[*key, "quantity", "stated_low", "stated_high"]]
+    both = old.merge(fresh, on=key, how="left", indicator=True)
+    gone = (both["_merge"] == "left_only").to_numpy(dtype=bool)  # an estimate of nothing is no link
+    x = both["quantity"].mask(gone, 0.0)
+    by_value = both["source"].astype("object").fillna("no source").astype(str) + f", by its value: {UNIT_VALUES}"
+    given = both["source"].astype("object")
+    slack = 1e-6 * x.abs()
+    out = []
+    for what, column, held, off, source in (
+        ("low", "low", "stated_low", x < both["low"] - slack, given),
+        ("high", "high", "stated_high", x > both["high"] + slack, given),
+        ("low", "least", None, x < both["least"] - slack, by_value),
+        ("high", "most", None, x > both["most"] + slack, by_value),
+    ):
+        eased = off & (gone | (both[held] != both[column]) if held else True)
+        rows = both[eased.fillna(False).to_numpy(dtype=bool)]
+        out.append(_told("links", what, rows, key, rows[column], x[rows.index], source[rows.index]))
+    node = list(TABLES["nodes"].key)
+    some = before.tables["nodes"]
+    some = some[some["output"].isna()][[*node, "output_low", "output_high", "output_source"]]
+    done = after.tables["nodes"][[*node, "output_low", "output_high", "note"]]
+    both = some.merge(done, on=node, suffixes=("", "_after"))
+    both = both[both["note"].fillna("").str.contains(BEYOND, regex=False)]
+    for side, sign in (("low", -1.0), ("high", 1.0)):
+        column = f"output_{side}"
+        rows = both[sign * (both[f"{column}_after"] - both[column]) > 0]
+        out.append(_told("nodes", side, rows, node, rows[column], rows[f"{column}_after"], rows["output_source"]))
+    return out
+
+
+def _moved_draws(before: SupplyGraph, after: SupplyGraph) -> pd.DataFrame:
+    """What recipes ask for, and what the accounts leave of it, where balancing had to move it."""
+    now, was = eased_draws(after), eased_draws(before)
+    rows = now[~now.index.isin(was.index) | ~(now["left"] == was["left"].reindex(now.index))].reset_index()
+    nearest = rows["asked_low"].where(rows["left"] < rows["asked_low"], rows["asked_high"])
+    r = before.tables["recipes"].drop_duplicates(["product", "input"]).set_index(["product", "input"])["source"]
+    user = [str(n).partition("@")[0] for n in rows["node"]]
+    pairs = pd.MultiIndex.from_arrays([user, rows["product"].astype("object")])
+    source = pd.Series(r.reindex(pairs).to_numpy(dtype=object), index=rows.index)
+    return _told("recipes", "draw", rows, ["node", "product"], nearest, rows["left"], source)
 
 
 # ---------------------------------------------------------------------- an ensemble
@@ -598,7 +681,7 @@ def _blinded(graph: SupplyGraph, hide: IntArray) -> SupplyGraph:
     made = ix.links["method"].isin(ESTIMATED).to_numpy(dtype=bool) & (ends[ix.src] | ends[ix.dst])
     made &= ~np.isnan(ix.quantity) & np.isin(of, np.unique(of[hide].astype(str)))
     spots = rows_of(links, ix.links.iloc[np.flatnonzero(gone | made)], TABLES["links"].key)
-    for column in ("quantity", "low", "high", "value"):
+    for column in ("quantity", "low", "high", "stated_low", "stated_high", "value"):
         links.loc[spots, column] = np.nan
     links.loc[spots, "missing"] = "unknown"
     note = nodes["note"].fillna("")
