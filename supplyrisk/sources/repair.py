@@ -38,7 +38,8 @@ class Repaired:
     report : dict
         Rows touched by each step and, as ``tonnage_imputed``, the share of tonnage that no statistic states: filled
         weights, and means of two sides that differ. After tracing also the share of what remains that was given another
-        origin (``quantity_traced``) and that may yet have another (``quantity_open``); ``value_`` with ``by="value"``.
+        origin (``quantity_traced``), that may yet have another (``quantity_open``) and of whose makers nobody says anything
+        (``quantity_of_unsaid_makers``: left as reported); ``value_`` with ``by="value"``.
     rules : tuple of str
         The rules in words by which re-exports were told from own make; empty where nothing was traced.
     """

@@ -18,8 +18,10 @@ RULES = (
     "Exporters that are no makers pass on what they import; what they send beyond it is of unknown origin (ROW).",
     "A maker with output on record sends its own make first and passes on only what it exports beyond it.",
     "A maker without one is taken to send its own make; nobody knows, so bounds reach to the mix of least home make.",
+    "A heading that a mapping of makers leaves out, and of which no output is on record, stays as it was reported.",
 )
 PASSED, PART, THROUGH, MORE = "passed on", "in part passed on", "came through others", "in part through others"
+UNSAID = "nobody says who makes it: not traced"
 OPEN, HOME, LACKS, TRACED = (
     "own make or re-exports, nobody knows",
     "returned home",
@@ -92,7 +94,9 @@ def trace_origins(
     trade : DataFrame
         ``year, hs6, origin, destination`` and ``quantity`` or ``value``, or both; further columns are kept.
     makers : mapping or iterable of str
-        Countries that make the good; by heading, or for all headings. Those with output on record are makers too.
+        Countries that make the good; by heading, or for all headings. Those with output on record are makers too. Of a
+        heading that a mapping leaves out and that has no output on record nobody says who makes it: its flows stay as they
+        are, flagged. An empty collection says that nobody named makes it.
     production : DataFrame, optional
         ``hs6, country, quantity`` in the unit of ``by``, and optionally ``year`` (then of the flows' year only).
     by : {"quantity", "value"}
@@ -158,9 +162,15 @@ def trace(
     )
     fixed = () if isinstance(makers, Mapping) else (makers,) if isinstance(makers, str) else tuple(makers)
     parts = []
+    by_heading = {str(k): v for k, v in makers.items()} if isinstance(makers, Mapping) else {}
+    unsaid = np.zeros(len(frame), dtype=bool)
     groups: Any = frame.groupby(["hs6", "year"], sort=True)
     for (code, year), flows in groups:
-        named = makers.get(str(code), ()) if isinstance(makers, Mapping) else fixed
+        named = by_heading.get(str(code)) if isinstance(makers, Mapping) else fixed
+        if named is None and not _on_record(production, code, year):
+            unsaid |= ((frame["hs6"] == code) & (frame["year"] == year)).to_numpy(dtype=bool)
+            continue
+        named = named if named is not None else ()
         own = {named} if isinstance(named, str) else set(named)
         output = None
         if production is not None:
@@ -169,17 +179,34 @@ def trace(
             output = mine.groupby("country")["quantity"].sum(min_count=1).dropna()
             own |= {str(c) for c in output.index[output > 0]}
         parts.append(_split(flows, own, output, by, amounts, split, facts))
+    rest = frame[unsaid]
+    rest = rest.assign(flag=say(rest["flag"], pd.Series(True, index=rest.index), UNSAID))
+    facts["flows_of_unsaid_makers"] = float(len(rest))
+    known = float(frame[by].sum())
+    facts[f"{by}_of_unsaid_makers"] = float(rest[by].sum()) / known if known > 0 else 0.0
     if not parts:
-        return frame, facts
+        return frame if not len(rest) else rest, facts
+    frame = frame[~unsaid].reset_index(drop=True)
     out = _added(frame, pd.concat(parts, ignore_index=True), by, amounts, split)
     low = out[_BOUNDS[by][0]].where(out["flag"].str.contains(OPEN, regex=False), out[by])
     was = frame.set_index(_KEYS)[by].reindex(pd.MultiIndex.from_frame(out[_KEYS])).fillna(0.0).to_numpy()
-    whole = float(out[by].sum())
+    whole = float(out[by].sum()) + float(rest[by].sum())
     if whole > 0:
         facts[f"{by}_traced"] = float((out[by] - was).clip(lower=0.0).sum()) / whole
         facts[f"{by}_open"] = float((out[by] - low).sum()) / whole
     facts["flows_not_traced"] = float(out["flag"].str.contains(LACKS.format(_word(by)), regex=False).sum())
+    if len(rest):
+        whole = pd.concat([out, rest[out.columns].astype(out.dtypes.to_dict())], ignore_index=True)
+        out = whole.sort_values(_KEYS, ignore_index=True)
     return out, facts
+
+
+def _on_record(production: pd.DataFrame | None, code: object, year: object) -> bool:
+    """Whether output of a heading is on record for a year."""
+    if production is None:
+        return False
+    mine = (production["hs6"] == code) & (production["quantity"] > 0)
+    return bool((mine & (production["year"] == year)).any() if "year" in production else mine.any())
 
 
 def _word(by: str) -> str:

@@ -416,3 +416,27 @@ def test_destinations_that_pass_nothing_on_get_the_same_weight_and_value(rows, m
     bounded = out[out["low"].notna() & out["quantity"].notna()]
     assert (bounded["low"] <= bounded["quantity"] * (1 + 1e-9)).all()
     assert (bounded["quantity"] <= bounded["high"] * (1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize("key", ["850511", 850511])
+def test_a_heading_that_a_mapping_leaves_out_stays_as_it_was_and_says_so(key):
+    one = flows([("CHN", "HKG", 10.0), ("HKG", "USA", 8.0)], value=[100.0, 96.0])
+    two = one.assign(hs6="810411")
+    assert one["hs6"].iloc[0] == "850511"
+    done = repair(pd.concat([one, two], ignore_index=True), weights=False, reexports={key: ["CHN"]})
+    out = done.trade.set_index(["hs6", "origin", "destination"])
+    kept = out.loc["810411"]
+    assert kept["quantity"].to_dict() == {("CHN", "HKG"): 10.0, ("HKG", "USA"): 8.0}  # not: of unknown origin
+    assert set(kept["flag"]) == {"nobody says who makes it: not traced"}
+    assert set(kept["method"]) == {""}
+    assert out.loc["850511"].loc[("CHN", "USA"), "quantity"] == 8.0
+    assert "ROW" not in out.index.get_level_values("origin")
+    assert done.report["flows_of_unsaid_makers"] == 2.0
+    assert done.report["quantity_of_unsaid_makers"] == pytest.approx(0.5)
+    alone = repair(two, weights=False, reexports={key: ["CHN"]})
+    assert alone.trade["quantity"].tolist() == [10.0, 8.0]
+    made = pd.DataFrame({"hs6": ["810411"], "country": ["CHN"], "quantity": [20.0]})
+    on_record = trace_origins(two, {key: ["CHN"]}, made).set_index(["origin", "destination"])["quantity"]
+    assert on_record[("CHN", "USA")] == 8.0  # output on record says who makes it
+    nobody = trace_origins(two, {"810411": []}).set_index(["origin", "destination"])["quantity"]
+    assert nobody.loc["ROW"].sum() == pytest.approx(10.0)  # to say that nobody named makes it is a statement
