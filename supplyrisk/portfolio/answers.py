@@ -42,6 +42,14 @@ IntArray = npt.NDArray[np.int64]
 _SAME = 1e-6
 # Price of missing a cap while mixes settle, over that of the dearest delivery.
 _DEAR = 100.0
+# Terms of an objective that measure losses over the scenarios, and how.
+_MEASURES = {
+    "expected_loss": "mean",
+    "expected_unmet": "mean",
+    "cvar": "cvar",
+    "worst_loss": "worst",
+    "worst_unmet": "worst",
+}
 # Intervals that samples are drawn from: table, and the column with its bounds.
 _DRAWN = (
     ("nodes", "output"),
@@ -300,7 +308,7 @@ class Information:
     recourse : float
         Objective of the plan under uncertainty.
     wait_and_see : float
-        Expected objective if the scenario were known before deciding.
+        Objective if the scenario were known before deciding: by the risk measure of the plan, of what each would come to.
     naive : float
         Objective of the plan that ignores the scenarios, once they come.
     perfect_information, stochastic_solution : float
@@ -340,11 +348,17 @@ class Information:
 
 
 def value_of_information(plan: Portfolio) -> Information:
-    r"""Expected value of perfect information, and value of the stochastic solution (Birge and Louveaux, 2011).
+    r"""Value of perfect information, and value of the stochastic solution (Birge and Louveaux, 2011).
 
-    .. math:: \mathrm{EVPI} = \mathrm{RP} - \sum_s p_s\, \mathrm{WS}_s, \qquad \mathrm{VSS} = \mathrm{EEV} - \mathrm{RP}
+    .. math:: \mathrm{EVPI} = \mathrm{RP} - \rho(\mathrm{WS}), \qquad \mathrm{VSS} = \mathrm{EEV} - \mathrm{RP}, \qquad
+        \rho(\mathrm{WS}) = \sum_s p_s\, \mathrm{WS}_s \;\text{for expected losses}
 
-    Here EEV keeps the decisions of the plan that minimises the same objective without losses (a plan for calm weather).
+    with :math:`\mathrm{WS}_s` the objective if scenario :math:`s` were known before deciding, and :math:`\rho` the risk
+    measure of the objective: the expectation, the CVaR at its level, the worst, or, where an objective weighs several
+    measures of one loss, their mean with these weights. Each is monotone and moves with a constant, so that
+    :math:`\mathrm{WS}_s \le c(x) + \lambda L_s(x)` at the plan :math:`x` gives :math:`\mathrm{EVPI} \ge 0`: what nobody can act
+    on is worth nothing (Pflug and Roemisch, 2007). EEV keeps the decisions of the plan that minimises the same objective without
+    losses (a plan for calm weather).
 
     Parameters
     ----------
@@ -358,8 +372,8 @@ def value_of_information(plan: Portfolio) -> Information:
     Raises
     ------
     SchemaError
-        The plan has no scenarios, or they have no probabilities; or its mixes follow the plan, so that it is a local
-        optimum.
+        The plan has no scenarios, or they have no probabilities; its mixes follow the plan, so that it is a local
+        optimum; or its objective weighs different measures of different losses, which no single one stands for.
     """
     whole_plan(plan, "value_of_information")
     for b in plan._wide.bases if isinstance(plan, HorizonPlan) else (plan._build,):
@@ -374,13 +388,16 @@ def value_of_information(plan: Portfolio) -> Information:
         text = "an uncertainty set has no expected value"
         problem = Problem("value_of_information", "-", "scenarios", text, "", "Give the scenarios probabilities.")
         raise SchemaError([problem], "value_of_information()")
+    rulers = _rulers(plan)
+    every = any(name == "worst" for _, name, _ in rulers)  # it counts what has no probability too
     known: list[tuple[str, float]] = []
-    expected = 0.0
+    chance: list[float] = []
     for name, p, bundle in zip(m.scenarios.names, m.scenarios.probability, m.scenarios.measures, strict=True):
-        if p > 0:
-            value = again(plan, m.case.graph, scenarios={name: (1.0, list(bundle))}).objective_value
-            known.append((name, value))
-            expected += p * value
+        if p > 0 or every:
+            known.append((name, again(plan, m.case.graph, scenarios={name: (1.0, list(bundle))}).objective_value))
+            chance.append(p)
+    each, p_of = np.array([v for _, v in known]), np.array(chance)
+    seen = sum(w * _measured(name, alpha, each, p_of) for w, name, alpha in rulers)
     cost = c.cost.copy()
     first = np.ones(c.n, dtype=bool)
     for group in columns_of(plan):
@@ -396,7 +413,47 @@ def value_of_information(plan: Portfolio) -> Information:
     none = np.zeros(0, dtype=np.int64)
     left = replace(c, lower=lower, upper=upper, row_lower=low, row_upper=high, square=none, square_of=none)
     naive = _optimal(left, plan.seed)
-    return Information(plan.objective_value, expected, naive.objective, tuple(known), _unit(plan))
+    return Information(plan.objective_value, float(seen), naive.objective, tuple(known), _unit(plan))
+
+
+def _rulers(plan: Portfolio) -> list[tuple[float, str, float]]:
+    """Risk measures of a plan's objective, as weights that add to 1, names and levels."""
+    found: list[tuple[float, str, float]] = []
+    lost: set[tuple[Any, ...]] = set()
+    for weight, term in plan.written["objective"].terms:
+        a = term.arguments
+        if weight <= 0 or term.name not in _MEASURES:
+            continue
+        level = float(a.get("alpha", 0.0))
+        name = "mean" if _MEASURES[term.name] == "cvar" and level == 0.0 else _MEASURES[term.name]
+        found.append((weight, name, level if name == "cvar" else 0.0))
+        # Parts of the need that are added up, and the largest of them, are different losses where there are several.
+        lost.add((a.get("times_price"),) if "times_price" in a else (term.name, a.get("product")))
+    kinds = {(name, level) for _, name, level in found}
+    if len(kinds) > 1 and len(lost) > 1:
+        text = "the objective weighs different measures of different losses"
+        hint = "Take one measure, or one value of what does not arrive (times_price=) in all of them."
+        problem = Problem("value_of_information", "-", "objective", text, f"{plan.written['objective']}", hint)
+        raise SchemaError([problem], "value_of_information()")
+    if len(kinds) == 1:
+        return [(1.0, *next(iter(kinds)))]
+    total = sum(w for w, *_ in found)
+    return [(w / total, name, level) for w, name, level in found] or [(1.0, "mean", 0.0)]
+
+
+def _measured(name: str, alpha: float, value: FloatArray, p: FloatArray) -> float:
+    """Mean, mean of the worst part, or worst of what scenarios come to."""
+    if name == "mean":
+        return float(p @ value)
+    if name == "worst":
+        return float(value.max())
+    value, p = value[p > 0], p[p > 0]
+    if alpha >= 1.0:
+        return float(value.max())
+    order = np.argsort(-value, kind="stable")
+    before = np.cumsum(p[order]) - p[order]
+    part = np.clip(1.0 - alpha - before, 0.0, p[order])
+    return float(part @ value[order] / part.sum())
 
 
 def _unit(plan: Portfolio) -> str:
