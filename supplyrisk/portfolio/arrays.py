@@ -394,9 +394,7 @@ def _refuse_others(m: Any) -> None:
         if kind not in plain:
             one = next(iter(m.component_objects(kind, active=True)), None)
             name = getattr(one, "name", "?")
-            raise SupplyRiskError(
-                f"{name!r} is a {kind.__name__}; plans are solved as LP or MIP: write linear constraints"
-            )
+            raise SupplyRiskError(f"{name!r} is a {kind.__name__}; plans have linear rows: write linear constraints")
 
 
 def _variables(m: Any, matrix: Matrix) -> dict[int, int]:
@@ -474,7 +472,7 @@ def _written(matrix: Matrix, ours: dict[str, Any], name: str, members: list[Any]
     for i, data in enumerate(members):
         repn = generate_standard_repn(data.body, compute_values=True)
         if not repn.is_linear():
-            raise SupplyRiskError(f"constraint {data.name!r} is not linear; plans are solved as LP or MIP here")
+            raise SupplyRiskError(f"constraint {data.name!r} is not linear; plans have linear rows here")
         for v, k in zip(repn.linear_vars, repn.linear_coefs, strict=True):
             if id(v) not in column:
                 raise SupplyRiskError(

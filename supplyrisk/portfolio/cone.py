@@ -1,7 +1,8 @@
-r"""Squares without a quadratic solver: :math:`t \ge q^2` by tangents, added where they are violated.
+r"""Squares: :math:`t \ge q^2`, and tangents for them that are added where they are violated.
 
-HHI caps and HHI objectives are rows and costs over such :math:`t`, so that their duals, conflicts and sweeps are those
-of any other row, plans with yes-or-no decisions can carry them, and the solver stays HiGHS warm started. Each square
+HHI caps and HHI objectives are rows and costs over such :math:`t`. Where a plan without yes-or-no decisions only pays for
+them, they are a convex quadratic programme (``quadratic.py``). Everywhere else tangents stand for them, so that duals,
+conflicts and sweeps are those of any other row, and the solver stays HiGHS warm started. Each square
 has its own tangents (over a whole that varies, :math:`t w \ge q^2`, they go through the origin; the extended formulation of Vielma, Dunning, Huchette and Lubin, 2017), which takes far fewer
 rounds than cutting the ball as a whole (Kelley, 1960; Duran and Grossmann, 1986).
 """

@@ -172,9 +172,8 @@ def concentration(m: Build, product: str | None = None, buyer: str | None = None
 
     .. math:: \sum_c s_c^2, \qquad s_c = \frac{1}{Q} \sum_{u \in c,\, b} x_{ub}
 
-    as in :func:`supplyrisk.portfolio.max_hhi`: squares by tangents, so that a cost on them stays a linear programme. In
-    an objective need that stays unmet counts as one more country's, weighed by what it is of the need, as in
-    :func:`share`.
+    Countries are counted as in :func:`supplyrisk.portfolio.max_hhi`. In an objective need that stays unmet counts as one
+    more country's, weighed by what it is of the need, as in :func:`share`.
 
     Parameters
     ----------
@@ -182,6 +181,29 @@ def concentration(m: Build, product: str | None = None, buyer: str | None = None
         Given by the engine.
     product, buyer
         As in :func:`share`.
+
+    Notes
+    -----
+    In the objective of a plan without yes-or-no decisions, where what arrives is the need, HiGHS solves the convex quadratic
+    programme, and the duals prove its gap (about 1e-13). HiGHS's active set starts cold: up to 300 columns it is handed
+    over whole; a larger one is solved in the columns that tangents leave in question, priced by the duals until they prove
+    that no other column can better the plan. Measured, with a price on the index: 21,200 columns 0.2 to 0.7 s, as tangents
+    alone, where the whole took 4 to 9 s; 150,300 columns 10 s, tangents 14 s.
+
+    Otherwise the squares are an outer approximation by tangents, added until each is met to within 2e-7 of its scale: with
+    yes-or-no decisions; where need may stay unmet or is substituted, :math:`\sum_c q_c^2 / Q` with :math:`Q` decided too
+    (a cone); beside :func:`~supplyrisk.portfolio.max_hhi`; as an aim of :func:`frontier`, which starts each solve from the
+    last; and where the quadratic solver stops without a proof. The plan's ``.notes`` say which it was and why, ``.gap`` and
+    ``.bound`` how far it may be from the least. SCIP and Gurobi take the squares as they are.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> from supplyrisk.portfolio import resource
+    >>> goal = sr.cost() + 5e7 * concentration()
+    >>> plan = sr.optimize(sr.load_atlas(), ["JPN", "USA"], product="gallium.refined", levers=resource(), objective=goal)
+    >>> [n.split(",")[0] for n in plan.notes if n.startswith("concentration")]
+    ['concentration: convex quadratic programme']
     """
     _, pools, need = _market(m, product, buyer)
     less = _of_what_arrives(m, pools, need)
@@ -411,7 +433,8 @@ def frontier(
     The augmented epsilon constraint (Haimes, Lasdon and Wismer, 1971; Mavrotas, 2009) with :math:`\delta` a millionth of
     the cost's range over the aim's range :math:`r_k`, so that ties are broken for the aims. The model is built and
     handed over once; each level moves right-hand sides and starts from the last basis. Levels that the last plan
-    already meets are skipped, dominated points left out.
+    already meets are skipped, dominated points left out. An HHI, aimed at or in the objective, is swept by tangents, since
+    HiGHS's quadratic solver cannot start from the last point: each square is met to within 2e-7 of its scale.
 
     Parameters
     ----------

@@ -242,9 +242,10 @@ class Portfolio:
         Variables: ``flow[lever, supplier, pool]``, ``project[id]``, ``shortfall[pool]``, ``stock[pool]``. A constraint
         of your own is one line, ``plan.model.mine = pyo.Constraint(expr=plan.model.project["New (x.refined)"] <= 0)``,
         and it is solved with all the rest, and named if it clashes with them. So are variables and blocks of your own.
-        Members of the plan's own constraints that are deactivated, deleted or written anew, and bounds, fixed values and
-        domains of its variables, act as they stand; the notes of the new plan list them. What a plan cannot follow
-        (another objective, curved constraints, variables taken out) is refused by :meth:`resolve`.
+        An HHI that is only paid for stands in the objective as its squares. Members of the plan's own constraints that are
+        deactivated, deleted or written anew, and bounds, fixed values and domains of its variables, act as they stand;
+        the notes of the new plan list them. What a plan cannot follow (another objective, curved constraints, variables
+        taken out) is refused by :meth:`resolve`.
         """
         from .arrays import complete, load_values
 

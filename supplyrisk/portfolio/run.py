@@ -190,7 +190,8 @@ def optimize(
     -----
     Demand is met exactly; unmet need is allowed only with the lever ``unmet(price)``. Missing costs are never zero:
     a product without a price is refused, or reported as a gap where all products are planned. Linear programme, or
-    mixed-integer with projects; formulation of this library.
+    mixed-integer with projects, or convex quadratic with :func:`supplyrisk.portfolio.concentration` in the objective;
+    formulation of this library.
 
     Over several periods every one has its own deliveries and recourse; a plant decided in year :math:`t` delivers from
     :math:`t + L` on, with :math:`L` from the first year of the plan to the start on record (0 where none is), longer by
