@@ -299,3 +299,27 @@ def test_the_rest_of_magnets_is_as_firm_as_the_chinese_share(atlas: SupplyGraph)
     assert s["focal_share"].item() == pytest.approx(0.916, abs=5e-4)
     assert s["focal_share_low"].item() > 0.85
     assert s["focal_share_high"].item() < 0.96
+
+
+def test_mine_copper_is_the_whole_published_table(atlas: SupplyGraph) -> None:
+    """Every country of the table (MCS 2026) stands by itself; the rest is what the table calls other countries."""
+    n = atlas.table("nodes").query("product == 'copper.mine' and kind == 'producer'")
+    made = n.pivot(index="country", columns="year", values="output") / 1000
+    listed = {
+        "AUS": (765, 730), "CAN": (515, 500), "CHL": (5510, 5300), "CHN": (1840, 1800), "COD": (2990, 3200),
+        "IDN": (1010, 710), "IND": (27, 23), "KAZ": (724, 710), "MEX": (717, 690), "PER": (2740, 2700),
+        "POL": (400, 410), "ROW": (2850, 3000), "RUS": (1020, 1300), "USA": (1050, 1000), "ZMB": (823, 940),
+    }  # fmt: skip
+    assert {c: tuple(row) for c, row in made[[2024, 2025]].iterrows()} == listed
+    assert set(n.loc[(n["year"] == 2024) & (n["country"] != "ROW"), "output_grade"]) == {"A"}
+
+
+def test_kazakh_copper_is_the_lenders_by_the_creditor_rule_alone(atlas: SupplyGraph) -> None:
+    """No equity, no majority, some six billion dollars of loans to two mines: only one rule speaks."""
+    from supplyrisk.control import effective_control
+
+    c = effective_control(atlas).set_index("node").loc["copper.mine@KAZ"]
+    assert (c["location"], c["equity"], c["majority"], c["aggregate"]) == (0, 0, 0, 0)
+    assert c["creditor"] == pytest.approx((131.4 + 101.6) / 724, abs=1e-3)
+    # Whether a loan decides is not known, nor who owns the rest.
+    assert (c["creditor_low"], c["creditor_high"]) == (0, 1)
