@@ -304,10 +304,7 @@ _LOOKS: tuple[tuple[set[str], str], ...] = (
     ({"unitmeas", "commodity"}, "USGS Mineral Commodity Summaries: usgs_mcs()"),
     ({"countryiso", "datasource"}, "World Mining Data: wmd()"),
     ({"regionsector", "outputmusd"}, "output of an inter-country table: give it to inter_country_table() as x="),
-    (
-        {"nirpct", "datasource"},
-        "U.S. statistics of one commodity: production is in the file that ends in _world.csv, usgs_mcs()",
-    ),
+    ({"nirpct", "datasource"}, "U.S. statistics of one commodity: usgs_mcs()"),
     ({"datelisted", "issuingauthority"}, "an index of documents without figures: no reader takes it"),
     ({"dateannounced", "dateeffective"}, 'acts with dates: tidy(path, "measures", columns=...)'),
 )

@@ -39,6 +39,7 @@ from .layout import read_table
 from .places import AGGREGATE, countries
 from .usgs_errata import correct_units, withheld_blanks
 from .usgs_names import SHORT
+from .usgs_salient import is_salient, tidy_salient
 
 __all__ = ["usgs_mcs"]
 
@@ -76,7 +77,8 @@ def usgs_mcs(
     ----------
     path : path-like
         ``MCS2026_Commodities_Data.csv`` (long), ``MCS2025_World_Data.csv`` (wide), a file of one commodity of an older
-        release (``mcs2022-gallium_world.csv``, ``mcs2023-lithi_world.csv``), or a folder or zip of such files of one year.
+        release (``mcs2022-gallium_world.csv``, ``mcs2023-lithi_world.csv``; with U.S. statistics alone:
+        ``mcs2023-lithi_salient.csv``), or a folder or zip of such files of one year.
     products : iterable of str, optional
         Keep these products only; default all that the concordance knows.
     commodity : str, optional
@@ -128,6 +130,10 @@ def usgs_mcs(
     report = Report("usgs_mcs", Path(path).name, "public_domain")
     tidies, released = [], set()
     for file, raw in _files(path, report, member):
+        if is_salient(raw.columns):
+            tidies.append(tidy_salient(raw, commodity or _name_of(file)))
+            released.add(_vintage(file, raw, tidies[-1]))
+            continue
         wide = _wide_columns(raw.columns)
         odd = [str(c) for c in raw.columns if c not in wide and re.search(r"(prod|capac|reserve).*\d{4}", str(c), re.I)]
         odd = [c for c in odd if "note" not in c.casefold()]
@@ -144,6 +150,8 @@ def usgs_mcs(
         raise SourceError([problem], f"the file {Path(path).name}")
     vintage = released.pop()
     tidy = correct_units(pd.concat(tidies, ignore_index=True), vintage, report)
+    if "world" in tidy:
+        tidy["world"] = tidy["world"].astype("object").fillna(True).astype(bool)
     if not len(tidy):
         report.notes.append("no rows")
     parsed = numbers(tidy["text"], decimal, percent=bool((tidy["unit"] == "percent").all()) and len(tidy) > 0)
@@ -176,7 +184,7 @@ _HEADER = {"country": ["Country"], "what": ["Type", "Statistics", "Commodity", "
 
 
 def _files(path: PathLike, report: Report, member: str | None) -> Iterator[tuple[Path, pd.DataFrame]]:
-    """The tables of a file, a folder or an archive; of many files, those with production in the world."""
+    """The tables of a file, a folder or an archive; of many files, those of the world and of the United States."""
     file = Path(path)
     if file.is_dir():
         found = [f for f in files_in(file, (".csv", ".csv.gz")) if _is_world(f.name)]
@@ -194,7 +202,7 @@ def _files(path: PathLike, report: Report, member: str | None) -> Iterator[tuple
     else:
         names = [(Path(member), member) if member else (file, None)]
     if not names:
-        rule, remedy = "no file with production in the world", "Such files are named like mcs2023-lithi_world.csv."
+        rule, remedy = "no file of the summaries", "Such files are named like mcs2023-lithi_world.csv."
         raise SourceError([Problem(file.name, "-", "-", rule, "", remedy)], f"the folder {file.name}")
     for name, inner in names:
         source_file = file if inner else name
@@ -202,7 +210,7 @@ def _files(path: PathLike, report: Report, member: str | None) -> Iterator[tuple
 
 
 def _is_world(name: str) -> bool:
-    return bool(re.search(r"world|commodities_data", name, re.IGNORECASE))
+    return bool(re.search(r"world|salient|commodities_data", name, re.IGNORECASE))
 
 
 class _Wide(NamedTuple):
@@ -347,7 +355,7 @@ def _name_of(path: PathLike) -> str:
 
 def _vintage(path: PathLike, raw: pd.DataFrame, data: pd.DataFrame) -> int:
     for c in raw.columns:
-        if plain(c) == "source" and len(raw):
+        if plain(c) in ("source", "datasource") and len(raw):
             hit = re.search(r"MCS\s*(\d{4})", str(raw[c].iloc[0]), re.IGNORECASE)
             if hit:
                 return int(hit[1])
@@ -420,7 +428,11 @@ def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | 
         data[column] = converted[column].reindex(data.index)
     data["year"] = data["year"].astype("Int64")
     production = production_rows(converted[converted["what"] != "use"], year, day)
-    if not len(production) and len(data):
+    if len(data) and not world.any() and not data["place"].ne("United States").any():
+        report.notes.append(
+            "U.S. statistics alone: no production of the world is in the file, see the one named _world.csv"
+        )
+    elif not len(production) and len(data):
         report.notes.append("no production was read: no column or no commodity of it is known")
     _check_totals(production, report)
     inputs = {"products": product_rows([]), "production": production}

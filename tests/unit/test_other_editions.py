@@ -453,10 +453,36 @@ def test_usgs_releases_of_2021_to_2027(tmp_path):
     sheet = book(tmp_path / "mcs2024-galli_world.xlsx", S=[["Source", "Country", "Type", "Prod_kg_2022", "Prod_kg_est_2023"],
                  ["MCS2024", "China", "Primary production", 1, 2]])  # fmt: skip
     assert set(sr.sources.usgs_mcs(sheet).inputs["production"]["product"]) == {"gallium.refined"}
-    salient = tmp_path / "mcs2023-cobal_salient.csv"
-    salient.write_text("DataSource,Commodity,Year,Imports_t,Exports_t,NIR_pct\nMCS2023,Cobalt,2018,11900,6960,64\n")
-    with pytest.raises(SourceError, match=r"_world\.csv"):
-        sr.sources.usgs_mcs(salient)
+
+
+def test_us_statistics_of_one_commodity(tmp_path):
+    header = (
+        "DataSource,Commodity,Year,USprod_Primary_kg,Imports_Metal_kg,Exports_kg,Consump_kg,Price_Metal_dkg,NIR_pct"
+    )
+    rows = ["MCS2023,Germanium,2021,W,13000,3500,26000,1187,>50", "MCS2023,Germanium,2022,W,14000,5800,30000,1300,>50"]
+    salient = tmp_path / "mcs2023-germa_salient.csv"
+    salient.write_text("\n".join(["\ufeff" + header, *rows, ""]), encoding="utf-8")
+    reading = sr.sources.usgs_mcs(salient)
+    use = reading.inputs["demand"].set_index("year")
+    assert set(use["product"]) == {"germanium.refined"}
+    assert set(use["country"]) == {"USA"}
+    unit = sr.sources.commodities.product_rows(["germanium.refined"], unit="t")["unit"].iloc[0]
+    assert use.loc[2022, "quantity"] == {"kg": 30000.0, "t": 30.0}[unit]
+    assert set(use["source"]) == {"usgs_mcs2023"}
+    assert not len(reading.inputs["production"])
+    data = reading.data.set_index(["what", "year"])
+    assert data.loc[("us_production", 2022), "code"] == "withheld"
+    assert (data.loc[("reliance", 2022), "low"], data.loc[("reliance", 2022), "high"]) == (50.0, 100.0)
+    assert data.loc[("us_price", 2022), "unit"] == "dollars per kilogram"
+    assert "U.S. statistics alone" in str(reading.report)
+    world = "Source,Country,Type,Prod_kg_2021,Prod_kg_est_2022\nMCS2023,China,Refinery production,95000,95000\n"
+    (tmp_path / "mcs2023-germa_world.csv").write_text(world)
+    both = sr.sources.usgs_mcs(tmp_path)
+    assert set(both.inputs["production"]["country"]) == {"CHN"}
+    assert both.inputs["demand"]["quantity"].tolist() == use["quantity"].tolist()
+    plain = tmp_path / "mcs2023-cobal_salient.csv"
+    plain.write_text("DataSource,Commodity,Year,Imports_t,Exports_t,NIR_pct\nMCS2023,Cobalt,2018,11900,6960,64\n")
+    assert not len(sr.sources.usgs_mcs(plain).inputs["demand"])
 
 
 def test_world_mining_data_of_2023_and_2025(tmp_path):
