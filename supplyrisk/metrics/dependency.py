@@ -277,19 +277,21 @@ def dependency_screen(
     -------
     DataFrame
         By row (CEPII: by product): each criterion's value, its flag ``<criterion>_flag`` and ``dependent``; flags
-        are nullable booleans: an undefined criterion is neither passed nor failed.
+        are nullable booleans: an undefined criterion is neither passed nor failed. ``reason`` (not CEPII) says what
+        leaves ``dependent`` undefined, and is empty where it is not.
 
     Raises
     ------
     SchemaError
-        Columns are absent, figures negative.
+        Columns are absent, figures negative or infinite, an HHI above 1, a part above its whole.
     UnknownNameError
         No such rule or threshold.
 
     Notes
     -----
     Comparisons are strict (>) but for the 30 % of MERICS2024. Missing policy: a criterion whose figure is missing is
-    undefined, neither passed nor failed, and so is ``dependent`` unless another criterion settles it. Source: European Commission (2021), SWD(2021) 352
+    undefined, neither passed nor failed, and so is ``dependent`` unless another criterion settles it; likewise a share of
+    nothing, such as a share in a consumption of 0. Without imports there is no deficit. Source: European Commission (2021), SWD(2021) 352
     (evidence U: "EC-type"); Henry Jackson Society (2020), MERICS (2020, 2024), Vicard & Wibaux (2023), CEPII PB
     2023-41, Regulation (EU) 2024/1252 (evidence S). Flags of a single year are unstable: average at least three.
 
@@ -320,6 +322,10 @@ def dependency_screen(
         problems += [
             Problem("table", str(k), c, "negative", repr(float(v)), "Check sign.") for k, v in s[s < 0].items()
         ]
+        problems += [
+            Problem("table", str(k), c, "infinite", repr(float(v)), "Give the figure; leave empty what is not known.")
+            for k, v in s[np.isposinf(s)].items()
+        ]
     if "hhi_origins" in n:
         problems += [
             Problem("table", str(k), "hhi_origins", "above 1", repr(float(v)), "An HHI of 0 to 10,000? Divide by 1e4.")
@@ -339,7 +345,8 @@ def dependency_screen(
             k, last = int(limits["k"]), int(limits["n"])
             out = persistence(out["dependent"], t["product"], t["year"], k=k, n=last)
     elif rule == "EU65":
-        value = _ratio(n["top_imports"], n["consumption"])
+        # A share in a consumption of nothing is none, however much was imported.
+        value = _ratio(n["top_imports"], n["consumption"].where(n["consumption"] > 0))
         out = pd.DataFrame({"top_share": value, "top_share_flag": _over(value, limits["top_share"])})
         out["dependent"] = out["top_share_flag"]
     else:
@@ -347,9 +354,22 @@ def dependency_screen(
         if rule == "MERICS2020" and "sector" in t.columns:
             known = t["sector"].isin(MERICS_SECTORS).astype("boolean").mask(t["sector"].isna())
             out["critical"] = out["dependent"] & known
+    if rule != "CEPII":
+        out["reason"] = _why(out["dependent"], n)
     out.attrs["thresholds"] = limits
     out.attrs["rule"] = "EC-type" if rule == "EC2021" else rule
     return out
+
+
+def _why(dependent: pd.Series, n: Mapping[str, pd.Series]) -> pd.Series:
+    """What leaves a row undecided: figures that are missing, or that are 0 where something is a share of them."""
+    out = pd.Series("", index=dependent.index, dtype="object")
+    for i in np.flatnonzero(dependent.isna()):
+        here = {c: float(s.iloc[i]) for c, s in n.items()}
+        gone = [c for c, v in here.items() if np.isnan(v)]
+        none = [c for c, v in here.items() if v == 0 and c not in ("focal_imports", "focal_exports", "top_imports")]
+        out.iloc[i] = f"{', '.join(gone)} missing" if gone else f"a share of nothing: {', '.join(none)} 0"
+    return out.astype("str")
 
 
 def _ec(n: Mapping[str, pd.Series], limits: Mapping[str, float]) -> pd.DataFrame:
@@ -373,8 +393,10 @@ def _focal(rule: str, n: Mapping[str, pd.Series], limits: Mapping[str, float]) -
     out = pd.DataFrame({"focal_import_share": share})
     if rule == "MERICS2024":
         out["focal_import_share_flag"] = _over(share, limits["focal_import_share_at_least"], strict=False)
-        out["deficit_ratio"] = _ratio(m - n["exports"], m)
-        out["deficit_ratio_flag"] = _over(out["deficit_ratio"], limits["deficit_ratio"])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out["deficit_ratio"] = (m - n["exports"]) / m
+        # Where nothing is imported there is no deficit, at any limit.
+        out["deficit_ratio_flag"] = _over(out["deficit_ratio"].mask(m == 0, -np.inf), limits["deficit_ratio"])
         out["hhi_origins"] = n["hhi_origins"]
         out["hhi_origins_flag"] = _over(out["hhi_origins"], limits["hhi_origins"])
         out["dependent"] = out["focal_import_share_flag"] & out["deficit_ratio_flag"] & out["hhi_origins_flag"]

@@ -213,3 +213,31 @@ def test_asymmetry_and_indispensability() -> None:
     assert nassar_type(0.0, 1.0, 1.0) == 0.0
     with pytest.raises(SchemaError, match="TE"):
         nassar_type(0.5, 1.5, 0.5)
+
+
+def test_without_imports_there_is_no_deficit() -> None:
+    for exports in (100.0, 0.0, math.nan):
+        row = {"outside_imports": 0.0, "exports": exports, "focal_imports": 0.0, "hhi_origins": 0.9}
+        out = dependency_screen(row, "MERICS2024").iloc[0]
+        assert out["deficit_ratio_flag"] is False or not out["deficit_ratio_flag"]
+        assert out["dependent"] is not pd.NA and not out["dependent"]
+        assert out["reason"] == ""
+
+
+def test_infinite_figures_are_refused() -> None:
+    row = {"hhi_origins": 0.9, "outside_imports": math.inf, "inside_imports": 0, "exports": math.inf}
+    with pytest.raises(SchemaError, match=r"(?s)outside_imports: infinite.*exports: infinite"):
+        dependency_screen(row, "EC2021")
+
+
+def test_a_share_of_no_consumption_is_undefined_with_a_reason() -> None:
+    t = pd.DataFrame({"top_imports": [1.0, 0.0, 70.0, 70.0], "consumption": [0.0, 0.0, 100.0, math.nan]})
+    out = dependency_screen(t, "EU65")
+    assert out["top_share"].isna().tolist() == [True, True, False, True]
+    assert out["dependent"].isna().tolist() == [True, True, False, True]
+    assert out["reason"].tolist() == [
+        "a share of nothing: consumption 0",
+        "a share of nothing: consumption 0",
+        "",
+        "consumption missing",
+    ]
