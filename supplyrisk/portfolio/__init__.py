@@ -12,10 +12,11 @@ All levers, constraints and terms are names of ``supplyrisk`` too, but for :func
 from __future__ import annotations
 
 from .aims import attribute, time_to_independence
-from .answers import Alternatives, Information, Stability, alternatives, stability, stand_alone, value_of_information
+from .answers import Information, Stability, stability, stand_alone, value_of_information
 from .calendar import During, during
 from .constraints import budget, max_share, max_supplier_share, min_suppliers
 from .deflation import in_prices_of
+from .diverse import Alternatives, alternatives
 from .economics import capital_recovery
 from .frontier import Frontier, concentration, frontier, share, shortfall
 from .levers import build, resource, unmet

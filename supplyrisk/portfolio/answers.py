@@ -1,10 +1,10 @@
-"""Questions to a plan: what else would do, what changes with new data, what knowing more is worth, how firm it is."""
+"""Questions to a plan: what changes with new data, what knowing more is worth, how firm it is."""
 
 from __future__ import annotations
 
 import html
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,32 +16,20 @@ from ..errors import InfeasibleError, Problem, SchemaError
 from ..graph import SupplyGraph
 from .explain import stopped
 from .matrix import Columns, Compiled
-from .mixing import SAID
 from .model import money, number
 from .periods import HorizonPlan, PeriodPlan, refuse_period
 from .plan import Portfolio
 from .recourse import scenario_columns
 from .run import plan_case
-from .settling import Live, refuse_mixes
-from .solve import Solution, relative_gap, solve
+from .settling import refuse_mixes
+from .solve import Solution, solve
 from .supply import resolve_buyers
 from .words import dollars, goal_unit
 
-__all__ = [
-    "Alternatives",
-    "Information",
-    "Stability",
-    "alternatives",
-    "stability",
-    "stand_alone",
-    "value_of_information",
-]
+__all__ = ["Information", "Stability", "stability", "stand_alone", "value_of_information"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-_SAME = 1e-6
-# Price of missing a cap while mixes settle, over that of the dearest delivery.
-_DEAR = 100.0
 # Terms of an objective that measure losses over the scenarios, and how.
 _MEASURES = {
     "expected_loss": "mean",
@@ -69,21 +57,6 @@ def whole_plan(plan: Portfolio, what: str) -> None:
         raise refuse_period(what, plan._label)
 
 
-def _lanes(plan: Portfolio) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
-    """Columns of all deliveries, in every period, their suppliers, sizes and products."""
-    if not isinstance(plan, HorizonPlan):
-        m = plan._build
-        return np.arange(m.n_lanes), m.supplier, m.size[m.lane_product], m.lane_product
-    w = plan._wide
-    bases = w.bases
-    return (
-        np.concatenate([w.at[s][: b.n_lanes] for s, b in enumerate(bases)]),
-        np.concatenate([b.supplier for b in bases]),
-        np.concatenate([b.size[b.lane_product] for b in bases]) * len(bases),
-        np.concatenate([b.lane_product for b in bases]),
-    )
-
-
 def columns_of(plan: Portfolio) -> list[Columns]:
     """Columns of the model that was solved."""
     return (plan._wide.build if isinstance(plan, HorizonPlan) else plan._build).matrix.columns
@@ -92,177 +65,6 @@ def columns_of(plan: Portfolio) -> list[Columns]:
 def page(title: str, *frames: pd.DataFrame) -> str:
     body = "".join(f.to_html(float_format="{:,.4g}".format, border=0) for f in frames if len(f))
     return f"<div><b>{html.escape(title)}</b>{body}</div>"
-
-
-# ---------------------------------------------------------------------- near-optimal alternatives
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Alternatives:
-    """Plans that cost little more and differ as much as they can.
-
-    Attributes
-    ----------
-    plans : tuple of Portfolio
-        The plan itself first. Each meets all constraints, caps on mixes that follow the plan included (it is measured
-        on its own graph). Status ``near_optimal``; ``gap`` is how far its objective is above the least possible.
-    table : DataFrame
-        A row a plan: ``objective, extra`` (over the first, as a part), ``distance`` (part of the supply that comes from
-        elsewhere than in the nearest other plan, in [0, 1]), ``plants``.
-    mix : DataFrame
-        Part of the need of each product from each supplier; a column a plan.
-    common : DataFrame
-        ``product, supplier, least``: what every one of the plans does.
-    notes : tuple of str
-        What was sought and not handed out, and why.
-    """
-
-    plans: tuple[Portfolio, ...]
-    table: pd.DataFrame
-    mix: pd.DataFrame
-    common: pd.DataFrame
-    slack: float
-    notes: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return (
-            f"<Alternatives: {len(self.plans)} plans within {self.slack:.1%}, {len(self.common)} things common to all>"
-        )
-
-    def _repr_html_(self) -> str:
-        said = "".join(f"<small>{html.escape(n)}</small>" for n in self.notes)
-        table = self.table.rename(columns={"objective": f"objective, {_unit(self.plans[0])}"})
-        return page(repr(self).strip("<>"), table, self.common, self.mix) + said
-
-
-def _with_row(c: Compiled, value: FloatArray, upper: float, scale: float) -> Compiled:
-    """The model with one more row."""
-    at = np.flatnonzero(value).astype(np.int32)
-    return replace(
-        c,
-        start=np.append(c.start, c.start[-1] + len(at)).astype(np.int32),
-        index=np.concatenate([c.index, at]).astype(np.int32),
-        value=np.concatenate([c.value, value[at]]),
-        row_lower=np.append(c.row_lower, -np.inf),
-        row_upper=np.append(c.row_upper, upper),
-        row_scale=np.append(c.row_scale, scale),
-    )
-
-
-def _mixes(plan: Portfolio, x: FloatArray) -> pd.Series:
-    """Part of the need of each product from each supplier, over all periods."""
-    m = plan._build
-    col, supplier, size, product = _lanes(plan)
-    flow = np.where(x[col] > 1e-9 * size, x[col], 0.0)
-    names = np.array(m.case.products, dtype=object)[product]
-    frame = pd.DataFrame({"product": names, "supplier": m.node[supplier], "part": flow / size})
-    out = frame.groupby(["product", "supplier"])["part"].sum()
-    return out[out > 0]
-
-
-def alternatives(plan: Portfolio, k: int = 3, slack: float = 0.05) -> Alternatives:
-    r"""Plans within a margin of the least cost that differ as much as possible.
-
-    .. math:: \min \sum_u \omega_u \sum_b x_{ub} / D \quad\text{s.t.}\quad c^\top x \le (1 + \epsilon)\, c^\top x^*
-
-    with the weight :math:`\omega_u` of a supplier growing with its part in the plans found so far (modelling to generate
-    alternatives; Brill, Chang and Hopkins, 1982).
-
-    Parameters
-    ----------
-    plan : Portfolio
-        A plan.
-    k : int
-        How many plans, the first included, at least 1. Fewer come back where nothing else is possible.
-    slack : float
-        Margin :math:`\epsilon`, at least 0.
-
-    Returns
-    -------
-    Alternatives
-    """
-    whole_plan(plan, "alternatives")
-    k = int(number("k", k, 1.0))
-    slack = number("slack", slack, 0.0)
-    m, c = plan._build, plan._compiled
-    best = plan.objective_value - c.offset
-    top = best + slack * abs(plan.objective_value)
-    room = max(abs(top), 1.0)
-    notes: list[str] = []
-    plans, mixes = [plan], [_mixes(plan, plan._solution.x)]
-    weight = np.zeros(m.graph.index.n)
-    col, supplier, size, _ = _lanes(plan)
-    while len(plans) < k:
-        weight += np.bincount(supplier, plans[-1]._solution.x[col] / size, m.graph.index.n)
-        cost = np.zeros(c.n)
-        cost[col] = weight[supplier] / size
-        live = Live.of(plan)
-        for group in live.whole.matrix.columns:  # no part of the margin is spent on missing a cap
-            if group.name.startswith("missed_cap"):
-                cost[group.at] = _DEAR * float(cost.max(initial=0.0))
-
-        def near(now: Compiled, cost: FloatArray = cost) -> Solution:
-            whole = _with_row(now, c.cost, top + 1e-9 * room, room)
-            return solve(replace(whole, cost=cost, offset=0.0), seed=plan.seed, duals=False)
-
-        if live.moves:
-            found = live.settled(near)
-            if found is None:
-                notes.append("a plan that differs more was sought, and its mixes did not settle within the margin")
-                break
-            s, own = found
-        else:
-            own, s = c, near(c)
-            if s.status != "optimal":
-                raise stopped(s)
-        mix = _mixes(plan, s.x)
-        if min(_distance(mix, other) for other in mixes) <= _SAME:
-            break
-        value = float(c.cost @ s.x) + c.offset
-        far = relative_gap(value, min(plan.bound, value))
-        solution = replace(s, objective=value, bound=plan.bound, gap=far, status="near_optimal", _duals=_unknown(c))
-        if live.moves:
-            for b in live.bases:
-                b.notes[:] = [n for n in b.notes if not n.startswith(SAID)]
-            over = max(b.mixed[1] for b in live.bases if b.mixed)
-            live.build.notes.append(
-                f"{SAID}: an alternative, measured on its own graph; cap met within {over:.2g} of the need"
-            )
-            plans.append(live.into(plan, solution, own))
-        else:
-            more: dict[str, Any] = {"objective_value": value, "gap": far, "status": solution.status}
-            plans.append(replace(plan, _solution=solution, **more))
-        mixes.append(mix)
-    wide = pd.concat(mixes, axis=1, keys=range(len(mixes))).fillna(0.0).sort_index()
-    n = len(plans)
-    apart = [[_distance(mixes[i], mixes[j]) for j in range(n) if j != i] for i in range(n)]
-    table = pd.DataFrame(
-        {
-            "objective": [p.objective_value for p in plans],
-            "extra": [
-                (p.objective_value - plan.objective_value) / abs(plan.objective_value) if plan.objective_value else 0.0
-                for p in plans
-            ],
-            "distance": [min(a, default=np.nan) for a in apart],
-            "plants": [", ".join(p.plants["project"].astype(str)) for p in plans],
-        },
-        index=pd.RangeIndex(n, name="plan"),
-    )
-    least = wide.min(axis=1)
-    common = least[least > _SAME].rename("least").reset_index()
-    return Alternatives(tuple(plans), table, wide, common, slack, tuple(notes))
-
-
-def _unknown(c: Compiled) -> Callable[[], tuple[FloatArray, FloatArray]]:
-    """An alternative has no duals: its objective is another."""
-    return lambda: (np.full(c.m, np.nan), np.full(c.n, np.nan))
-
-
-def _distance(a: pd.Series, b: pd.Series) -> float:
-    """Part of the supply that comes from elsewhere, averaged over products."""
-    diff = a.sub(b, fill_value=0.0).abs()
-    products = max(len(set(diff.index.get_level_values(0))), 1)
-    return float(diff.sum() / 2.0 / products)
 
 
 # ---------------------------------------------------------------------- solved again
@@ -413,7 +215,7 @@ def value_of_information(plan: Portfolio) -> Information:
     none = np.zeros(0, dtype=np.int64)
     left = replace(c, lower=lower, upper=upper, row_lower=low, row_upper=high, square=none, square_of=none)
     naive = _optimal(left, plan.seed)
-    return Information(plan.objective_value, float(seen), naive.objective, tuple(known), _unit(plan))
+    return Information(plan.objective_value, float(seen), naive.objective, tuple(known), unit_of(plan))
 
 
 def _rulers(plan: Portfolio) -> list[tuple[float, str, float]]:
@@ -456,7 +258,7 @@ def _measured(name: str, alpha: float, value: FloatArray, p: FloatArray) -> floa
     return float(part @ value[order] / part.sum())
 
 
-def _unit(plan: Portfolio) -> str:
+def unit_of(plan: Portfolio) -> str:
     """Unit of a plan's objective: money with its year, or that it is none."""
     if goal_unit(plan.written["objective"]) != "USD/year":
         return "of the objective"
@@ -600,7 +402,7 @@ def stability(plan: Portfolio, samples: int = 20, seed: int = 0) -> Stability:
     goal = pd.Series(objective, dtype=float).quantile([0.05, 0.5, 0.95]).rename("objective").to_frame()
     goal.loc["plan"] = plan.objective_value
     index = out.index.set_names(["product", "supplier"])
-    told = _unit(plan)
+    told = unit_of(plan)
     return Stability(out.set_axis(index).reset_index(), built, goal, samples, infeasible, drawn, seed, told)
 
 
