@@ -363,13 +363,13 @@ def dependency_screen(
 
 def _why(dependent: pd.Series, n: Mapping[str, pd.Series]) -> pd.Series:
     """What leaves a row undecided: figures that are missing, or that are 0 where something is a share of them."""
-    out = pd.Series("", index=dependent.index, dtype="object")
+    text = np.full(len(dependent), "", dtype=object)
     for i in np.flatnonzero(dependent.isna()):
         here = {c: float(s.iloc[i]) for c, s in n.items()}
         gone = [c for c, v in here.items() if np.isnan(v)]
         none = [c for c, v in here.items() if v == 0 and c not in ("focal_imports", "focal_exports", "top_imports")]
-        out.iloc[i] = f"{', '.join(gone)} missing" if gone else f"a share of nothing: {', '.join(none)} 0"
-    return out.astype("str")
+        text[i] = f"{', '.join(gone)} missing" if gone else f"a share of nothing: {', '.join(none)} 0"
+    return pd.Series(text, index=dependent.index, dtype="str")
 
 
 def _ec(n: Mapping[str, pd.Series], limits: Mapping[str, float]) -> pd.DataFrame:
