@@ -17,12 +17,14 @@ from .base import (
     find_columns,
     numbers,
     plain,
+    read_text,
+    refuse,
     refuse_decimal_comma,
     released,
     source_row,
 )
 from .commodities import map_products, product_rows
-from .layout import read_table
+from .layout import first_rows, is_workbook, read_table
 from .places import AGGREGATE, countries
 
 __all__ = ["eu_crm"]
@@ -127,14 +129,15 @@ def eu_crm(
     year : int, optional
         Year that the figures stand for; default the last of the five that the edition averages (2020 for that of 2023).
     edition : int, optional
-        Year of the study: 2011, 2014, 2017, 2020, 2023 or a later one. The tables do not state it: default the year in the
-        file's or folder's name (``CRM_study_2020``), else 2023 with a note.
+        Year of the study: 2011, 2014, 2017, 2020, 2023 or a later one. Default the year in the file's or folder's name
+        (``CRM_study_2020``), else the last one in the study's ``dimension_CRMsOverTime.csv`` in the same folder, else the
+        one in the title above the table or in the name of its sheet; where none of these says it, the reader asks for it.
     sheet : str, optional
         Sheet of a workbook; default the first with such a table.
     decimal : {".", ","}
         Decimal mark.
     published_on : str, optional
-        Day (or month, or year) on which the release came out; default the year of the edition, where the caller or the name states it.
+        Day (or month, or year) on which the release came out; default the year of the edition.
 
     Returns
     -------
@@ -147,7 +150,7 @@ def eu_crm(
     Raises
     ------
     SourceError
-        Not such a table, a file whose name does not say whose shares it holds and no ``scope``, or numbers with a decimal
+        Not such a table, shares of which nothing says the edition, a file whose name does not say whose shares it holds and no ``scope``, or numbers with a decimal
         comma and no ``decimal=","``.
 
     Notes
@@ -164,20 +167,15 @@ def eu_crm(
     >>> import tempfile, pathlib
     >>> text = "Material,Stage,Country,Share,t\nGallium,P,China,94%,1.3\nGallium,P,Japan,<0.1%,1.0\n"
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = pathlib.Path(folder, "GlobalSupplyShares.csv")
+    ...     file = pathlib.Path(folder, "GlobalSupplyShares_2023.csv")
     ...     _ = file.write_text(text)
     ...     reading = eu_crm(file)
     >>> reading.data[["country", "share", "high", "t"]].values.tolist()
     [['CHN', 94.0, nan, 1.3], ['JPN', nan, 0.1, 1.0]]
     """
     report = Report("eu_crm", Path(path).name, "cc_by")
-    said = edition or _edition(Path(path))
-    edition = said or 2023
-    report.vintage = str(edition)
-    if not said:
-        report.notes.append("the tables do not say of which study they are: taken as that of 2023; give edition=")
-    day = released(report, published_on, str(said) if said else None)
-    year = year if year is not None else _EDITIONS.get(edition, edition - 3)
+    said = edition or _edition(Path(path)) or _beside(Path(path))
+    report.vintage = str(said or "")
     if scope not in (None, "global", "eu"):
         raise unknown_name("scope", scope, ("global", "eu"), "eu_crm()")
     if Path(path).is_dir():
@@ -192,13 +190,26 @@ def eu_crm(
             if not have & _OTHER:
                 find_columns(file, raw.columns, _SHARES, _NEEDED)  # says which columns are absent
             report.notes.append("not a table of supply shares: see data")
+            released(report, published_on, str(said) if said else None)
             return Reading({}, _other(raw, report), report)
         parts.append(_shares(file, raw, scope))
+        said = said or _in_title(file)
     if not parts:
         raise unknown_name("table", Path(path).name, ["fact_GlobalSupplyShares&t.csv"], "eu_crm()")
     data = pd.concat(parts, ignore_index=True)
     parsed = numbers(data["text"].str.replace("\u202f", ""), decimal, percent=True)
     refuse_decimal_comma(path, data["text"], parsed)
+    if said is None:
+        remedy = "Give edition=, e.g. edition=2023, or keep the file beside the study's dimension_CRMsOverTime.csv."
+        raise refuse(
+            path,
+            "nothing says of which edition of the study the shares are",
+            remedy,
+            f"editions: {', '.join(map(str, _EDITIONS))}",
+        )
+    report.vintage = str(said)
+    day = released(report, published_on, str(said))
+    year = year if year is not None else _EDITIONS.get(said, said - 3)
     signless = (parsed["code"] == "") & ~data["text"].str.strip().str.endswith("%")
     parsed["code"] = parsed["code"].mask(signless, "no_percent_sign")
     off = (parsed["value"] < 0) | (parsed["value"] > 100)
@@ -235,7 +246,7 @@ def eu_crm(
     if len(known):
         text = f"{known.min():.1f} to {most.max():.1f} percent by material and stage, '<0.1%' counted as up to 0.1"
         report.notes.append(f"global shares sum to {text}; kept as printed")
-    return Reading(_tables(edition), data, report, _inputs(data, year, edition, day))
+    return Reading(_tables(said), data, report, _inputs(data, year, said, day))
 
 
 def _edition(path: Path) -> int | None:
@@ -245,6 +256,30 @@ def _edition(path: Path) -> int | None:
         if len(hit) == 1:
             return hit[0]
     return None
+
+
+def _beside(path: Path) -> int | None:
+    """Last edition in the study's own table of scores over the years that lies in the same folder."""
+    folder = path if path.is_dir() else path.parent
+    found = sorted(folder.glob("*CRMsOverTime*.csv")) if folder.is_dir() else []
+    for file in found[:1]:
+        raw = read_table(file, Report("", "", ""), {"year": ["Year"], "score": ["SR"]}, ["year", "score"])
+        years = pd.to_numeric(raw["Year"], errors="coerce") if "Year" in raw else pd.Series(dtype=float)
+        hit = years[years.isin(list(_EDITIONS))]
+        return int(hit.max()) if len(hit) else None
+    return None
+
+
+def _in_title(file: Path) -> int | None:
+    """Edition that the lines above a table, or the name of its sheet, state; none where they state several."""
+    if is_workbook(file):
+        rows = first_rows(file, count=10)
+        lines = [*rows, *(" ".join(cells) for sheet in rows.values() for cells in sheet)]
+    else:
+        lines = read_text(file)[0][:4000].splitlines()[:10]
+    titles = [t for t in lines if not re.search(r"\d\s*%", t)]
+    hit = {int(y) for t in titles for y in re.findall(r"(?<!\d)(20\d\d)(?!\d)", t) if int(y) in _EDITIONS}
+    return hit.pop() if len(hit) == 1 else None
 
 
 def _fractions(data: pd.DataFrame, parsed: pd.DataFrame, signless: pd.Series) -> pd.Series:

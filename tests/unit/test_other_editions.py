@@ -114,7 +114,7 @@ def test_eu_shares_as_fraction_or_percent(tmp_path, text):
     other = "0.08" if text == "0.80" else "8%"
     file = tmp_path / "GlobalSupplyShares.csv"
     file.write_text(f"Raw material,Stage,Supplier,Share of supply\nGallium,P,China,{text}\nGallium,P,Germany,{other}\n")
-    made = sr.sources.eu_crm(file).inputs["production"].set_index("country")["quantity"]
+    made = sr.sources.eu_crm(file, edition=2023).inputs["production"].set_index("country")["quantity"]
     assert made.to_dict() == pytest.approx({"CHN": 0.8, "DEU": 0.08})
 
 
@@ -256,7 +256,7 @@ def test_usgs_with_lines_above_the_header_and_forms_that_fit_no_product(tmp_path
 def test_what_no_edition_holds_is_refused_or_emptied(tmp_path):
     shares = tmp_path / "GlobalSupplyShares.csv"
     shares.write_text("Material,Stage,Country,Share\nGallium,P,China,-5%\nGallium,P,Japan,50%\n")
-    reading = sr.sources.eu_crm(shares)
+    reading = sr.sources.eu_crm(shares, edition=2023)
     assert reading.data["code"].tolist() == ["no_share", ""]
     assert "1 shares below 0" in " ".join(reading.report.notes)
     flows = tmp_path / "flows.csv"
@@ -530,7 +530,7 @@ def test_baci_of_1995_with_padded_cells_and_the_older_country_file(tmp_path):
 def test_eu_workbooks_say_whose_shares_they_hold_in_the_header(tmp_path):
     rows = [["Annex"], ["Raw material", "Stage", "Country", "EU sourcing share (%)"], ["Gallium", "P", "China", 94],
             ["Gallium", "P", "Germany", 6]]  # fmt: skip
-    union = sr.sources.eu_crm(book(tmp_path / "annexes.xlsx", A=rows)).inputs["sourcing"]
+    union = sr.sources.eu_crm(book(tmp_path / "annexes.xlsx", A=rows), edition=2023).inputs["sourcing"]
     assert union[["supplier", "reliance"]].values.tolist() == [["CHN", 0.94]]
     rows = [["Material", "Stage", "Country", "Share of global supply"], ["Gallium", "Processing", "China", 0.94],
             ["Gallium", "Processing", "Japan", 0.06]]  # fmt: skip

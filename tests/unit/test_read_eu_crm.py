@@ -13,6 +13,7 @@ def folder(tmp_path, world, union=()):
     for name, rows in (("fact_GlobalSupplyShares&t.csv", world), ("fact_EUSupplyShares&t.csv", union)):
         text = "\r\n".join(["Material,Stage,Country,Share,t", *rows]) + "\r\n"
         (tmp_path / name).write_bytes(text.encode("cp1252"))
+    (tmp_path / "dimension_CRMsOverTime.csv").write_text("Material,Year,SR,EI\nGallium,2020,1,1\nGallium,2023,1,1\n")
     return tmp_path
 
 
@@ -66,7 +67,30 @@ def test_a_file_that_does_not_say_whose_shares(tmp_path):
     file.write_text("Material,Stage,Country,Share,t\nGallium,P,China,94%,1\n")
     with pytest.raises(UnknownNameError, match="global"):
         sources.eu_crm(file)
-    assert len(sources.eu_crm(file, scope="global").inputs["production"]) == 1
+    assert len(sources.eu_crm(file, scope="global", edition=2023).inputs["production"]) == 1
+
+
+def test_the_edition_is_found_or_asked_for(tmp_path):
+    text = "Material,Stage,Country,Share,t\nGallium,P,China,94%,1\n"
+    bare = tmp_path / "fact_GlobalSupplyShares&t.csv"
+    bare.write_text(text)
+    with pytest.raises(SourceError, match=r"which edition .*edition=2023"):
+        sources.eu_crm(bare)
+    named = tmp_path / "GlobalSupplyShares_2017.csv"
+    named.write_text(text)
+    titled = tmp_path / "GlobalSupplyShares.csv"
+    titled.write_text("Study on the EU's list of critical raw materials (2020),,,,\n" + text)
+    for file, edition, year in ((named, 2017, 2014), (titled, 2020, 2016)):
+        reading = sources.eu_crm(file)
+        assert reading.report.vintage == str(edition)
+        assert reading.inputs["production"][["year", "source"]].values.tolist() == [[year, f"ec_crm_{edition}"]]
+    (tmp_path / "study").mkdir()
+    beside = sources.eu_crm(folder(tmp_path / "study", ["Gallium,P,China,94%,1"]))
+    assert beside.report.vintage == "2023"
+    assert set(beside.inputs["production"]["published_on"]) == {"2023"}
+
+
+def test_an_absent_file_of_the_commission(tmp_path):
     with pytest.raises(SourceError):
         sources.eu_crm(tmp_path / "absent.csv")
 

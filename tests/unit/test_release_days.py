@@ -25,7 +25,6 @@ CASES = [
     ("wmd", "wmd_production_2018_2022.csv", WMD, None),
     ("bgs", "bgs.csv", BGS, None),
     ("wgi", "wgidataset.csv", WGI, None),
-    ("eu_crm", "GlobalSupplyShares.csv", EU, None),
     ("eu_crm", "CRM_2020_GlobalSupplyShares.csv", EU, "2020"),
     ("baci", "BACI_HS17_Y2024_V202601.csv", BACI, "2026-01"),
     ("baci", "trade_2024.csv", BACI, None),

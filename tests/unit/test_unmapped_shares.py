@@ -50,7 +50,7 @@ def test_shares_of_the_commission(tmp_path):
         "Material,Stage,Country,Share\nGallium,P,China,60%\nGallium,P,Atlantis,20%\nGallium,P,Total,80%\n"
         "Unobtainium,E,China,90%\nUnobtainium,E,Japan,<0.1%\n"
     )
-    report = sr.sources.eu_crm(file).report
+    report = sr.sources.eu_crm(file, edition=2023).report
     assert reported(report, "country") == {"Atlantis": (pytest.approx(0.25), "supply of a material")}
     assert reported(report, "material") == {"Unobtainium E": (pytest.approx(90 / 170), "the shares of all materials")}
     assert left_out(report) == {"totals and unions": (1, pytest.approx(0.5), "the shares of a material, totals too")}
