@@ -668,8 +668,9 @@ def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low:
     if not ok:
         least = f"above {low:g}" if open_low else f"at least {low:g}"
         top = "" if np.isinf(high) else f" and at most {high:g}"
+        hint = "Shares are fractions." if high == 1.0 else ""
         raise SchemaError(
-            [Problem("parameter", "-", name, f"must be a number {least}{top}", repr(value), "Shares are fractions.")],
+            [Problem("parameter", "-", name, f"must be a number {least}{top}", repr(value), hint)],
             "the plan",
         )
     return float(value)

@@ -179,6 +179,16 @@ def _open_sources(
     m.last.append((name, lambda: _offer(m, name, redirect, premium, switching, price, least, usd, term, years, spec)))
 
 
+def _opens_nothing(name: str, most: float, take: float, unit: str) -> str:
+    """Why a lever offers nothing of a product."""
+    if most > 0:
+        return (
+            f"a {name} must take at least {take:.6g} {unit}, and no producer has more than {most:.6g} to give beyond what "
+            "can be bought anyway: none can be signed"
+        )
+    return "opens nothing: no producer on record sells to others beyond what can be bought anyway"
+
+
 def _offer(
     m: Build,
     name: str,
@@ -208,7 +218,16 @@ def _offer(
     if m.candidates is not None and len(m.candidates.frame):
         candidate[ix.position.get_indexer(pd.Index(m.candidates.frame["node"], dtype=object))] = True
     able = (nodes["kind"] == "producer").to_numpy(dtype=bool) & (code >= 0) & ~candidate & (extra > 0)
-    suppliers = np.flatnonzero(able & ~np.isin(m.country, NOBODY))
+    able &= ~np.isin(m.country, NOBODY)
+    # Less than a contract must take is no offer.
+    take = least * np.where(case.product_need > 0, case.product_need, 1.0)
+    enough = able & (extra >= take[code] * (1.0 - 1e-9))
+    for k, p in enumerate(case.products):
+        mine, kept = able & (code == k), enough & (code == k)
+        if not kept.any():
+            most = float(extra[mine].max(initial=0.0))
+            m.gaps.append(Gap(p, f"lever {name}", "-", _opens_nothing(name, most, float(take[k]), m.unit[k])))
+    suppliers = np.flatnonzero(enough)
     pairs = [(u, b) for u in suppliers.tolist() for b in np.flatnonzero(case.pool_product == code[u]).tolist()]
     who = np.array([u for u, _ in pairs], dtype=np.int64)
     pool = np.array([b for _, b in pairs], dtype=np.int64)

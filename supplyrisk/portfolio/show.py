@@ -287,6 +287,15 @@ def _capital(q: Any) -> str:
     return said if not q.get("estimated") else f"{said} (estimate)"
 
 
+def _beside_cost(written: dict[str, Any]) -> str:
+    """What keeps a plan from the least cost: constraints, what it minimises beside cost, or both."""
+    more = [t for w, t in written["objective"].terms if w != 0 and t.name != "cost"]
+    why = ["the constraints"] if written["constraints"] else []
+    if more:
+        why.append(f"{' + '.join(map(repr, more))} in the objective")
+    return f" without {' and '.join(why)}" if why else ""
+
+
 def summary_of_plan(plan: Any) -> str:
     """The plan in a dozen lines of text."""
     w, m = plan.written, plan._build
@@ -298,8 +307,8 @@ def summary_of_plan(plan: Any) -> str:
     ]
     planned, free = float(plan.costs["plan"].sum()), float(plan.costs["unconstrained"].sum())
     lines.append(
-        f"cost a year: {money(planned)} with the plan, {money(planned - free)} more than the least cost of the same need "
-        f"without the constraints ({money(free)}); today's deliveries cost {money(float(plan.costs['today'].sum()))}"
+        f"cost a year: {money(planned)} with the plan, {money(planned - free)} more than the least cost of the same need"
+        f"{_beside_cost(w)} ({money(free)}); today's deliveries cost {money(float(plan.costs['today'].sum()))}"
     )
     for r in plan.shares.itertuples():
         if r.buyer == GROUP:

@@ -11,14 +11,23 @@ from ..errors import Problem, SchemaError, unknown_name
 from ..registry import Spec, constraint, lever
 from .candidates import Candidates, with_nodes
 from .model import Build, money, number
+from .supply import Gap
 
 __all__ = ["expand", "ramp_up", "read_stages", "with_expansion", "with_stages"]
 
 
 def with_expansion(found: Candidates | None, utilisation: float, spec: Spec) -> Candidates:
-    """The candidates with an expansion of one of them, which stands where it stands and belongs to its owner."""
+    """The candidates with an expansion of one of them, which stands where it stands and belongs to its owner.
+
+    Where the plant is known but cannot be built by the plan's horizon, or cannot be costed, the expansion is a gap too.
+    """
     a = spec.arguments
     names = [] if found is None else found.frame["project"].astype(str).tolist()
+    left_out = [] if found is None else [g for g in found.gaps if g.what == "project" and g.where == a["project"]]
+    if found is not None and a["project"] not in names and left_out:
+        what = f"{a['project']} {a['name']}"
+        gaps = tuple(Gap(g.product, "expansion", what, f"{a['project']} is no part of it: {g.note}") for g in left_out)
+        return Candidates(found.graph, found.frame, (*found.gaps, *gaps))
     if found is None or a["project"] not in names:
         raise unknown_name("project", str(a["project"]), names, f"{spec!r} (the lever build() comes with it)")
     capacity = number("capacity", a["capacity"], 0.0, open_low=True)
@@ -94,6 +103,8 @@ def expand(m: Build, project: str, capacity: float, capex: float, years: float =
     assert m.candidates is not None
     frame = m.candidates.frame
     ids = frame["project"].astype(str).tolist()
+    if project not in ids:
+        return  # with_expansion has told why
     child, parent = ids.index(f"{project} {name}"), ids.index(project)
     m.expands.append((child, parent))
     m.stages[child] = ((float(years), float(capex)),)
