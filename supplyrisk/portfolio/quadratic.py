@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,8 @@ _PROVEN = 1e-8
 _WHOLE = 300
 _MATTER = 4000
 _PRICINGS = 25
+# Reduced costs up to which a column is in question; some more columns can let an active set go on that stalled.
+_IN_QUESTION = (1e-7, 1e-4, 1e-3)
 # Greatest violation of a row, relative to its size, that still counts as meeting it.
 _FEASIBLE = 1e-6
 # A dual of the wrong sign where there is no bound, in scaled units, that rounding explains.
@@ -258,7 +260,7 @@ def proven(
     c : Compiled
         A model for which :func:`why_not` has nothing to say.
     near : callable
-        Solves it by tangents; asked where it is too large to be handed over whole.
+        Solves it by tangents; asked where it is too large to be handed over whole, or stops there.
     time_limit : float, optional
         Seconds, of which half are left for tangents where they were not asked yet.
     seed : int
@@ -275,36 +277,49 @@ def proven(
         return None if time_limit is None else max(part * time_limit - (time.perf_counter() - began), 0.0)
 
     q = stated(c, power(c.col_scale), power(c.row_scale))
-    free, y, iterations = q.own.copy(), np.zeros(c.n), 0
-    first: Solution | None = None
-    if int(free.sum()) > _WHOLE:
-        first = near(c, time_limit, seed)
-        if first.status != "optimal":
-            return None, f"the quadratic programme was not begun ({first.status})", first
-        y = np.clip(first.x / q.col, q.lower, q.upper)
-        inside = np.minimum(y - q.lower, q.upper - y) > 0.0
-        free = q.own & (inside | (q.curve > 0.0) | (np.abs(first.col_dual) * q.col / q.top <= _REGULAR))
-        iterations = first.iterations
+    if int(q.own.sum()) <= _WHOLE:
+        s, why = _priced(c, q, q.own.copy(), np.zeros(c.n), left(0.5), seed)
+        if s is not None:
+            return s, "", None
+    first = near(c, left(), seed)
+    if first.status != "optimal":
+        return None, f"the quadratic programme was not begun ({first.status})", first
+    y = np.clip(first.x / q.col, q.lower, q.upper)
+    inside = (np.minimum(y - q.lower, q.upper - y) > 0.0) | (q.curve > 0.0)
+    price = np.abs(first.col_dual) * q.col / q.top
     why = ""
+    for near_zero in _IN_QUESTION:
+        s, why = _priced(c, q, q.own & (inside | (price <= near_zero)), y, left(), seed)
+        if s is not None:
+            return replace(s, iterations=s.iterations + first.iterations), "", first
+    return None, why, first
+
+
+def _priced(
+    c: Compiled, q: Quadratic, free: BoolArray, y: FloatArray, time_limit: float | None, seed: int
+) -> tuple[Solution | None, str]:
+    """Solve in some columns, and in those that the duals ask for, until they ask for none; None where it stops, and why."""
+    began, iterations, why = time.perf_counter(), 0, ""
     for _ in range(_PRICINGS):
         if int(free.sum()) > _MATTER:
-            return None, f"more than {_MATTER:,} columns matter to the quadratic programme", first
-        status, version, y, dual, steps = _active_set(q, free, y, left(0.5 if first is None else 1.0), seed)
+            return None, f"more than {_MATTER:,} columns matter to the quadratic programme"
+        left = None if time_limit is None else max(time_limit - (time.perf_counter() - began), 0.0)
+        status, version, y, dual, steps = _active_set(q, free, y, left, seed)
         iterations += steps
         if status != "optimal":
-            return None, f"HiGHS's quadratic solver stopped ({status.replace('_', ' ')})", first
+            return None, f"HiGHS's quadratic solver stopped ({status.replace('_', ' ')})"
         reduced = q.reduced(y, dual)
         far, each = q.apart(y, dual, reduced)
         size = max(abs(q.objective(y)), 1e-12)
         outside = ~free & (each > _EXACT * size / c.n)
         if far <= _PROVEN * size and (far <= _EXACT * size or not outside.any()):
             s = _answer(c, q, y, dual, reduced, far, version, iterations, time.perf_counter() - began)
-            return s, "HiGHS's quadratic solver missed a row or the objective", first
+            return s, "HiGHS's quadratic solver missed a row or the objective"
         why = f"HiGHS's quadratic solver came no closer than {far / size:.1e}"
         if not outside.any():
             break
         free = free | outside
-    return None, why, first
+    return None, why
 
 
 def _active_set(
