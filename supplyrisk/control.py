@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .drawing import draws_of
 from .errors import unknown_name
 from .graph import GraphIndex, SupplyGraph
 from .hands import possible, reached, sure
@@ -234,13 +235,14 @@ def _location(graph: SupplyGraph, focal: tuple[str, ...]) -> FloatArray:
         by = listed.groupby(product[(hit > 0) & (kind == "producer")]).nunique()
         full = set(by.index[by == len(focal)])
         high[rest] = np.array([p not in full for p in product[rest]], dtype=float)
-    return _widened(ix, world, _mix_interval(ix, world, np.column_stack([hit, hit, high])))
+    return _widened(graph, world, _mix_interval(ix, world, np.column_stack([hit, hit, high])))
 
 
-def _widened(ix: GraphIndex, pools: BoolArray, x: FloatArray) -> FloatArray:
-    """Bounds of pools that are nobody's place as wide as their flows: each may be anything within its interval."""
+def _widened(graph: SupplyGraph, pools: BoolArray, x: FloatArray) -> FloatArray:
+    """Bounds of pools as wide as their flows: each anything within its interval, a draw on the world pool any maker's."""
     from .tracing import best_mixes
 
+    ix, draws = graph.index, draws_of(graph)
     at = np.flatnonzero(pools[ix.dst])
     if not len(at):
         return x
@@ -253,13 +255,13 @@ def _widened(ix: GraphIndex, pools: BoolArray, x: FloatArray) -> FloatArray:
     size = np.bincount(segment, hi, len(code))[segment]
     lo, hi = (np.divide(y, size, out=np.zeros_like(y), where=size > 0) for y in (lo, hi))
     buyer = ix.dst[at][np.unique(segment, return_index=True)[1]]
-    out = x.copy()
+    out, source = x.copy(), (ix.src if draws is None else draws.sources(ix.src))[at]
     for column, sign, unknown in ((1, -1.0, 0.0), (2, 1.0, 1.0)):
-        mixed = best_mixes(ix.src[at], segment, len(code), lo, hi - lo, free, sign, unknown)
+        mixed = best_mixes(source, segment, len(code), lo, hi - lo, free, sign, unknown)
         y = out[:, column].copy()
         y[buyer] = unknown  # from the safe side: stopping early widens
         for _ in range(20):
-            new = mixed(y)
+            new = mixed(y if draws is None else draws.extended(y, column == 2))
             gap = float(np.max(np.abs(new - y[buyer]), initial=0.0))
             y[buyer] = new
             if gap <= 1e-12:
@@ -371,7 +373,8 @@ def _owners(
         x[np.isin(country, codes) & (kind == "producer")] = 1.0
     fed = np.bincount(ix.dst, minlength=ix.n) > 0
     recorded = np.bincount(b.node, minlength=ix.n) > 0
-    return _mix_interval(ix, (kind == "demand") | ((kind == "stock") & fed & ~recorded), x)
+    pools = (kind == "demand") | ((kind == "stock") & fed & ~recorded)
+    return _widened(graph, pools, _mix_interval(ix, pools, x))
 
 
 def override(graph: SupplyGraph, taken: Mapping[str, float], *, name: str = "host override") -> SupplyGraph:

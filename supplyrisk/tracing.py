@@ -19,6 +19,7 @@ import pandas as pd
 
 from .binding import RULES, Rule, Stops, stops
 from .compiled import ready, settler
+from .drawing import draws_of
 from .errors import Problem, SchemaError, unknown_name
 from .graph import GraphIndex, SupplyGraph
 from .kernels import solve_absorbing
@@ -659,7 +660,7 @@ def flow_bounds(
     own : ndarray
         Low (or high) share of the focal at each node itself, ``(n,)``.
     mode : {"linear", "bottleneck", "partial", "strict"}
-        As in :func:`trace`; value weights of inputs stay as they are where prices and amounts give them, and are
+        As in :func:`trace`; what is drawn on the world pool is any maker's; value weights of inputs stay as they are where prices and amounts give them, and are
         anything where they had to be assumed, or where no input on record is essential.
     high : bool
         Upper bound, or lower.
@@ -699,12 +700,14 @@ def flow_bounds(
     owner, head = np.unique(plan.buyer[some], return_index=True)
     bare = ~_bulky(plan)[owner]  # what goes in is for the most part not recorded: it may be free of the focal
     part = np.zeros(0) if stop is None else stop.soft_weight(np.where(vague[plan.buyer], 0.0, w))
-    mixed = best_mixes(ix.src, ix.segment, len(ix.segment_start), lo, hi - lo, free, 1.0 if high else -1.0, unknown)
+    draws = draws_of(graph)
+    source = ix.src if draws is None else draws.sources(ix.src)
+    mixed = best_mixes(source, ix.segment, len(ix.segment_start), lo, hi - lo, free, 1.0 if high else -1.0, unknown)
 
     x = np.full(plan.n, unknown)
     taken = x
     for _ in range(sweeps):
-        e = mixed(x) if len(lo) else np.zeros(0)
+        e = mixed(x if draws is None else draws.extended(x, high)) if len(lo) else np.zeros(0)
         agg = np.zeros(plan.n)
         if stop is None:
             agg += np.bincount(plan.buyer, w * e, plan.n)

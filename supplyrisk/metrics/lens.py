@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..drawing import Draws, draws_of
 from ..errors import unknown_name
 from ..holdings import HEADLINE_GRADES, book
 from ..jurisdictions import SCOPES, scope
@@ -70,6 +71,8 @@ class Lens:
         What tracing starts from: part of the node itself that is the focal's; NaN where nothing is traced.
     places : tuple of str
         The focal's countries where a supplier is the focal's by standing there, and nothing else; else empty.
+    draws : Draws, optional
+        The presumed draws on world pools.
     recorded : ndarray, optional
         In the control view, where unknown holders are not presumed the host's: part of the node whose holders are on
         record, or that stands in the focal, whose host can stop it whoever holds it.
@@ -91,6 +94,25 @@ class Lens:
     own: FloatArray
     places: tuple[str, ...] = ()
     recorded: FloatArray | None = None
+    draws: Draws | None = None
+
+    def drawn(self, lines: Lines) -> npt.NDArray[np.bool_] | None:
+        """Which lines are presumed draws on a world pool; None where none is."""
+        if self.draws is None or not lines.links or not len(lines.row):
+            return None
+        out = np.zeros(len(lines.row), dtype=bool)
+        out[self.draws.of(lines.row)[0]] = True
+        return out if out.any() else None
+
+    def ends(self, name: str, lines: Lines) -> tuple[FloatArray, FloatArray]:
+        """Bounds of a part ("focal", "bottleneck") of each line: its node's, or of a draw on the world any maker's."""
+        both = getattr(self, f"{name}_low"), getattr(self, f"{name}_high")
+        out = both[0][lines.node], both[1][lines.node]
+        if self.draws is not None and lines.links and len(lines.row):
+            at, which = self.draws.of(lines.row)
+            for y, x, high in zip(out, both, (False, True), strict=True):
+                y[at] = self.draws.bound(x, high)[which]
+        return out
 
 
 def lens(
@@ -182,6 +204,7 @@ def lens(
         recorded=_recorded(graph, scope(focal), 1 - part(_UNLISTED) - part(_ANYONE))
         if view == "control" and unlisted == "unknown"
         else None,
+        draws=draws_of(graph),
     )
 
 
@@ -292,12 +315,19 @@ class Recipe:
     line_start: IntArray
     full: IntArray
     n: int
+    draw: npt.NDArray[np.bool_] | None
 
-    def units(self, quantity: FloatArray) -> FloatArray:
-        """Sum lines into units; ``quantity`` is (lines,) or (draws, lines)."""
+    def units(self, quantity: FloatArray, presumed: float | None = None) -> FloatArray:
+        """Sum lines into units; ``quantity`` is (lines,) or (draws, lines).
+
+        ``presumed``: part of a draw on the world pool that each of its makers counts with, instead of its part of the mix.
+        """
         if not len(self.start):
             return np.zeros((*quantity.shape[:-1], 0))
-        x = quantity[..., self.line] * self.weight
+        weight = self.weight
+        if presumed is not None and self.draw is not None:
+            weight = np.where(self.draw[self.line], presumed, weight)
+        x = quantity[..., self.line] * weight
         return np.asarray(np.add.reduceat(x, self.start, axis=-1))
 
     def markets(self, quantity: FloatArray) -> FloatArray:
@@ -332,7 +362,18 @@ def recipe(lines: Lines, view: Lens) -> Recipe:
             own[i] = known[at]
     line_start = _starts(lines.market)
     return Recipe(
-        line, weight, start, market, unit, own[0], own[1], own[2], line_start, lines.market[line_start], lines.n
+        line,
+        weight,
+        start,
+        market,
+        unit,
+        own[0],
+        own[1],
+        own[2],
+        line_start,
+        lines.market[line_start],
+        lines.n,
+        view.drawn(lines),
     )
 
 
@@ -369,8 +410,12 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
     outside: dict[str, Any] = {}
     for name, part in (("residual", view.unlisted[lines.node]), ("unknown", view.anyone[lines.node])):
         outside[name] = how.markets(_times(value, part))
-        outside[f"{name}_low"] = how.markets(_times(lines.low, part))
-        outside[f"{name}_high"] = how.markets(_times(lines.high, part))
+        least = most = part
+        if how.draw is not None:  # a draw on the world may be all of it anybody's, listed in the pool or not
+            least = np.where(how.draw, 0.0, part)
+            most = np.where(how.draw & ((part > 0) | (name == "unknown")), 1.0, part)
+        outside[f"{name}_low"] = how.markets(_times(lines.low, least))
+        outside[f"{name}_high"] = how.markets(_times(lines.high, most))
     if lines.entrants is not None:
         outside["residual_high"] = outside["residual_high"] + lines.entrants
     late: dict[str, Any] = {}
@@ -388,6 +433,7 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
     inside = np.zeros(len(lines.node), dtype=bool)
     if lines.rest is not None:
         inside = lines.rest.member & ~lines.rest.residual
+    ends, necks = view.ends("focal", lines), view.ends("bottleneck", lines)
     fine = Mix.build(
         lines.market,
         lines.n,
@@ -396,11 +442,11 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         low=lines.low,
         high=lines.high,
         focal=view.focal[lines.node],
-        focal_low=view.focal_low[lines.node],
-        focal_high=view.focal_high[lines.node],
+        focal_low=ends[0],
+        focal_high=ends[1],
         bottleneck=view.bottleneck[lines.node],
-        bottleneck_low=view.bottleneck_low[lines.node],
-        bottleneck_high=view.bottleneck_high[lines.node],
+        bottleneck_low=necks[0],
+        bottleneck_high=necks[1],
         headline=lines.graded * view.graded[lines.node],
         room=np.where(inside, 0.0, lines.high),
         **late,
@@ -414,8 +460,8 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         np.where(told, how.units(value), np.nan),
         unit=how.unit,
         lines=fine,
-        low=how.units(lines.low),
-        high=how.units(lines.high),
+        low=how.units(lines.low, 0.0),
+        high=how.units(lines.high, 1.0),
         demand=lines.demand,
         demand_low=lines.demand_low,
         demand_high=lines.demand_high,

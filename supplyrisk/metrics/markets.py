@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..accounts import latest
+from ..drawing import newcomers
 from ..errors import Problem, SchemaError, unknown_name
 from ..flows import MAY_MAKE
 from .joint import rest_of
@@ -345,22 +346,10 @@ def _world(graph: SupplyGraph, market: str, at: str | None) -> Market:
         source=_source(rows, f"{column}_source"),
         users=users,
         rest=rest_of(graph, rows, codes.astype(np.int64), len(keys), q, lo) if column == "output" else None,
-        entrants=_entrants(graph, rows[f"{column}_year"].fillna(rows["year"]), codes, len(keys), q),
+        entrants=newcomers(graph, rows[f"{column}_year"].fillna(rows["year"]), codes, len(keys), q),
         **demand,
     )
     return Market(lines, keys)
-
-
-def _entrants(graph: SupplyGraph, years: pd.Series, market: IntArray, n: int, quantity: FloatArray) -> FloatArray:
-    """What suppliers may make who began after the figures of a market were taken (assumption A-AGE).
-
-    A list of all producers is one of its own time: for every year beyond the first between the data and the reference
-    date, newcomers may have as much of the volume as the policy widens a figure by.
-    """
-    age = graph.reference_year - years.astype("float64").to_numpy()
-    known = np.nan_to_num(quantity)
-    late = np.where(np.isnan(age), 0.0, np.maximum(age - 1.0, 0.0))
-    return np.bincount(market, known * late, n).astype(np.float64) * graph.policy.per_year
 
 
 def _users(pools: pd.DataFrame, market: IntArray) -> pd.DataFrame:

@@ -176,8 +176,7 @@ def draws(
         v = parts.random((m, 2, samples))
         part: dict[str, Any] = {}
         for i, name in enumerate(("focal", "bottleneck")):
-            low = getattr(view, f"{name}_low")[block.node]
-            high = getattr(view, f"{name}_high")[block.node]
+            low, high = view.ends(name, block)
             # Of a node of which nothing is known the draws start from the known part, none, as its market's value does.
             mode = np.where(np.isnan(low), np.nan, np.nan_to_num(getattr(view, name)[block.node]))
             u_part = v[:, i, :].T

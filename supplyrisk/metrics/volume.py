@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from .boxes import part_bounds
-from .mix import FloatArray, Mix
+from .mix import UNTOLD, FloatArray, Mix
 from .registering import metric
 from .unknown import unfigured
 
@@ -159,7 +159,8 @@ def focal_share(mix: Mix) -> FloatArray:
     float, Series or ndarray
         In [0, 1], over the whole volume: what is unknown counts as not the focal's in the value and as the focal's
         in the upper bound. A residual cannot be a focal that is listed. NaN where no part of any supplier with a
-        figure is known, and where the focal's own supply has no figure: missing is not zero.
+        figure is known, where the focal's own supply has no figure, and where none is found in a market of which more
+        than half may be anybody's: missing is not zero.
 
     Examples
     --------
@@ -176,6 +177,10 @@ def focal_share(mix: Mix) -> FloatArray:
         return out
     # A market of unknown size has a share where its suppliers are beyond doubt, not where they may be anyone.
     doubt = (fine.sum(fine.focal_high - fine.focal_low) > 0) & ~(fine.sum(fine.known) > 0)
+    none = out <= 0
+    if none.any():  # nothing found in the smaller part of a market is nothing said of the market
+        open_ = fine.known * (np.nan_to_num(fine.focal_high, nan=1.0) >= 1.0 - 1e-9)
+        doubt |= none & (fine.sum(open_) + fine.residual + fine.unknown > UNTOLD * fine.total)
     return np.where(doubt, np.nan, out)
 
 

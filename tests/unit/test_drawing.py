@@ -1,0 +1,144 @@
+"""Who may be behind a draw on the world pool, and pools whose inflow is uncertain, in every view."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import supplyrisk as sr
+from supplyrisk import control
+from supplyrisk.drawing import draws_of
+from tests.graphs import SOURCE
+
+VIEWS = ("location", "equity", "control", "origin")
+
+
+def market(makers, links, holdings=True):
+    """Makers as country: (output, low, high), and links as (supplier, buyer, quantity, low, high, method)."""
+    products = pd.DataFrame(
+        [dict(product="x", name="X", commodity="x", chain="x", stage="mine", unit="t", basis="gross", period="year")]
+    )
+    nodes = [
+        dict(node=f"x@{c}", country=c, kind="producer", output=q, output_low=a, output_high=b, output_grade="A")
+        | dict(output_source=SOURCE)
+        for c, (q, a, b) in makers.items()
+    ]
+    pools = sorted({n for s, b, *_ in links for n in (s, b) if n.endswith(":demand")})
+    nodes += [dict(node=n, country=n[2:5], kind="demand") for n in pools]
+    held = [
+        dict(asset=f"x@{c}", part="", portion=1.0, holder=f"Firm {c}", holder_country=c, type="equity", share=1.0)
+        | dict(grade="A", source=SOURCE)
+        for c in makers
+    ]
+    return sr.SupplyGraph.from_tables(
+        products=products,
+        nodes=pd.DataFrame(nodes).assign(product="x", year=2024),
+        links=pd.DataFrame(
+            [
+                dict(supplier=s, buyer=b, product="x", year=2024, quantity=q, low=a, high=z, method=m, grade="A")
+                | dict(source=SOURCE)
+                for s, b, q, a, z, m in links
+            ]
+        ),
+        holdings=pd.DataFrame(held) if holdings else None,
+        sources=pd.DataFrame([dict(source=SOURCE, title="T", licence="public", licence_class="facts")]),
+    )
+
+
+def japan(graph, view, *columns):
+    frame = sr.score(graph, by=["product", "buyer"], view=view, bounds=True)
+    return frame.xs("JPN", level="buyer").iloc[0][list(columns)].tolist()
+
+
+W, J = "x@WLD:demand", "x@JPN:demand"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_flows_into_a_pool_widen_every_view(view):
+    made = {"CHN": (90.0, 60.0, 120.0), "AUS": (10.0, 5.0, 15.0)}
+    links = [("x@CHN", W, 90.0, 60.0, 120.0, "observed"), ("x@AUS", W, 10.0, 5.0, 15.0, "observed")]
+    g = market(made, [*links, (W, J, 50.0, 50.0, 50.0, "observed")])
+    value, low, high = japan(g, view, "focal_share", "focal_share_low", "focal_share_high")
+    # CHN 60 of 75 at least, 120 of 125 at most.
+    assert (value, low, high) == pytest.approx((0.9, 0.8, 0.96))
+    pool = control.effective_control(g).set_index("node").loc[W]
+    for rule in ("equity", "majority", "aggregate", "creditor"):
+        assert pool[f"{rule}_low"] <= 0.8 + 1e-9
+        assert pool[f"{rule}_high"] >= 0.96 - 1e-9
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_presumed_draw_may_be_any_makers(view):
+    made = {"CHN": (90.0, 90.0, 90.0), "AUS": (10.0, 10.0, 10.0)}
+    feed = [("x@CHN", W, 90.0, 90.0, 90.0, "world_pool"), ("x@AUS", W, 10.0, 10.0, 10.0, "world_pool")]
+    small = market(made, [*feed, (W, J, 8.0, 8.0, 8.0, "world_pool")])
+    assert japan(small, view, "focal_share", "focal_share_low", "focal_share_high") == pytest.approx([0.9, 0.0, 1.0])
+    # Of 40 t no more than 10 can be another's.
+    large = market(made, [*feed, (W, J, 40.0, 40.0, 40.0, "world_pool")])
+    assert japan(large, view, "focal_share", "focal_share_low", "focal_share_high") == pytest.approx([0.9, 0.75, 1.0])
+    low, high = japan(large, view, "hhi_low", "hhi_high")
+    assert low <= 0.75**2 + 0.25**2
+    assert high == pytest.approx(1.0)
+
+
+def test_a_maker_whose_sales_are_on_record_has_less_left():
+    made = {"CHN": (90.0, 90.0, 90.0), "AUS": (10.0, 10.0, 10.0)}
+    links = [
+        ("x@CHN", W, 90.0, 90.0, 90.0, "world_pool"),
+        ("x@AUS", "x@USA:demand", 6.0, 6.0, 6.0, "observed"),
+        (W, J, 40.0, 40.0, 40.0, "world_pool"),
+    ]
+    g = market(made, links)
+    # Australia is not in the pool's mix, yet 4 t of it may be what Japan draws.
+    assert japan(g, "location", "focal_share", "focal_share_low", "focal_share_high") == pytest.approx([1.0, 0.9, 1.0])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_bounds_of_a_draw_against_every_split(seed):
+    rng = np.random.default_rng(seed)
+    codes = ["CHN", "AUS", "CHL", "ZAF"][: int(rng.integers(2, 5))]
+    made = {c: (float(q),) * 3 for c, q in zip(codes, rng.integers(1, 6, len(codes)), strict=True)}
+    need = float(rng.integers(1, int(sum(m[0] for m in made.values())) + 1))
+    feed = [(f"x@{c}", W, q, q, q, "world_pool") for c, (q, _, _) in made.items()]
+    g = market(made, [*feed, (W, J, need, need, need, "world_pool")])
+    splits = [
+        dict(zip(codes, s, strict=True))
+        for s in itertools.product(*(range(int(made[c][0]) + 1) for c in codes))
+        if sum(s) == need
+    ]
+    shares = [s["CHN"] / need for s in splits]
+    for view in ("location", "control"):
+        low, high = japan(g, view, "focal_share_low", "focal_share_high")
+        assert low == pytest.approx(min(shares))
+        assert high == pytest.approx(max(shares))
+    squares = [sum((q / need) ** 2 for q in s.values()) for s in splits]
+    low, high = japan(g, "location", "hhi_low", "hhi_high")
+    assert low <= min(squares) + 1e-9
+    assert high >= max(squares) - 1e-9
+
+
+def test_recorded_flows_are_no_draws(atlas):
+    draws = draws_of(atlas)
+    rows = atlas.index.links.iloc[draws.link]
+    assert (rows["method"] == "world_pool").all()
+    assert rows["supplier"].str.endswith("@WLD:demand").all()
+    x = np.random.default_rng(1).random(atlas.index.n)
+    assert (draws.bound(x, True) >= x[draws.node] - 1e-12).all()
+    assert (draws.bound(x, False) <= x[draws.node] + 1e-12).all()
+
+
+def test_none_found_in_the_smaller_part_of_a_market_is_not_none():
+    rest = sr.metrics.focal_share([20.0, 80.0], focal=[0.0, 0.0], focal_low=[0.0, 0.0], focal_high=[0.0, 1.0])
+    assert np.isnan(rest)
+    assert sr.metrics.focal_share([60.0, 40.0], focal=[0.0, 0.0], focal_low=[0.0, 0.0], focal_high=[0.0, 1.0]) == 0.0
+    assert sr.metrics.focal_share([20.0, 80.0], focal=[0.1, 0.0], focal_low=[0.1, 0.0], focal_high=[0.1, 1.0]) > 0.0
+
+
+def test_the_atlas_says_nothing_of_markets_nobody_has_named(atlas):
+    frame = sr.score(atlas, by="product", bounds=True).loc[("CHN", "location")]
+    dark = frame[(frame["focal_share_low"] <= 0) & (frame["focal_share_high"] > 0.9)]
+    assert len(dark)
+    assert not (dark["focal_share"] == 0).any()
