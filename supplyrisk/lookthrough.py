@@ -20,6 +20,7 @@ __all__ = ["bottleneck", "face_value", "io_lookthrough", "mix_origin", "mix_touc
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 # Multiplications in a product that linear algebra libraries leave to one thread.
 _SMALL = 250_000
 
@@ -162,30 +163,58 @@ def _direct(table: _Table, b: FloatArray) -> FloatArray | None:
         return None
 
 
-def _solve(table: _Table, labels: npt.NDArray[np.object_], b: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _reached(table: _Table, b: FloatArray) -> BoolArray:
+    """Where there is any of it, in the inputs or in theirs. Elsewhere there is nothing, exactly."""
+    found = b > 0
+    buys = table.inputs > 0
+    while True:
+        cols = np.flatnonzero(~found[buys].all(axis=0))
+        if not len(cols):
+            return found
+        more = found[:, cols] | (table.left(found[:, cols].astype(np.float64)) > 0)
+        if (more == found[:, cols]).all():
+            return found
+        found[:, cols] = more
+
+
+def _solve(
+    table: _Table, labels: npt.NDArray[np.object_], b: FloatArray, part: BoolArray, whole: BoolArray
+) -> tuple[FloatArray, FloatArray]:
     """Solve (I - Aᵀ) Y = B; the solution and what is left of each equation.
 
-    The last pass over the table, Y = B + AᵀY, measures what is left, and gives sectors with next to no inputs the
-    relative accuracy of all others. What GMRES does not bring to rounding is solved by elimination.
+    The first columns are sums of what is never negative: 0 where nothing is reached, exactly. Where ``part`` is set a
+    figure is a share of the sum of those of its row where ``whole`` is set, and right beside that sum, however small
+    it is. GMRES errs by a part of the largest figure; what is left of it is solved again, which is next to nothing
+    beside the small ones. What GMRES does not bring to rounding is solved by elimination.
     """
+    counts = part.shape[1]
+    some = _reached(table, b[:, :counts])
 
     def swept(y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        y[:, :counts][~some] = 0.0
         new = b + table.left(y)
         return new, new - y
 
     def done(y: FloatArray, left: FloatArray) -> bool:
-        return bool((np.abs(left).max(axis=0, initial=0.0) <= 1e-12 * (1 + np.abs(y).max(axis=0, initial=0.0))).all())
+        size = np.abs(left)
+        if not (size.max(axis=0, initial=0.0) <= 1e-12 * (1 + np.abs(y).max(axis=0, initial=0.0))).all():
+            return False
+        base = (y[:, :counts] * whole).sum(axis=1, keepdims=True)
+        return bool((size[:, :counts] * part <= 1e-11 * base).all())
 
     undo = _domestic(table, labels)
     y, left = np.zeros_like(b), b
-    for _ in range(3):
-        y, left = swept(y + _cycle(table, undo, left))
-        if not np.isfinite(y).all():
-            break
+    for step in range(6):
+        if step == 3:
+            exact = _direct(table, b)
+            if exact is None:
+                break
+            y, left = swept(exact)
+        elif np.isfinite(left).all():
+            y, left = swept(y + _cycle(table, undo, left))
         if done(y, left):
-            return y, left
-    exact = _direct(table, b)
-    return (y, left) if exact is None else swept(exact)
+            break
+    return y, left
 
 
 def _regions(region: Any, n: int, focal: Any, what: str) -> tuple[list[Any], npt.NDArray[np.object_], list[Any]]:
@@ -299,11 +328,12 @@ def io_lookthrough(
     Notes
     -----
     Missing policy: a missing cell is refused; a column without inputs is NaN, never 0; other sectors may buy of a
-    sector without output. A last sweep over the table gives sectors with few inputs the accuracy of all others; where
-    iteration does not end in rounding the system is solved by elimination. Source: Leontief (1936) for L; gross output
-    counts at each border: this measures reliance on production, not value added. Concept: Baldwin & Freeman (2022);
-    Baldwin, Freeman & Theodorakopoulos (2023); passages: after Inomata & Hanaka (2024). The exact normalisation is
-    this library's own.
+    sector without output. With ``of="foreign"`` a buyer whose whole chain stays at home is NaN: there is nothing to
+    share out. Sums of foreign inputs are added up region by region, and each share is right beside its own
+    denominator, however little that is; where iteration does not end in rounding the system is solved by elimination.
+    Source: Leontief (1936) for L; gross output counts at each border: this measures reliance on production, not value
+    added. Concept: Baldwin & Freeman (2022); Baldwin, Freeman & Theodorakopoulos (2023); passages: after Inomata &
+    Hanaka (2024). The exact normalisation is this library's own.
 
     Examples
     --------
@@ -329,7 +359,12 @@ def io_lookthrough(
     if value_added:
         v = 1 - t.inputs
         rhs.append(np.column_stack([(labels == f) * v for f in wanted]))
-    y, left = _solve(t, labels, np.column_stack(rhs))
+    part, whole = np.ones((2, *e.shape), dtype=bool)
+    whole[:, 1:] = False
+    if of == "foreign":
+        home = pd.Index(known).get_indexer(pd.Index(labels))
+        part = whole = np.column_stack([np.zeros(t.n, dtype=bool), home[:, None] != np.arange(len(known))])
+    y, left = _solve(t, labels, np.column_stack(rhs), part, whole)
     at = e.shape[1] if rows is not None else 0
     total, gap = y[:, at], np.abs(left[:, at]).max(initial=0.0)
     # (I - Aᵀ)(1 + y) = 1 with 1 + y > 0 proves that the series converges.
@@ -346,10 +381,8 @@ def io_lookthrough(
     base_direct, base_deep = direct[:, :1], deep[:, :1]
     keep = np.ones((t.n, k), dtype=bool)
     if of == "foreign":
-        at = pd.Index(known).get_indexer(pd.Index(labels)) + 1
-        own = np.arange(t.n)
-        base_direct = base_direct - direct[own, at].reshape(-1, 1)
-        base_deep = base_deep - deep[own, at].reshape(-1, 1)
+        # The sum of the others, not the total less the own: next to nothing abroad would drown in its rounding.
+        base_direct, base_deep = ((v * whole).sum(axis=1, keepdims=True) for v in (direct, deep))
         keep = np.array([[f != r for f in wanted] for r in labels])
 
     def over(a: FloatArray, b: FloatArray) -> FloatArray:
