@@ -30,6 +30,7 @@ from .ordering import latest_links, segments
 from .overlays import as_published, beneath_from_json, beneath_to_json, laid_over, still_covered, warn_of_private_rows
 from .schema import TABLES, coerce, date_ceil, is_date, table
 from .storage import read_parquet, write_parquet
+from .vintages import today
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -42,7 +43,7 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class GraphIndex:
-    """Integer arrays behind the tables: latest vintage only, sorted, ready for sparse kernels.
+    """Integer arrays behind the tables: figures of today only (:mod:`supplyrisk.vintages`), sorted, for sparse kernels.
 
     Attributes
     ----------
@@ -289,7 +290,8 @@ class SupplyGraph:
     @cached_property
     def index(self) -> GraphIndex:
         """Latest vintage as integer arrays, built once."""
-        nodes, link = latest(self.tables["nodes"], ["node"]), self.tables["links"]
+        nodes, link = today(self.tables)
+        nodes = latest(nodes, ["node"])
         gone = ended(nodes["country"], self.reference_year)
         if gone.any():  # a state that is no more makes nothing: its last figures stay in the tables
             lost = set(nodes.loc[gone, "node"])

@@ -419,6 +419,12 @@ TABLES: dict[str, Table] = {
                 _c("url", "address or doi"),
                 _c("retrieved", "day of retrieval", dtype="date"),
                 _c("dark_from", "day from which the source no longer publishes", dtype="date"),
+                _c(
+                    "lists",
+                    "whether what its newest year does not list has stopped: all of a year (complete), all of those who "
+                    "report it (by_importer, by_exporter), or single facts; empty: all of a year if it states any twice",
+                    choices=("complete", "by_importer", "by_exporter", "single"),
+                ),
                 _c("note", "what a reader must know"),
             ),
             fact=False,

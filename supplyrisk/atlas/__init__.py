@@ -87,7 +87,7 @@ def _whole() -> SupplyGraph:
         history=("embedded facts, assembled",),
         tables={
             **registers,
-            "sources": sources.drop_duplicates("source"),
+            "sources": sources.drop_duplicates("source").assign(lists="single"),  # selected figures, no whole years
             "gaps": gaps.drop_duplicates(["product", "what", "where"]),
         },
     )

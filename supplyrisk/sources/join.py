@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import pandas as pd
 from ..errors import Problem, SchemaError
 from ..overlays import EARLIER
 from ..schema import TABLES, parse_node_id
+from ..vintages import family
 from .report import Reading
 
 if TYPE_CHECKING:
@@ -151,11 +151,6 @@ def _products(joined: dict[str, pd.DataFrame], typed: dict[str, list[pd.DataFram
     return pd.concat([out, product_rows(new, unit="t")], ignore_index=True) if new else out
 
 
-def _family(source: pd.Series) -> pd.Series:
-    """Publisher behind a source id: the id without its year."""
-    return source.astype("string").str.replace(re.compile(r"([\d_.-]*\d{6}[a-z]|[\d_.-]+)$"), "", regex=True).fillna("")
-
-
 def _check_publishers(joined: dict[str, pd.DataFrame]) -> list[str]:
     """Refuse one figure from two publishers; days of publication of one publisher's releases, oldest first."""
     days: set[str] = set()
@@ -169,7 +164,7 @@ def _check_publishers(joined: dict[str, pd.DataFrame]) -> list[str]:
         if not len(again):
             continue
         by = [again[c].astype("object").where(again[c].notna(), "") for c in have]
-        several = _family(again["source"]).groupby(by).transform("nunique") > 1
+        several = family(again["source"]).groupby(by).transform("nunique") > 1
         for product, rows in again[several].groupby(columns[0]):
             who = ", ".join(sorted(set(rows["source"].astype(str))))
             remedy = "Read one of them with products= so that each product has one publisher."
@@ -245,7 +240,7 @@ def _assembled(joined: dict[str, pd.DataFrame], name: str, as_of: str | None, hi
 
 def _newest(trade: pd.DataFrame) -> pd.DataFrame:
     """Of each heading and year the flows of a publisher's newest version, which comes last."""
-    by = [trade["hs6"], trade["year"], _family(trade["source"])]
+    by = [trade["hs6"], trade["year"], family(trade["source"])]
     return trade[trade["source"] == trade.groupby(by)["source"].transform("last")]
 
 

@@ -585,6 +585,7 @@ def _reading(
     sources = source_row(
         name, title, int(vintage[:4]) if vintage else None, "Etalab Open Licence 2.0 (attribution)", "attribution",
         url="https://www.cepii.fr/CEPII/en/bdd_modele/bdd_modele_item.asp?id=37",
+        lists="complete",
     )  # fmt: skip
     tables = {**links_of(trade, usable), "sources": sources}
     inputs = {"products": product_rows(con["product"], unit="t"), "trade": trade, "concordance": con}

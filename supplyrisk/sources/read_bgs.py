@@ -184,6 +184,7 @@ def bgs(
             None if day is None else int(day[:4]),
             "terms of BGS and UKRI; ask before redistributing",
             "restricted",
+            lists="complete",
         ),
     }
     inputs = {"products": product_rows(ids, unit="t"), "production": production}

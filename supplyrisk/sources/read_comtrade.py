@@ -402,3 +402,4 @@ def _reading(
     tables = {**links_of(trade, usable), "sources": sources}
     inputs = {"products": product_rows(known["product"], unit="t"), "trade": trade, "concordance": known}
     return Reading(tables, data.reset_index(drop=True), report, inputs)
+        lists="by_exporter" if code == "X" else "by_importer",

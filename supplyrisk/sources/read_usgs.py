@@ -455,6 +455,7 @@ def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | 
             vintage,
             "work of the US government, public domain",
             "public_domain",
+            lists="complete",
         ),
     }
     if share:

@@ -159,6 +159,7 @@ def wmd(
             "terms of the publisher; ask before redistributing",
             "restricted",
         ),
+            lists="complete",
     }
     inputs = {"products": product_rows(ids, unit="t"), "production": production}
     return Reading(tables, data.drop(columns="factor"), report, inputs)

@@ -1,0 +1,403 @@
+"""Which figures are of today: the newest year of a series is the market, what it no longer lists is history.
+
+The one place where several years of one table meet. A *series* is what one publisher states of one product with one
+kind of figure, whatever the edition: ``usgs_mcs2025`` and ``usgs_mcs2026`` are one. Rows that are older than the newest
+year of their series do not count; they stay in the tables, for the graph of an earlier day. What a source that lists no
+whole years says (single facts, a company's own rows) counts until it says something newer of the same place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+if TYPE_CHECKING:
+    from .graph import SupplyGraph
+
+__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "SINGLE", "current", "family", "lists_of", "today", "today_of", "uses",
+           "vintages"]  # fmt: skip
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+COMPLETE, BY_IMPORTER, BY_EXPORTER, SINGLE = "complete", "by_importer", "by_exporter", "single"
+ESTIMATED = ("balanced", "world_pool", "assumed")
+_STATED = ("withheld", "not_available")  # a place that is listed, with no figure
+_OWN = ("output", "capacity")
+
+
+def family(source: pd.Series) -> pd.Series:
+    """Publisher behind source ids: the ids without their year or version.
+
+    Parameters
+    ----------
+    source : Series of str
+        Ids of sources.
+
+    Returns
+    -------
+    Series of str
+        ``""`` where there is none.
+
+    Examples
+    --------
+    >>> family(pd.Series(["usgs_mcs2025", "usgs_mcs2026", "baci_hs17_202601", None])).tolist()
+    ['usgs_mcs', 'usgs_mcs', 'baci_hs', '']
+    """
+    ids, names = pd.factorize(source)
+    end = re.compile(r"([\d_.-]*\d{6}[a-z]|[\d_.-]+)$")
+    short = np.array([*(end.sub("", str(n)) for n in names), ""], dtype=object)
+    return pd.Series(short[ids], index=source.index, dtype="string")
+
+
+def lists_of(source: pd.Series, sources: pd.DataFrame | None) -> npt.NDArray[np.object_]:
+    """What each row's source lists of a year, as its row in ``sources`` says; None where it does not."""
+    blank = np.full(len(source), None, dtype=object)
+    if sources is None or "lists" not in sources or not sources["lists"].notna().any():
+        return blank
+    said = dict(zip(sources["source"].to_numpy(dtype=object), sources["lists"].to_numpy(dtype=object), strict=True))
+    ids, names = pd.factorize(source)
+    found = [said.get(n) for n in np.asarray(names, dtype=object)]
+    table = np.array([*(None if pd.isna(f) else f for f in found), None], dtype=object)
+    return np.asarray(table[ids], dtype=object)
+
+
+def _code(*columns: Any) -> IntArray:
+    """One code per distinct combination; nothing is a value of its own."""
+    out = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        ids, names = pd.factorize(column)
+        out = out * (len(names) + 1) + ids + 1
+        if len(columns) > 1:
+            out = pd.factorize(out)[0].astype(np.int64)
+    return out
+
+
+def _years(frame: pd.DataFrame) -> FloatArray:
+    return frame["year"].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _one(year: FloatArray) -> bool:
+    """Whether nothing is older than anything else."""
+    return not len(year) or bool(np.nanmin(year, initial=np.inf) >= np.nanmax(year, initial=-np.inf))
+
+
+def current(
+    year: FloatArray,
+    series: IntArray,
+    entity: IntArray,
+    whole: BoolArray,
+    single: BoolArray,
+    stated: BoolArray | None = None,
+) -> BoolArray:
+    """Rows that count today.
+
+    Parameters
+    ----------
+    year : ndarray
+        Data year of each row; NaN rows always count.
+    series, entity : ndarray of int
+        Code of the series of each row, and of what it speaks of (a node, a link).
+    whole, single : ndarray of bool
+        Rows of sources that list all of a year; of sources that do not. Of the others a series of several years lists
+        whole years if it states anything in two of them.
+    stated : ndarray of bool, optional
+        Rows that state a figure: only they open a year. Default all.
+
+    Returns
+    -------
+    ndarray of bool
+        False: the series has a newer year, which does not list it or states it anew.
+
+    Examples
+    --------
+    >>> year, one = np.array([2023.0, 2023.0, 2024.0]), np.zeros(3, dtype=int)
+    >>> no = np.zeros(3, dtype=bool)
+    >>> current(year, one, np.array([0, 1, 0]), no, no).tolist()
+    [False, False, True]
+    >>> current(year, one, np.array([0, 1, 2]), no, no).tolist()
+    [True, True, True]
+    """
+    keep = np.ones(len(year), dtype=bool)
+    open_ = ~np.isnan(year) & ~single
+    if _one(year[open_]):
+        return keep
+    at = np.flatnonzero(open_)
+    y, s = pd.Series(year[at]), series[at]
+    figure = y if stated is None else y.where(stated[at])
+    newest = figure.groupby(s).transform("max").to_numpy()
+    behind = y.to_numpy() < newest
+    if not behind.any():
+        return keep
+    pair = _code(s, entity[at])
+    by = y.groupby(pair)
+    again = pd.Series((by.transform("min") < by.transform("max")).to_numpy(dtype=bool) | whole[at])
+    keep[at] = ~(behind & again.groupby(s).transform("any").to_numpy(dtype=bool))
+    return keep
+
+
+def _places(nodes: pd.Series) -> pd.Series:
+    """Country of each node id."""
+    ids, names = pd.factorize(nodes)
+    where = np.array([*(str(n).partition("@")[2].partition("#")[0].partition(":")[0] for n in names), ""], dtype=object)
+    return pd.Series(where[ids], index=nodes.index)
+
+
+def _stated_again(nodes: pd.DataFrame) -> pd.DataFrame:
+    """Products, by owner of the rows, of which a pool is stated for several years: their markets are."""
+    pools = nodes.loc[(nodes["kind"] == "demand").to_numpy(dtype=bool), ["node", "product", "origin_tag", "year"]]
+    if not pools["node"].duplicated().any():
+        return pools.iloc[:0][["product", "origin_tag"]]
+    key = _code(pools["node"], pools["origin_tag"])
+    by = pd.Series(_years(pools)).groupby(key)
+    several = (by.transform("min") < by.transform("max")).to_numpy(dtype=bool)
+    return pools.loc[several, ["product", "origin_tag"]].drop_duplicates()
+
+
+def _among(frame: pd.DataFrame, columns: tuple[str, str], pairs: pd.DataFrame) -> BoolArray:
+    if not len(pairs):
+        return np.zeros(len(frame), dtype=bool)
+    mine = pd.MultiIndex.from_frame(frame[list(columns)].astype("object").fillna(""))
+    return np.asarray(mine.isin(pd.MultiIndex.from_frame(pairs.astype("object").fillna(""))), dtype=bool)
+
+
+def _links_today(links: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame) -> BoolArray:
+    year = _years(links)
+    if _one(year):
+        return np.ones(len(links), dtype=bool)
+    told = lists_of(links["source"], sources)
+    estimated = links["method"].isin(ESTIMATED).to_numpy(dtype=bool)
+    single = (told == SINGLE) & ~estimated
+    sure = ~single & ~estimated & (told != None)  # noqa: E711
+    if not len(again) and _one(year[sure]) and not links.duplicated(["supplier", "buyer", "product"]).any():
+        return np.ones(len(links), dtype=bool)  # nothing is stated twice
+    reporter = np.full(len(links), "", dtype=object)
+    for rule, end in ((BY_IMPORTER, "buyer"), (BY_EXPORTER, "supplier")):
+        hit = (told == rule) & ~estimated
+        if hit.any():
+            reporter[hit] = _places(links.loc[hit, end]).to_numpy(dtype=object)
+    product = links["product"].astype("object").to_numpy(dtype=object, copy=True)
+    product[reporter != ""] = ""  # who has reported anything of a year has reported that year
+    name = family(links["source"]).to_numpy(dtype=object).copy()
+    name[estimated] = "estimated"
+    series = _code(product, reporter, name, links["origin_tag"], estimated)
+    # A market whose pools are stated for several years is one of several years.
+    whole = _among(links, ("product", "origin_tag"), again) & ((told == None) | estimated)  # noqa: E711
+    whole |= ~estimated & (reporter != "") | (~estimated & (told == COMPLETE))
+    return current(year, series, _code(links["supplier"], links["buyer"], links["product"]), whole, single)
+
+
+def _last(frame: pd.DataFrame, key: list[str]) -> BoolArray:
+    """Newest rows of each key."""
+    year = np.nan_to_num(_years(frame), nan=-np.inf)
+    top = pd.Series(year).groupby(_code(*(frame[k] for k in key))).transform("max").to_numpy()
+    return np.asarray(year >= top, dtype=bool)
+
+
+def _figured(nodes: pd.DataFrame) -> BoolArray:
+    """Rows that state a figure of output or capacity, or that there is one."""
+    out = np.zeros(len(nodes), dtype=bool)
+    for q in _OWN:
+        out |= nodes[[q, f"{q}_low", f"{q}_high"]].notna().any(axis=1).to_numpy(dtype=bool)
+        out |= nodes[f"{q}_missing"].isin(_STATED).to_numpy(dtype=bool)
+    # "At least what it exports" and "inside the rest" are derived of others' figures.
+    derived = nodes["output"].isna() & nodes["capacity"].isna() & (nodes["output_missing"] == "unknown")
+    return out & ~derived.to_numpy(dtype=bool)
+
+
+def _nodes_today(nodes: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
+    """Rows of nodes that count, and those that state a figure."""
+    figure = _figured(nodes)
+    year = _years(nodes)
+    if _one(year):
+        return np.ones(len(nodes), dtype=bool), figure
+    source = nodes["output_source"].fillna(nodes["capacity_source"]).fillna(nodes["source"])
+    told = lists_of(source, sources)
+    if not len(again) and _one(year[figure & (told != SINGLE)]) and not nodes["node"][~figure].duplicated().any():
+        return np.ones(len(nodes), dtype=bool), figure
+    name = np.where(figure, family(source).to_numpy(dtype=object), "silent")
+    plate = (nodes["output"].isna() & nodes["capacity"].notna()).to_numpy(dtype=bool)
+    series = _code(nodes["product"], name, plate, nodes["origin_tag"], figure)
+    whole = np.where(figure, told == COMPLETE, _among(nodes, ("product", "origin_tag"), again))
+    known = nodes[["output", "output_low", "capacity", "capacity_low"]].notna().any(axis=1).to_numpy(dtype=bool)
+    stated = known | ~pd.Series(known).groupby(series).transform("any").to_numpy(dtype=bool)
+    single = figure & (told == SINGLE)
+    return current(year, series, _code(nodes["node"]), whole.astype(bool), single, stated), figure
+
+
+def today(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Nodes and links that are of today.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables of a graph.
+
+    Returns
+    -------
+    tuple of DataFrame
+        Rows of ``nodes`` and ``links``, in their order; in graphs of one year all of them. A node
+        that states no figure leaves with its last link; a producer that its source no longer lists leaves too, unless
+        somebody is still observed to deal with it: then it stays and its output is unknown.
+    """
+    nodes, links = tables["nodes"], tables["links"]
+    if _one(_years(nodes)) and _one(_years(links)):
+        return nodes, links
+    sources = tables["sources"]
+    again = _stated_again(nodes)
+    now = _links_today(links, again, sources)
+    row, figure = _nodes_today(nodes, again, sources)
+    if now.all() and row.all():
+        return nodes, links
+    # What a source says no longer is not brought back by something older still.
+    now &= _last(links, ["supplier", "buyer", "product"])
+    row &= _last(nodes, ["node"])
+    ids, names = pd.factorize(nodes["node"].astype("object"))
+    n = len(names)
+    position = pd.Index(names)
+    held = np.bincount(ids[row], minlength=n) > 0
+    observed = ~links["method"].isin(ESTIMATED).to_numpy(dtype=bool)
+    makes = np.bincount(ids[figure], minlength=n) > 0
+
+    def touched(rows: pd.DataFrame, ends: tuple[str, ...]) -> BoolArray:
+        at = [position.get_indexer(pd.Index(rows[c].astype("object"))) for c in ends]
+        found = np.concatenate(at) if at else np.zeros(0, dtype=np.int64)
+        return np.bincount(found[found >= 0], minlength=n) > 0
+
+    dealt = touched(links[now & observed], ("supplier", "buyer"))
+    held |= dealt
+    for name in ("demand", "stocks"):
+        held |= ~makes & touched(today_of(tables, name), ("node",))
+    # Estimates of a market that is over go with its producers, and pools with their last link.
+    at = [position.get_indexer(pd.Index(links[c].astype("object"))) for c in ("supplier", "buyer")]
+    gone = np.append(makes & ~held, False)
+    now &= ~(gone[at[0]] | gone[at[1]])
+    held |= ~makes & touched(links[now], ("supplier", "buyer"))
+    had = touched(links, ("supplier", "buyer"))
+    bare = ~makes & had & ~touched(links[now], ("supplier", "buyer"))
+    if (~now).any():
+        stays = touched(today_of(tables, "demand"), ("node",)) | touched(today_of(tables, "stocks"), ("node",))
+        held &= ~(bare & ~stays)
+    lost = np.append(~held, False)
+    now &= ~(lost[at[0]] | lost[at[1]])
+    # Of each node that stays the rows that count; where none does, its last one, without the figures.
+    none = held & ~(np.bincount(ids[row], minlength=n) > 0)
+    out = nodes[held[ids] & (row | none[ids])]
+    dark = none[ids[held[ids] & (row | none[ids])]] & figure[held[ids] & (row | none[ids])]
+    if dark.any():
+        out = out.copy()
+        for q in _OWN:
+            told = [f"{q}{side}" for side in ("", "_low", "_high")]
+            out[told] = out[told].mask(pd.Series(dark, index=out.index), np.nan)
+        out["output_missing"] = out["output_missing"].mask(pd.Series(dark, index=out.index), "unknown")
+    return out, links if now.all() else links[now]
+
+
+def today_of(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
+    """Rows of ``demand`` or ``stocks`` whose series has no newer year without them; older ones of a key may be there."""
+    frame = tables[name]
+    year = _years(frame) if len(frame) else np.zeros(0)
+    if _one(year):
+        return frame
+    product = frame["node"].astype("object").str.partition("@")[0]
+    told = lists_of(frame["source"], tables["sources"])
+    derived = frame["source"].isna().to_numpy(dtype=bool)
+    again = _stated_again(tables["nodes"])
+    pair = pd.DataFrame({"product": product, "origin_tag": frame["origin_tag"]})
+    whole = (told == COMPLETE) | (derived & _among(pair, ("product", "origin_tag"), again))
+    series = _code(product, family(frame["source"]), frame["origin_tag"])
+    what = "use" if name == "demand" else "holder"
+    keep = current(year, series, _code(frame["node"], frame[what]), whole, (told == SINGLE) & ~derived)
+    return frame if keep.all() else frame[keep]
+
+
+def uses(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Final use of today, one row a node and use.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables of a graph.
+
+    Returns
+    -------
+    DataFrame
+        Rows of ``demand``, in canonical order.
+    """
+    from .accounts import latest
+
+    return latest(today_of(tables, "demand"), ["node", "use"])
+
+
+def vintages(graph: SupplyGraph) -> pd.DataFrame:
+    """How many rows of a graph are of today, and how many are history.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+
+    Returns
+    -------
+    DataFrame
+        A row per table, product and publisher with several years: ``table, product, publisher, newest, current,
+        earlier, gone, oldest``: newest data year that counts, rows that count, rows that do not, those among them whose
+        node or link is not stated in a newer year at all (it has stopped, or is no longer listed), and the oldest year
+        that still counts.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> out = vintages(sr.load_atlas())
+    >>> int(out["gone"].sum())  # embedded facts are single ones: each counts until there is a newer one
+    0
+    """
+    columns = ["table", "product", "publisher", "newest", "current", "earlier", "gone", "oldest"]
+    tables = graph.tables
+    nodes, links = today(tables)
+    parts = []
+    for name, now, key in (
+        ("nodes", nodes, ["node"]),
+        ("links", links, ["supplier", "buyer", "product"]),
+        ("demand", today_of(tables, "demand"), ["node", "use"]),
+    ):
+        frame = tables[name]
+        if not len(frame):
+            continue
+        of = frame["node"].astype("object").str.partition("@")[0] if name == "demand" else frame["product"]
+        source = frame["output_source"].fillna(frame["source"]) if name == "nodes" else frame["source"]
+        who = family(source).to_numpy(dtype=object)
+        ids = pd.MultiIndex.from_frame(frame[key].astype("object"))
+        counts = frame.index.isin(now.index) & _last(frame, key)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "table": name,
+                    "product": of.to_numpy(dtype=object),
+                    "publisher": who,
+                    "year": _years(frame),
+                    "counts": counts,
+                    "gone": ~ids.isin(ids[counts]),
+                }
+            )
+        )
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    rows = pd.concat(parts, ignore_index=True)
+    rows["now"] = rows["year"].where(rows["counts"])
+    by = rows.groupby(["table", "product", "publisher"], sort=True)
+    out = by.agg(
+        newest=("now", "max"),
+        current=("counts", "sum"),
+        rows=("counts", "size"),
+        gone=("gone", "sum"),
+        oldest=("now", "min"),
+        years=("year", "nunique"),
+    ).reset_index()
+    out = out[out["years"] > 1].assign(earlier=out["rows"] - out["current"])
+    return out[columns].reset_index(drop=True)
