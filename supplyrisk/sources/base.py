@@ -23,7 +23,7 @@ import pandas as pd
 from ..errors import Problem, SourceError
 from .cells import numbers, refuse_decimal_comma
 from .report import PathLike, Reading, Report, plain, refuse, released
-from .workbook import BROKEN, Book, open_book
+from .workbook import BROKEN, FOREIGN, Book, foreign, open_book
 
 __all__ = [
     "MAX_CELL",
@@ -38,6 +38,7 @@ __all__ = [
     "open_binary",
     "open_book",
     "plain",
+    "read_columns",
     "read_delimited",
     "read_sheet",
     "read_text",
@@ -49,7 +50,6 @@ __all__ = [
 
 MAX_CELL = 1_000_000  # characters; statistics have no longer cells, and a 10 MB one is an attack or an accident
 MAX_MEMBER = 8 << 30  # bytes that one compressed member may grow to
-_BOOKS = (".xls", ".xlsb", ".ods", ".numbers")
 _DOCUMENTS = (".md", ".rst", ".pdf", ".doc", ".docx", ".html", ".htm", ".rtf", ".odt", ".ppt", ".pptx")
 MAX_RATIO = 250.0  # compressed text seldom shrinks more than fiftyfold
 
@@ -79,8 +79,8 @@ def open_binary(path: PathLike, member: str | None = None) -> Iterator[IO[bytes]
         raise refuse(file, "no such file", "Check the path.", str(file.name))
     if file.is_dir():
         raise refuse(file, "is a folder", "Give a file; readers that take a folder of years say so.")
-    if file.suffix.lower() in _BOOKS:
-        raise refuse(file, "a workbook in another format", "Save it as .xlsx or csv.", file.suffix.lower())
+    if file.suffix.lower() in FOREIGN:
+        raise foreign(file)
     if file.suffix.lower() in _DOCUMENTS:
         raise refuse(file, "a document, not data", "Give the csv, workbook or database that it describes.")
     if not file.is_file():
@@ -273,6 +273,55 @@ def read_delimited(
     report.drop("another number of cells than the header", ragged)
     frame = pd.DataFrame(rows, columns=header, dtype="string")
     return frame.loc[:, [bool(h) for h in header]]
+
+
+def read_columns(path: PathLike, report: Report) -> pd.DataFrame:
+    """Read a parquet file as text cells, as the readers of csv do: whole numbers without a point, missing cells empty.
+
+    Parameters
+    ----------
+    path : path-like
+        parquet.
+    report : Report
+        Counts go here.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    SourceError
+        Not a parquet file, duplicate names, or a column of lists, structures or bytes.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = Path(path)
+    if not file.is_file():
+        raise refuse(file, "no such file", "Check the path.")
+    try:
+        with pq.ParquetFile(file) as reader:
+            table = reader.read()
+    except (OSError, pa.ArrowException) as err:
+        raise refuse(file, "no readable parquet file", "Save it again.", str(err).splitlines()[0]) from err
+    header = [" ".join(str(n).split()) for n in table.column_names]
+    _check_header(file, header, ())
+    out, odd = {}, []
+    for name, column in zip(header, table.columns, strict=True):
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            odd.append(name)
+            continue
+        cells = column.to_pylist()
+        text = [_cell(v) if v == v else "" for v in cells]
+        if any(len(t) > MAX_CELL for t in text):
+            raise refuse(file, "a cell beyond all measure", f"{MAX_CELL:,} characters at most.", row=name)
+        out[name] = pd.Series(text, dtype="string")
+    if odd:
+        report.notes.append(f"columns of lists, structures or bytes are not read: {', '.join(odd[:8])}")
+    report.rows_read += table.num_rows
+    return pd.DataFrame(out)
 
 
 # Headers that tell what a file is, for the error of a reader that it is not for.

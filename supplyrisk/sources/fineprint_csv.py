@@ -8,11 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from .base import files_in, find_columns, read_delimited
+from .places import agreed
 from .report import PathLike, Report, refuse
 
 __all__ = ["tables_of_folder"]
 
-_FACILITY = {"id": ["facility_id"], "name": ["facility_name"], "site": ["sub_site_name"], "country": ["country"]}
+_FACILITY = {"id": ["facility_id"], "name": ["facility_name"], "site": ["sub_site_name"], "country": ["country"],
+             "code": ["gid_0", "iso3"]}  # fmt: skip
 _NAMES = {"cu": "copper", "zn": "zinc", "ni": "nickel", "mo": "molybdenum", "sn": "tin", "rh": "rhodium", "sb": "antimony",
           "nb": "niobium", "fe": "iron", "cuca": "copper cathode"}  # fmt: skip
 
@@ -87,6 +89,8 @@ def _facilities(files: dict[str, Path], report: Report) -> pd.DataFrame:
     raw = read_delimited(file, report) if file.suffix.lower() == ".csv" else _geopackage(file, report)
     cols = find_columns(file, raw.columns, _FACILITY, ["id", "name", "country"])
     out = pd.DataFrame({k: raw[c].fillna("").str.strip() for k, c in cols.items()})
+    if "code" in out:  # a note of those that contradict; the name is what is read
+        agreed(report, out["country"], out["code"])
     out["base"] = out["id"].str.partition(".")[0]
     out["whole"] = ~out["id"].str.contains(".", regex=False) | out["id"].str.endswith(".00")
     name = out["base"].map(out[out["whole"]].drop_duplicates("base").set_index("base")["name"]).fillna(out["name"])

@@ -361,7 +361,9 @@ def countries(names: pd.Series, scheme: str = "any", extra: Mapping[str, str] | 
     return names.map(table).astype("string")
 
 
-def agreed(report: Report, names: pd.Series, codes: pd.Series) -> pd.Series:
+def agreed(
+    report: Report, names: pd.Series, codes: pd.Series, scheme: str = "iso3", extra: Mapping[str, str] | None = None
+) -> pd.Series:
     """ISO3 of rows that give a name and a code; the code, but the name where the two contradict, with a note.
 
     Parameters
@@ -371,7 +373,11 @@ def agreed(report: Report, names: pd.Series, codes: pd.Series) -> pd.Series:
     names : Series
         Names in a publisher's spelling.
     codes : Series
-        ISO3 codes, as they stand.
+        Codes, as they stand.
+    scheme : str
+        Of the codes, as for :func:`country`.
+    extra : mapping, optional
+        The publisher's own spellings of names.
 
     Returns
     -------
@@ -386,7 +392,7 @@ def agreed(report: Report, names: pd.Series, codes: pd.Series) -> pd.Series:
     >>> report.notes
     ["1 rows of 'Congo' bear the code COD, which is another place: read as COG by the name"]
     """
-    by_name, by_code = countries(names, "name"), countries(codes, "iso3")
+    by_name, by_code = countries(names, "name", extra), countries(codes, scheme)
     named = by_name.notna() & ~by_name.isin([AGGREGATE, REST])
     other = (
         (named & by_code.notna() & ~by_code.isin([AGGREGATE, REST]) & (by_name != by_code)).fillna(False).astype(bool)

@@ -33,9 +33,10 @@ from .base import (
     source_row,
 )
 from .commodities import map_products, product_rows, shares_of_world
-from .places import AGGREGATE, countries, country
+from .places import AGGREGATE, agreed, countries
 from .tally import Tally, batch_amount
 from .trade_links import links_of
+from .workbook import FOREIGN
 
 __all__ = ["baci", "dependence"]
 
@@ -147,7 +148,7 @@ def baci(
     at = _revision(files, revision, report)
     con = _concordance(at, products, headings)
     wanted = None if headings == "all" else set(con["hs6"]) | _asked(headings)
-    names = _country_names(path, country_file)
+    names = _country_names(path, country_file, report)
     parts, tally = [], Tally()
     for file in files:
         parts += [_finish(p, names, report, tally, file, decimal) for p in _file(file, wanted, report, tally, year)]
@@ -207,7 +208,7 @@ def _revision(files: list[Path], given: str | None, report: Report) -> str:
     return hs.BASE
 
 
-def _country_names(path: Any, country_file: PathLike | None) -> dict[str, str]:
+def _country_names(path: Any, country_file: PathLike | None, report: Report) -> dict[str, str]:
     """BACI's own code to ISO3, from its country file."""
     file: Path | None = Path(country_file) if country_file is not None else None
     if file is None and isinstance(path, (str, Path)) and Path(path).is_dir():
@@ -221,12 +222,12 @@ def _country_names(path: Any, country_file: PathLike | None) -> dict[str, str]:
         file, frame.columns, {"code": ["country_code", "i"], "iso3": ["country_iso3", "iso_3digit_alpha", "iso3"],
                               "name": ["country_name", "country_name_full", "country_name_abbreviation"]}, ["code", "iso3"],
     )  # fmt: skip
-    out = {}
-    for row in frame[[cols["code"], cols["iso3"]]].itertuples(index=False, name=None):
-        code = country(row[1], "iso3") or country(row[0], "numeric")
-        if code is not None and str(row[0]).strip():
-            out[str(row[0]).strip()] = code
-    return out
+    number = frame[cols["code"]].str.strip()
+    place = countries(frame[cols["iso3"]], "iso3").fillna(countries(number, "numeric"))
+    if "name" in cols:
+        place = agreed(report, frame[cols["name"]], place)
+    known = place.notna() & (number.fillna("") != "")
+    return dict(zip(number[known].astype(str), place[known].astype(str), strict=True))
 
 
 # ---------------------------------------------------------------------- streaming
@@ -251,7 +252,7 @@ def _file(
 @contextmanager
 def _members(file: Path) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
     """The years of an archive, each opened only when its turn comes; a plain file is its only member."""
-    if not file.is_file() or not zipfile.is_zipfile(file):
+    if not file.is_file() or not zipfile.is_zipfile(file) or file.suffix.lower() in FOREIGN:
         with open_binary(file) as stream:
             yield iter([(file.name, stream)])
         return
@@ -584,8 +585,8 @@ def _reading(
     title = f"CEPII, BACI, {at}" + (f", version {vintage}" if vintage else "")
     sources = source_row(
         name, title, int(vintage[:4]) if vintage else None, "Etalab Open Licence 2.0 (attribution)", "attribution",
-        url="https://www.cepii.fr/CEPII/en/bdd_modele/bdd_modele_item.asp?id=37",
         lists="complete",
+        url="https://www.cepii.fr/CEPII/en/bdd_modele/bdd_modele_item.asp?id=37",
     )  # fmt: skip
     tables = {**links_of(trade, usable), "sources": sources}
     inputs = {"products": product_rows(con["product"], unit="t"), "trade": trade, "concordance": con}

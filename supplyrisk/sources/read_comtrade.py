@@ -19,6 +19,7 @@ from .base import (
     Report,
     find_columns,
     numbers,
+    read_columns,
     read_delimited,
     read_text,
     refuse,
@@ -28,7 +29,7 @@ from .base import (
 )
 from .commodities import product_rows, shares_of_world
 from .layout import is_workbook, read_table
-from .places import AGGREGATE, REST, countries, country
+from .places import AGGREGATE, REST, agreed, countries, country
 from .repair import dedupe
 from .trade_links import links_of
 
@@ -69,7 +70,7 @@ _WHOLE = {"second": ("0", "w00", "world", ""), "transport": ("0", ""), "customs"
 @source(
     licence="restricted",
     publisher="United Nations Statistics Division",
-    formats=("csv", "csv.gz", "zip", "xlsx", "json"),
+    formats=("csv", "csv.gz", "zip", "xlsx", "json", "parquet"),
     reads="reported bilateral trade by HS heading, both sides",
 )
 def comtrade(
@@ -88,7 +89,7 @@ def comtrade(
     Parameters
     ----------
     path : path-like
-        csv or json of the API, csv of the web site or of the older service; sums over groups of headings
+        csv, json or parquet of the API, csv of the web site or of the older service; sums over groups of headings
         (``broad_group``) come as ``data`` alone, with ``unit_value`` in USD per kg.
     products : iterable of str, optional
         Keep the headings of these products only; a basket heading warns.
@@ -121,7 +122,8 @@ def comtrade(
     -----
     Flagged and not kept: the partner World (W00), re-exports and re-imports (parts of exports and imports), rows by
     transport, customs procedure or second partner beside their total, months beside the year's figure of the same flow, and
-    duplicates; see :func:`supplyrisk.sources.repair.dedupe`. Where a row has no ISO code, its number counts. Special areas
+    duplicates; see :func:`supplyrisk.sources.repair.dedupe`. Where a row has no ISO code, its number counts; where a code is that of another place than the name beside it, the name
+    counts, with a note. Special areas
     (not elsewhere specified, bunkers, free zones) are the rest of the world, ``ROW``. A weight of 0 beside a value is a weight not reported.
 
     References
@@ -143,8 +145,11 @@ def comtrade(
     if side not in (None, "import", "export"):
         raise unknown_name("side", side, ("import", "export"), "side")
     report = Report("comtrade", Path(path).name, "restricted")
-    if Path(path).suffix.lower() == ".json":
+    kind = Path(path).suffix.lower()
+    if kind == ".json":
         raw = _json(path, report)
+    elif kind in (".parquet", ".pq"):
+        raw = read_columns(path, report)
     else:
         raw = read_table(path, report, _PARTS, ["value"]) if is_workbook(path) else read_delimited(path, report)
     cols = find_columns(path, raw.columns, _PARTS)
@@ -251,7 +256,7 @@ def _rows(
             place = place.fillna(countries(code, "numeric").where(code.str.fullmatch(r"\d+").fillna(False)))
             said = said.mask(said == "", code)
         if f"{part}_name" in text:
-            place = place.fillna(countries(text[f"{part}_name"], "name"))
+            place = agreed(report, text[f"{part}_name"], place)
         world = said.str.casefold().isin(["w00", "wld", "world", "0"]).fillna(False)
         place = place.mask(world, AGGREGATE)
         out[part] = place.astype("object").where(place.notna(), None)
@@ -398,8 +403,8 @@ def _reading(
         "UN policy on use and re-dissemination",
         "restricted",
         url="https://comtradeplus.un.org",
+        lists="by_exporter" if code == "X" else "by_importer",
     )
     tables = {**links_of(trade, usable), "sources": sources}
     inputs = {"products": product_rows(known["product"], unit="t"), "trade": trade, "concordance": known}
     return Reading(tables, data.reset_index(drop=True), report, inputs)
-        lists="by_exporter" if code == "X" else "by_importer",

@@ -10,7 +10,7 @@ import pandas as pd
 from ..registry import source
 from .base import PathLike, Reading, Report, find_columns, numbers, plain, released, source_row
 from .layout import read_table
-from .places import AGGREGATE, countries
+from .places import AGGREGATE, agreed, countries
 
 __all__ = ["aei_investments", "aiddata_projects"]
 
@@ -293,7 +293,7 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None, published_on: 
     data["value_usd"] = amount["value"]
     data["code"] = amount["code"].replace("empty", "not_available")
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k}
-    place = countries(data["iso3"], "iso3").fillna(countries(data["recipient"], "name", _EXTRA))
+    place = agreed(report, data["recipient"], data["iso3"], extra=_EXTRA)
     report.unknown("country", data.loc[place.isna(), "recipient"].dropna(), data["value_usd"].fillna(0.0))
     data["country"] = place.mask(place == AGGREGATE)
     year = pd.to_numeric(data["year"], errors="coerce").astype("float64")

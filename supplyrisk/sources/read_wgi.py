@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from .base import (
     source_row,
 )
 from .layout import find_sheets, first_rows, is_workbook, read_table
-from .places import countries
+from .places import agreed, countries
 from .report import day_in
 
 __all__ = ["wgi"]
@@ -72,7 +73,8 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     path : path-like
         ``wgidataset.xlsx`` or the same as csv (a row per country, year and indicator), a workbook with a sheet per indicator
         (the releases to 2022, with years over blocks of columns, and those from 2025), a DataBank table with a column per
-        year (``2023 [YR2023]``), or a file of the World Bank's programming interface (``API_PV.EST_DS2_en_csv_v2_1.csv``).
+        year (``2023 [YR2023]``), or a file of the World Bank's programming interface (``API_PV.EST_DS2_en_csv_v2_1.csv``), as it is or as
+        the zip that it comes in (metadata beside it are left out), or a zip of several such files, e.g. one per indicator.
     sheet : str, optional
         Sheet of a workbook; default all that hold an indicator.
     decimal : {".", ","}
@@ -94,7 +96,7 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     Notes
     -----
     ``..`` is ``not_available``, never zero. Old World Bank codes (ADO, ROM, TMP, ZAR, WBG, KSV) become today's; Taiwan is
-    TWN; places without a code today (Netherlands Antilles) stay in ``data`` alone.
+    TWN. Where a code is that of another place than the name, the name counts, with a note; places without a code today (Netherlands Antilles) stay in ``data`` alone.
 
     References
     ----------
@@ -112,16 +114,18 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     (['COD', 'TWN'], -2.0, 'not_available')
     """
     report = Report("wgi", Path(path).name, "cc_by")
-    tidy = _workbook(path, report, sheet) if is_workbook(path) else _table(path, _text(path, report))
+    packed = _packed(path)
+    if is_workbook(path):
+        tidy = _workbook(path, report, sheet)
+    else:
+        tidy = _zip(path, report, packed) if packed else _table(path, _text(path, report))
     code = tidy["indicator"].map(_indicator).astype("object")
     ones = pd.Series(1.0, index=tidy.index)  # estimates have no sum: shares are of rows
     report.unknown("indicator", tidy.loc[code.isna(), "indicator"], ones, (), "rows")
     parsed = numbers(tidy["value"], decimal)
     error = numbers(tidy["error"], decimal)["value"]
     stated = [numbers(tidy[c], decimal)["value"] if c in tidy else pd.Series(np.nan, index=tidy.index) for c in _ENDS]
-    place = countries(tidy["code"], "iso3")
-    if "name" in tidy:
-        place = place.fillna(countries(tidy["name"], "name"))
+    place = agreed(report, tidy["name"], tidy["code"]) if "name" in tidy else countries(tidy["code"], "iso3")
     known = place.map(lambda c: isinstance(c, str) and is_country(c)).astype(bool)
     report.unknown("country", tidy.loc[~known, "code"], ones, (), "rows")
     given = pd.to_numeric(tidy["year"], errors="coerce").astype("float64")
@@ -166,11 +170,44 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     return Reading(tables, data.reset_index(drop=True), report)
 
 
+def _packed(path: PathLike) -> list[str]:
+    """Tables in a zip of several, without what the World Bank puts beside them (metadata, notes); else none."""
+    if not (Path(path).is_file() and zipfile.is_zipfile(path)) or is_workbook(path):
+        return []
+    with zipfile.ZipFile(path) as archive:
+        names = [i.filename for i in archive.infolist() if not i.is_dir()]
+    names = [n for n in names if n.casefold().endswith((".csv", ".txt")) and not n.startswith("__MACOSX")]
+    return sorted(n for n in names if not re.match(r"metadata|read_?me|notes", Path(n).name, re.I))
+
+
+def _zip(path: PathLike, report: Report, members: list[str]) -> pd.DataFrame:
+    """All tables of a zip: a file per indicator, or the one table beside its metadata."""
+    parts = []
+    for name in members:
+        own = Report(report.source, name, report.licence_class)
+        raw = _text(path, own, name)
+        long = not any(_year(c) for c in raw.columns)
+        said = next((i for w in _words(name) if (i := _indicator(w))), None)
+        if long and said and not {plain(c) for c in raw.columns} & {plain(n) for n in _LONG["indicator"]}:
+            raw = raw.assign(indicator=said.removeprefix("wgi_"))
+        parts.append(_table(path, raw))
+        report.rows_read += own.rows_read
+        report.notes += [f"{name}: {n}" for n in own.notes]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _words(name: str) -> list[str]:
+    """What of a file's name may say the indicator: ``pv``, ``RuleofLaw``, ``API_PV.EST_DS2``."""
+    stem = Path(name).stem
+    return [stem, *re.split(r"[_\-\s]+", stem)]
+
+
 def _stated(path: PathLike) -> str | None:
     """Day that a sheet without indicators states (an introduction, notes, a read-me), or the lines above a csv."""
     if not is_workbook(path):
-        above = _UPDATED.search(read_text(path)[0][:2000])
-        return None if above is None else above[1]
+        members: list[str | None] = [*_packed(path)] or [None]
+        heads = [read_text(path, member=m)[0][:2000] for m in members]
+        return max((above[1] for h in heads if (above := _UPDATED.search(h))), default=None)
     sheets = {n: rows for n, rows in first_rows(path, count=30).items() if not _indicator(n)}
     cells = (
         c for rows in sheets.values() for row in rows for c in row if re.search("releas|updat|publish|edition", c, re.I)
@@ -178,14 +215,15 @@ def _stated(path: PathLike) -> str | None:
     return next((day for c in cells if (day := day_in(c))), None)
 
 
-def _text(path: PathLike, report: Report) -> pd.DataFrame:
+def _text(path: PathLike, report: Report, member: str | None = None) -> pd.DataFrame:
     """A csv: long with its header anywhere in the first lines, or wide."""
-    long = read_table(path, Report("", "", ""), _LONG, ["code", "indicator", "value"]) if Path(path).is_file() else None
-    if long is not None and {plain(c) for c in long.columns} & {plain(n) for n in _LONG["value"]}:
-        return read_table(path, report, _LONG, ["code", "indicator", "value"])
-    if long is None:
+    marks = ["code", "indicator", "value"] if member is None else ["code", "value"]  # its name may say the indicator
+    if not Path(path).is_file():
         return read_delimited(path, report)  # says what is wrong
-    raw = read_table(path, report, _WIDE, ["code", "indicator"])
+    long = read_table(path, Report("", "", ""), _LONG, marks, member=member)
+    if {plain(c) for c in long.columns} & {plain(n) for n in _LONG["value"]}:
+        return read_table(path, report, _LONG, marks, member=member)
+    raw = read_table(path, report, _WIDE, ["code", "indicator"], member=member)
     # The programming interface of the World Bank has a column per year since 1960, whether the indicator has one or not.
     hollow = [c for c in raw.columns if _year(c) and (raw[c].fillna("").str.strip() == "").all()]
     if hollow:

@@ -36,7 +36,7 @@ from .commodities import (
     tonnes,
 )
 from .layout import first_rows
-from .places import AGGREGATE, countries
+from .places import AGGREGATE, REST, agreed, countries
 
 __all__ = ["wmd"]
 
@@ -125,9 +125,10 @@ def wmd(
     data["estimated"] = data["flag"].str.casefold().isin(["e", "p"])
     data["note"] = ""
     total = data["place"].str.match(r"\s*(world\s+)?total\b", case=False)
-    place = countries(data["place"], "name")
-    for column, scheme in (("iso3", "iso3"), ("number", "numeric")):
-        place = place.fillna(countries(data[column], scheme))
+    named = countries(data["place"], "name")
+    coded = countries(data["iso3"], "iso3").fillna(countries(data["number"], "numeric"))
+    sums = named.isin([AGGREGATE, REST]).fillna(False).astype(bool)
+    place = agreed(report, data["place"], coded).mask(sums, named)
     data["country"] = place.mask(total.fillna(False) | (place == AGGREGATE).fillna(False), "WLD")
     listed = data["value"].mask((data["country"] == "WLD").fillna(False))
     report.unknown("country", data.loc[data["country"].isna(), "place"], listed,
@@ -158,8 +159,8 @@ def wmd(
             year,
             "terms of the publisher; ask before redistributing",
             "restricted",
-        ),
             lists="complete",
+        ),
     }
     inputs = {"products": product_rows(ids, unit="t"), "production": production}
     return Reading(tables, data.drop(columns="factor"), report, inputs)

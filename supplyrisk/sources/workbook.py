@@ -14,9 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..errors import SourceError
 from .report import PathLike, refuse
 
-__all__ = ["BROKEN", "Book", "open_book"]
+__all__ = ["BROKEN", "FOREIGN", "Book", "foreign", "open_book"]
+
+FOREIGN = (".xls", ".xlsb", ".ods", ".numbers")  # workbooks that are not read
 
 BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, OSError, SyntaxError, IndexError,
           AttributeError, RuntimeError, NotImplementedError)  # fmt: skip
@@ -69,6 +72,13 @@ class Book:
                 yield number, values
 
 
+def foreign(file: Path) -> SourceError:
+    """What is said of a workbook that is no xlsx."""
+    kind = file.suffix.lower()
+    rule = "a binary workbook, another format than .xlsx" if kind == ".xlsb" else "a workbook in another format"
+    return refuse(file, rule, "Open it in a spreadsheet program and save it as .xlsx, or its sheet as csv.", kind)
+
+
 @contextmanager
 def open_book(path: PathLike) -> Iterator[Book]:
     """Open a workbook that cannot be trusted.
@@ -96,6 +106,8 @@ def open_book(path: PathLike) -> Iterator[Book]:
     file = Path(path)
     if not file.is_file():
         raise refuse(file, "no such file", "Check the path.")
+    if file.suffix.lower() in FOREIGN:
+        raise foreign(file)
     try:
         with zipfile.ZipFile(file) as archive:
             for info in archive.infolist():
