@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from .errors import Problem, close_matches, unknown_name
@@ -287,6 +288,8 @@ def _row_label(frame: pd.DataFrame, spec: Table, i: int) -> str:
     return " | ".join(parts) if parts else f"row {i}"
 
 
+# Rows up to which a loop over the rows is faster than steps over the column.
+_FEW = 256
 _PANDAS = {"float": "float64", "int": "Int64", "bool": "boolean", "text": "string", "date": "string"}
 
 
@@ -360,6 +363,24 @@ def _complete(out: pd.DataFrame, spec: Table) -> pd.DataFrame:
     return out
 
 
+def _short_text(raw: pd.Series) -> list[object] | None:
+    """Stripped texts of a short column, blank ones missing; None where it is long or holds anything but text.
+
+    On a handful of rows each step of a column costs more than all the rows in it.
+    """
+    if len(raw) > _FEW or not (raw.dtype == object or isinstance(raw.dtype, pd.StringDtype)):
+        return None
+    out: list[object] = []
+    for v in raw.array:
+        if isinstance(v, str):
+            out.append(v.strip() or pd.NA)
+        elif v is None or v is pd.NA or (isinstance(v, float) and v != v):
+            out.append(pd.NA)
+        else:
+            return None
+    return out
+
+
 def _coerce_column(raw: pd.Series, col: Column, frame: pd.DataFrame, spec: Table, problems: list[Problem]) -> pd.Series:
     if str(raw.dtype) == _PANDAS[col.dtype] and col.dtype in ("float", "int", "bool"):
         return raw
@@ -397,6 +418,10 @@ def _coerce_column(raw: pd.Series, col: Column, frame: pd.DataFrame, spec: Table
             )
         )
         return mapped.astype("boolean")
+    short = _short_text(raw)
+    if short is not None:
+        whole = pd.Series(short, index=raw.index, dtype="string")
+        return whole.fillna("") if col.key and col.nullable and col.dtype == "text" else whole
     text = raw.astype("string")
     if len(text):
         text = text.str.strip()
@@ -404,6 +429,14 @@ def _coerce_column(raw: pd.Series, col: Column, frame: pd.DataFrame, spec: Table
     if col.key and col.nullable and col.dtype == "text":
         text = text.fillna("")
     return text.astype("string")
+
+
+def _among(s: pd.Series, known: Iterable[str]) -> npt.NDArray[np.bool_]:
+    """Which values are among the known ones."""
+    if len(s) > _FEW:
+        return np.asarray(s.isin(list(known)).to_numpy(), dtype=bool)
+    known = known if isinstance(known, set) else set(known)
+    return np.fromiter((isinstance(v, str) and v in known for v in s.array), dtype=bool, count=len(s))
 
 
 def validate_table(
@@ -461,7 +494,7 @@ def validate_table(
                         "A fraction is 0 to 1, not percent." if col.maximum == 1.0 else "Check the unit.",
                     )
         if col.choices:
-            bad = ~isna & ~s.isin(list(col.choices)).to_numpy() & ~((s == "").fillna(False).to_numpy(dtype=bool))
+            bad = ~isna & ~_among(s, (*col.choices, ""))
             for i in np.flatnonzero(bad):
                 value = str(s.iloc[int(i)])
                 close = close_matches(value, col.choices)
@@ -492,7 +525,7 @@ def validate_table(
                 )
         if col.refers and others is not None and col.refers in others:
             known = set(others[col.refers])
-            for i in np.flatnonzero(~isna & ~s.isin(known).to_numpy()):
+            for i in np.flatnonzero(~isna & ~_among(s, known)):
                 value = str(s.iloc[int(i)])
                 if value == "":
                     continue

@@ -189,7 +189,7 @@ def _find(graph: SupplyGraph, ix: GraphIndex) -> Draws | None:
     sent = np.flatnonzero((kind[ix.src] == "producer") & ~pool[ix.dst] & (ix.low > 0))
     sent = sent[np.asarray(method[sent] == "observed", dtype=bool)]
     left = np.maximum(top - np.bincount(ix.src[sent], ix.low[sent], ix.n), 0.0)
-    fed = np.bincount(ix.src[into], np.nan_to_num(ix.high[into], nan=np.inf), ix.n)
+    fed = np.bincount(ix.src[into], np.nan_to_num(ix.high[into], nan=np.inf, posinf=np.inf), ix.n)
     return Draws(
         link=link,
         node=ix.src[link],

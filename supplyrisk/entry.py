@@ -55,7 +55,7 @@ def bundle_problems(tables: Mapping[str, pd.DataFrame], as_of: str | None = None
         frame = tables[key]
         for column in columns:
             values = frame[column].dropna()
-            for value in sorted(set(values[~values.isin(codes)].astype(str))):
+            for value in sorted({str(v) for v in values.unique()} - codes):
                 err = unknown_name("country", value, codes)
                 rows = list(values.index[values == value][:3])
                 hint = f"Did you mean {' or '.join(map(repr, err.close))}?" if err.close else "Use ISO 3166 alpha-3."

@@ -11,26 +11,53 @@ import pytest
 import supplyrisk as sr
 from supplyrisk import control
 from supplyrisk.drawing import draws_of
-from tests.graphs import SOURCE
 
+SOURCE = "s"
 VIEWS = ("location", "equity", "control", "origin")
 
 
 def market(makers, links, holdings=True):
     """Makers as country: (output, low, high), and links as (supplier, buyer, quantity, low, high, method)."""
     products = pd.DataFrame(
-        [dict(product="x", name="X", commodity="x", chain="x", stage="mine", unit="t", basis="gross", period="year")]
+        [
+            {
+                "product": "x",
+                "name": "X",
+                "commodity": "x",
+                "chain": "x",
+                "stage": "mine",
+                "unit": "t",
+                "basis": "gross",
+                "period": "year",
+            }
+        ]
     )
     nodes = [
-        dict(node=f"x@{c}", country=c, kind="producer", output=q, output_low=a, output_high=b, output_grade="A")
-        | dict(output_source=SOURCE)
+        {
+            "node": f"x@{c}",
+            "country": c,
+            "kind": "producer",
+            "output": q,
+            "output_low": a,
+            "output_high": b,
+            "output_grade": "A",
+        }
+        | {"output_source": SOURCE}
         for c, (q, a, b) in makers.items()
     ]
     pools = sorted({n for s, b, *_ in links for n in (s, b) if n.endswith(":demand")})
-    nodes += [dict(node=n, country=n[2:5], kind="demand") for n in pools]
+    nodes += [{"node": n, "country": n[2:5], "kind": "demand"} for n in pools]
     held = [
-        dict(asset=f"x@{c}", part="", portion=1.0, holder=f"Firm {c}", holder_country=c, type="equity", share=1.0)
-        | dict(grade="A", source=SOURCE)
+        {
+            "asset": f"x@{c}",
+            "part": "",
+            "portion": 1.0,
+            "holder": f"Firm {c}",
+            "holder_country": c,
+            "type": "equity",
+            "share": 1.0,
+        }
+        | {"grade": "A", "source": SOURCE}
         for c in makers
     ]
     return sr.SupplyGraph.from_tables(
@@ -38,13 +65,23 @@ def market(makers, links, holdings=True):
         nodes=pd.DataFrame(nodes).assign(product="x", year=2024),
         links=pd.DataFrame(
             [
-                dict(supplier=s, buyer=b, product="x", year=2024, quantity=q, low=a, high=z, method=m, grade="A")
-                | dict(source=SOURCE)
+                {
+                    "supplier": s,
+                    "buyer": b,
+                    "product": "x",
+                    "year": 2024,
+                    "quantity": q,
+                    "low": a,
+                    "high": z,
+                    "method": m,
+                    "grade": "A",
+                }
+                | {"source": SOURCE}
                 for s, b, q, a, z, m in links
             ]
         ),
         holdings=pd.DataFrame(held) if holdings else None,
-        sources=pd.DataFrame([dict(source=SOURCE, title="T", licence="public", licence_class="facts")]),
+        sources=pd.DataFrame([{"source": SOURCE, "title": "T", "licence": "public", "licence_class": "facts"}]),
     )
 
 
