@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,8 +31,10 @@ _DEFINES = ("part_of", "arrives_of", "free_of")
 _LEVER = {"stock": "stockpile", "substitute": "substitute"}
 
 
-def dual_table(m: Build, c: Compiled, s: Solution) -> pd.DataFrame:
+def dual_table(m: Build, c: Compiled, s: Solution, told: Mapping[int, tuple[str, float]] | None = None) -> pd.DataFrame:
     """Marginal values of all rows that have any, in words.
+
+    ``told`` are words and size of rows of which the effect is not their dual alone (:mod:`supplyrisk.portfolio.marginal`).
 
     Returns
     -------
@@ -46,11 +49,15 @@ def dual_table(m: Build, c: Compiled, s: Solution) -> pd.DataFrame:
         if block.start + block.n > c.m:
             break  # written into the live model after this plan was solved
         dual = s.row_dual[block.start : block.start + block.n]
-        weight = np.abs(dual) * block.scale
+        words = {r - block.start: v for r, v in (told or {}).items() if block.start <= r < block.start + block.n}
+        effect = np.abs(dual)
+        effect[list(words)] = [v for _, v in words.values()]
+        weight = effect * block.scale
         for i in np.flatnonzero(weight > 1e-9 * largest):
             if block.name == "plant" and m.projects is not None and s.x[m.projects.start + i] < 0.5:
                 continue  # what a plant that is not built could deliver has no price
             said = block.say_dual(int(i), float(dual[i])) if block.say_dual else ""
+            said = words[int(i)][0] if int(i) in words else said
             rows.append(
                 {
                     "constraint": repr(block.spec) if block.spec is not None else block.name,

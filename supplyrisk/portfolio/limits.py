@@ -54,6 +54,8 @@ def _use(m: Build) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     inferred = np.array([str(x) not in stated for x in m.node[m.pool_code]], dtype=bool)
     if m.grown is not None:
         found = found * m.grown
+    if m.added is not None:
+        found = found + m.added
     return np.where(np.isnan(found), m.case.need, found), inferred
 
 

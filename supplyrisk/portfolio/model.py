@@ -139,6 +139,9 @@ class Build:
     grown: FloatArray | None = None
     # Set by whoever asks what time it is: the next period is then stated anew.
     dated: bool = False
+    # What is needed beside it, and the model stated again with such nudges (marginal.py).
+    added: FloatArray | None = None
+    anew: Callable[[Any], Any] | None = None
     across: list[Callable[[Any], None]] = field(default_factory=list)
     # Columns and rows that stand once for all periods; columns of which the cost is not discounted.
     once: set[str] = field(default_factory=set)
@@ -306,10 +309,8 @@ class Build:
     def once_only(self, name: str) -> None:
         """Refuse a lever that is given a second time: both would count the same supply."""
         if name in self.given:
-            problem = Problem(
-                "optimize", "-", "levers", "given twice: both would count the same supply", repr(self.spec), "Give one."
-            )
-            raise SchemaError([problem], "the plan")
+            what = "given twice: both would count the same supply"
+            raise SchemaError([Problem("optimize", "-", "levers", what, repr(self.spec), "Give one.")], "the plan")
         self.given.add(name)
 
     def offer_projects(
@@ -362,9 +363,8 @@ class Build:
         pool_name = case.graph.index.nodes["node"].to_numpy(dtype=object)[case.pool]
 
         def keys() -> list[tuple[str, str, str]]:
-            return list(
-                zip(self.lever.tolist(), self.node[self.supplier].tolist(), pool_name[self.pool].tolist(), strict=True)
-            )
+            who, to = self.node[self.supplier].tolist(), pool_name[self.pool].tolist()
+            return list(zip(self.lever.tolist(), who, to, strict=True))
 
         self.flow = self.matrix.add_columns(
             "flow",
@@ -522,22 +522,16 @@ class Build:
             scale=size[case.pool_product],
             keys=lambda: pool_name.tolist(),
             say=say,
-            say_dual=lambda i, d: (
-                f"one more {self.unit[int(case.pool_product[i])]} needed in {self.pool_country[i]} of "
-                f"{case.products[int(case.pool_product[i])]} costs {money(d)} a year"
-            ),
             pools=lambda i: np.array([i]),
         )
 
     def _availability_rows(self, size: FloatArray) -> None:
         existing = np.flatnonzero(self.project < 0)
         who, where = np.unique(self.supplier[existing], return_inverse=True)
-        self.rationed: IntArray = who
         product = np.zeros(len(who), dtype=np.int64)
         product[where] = self.lane_product[existing]
-        self.rationed_product = product
-        limit = self.availability[who]
-        parts = self.availability_parts
+        self.rationed, self.rationed_product = who.astype(np.int64), product
+        limit, parts = self.availability[who], self.availability_parts
 
         def say(i: int) -> str:
             v = int(who[i])
@@ -555,7 +549,7 @@ class Build:
             keys=lambda: self.node[who].tolist(),
             say=say,
             say_dual=lambda i, d: (
-                f"one more {self.unit[int(product[i])]} to be had from {self.node[int(who[i])]} saves {money(-d)} a year"
+                f"one more {self.unit[product[i]]} to be had from {self.node[who[i]]} saves {money(-d)} a year"
             ),
         )
 
@@ -670,8 +664,7 @@ def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low:
         top = "" if np.isinf(high) else f" and at most {high:g}"
         hint = "Shares are fractions." if high == 1.0 else ""
         raise SchemaError(
-            [Problem("parameter", "-", name, f"must be a number {least}{top}", repr(value), hint)],
-            "the plan",
+            [Problem("parameter", "-", name, f"must be a number {least}{top}", repr(value), hint)], "the plan"
         )
     return float(value)
 

@@ -15,7 +15,8 @@ import pandas as pd
 from ..errors import Problem, SchemaError, unknown_name
 from ..graph import SupplyGraph
 from .calendar import Period
-from .explain import binding_rows, cut_short, dual_table, infeasible, stopped
+from .explain import binding_rows, cut_short, infeasible, stopped
+from .marginal import Price, of_period
 from .matrix import Compiled
 from .model import Build, number
 from .plan import Portfolio
@@ -23,7 +24,7 @@ from .settling import ROUNDS, Live, forked_wide, settle
 from .show import html_of_periods, steps_of_periods
 from .solve import Solution, solve, usable
 from .widen import Wide, read_ramp, spending, widen
-from .words import dated, spoken, unit_for, worth
+from .words import dated, worth
 
 __all__ = ["HorizonPlan", "PeriodPlan", "settle", "solve_periods"]
 
@@ -61,6 +62,7 @@ class PeriodPlan(Portfolio):
 
     _when: pd.DataFrame = field(kw_only=True)
     _label: Label = field(kw_only=True)
+    _whole: HorizonPlan = field(kw_only=True)
 
     def _dated(self, frame: pd.DataFrame) -> pd.DataFrame:
         """With the period in which each plant is decided and that in which it first delivers."""
@@ -119,6 +121,10 @@ class PeriodPlan(Portfolio):
             seed=self.seed,
             exactly=need,
         )
+
+    @cached_property
+    def _prices(self) -> list[Price]:
+        return of_period(self._whole, self._label)
 
     @property
     def model(self) -> Any:
@@ -192,6 +198,7 @@ class HorizonPlan(Portfolio):
                 _solution=solution,
                 _when=self.schedule,
                 _label=year,
+                _whole=self,
                 **keep,
             )
         return self._by_year[year]
@@ -435,14 +442,6 @@ class HorizonPlan(Portfolio):
         late = [i for i, a in enumerate(after) if not a <= cap + 1e-6]
         first = late[-1] + 1 if late else 0
         return self.years[first] if first < len(self.years) else None
-
-    @cached_property
-    def duals(self) -> pd.DataFrame:
-        """Marginal values in words, in present value."""
-        goal = self.written["objective"]
-        with unit_for(goal):
-            frame = dual_table(self._wide.build, self._compiled, self._solution)
-        return spoken(frame, goal, self._build, present=True, fixed=bool(self._compiled.integer.any()))
 
     @cached_property
     def binding(self) -> tuple[str, ...]:

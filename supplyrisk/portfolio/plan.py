@@ -15,8 +15,9 @@ import pandas as pd
 from ..graph import SupplyGraph
 from ..jurisdictions import scope
 from . import show, tables
-from .explain import binding_rows, dual_table
+from .explain import binding_rows
 from .kept import carried, uses
+from .marginal import Price, dual_words, need_prices, prices
 from .matrix import Compiled
 from .model import GROUP, Build
 from .options import RECYCLER
@@ -25,7 +26,7 @@ from .reserves import stock_table
 from .solve import Solution
 from .tables import NOISE
 from .views import node_shares
-from .words import spoken, unit_for, worth
+from .words import worth
 
 __all__ = ["Portfolio", "market_shares", "plan_graph"]
 
@@ -56,7 +57,7 @@ class Portfolio:
     needs, availability, projects : DataFrame
         The rest of the model's data: what each pool needs, what each supplier can deliver, what can be built.
     duals : DataFrame
-        Marginal values in words. For a plan with yes-or-no decisions they hold with those decisions fixed.
+        Marginal values in words, with yes-or-no decisions as they are; at a kink both sides are told (:attr:`need_prices`).
     binding : tuple of str
         Constraints that hold with equality.
     objective_value : float
@@ -182,11 +183,21 @@ class Portfolio:
 
     @cached_property
     def duals(self) -> pd.DataFrame:
-        """Marginal values in words, in the unit of the objective."""
-        goal = self.written["objective"]
-        with unit_for(goal):
-            frame = dual_table(self._build, self._compiled, self._solution)
-        return spoken(frame, goal, self._build, fixed=bool(self._compiled.integer.any()))
+        """Marginal values in words, in the unit of the objective; of needs, suppliers and plants those of both sides."""
+        return dual_words(self, both=True)
+
+    @cached_property
+    def _prices(self) -> list[Price]:
+        return prices(self)
+
+    @cached_property
+    def need_prices(self) -> pd.DataFrame:
+        """``product, buyer, need, unit, one_more, one_less``: the objective for one unit more needed, and saved for one less.
+
+        Yes-or-no decisions stay as they are; every bound that the need stands in counts, in constraints of your own too.
+        The two differ at a kink; ``inf``: no more can be had; NaN: too many needs of a large model, the greatest come first.
+        """
+        return need_prices(self)
 
     @cached_property
     def binding(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from .candidates import Candidates, read_candidates
 from .economics import RATE
 from .explain import cut_short, infeasible, stopped
 from .levers import build, keep, resource
+from .marginal import Nudge
 from .model import Build, missing_costs, number
 from .options import with_recyclers
 from .others import check
@@ -31,6 +32,7 @@ from .settling import ROUNDS, Live
 from .solve import solve, usable
 from .stages import with_expansion, with_stages
 from .supply import drop_products, read_case
+from .widen import read_ramp, widen
 
 __all__ = ["optimize"]
 
@@ -308,12 +310,14 @@ def plan_case(
     shares: dict[Any, Any] = {}
     cuts: dict[Any, Any] = {}
 
-    def state(here: Period | None, holds: tuple[bool, ...], need: Any, more: Any) -> Build:
+    def state(here: Period | None, holds: tuple[bool, ...], need: Any, more: Any, nudge: Nudge | None = None) -> Build:
         """The model of one period."""
         own = case if need is None else replace(case, need=case.need * need)
+        own = own if nudge is None else replace(own, need=own.need + nudge.need)
         m = Build(
             own, horizon=horizon, periods=periods, here=here, gaps=list(case.gaps), notes=list(case.notes),
             utilisation=utilisation, candidates=candidates, scenarios=known, _shares=shares, _cuts=cuts, grown=need,
+            added=None if nudge is None else nudge.need,
         )  # fmt: skip
         keep(m)
         for spec in lever_specs:
@@ -321,6 +325,8 @@ def plan_case(
             spec.build(m)
         if more is not None:
             _grow_supply(m, more)
+        if nudge is not None:
+            nudge.levers(m)
         m.freeze()
         for spec, on in zip(constraint_specs, holds, strict=True):
             m.spec = spec
@@ -355,6 +361,7 @@ def plan_case(
     }
     if periods is None:
         m = state(None, (True,) * len(constraint_specs), None, None)
+        m.anew = lambda more: state(None, (True,) * len(constraint_specs), None, None, more.get(0))
         _read_scenarios(m)
         then = fix(m) if fix is not None else None
         return solve_build(
@@ -363,14 +370,19 @@ def plan_case(
     need, more = need_paths(case, periods, needs), supply_paths(case.graph, case.products, periods, supply)
     bases: list[Build] = []
     stated: dict[Any, Build] = {}
+    asked_of: list[tuple[Any, ...]] = []
     for s, period in enumerate(periods):
         holds = tuple(c is None or c.holds(period) for c in when)
         row = None if need is None else need[s]
         up = None if more is None else more[s]
         key = (holds, None if row is None else row.tobytes(), None if up is None else up.tobytes())
+        asked_of.append((period, holds, row, up))
         if key not in stated or stated[key].dated:
             stated[key] = state(period, holds, row, up)
         bases.append(stated[key])
+    bases[0].anew = lambda more: widen(
+        [state(*a, more.get(s)) for s, a in enumerate(asked_of)], periods, discount, read_ramp(ramp, bases[0])
+    )
     _read_scenarios(bases[0])
     return solve_periods(
         bases,

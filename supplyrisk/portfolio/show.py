@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .marginal import dual_words
 from .model import GROUP, Build, money
 from .recourse import losses
 from .risk import LOSS_TIMES_PRICE
@@ -326,7 +327,8 @@ def summary_of_plan(plan: Any) -> str:
             lines.append(f"{a['kind']} {a['with']}: {money(a['outlay'])} a year")
     lines += _dangers(plan)
     lines += [f"binds: {b}" for b in plan.binding]
-    spoken = plan.duals[plan.duals["constraint"].isin([repr(c) for c in w["constraints"]])]
+    own = dual_words(plan, both=False)
+    spoken = own[own["constraint"].isin([repr(c) for c in w["constraints"]])]
     lines += [str(s) for s in spoken["meaning"].head(5) if s]
     lines += [f"note: {n}" for n in plan.notes]
     lines += _left_out(plan.gaps)
@@ -404,6 +406,8 @@ def _foot(plan: Any) -> str:
 
 _DECIDED = ("year", "lever", "product", "supplier", "buyer", "quantity", "unit", "unit_cost", "cost", "grade")
 _SHARES = ("product", "buyer", "focal", "view", "before", "after", "after_low", "after_high", "model")
+# Pools of which a page tells what one unit more costs.
+_FEW = 40
 _PLANTS = (
     "project",
     "product",
@@ -425,9 +429,10 @@ def _plants(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _words(plan: Any) -> str:
-    return _list("Binding constraints", plan.binding) + _list(
-        "Marginal values", [str(x) for x in plan.duals["meaning"].head(8) if x]
-    )
+    few = len(plan._build.case.pool) <= _FEW  # of many needs each would have to be solved for
+    found = plan.duals if few else dual_words(plan, both=False)
+    said = [str(x) for x in found["meaning"].head(8) if x]
+    return _list("Binding constraints", plan.binding) + _list("Marginal values", said)
 
 
 def html_of_plan(plan: Any) -> str:
