@@ -3,7 +3,9 @@
 Two tables: ``hs.csv`` (HS 2017 heading to product: product units per tonne, purity, coverage, whether a link may rest on
 it) and ``hs_revisions.csv`` (splits and merges of the headings that matter here, and the headings that no revision
 touched), both checked heading by heading against the conversion tables of the United Nations Statistics Division (HS 1992
-to HS 2022), which name one old heading for each new one; merges are listed in full here. Chips and the machines that make
+to HS 2022), which name one old heading for each new one; merges are listed in full here, as in their correlation tables
+but for what these add of other goods: mercury compounds (28.52, since 2007), multi-component circuits and transducers
+(85.41, 85.42, since 2017 and 2022), electronic waste (85.49) and display modules (85.24), both since 2022. Chips and the machines that make
 them have headings of their own since HS 2007; whence these came is not told, and refused. A heading that neither table
 knows is refused, never passed through.
 """

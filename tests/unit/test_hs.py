@@ -164,3 +164,15 @@ def test_links_of_a_basket_are_marked_and_wide_and_scores_say_so():
         warnings.simplefilter("error", BasketWarning)
         sr.score(g, by="product")  # output is not read off a heading
     assert "purity 0.5 to 1" in scored.attrs["baskets"]["ndfeb.magnet"]
+
+
+def test_headings_that_were_renamed_or_merged_as_the_united_nations_have_it():
+    found = {
+        ("285310", "HS2022", "HS2002"): ["285100"],  # 28.51 was renumbered 28.53 in 2007
+        ("285100", "HS1992", "HS2012"): ["285300"],
+        ("285390", "HS2017", "HS1992"): ["284810", "284890", "285100"],
+        ("850780", "HS2022", "HS2017"): ["850740", "850780"],  # nickel-iron accumulators joined the others in 2022
+        ("850740", "HS1996", "HS2022"): ["850780"],
+    }
+    for (code, source, target), want in found.items():
+        assert sorted(hs.concord(code, source, target)["target"]) == want, (code, source, target)
