@@ -36,7 +36,7 @@ def stated_day(graph: SupplyGraph) -> str:
     return graph.reference_date if dated else "no stated day"
 
 
-def overstated(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
+def overstated(graph: SupplyGraph, tolerance: float = 0.02, sent: bool = False) -> pd.DataFrame:
     """World totals below what their listed producers make, by more than a relative tolerance.
 
     Parameters
@@ -45,13 +45,15 @@ def overstated(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
         The graph; a published world total stands in ``total`` of the residual ``product@ROW``.
     tolerance : float
         Part of the listed sum that still counts as rounding of the total.
+    sent : bool
+        Whether a maker of unknown output inside the rest counts with what it is known or estimated to send.
 
     Returns
     -------
     DataFrame
         ``node, product, have, need, rows``: the residual, what is listed (the rest included) for the year of the total (or before it,
         where a producer has no figure for that year), the total, and the figures in words, greatest first.
-        A total whose own upper bound reaches the listed sum is none of them. Withheld outputs are in no sum.
+        A total whose own upper bound reaches the listed sum is none of them. Withheld outputs that are in no total are in no sum.
     """
     nodes = graph.tables["nodes"]
     rest = latest(nodes[nodes["total"].notna() & (nodes["country"] == "ROW")], ["node"])
@@ -61,16 +63,28 @@ def overstated(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     since = rest.set_index("product")["year"].astype("float64")
     made = nodes[(nodes["kind"] == "producer") & nodes["product"].isin(since.index)]
     made = made[made["year"].astype("float64").fillna(-np.inf) <= made["product"].map(since).astype(float)]
-    made = latest(made[made["output"].notna()], ["node"])
+    named = made["node"].where(made["inside"].notna())
+    blank = latest(made[made["node"].isin(named)], ["node"])
+    blank = blank[blank["output"].isna() & blank["inside"].notna()]
+    made = latest(made[made["output"].notna()], ["node"]).assign(figure="output")
+    if sent and len(blank):
+        ix = graph.index
+        flows = pd.Series(ix.quantity).groupby(ix.links["supplier"].astype("object").to_numpy()).sum(min_count=1)
+        blank = blank.assign(output=blank["node"].astype("object").map(flows).astype(float), figure="what is sent")
+        made = pd.concat([made[~made["node"].isin(blank["node"])], blank[blank["output"].notna()]], ignore_index=True)
     have = made.groupby("product")["output"].sum()
+    part = made["inside"].notna() | (made["country"] == "ROW")
+    listed = made[~part].groupby("product")["output"].sum()
     out = pd.DataFrame({"node": rest["node"], "product": rest["product"], "need": rest["total"].astype(float)})
     out["have"] = rest["product"].map(have).astype(float).fillna(0.0)
-    room = rest["rest_high"].fillna(0.0).astype(float) > 0
+    high = rest["rest_high"].fillna(0.0).astype(float)
+    most = (rest["product"].map(listed).astype(float).fillna(0.0) + high).where(high > 0, -np.inf)
+    room = out["have"] <= most * (1.0 + 1e-9) if sent else high > 0
     out = out[(out["have"] - out["need"] > tolerance * out["have"]) & ~room].reset_index(drop=True)
     told = []
     for row in out.itertuples():
         its = made[(made["product"] == row.product) & (made["output"] > 0)].sort_values("output", ascending=False)
-        figures = [f"output of {n} = {q:g}" for n, q in zip(its["node"], its["output"], strict=True)]
+        figures = [f"{w} of {n} = {q:g}" for w, n, q in zip(its["figure"], its["node"], its["output"], strict=True)]
         told.append("; ".join([f"world total of {row.product} = {row.need:g}", *figures]))
     return out.assign(rows=pd.Series(told, index=out.index, dtype="object"))[columns]
 
@@ -91,7 +105,7 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
         ``node, product, account, have, need, gap, relative, status, reason``. Accounts: ``output`` (output against what
         leaves; a maker that sends nothing is a gap too), ``supply`` (inflow against use and what leaves), ``input``
         (inflow of an input against recipe times output), ``world`` (at the residual ``product@ROW``: what the listed
-        producers make, where that is more than the published world total). Status ``open`` beyond the tolerance;
+        producers make and makers of unknown output send, where that is more than the published world total). Status ``open`` beyond the tolerance;
         ``unknown`` where the account cannot be closed because a figure is missing, which ``reason`` names. A side is
         the sum of its known figures, and NaN where none is known or a use is not: never 0 for what is withheld.
     """
@@ -176,7 +190,7 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
             why = [] if output[buyer] == output[buyer] else [f"output {withheld[buyer]}"]
             why += flows("in", count, gone[s])
             add(int(buyer), inp, "input", known(have, count, gone[s]), side, why)
-    for total in overstated(graph, tolerance).to_dict("records"):
+    for total in overstated(graph, tolerance, sent=True).to_dict("records"):
         add(ix.code(total["node"]), total["product"], "world", total["have"], total["need"], [])
     columns = ["node", "product", "account", "have", "need", "gap", "relative", "status", "reason"]
     return pd.DataFrame(rows, columns=columns).astype({"reason": "string"})

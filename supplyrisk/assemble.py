@@ -6,7 +6,9 @@ says how it came about (``method``), and nothing that is estimated is graded bet
 The rules, in the order in which they are applied:
 
 1. A production row of country ``WLD`` is the world total; what the listed producers leave of it is the producer
-   ``p@ROW``. A withheld figure stays withheld and is never part of the sum.
+   ``p@ROW``. A withheld figure stays withheld and is never part of the sum; where the source does not say that the
+   total leaves it out, its maker is inside the rest, as any maker of unknown output: the rest is then ``[0, what is
+   left]``, and what all of them make is what is left.
 2. Trade (``observed``) links the producer ``p@i`` to the pool ``p@j:demand``. An exporter without a production
    record is a producer of unknown output if it exports more than it imports, and a re-exporting pool otherwise.
 3. What a producer does not export stays at home (``balanced``). Where the headings cover only part of the trade of

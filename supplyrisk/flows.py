@@ -14,6 +14,7 @@ import pandas as pd
 
 from .feeding import world_feed
 from .intervals import DEFAULT_POLICY
+from .remainder import bound_by_rest, share_rest
 from .schema import GRADES, TABLES
 
 __all__ = ["FLOW_METHODS", "TRADERS", "Build", "pool_id", "worst"]
@@ -77,6 +78,7 @@ class Build:
         self._needs()
         self._world()
         self._recipes()
+        self.production = share_rest(self.production)
         return self
 
     # ------------------------------------------------------------------ producers
@@ -118,7 +120,7 @@ class Build:
         totals = world.dropna(subset=["quantity"]).drop_duplicates(["product", "year"], keep="last")
         totals = totals[["product", "year", "quantity"]].rename(columns={"quantity": "total"})
         listed = listed.merge(totals.assign(country="ROW"), on=["product", "country", "year"], how="left")
-        self.production = pd.concat([listed, pd.DataFrame(rest)], ignore_index=True)
+        self.production: pd.DataFrame = pd.concat([listed, pd.DataFrame(rest)], ignore_index=True)
         columns = list(dict.fromkeys([*self.production.columns, "inside", "rest_low", "rest_high", "total"]))
         self.production = self.production.reindex(columns=columns)
         self.idle_rest = pd.DataFrame(idle_rest).reindex(columns=columns)
@@ -127,7 +129,7 @@ class Build:
         for side in ("low", "high"):
             bound = self.production[f"rest_{side}"].astype("float64")
             self.production[f"rest_{side}"] = bound.mask(stated_rest & bound.isna(), self.production[side])
-        self._bound_by_rest()
+        self.production = bound_by_rest(self.production, self.f["production"])
         latest = self.production.sort_values("year", kind="stable").drop_duplicates("node", keep="last")
         self.made = latest.set_index("node")
         self.world = world.sort_values("year").drop_duplicates("product", keep="last").set_index("product")
@@ -158,16 +160,6 @@ class Build:
             "grade": max(total["grade"] or GRADES[-1], "B", key=_rank),
             "note": "world total less the listed producers",
         }
-
-    def _bound_by_rest(self) -> None:
-        """A producer whose output nobody gives is part of the unlisted rest; a withheld one is in no total."""
-        p = self.production
-        rest = p[p["country"] == "ROW"].sort_values("year").drop_duplicates("product", keep="last")
-        top = rest.set_index("product")["high"].fillna(rest.set_index("product")["quantity"])
-        inside = p["quantity"].isna() & p["high"].isna() & p["missing"].isin(["not_available", "unknown"])
-        inside &= p["country"] != "ROW"
-        p["high"] = p["high"].where(~inside, p["product"].map(top).astype(float))
-        p["inside"] = p["inside"].mask(inside & p["high"].notna(), p["product"].astype(str) + "@ROW")
 
     # ------------------------------------------------------------------ links
 
@@ -281,6 +273,7 @@ class Build:
         """Unlisted exporters are part of the rest of the world: their exports are taken out of its output."""
         made = self.made
         mine = made["quantity"].isna() & made["missing"].isin(["not_available", "unknown"]) & (made["country"] != "ROW")
+        mine |= made["quantity"].isna() & (made["missing"] == "withheld") & made["inside"].notna()
         mine &= made["product"].isin(self.traded) & made["site"].isna()
         key = pd.MultiIndex.from_frame(made.loc[mine, ["product", "country"]])
         sent = pd.Series(self.exports.reindex(key).to_numpy(), index=made.index[mine], dtype=float)

@@ -56,6 +56,7 @@ LAYERS = {
     "sharing": 2,
     "tracing": 2,
     "drawing": 2,
+    "earlier": 2,
     "voting": 2,
     "metrics": 2,
     "assemble": 2,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import supplyrisk as sr
 from supplyrisk.assemble import assemble
 from supplyrisk.errors import SchemaError
 from supplyrisk.exposure import exposure
@@ -72,6 +73,68 @@ def test_withheld_is_no_part_of_the_sum_and_never_zero() -> None:
     assert n.loc["x.refined@USA", "output_missing"] == "withheld"
     assert np.isnan(n.loc["x.refined@USA", "output"])
     assert n.loc["x.refined@ROW", "output"] == pytest.approx(40.0)
+
+
+@pytest.mark.parametrize("missing", ["withheld", "not_available", "unknown"])
+def test_a_maker_of_unknown_output_and_the_rest_share_what_the_total_leaves(missing: str) -> None:
+    rows = [("x.refined", "AUS", 2024, 100.0), ("x.refined", "WLD", 2024, 150.0)]
+    use = pd.DataFrame({"product": "x.refined", "country": ["AUS", "USA"], "year": 2024, "quantity": [100.0, 50.0]})
+    p = production(rows)
+    p = pd.concat([p, pd.DataFrame([{"product": "x.refined", "country": "USA", "year": 2024, "missing": missing}])])
+    for balanced in (False, True):
+        g = assemble(
+            products=products("x.refined"), production=p, demand=use.assign(grade="assumption"), balanced=balanced
+        )
+        n = g.nodes[g.nodes["kind"] == "producer"].set_index("node")
+        _, low, high = g.interval("nodes", "output", n.reset_index())
+        at = {c: k for k, c in enumerate(n["country"])}
+        assert (low[at["ROW"]], high[at["ROW"]]) == (0.0, 50.0)
+        assert (low[at["USA"]], high[at["USA"]]) == (0.0, 50.0)
+        assert n.loc["x.refined@USA", "inside"] == "x.refined@ROW"
+        if not balanced:
+            made = sr.score(g, by="product", focal="USA", bounds=True, metrics=["quantity"]).iloc[0]
+            assert made["quantity_high"] == pytest.approx(150 * 1.5)  # of 150 by the grade, never of 200
+    # Whatever flows say together more than the total allows is told.
+    links = g.table("links")
+    links = links.assign(
+        quantity=links["quantity"].mask(links["supplier"].isin(["x.refined@USA", "x.refined@ROW"]), 50.0)
+    )
+    world = g.replace("both", links=links).balance().set_index("account").loc["world"]
+    assert (world["node"], world["need"]) == ("x.refined@ROW", 150.0)
+
+
+@pytest.mark.parametrize(
+    ("own", "total", "out"),
+    [
+        (None, "Estimated. -- Excludes U.S. production.", True),
+        (None, "excludes U.S. production", True),
+        (None, "Inadequate data. Does not include production in the United States.", True),
+        ("withheld, and the world total leaves it out", None, True),
+        (None, "Countries that do not recover it are excluded. Includes U.S. production.", False),
+        (None, "Excludes China.", False),
+        ("withheld", None, False),
+    ],
+)
+def test_only_words_of_the_source_take_a_withheld_figure_out_of_the_total(
+    own: str | None, total: str | None, out: bool
+) -> None:
+    p = production([("x.refined", "CHN", 2024, 60.0), ("x.refined", "WLD", 2024, 100.0)]).assign(note=[None, total])
+    hidden = {"product": "x.refined", "country": "USA", "year": 2024, "missing": "withheld", "note": own}
+    g = assemble(products=products("x.refined"), production=pd.concat([p, pd.DataFrame([hidden])], ignore_index=True))
+    n = g.nodes.set_index("node")
+    assert pd.isna(n.loc["x.refined@USA", "inside"]) == out
+    assert pd.isna(n.loc["x.refined@USA", "output_high"]) == out
+    assert pd.isna(n.loc["x.refined@ROW", "output_low"]) == out
+
+
+def test_a_rest_of_a_year_in_which_all_are_listed_keeps_its_interval() -> None:
+    p = production([("x.refined", "CHN", y, 60.0) for y in (2020, 2024)]
+                   + [("x.refined", "WLD", y, 100.0) for y in (2020, 2024)] + [("x.refined", "USA", 2024, 10.0)])  # fmt: skip
+    old = {"product": "x.refined", "country": "USA", "year": 2020, "missing": "not_available"}
+    g = assemble(products=products("x.refined"), production=pd.concat([p, pd.DataFrame([old])], ignore_index=True))
+    rest = g.nodes[g.nodes["node"] == "x.refined@ROW"].set_index("year")
+    assert (rest.loc[2020, "output_low"], rest.loc[2020, "output_high"]) == (0.0, 40.0)
+    assert pd.isna(rest.loc[2024, "output_low"])
 
 
 def test_rounding_of_the_source_is_no_producer() -> None:

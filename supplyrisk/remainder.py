@@ -1,0 +1,123 @@
+"""The unlisted rest of a world total, and the makers of unknown output that are part of it."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from .jurisdictions import display_name
+
+__all__ = ["bound_by_rest", "left_out", "share_rest"]
+
+# What is said of a withheld figure that is in no total: with the figure itself, or in a sentence of the total's note.
+_NO_PART = re.compile(r"world total leaves it out", re.IGNORECASE)
+_EXCLUDES = re.compile(r"\bexclud(?:es?|ed|ing)\b|\bnot includ(?:e|es|ed|ing)\b", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<!\bU\.S)\. |; | -- |\n")
+_ALSO = {"USA": ("U.S.", "United States of America"), "GBR": ("U.K.", "UK"), "CHN": ("PRC",)}
+_SHARED = "makers of unknown output are inside it"
+
+
+def left_out(production: pd.DataFrame) -> set[tuple[str, str]]:
+    """Withheld figures that a source says are no part of its world total.
+
+    A publisher that withholds a figure may leave it out of the total, or hide it in the total. Only words tell: a note of
+    the withheld row ("the world total leaves it out"), or a sentence in the note of the total that excludes the place
+    by name ("Excludes U.S. production.", "Does not include production in the United States."). They hold for all years.
+
+    Parameters
+    ----------
+    production : DataFrame
+        As ``production`` of :func:`supplyrisk.assemble.assemble`.
+
+    Returns
+    -------
+    set of (str, str)
+        Product and country.
+
+    Examples
+    --------
+    >>> p = pd.DataFrame({"product": "x", "country": ["USA", "WLD"], "missing": ["withheld", None],
+    ...                   "note": [None, "Estimated. -- Excludes U.S. production."]})
+    >>> left_out(p)
+    {('x', 'USA')}
+    """
+    hidden = production.loc[production["missing"] == "withheld", ["product", "country", "note"]].astype("object")
+    out: set[tuple[str, str]] = set()
+    totals = production.loc[(production["country"] == "WLD") & production["note"].notna(), ["product", "note"]]
+    sentences: dict[str, list[str]] = {}
+    for product, note in totals.drop_duplicates().itertuples(index=False):
+        found = [s for s in _SENTENCE.split(f"{note}") if _EXCLUDES.search(s)]
+        sentences.setdefault(str(product), []).extend(found)
+    for product, place, note in hidden.drop_duplicates().itertuples(index=False):
+        names = {str(place), display_name(str(place)), *_ALSO.get(str(place), ())}
+        name = re.compile("|".join(rf"(?<!\w){re.escape(n)}(?!\w)" for n in names))
+        if _NO_PART.search(f"{note}") or any(name.search(s) for s in sentences.get(str(product), ())):
+            out.add((str(product), str(place)))
+    return out
+
+
+def bound_by_rest(outputs: pd.DataFrame, production: pd.DataFrame) -> pd.DataFrame:
+    """Makers whose output nobody gives are part of the unlisted rest, unless the total is said to leave them out.
+
+    Parameters
+    ----------
+    outputs : DataFrame
+        ``node, product, country, year, quantity, high, missing, inside``, the residuals ``product@ROW`` among them.
+    production : DataFrame
+        The rows that they come from, with the world totals and their notes.
+
+    Returns
+    -------
+    DataFrame
+        The same with ``high`` (no more than the newest rest) and ``inside`` of these makers. Where there is no rest,
+        nothing bounds them.
+    """
+    p = outputs.copy()
+    rest = p[p["country"] == "ROW"].sort_values("year", kind="stable").drop_duplicates("product", keep="last")
+    top = rest.set_index("product")["high"].fillna(rest.set_index("product")["quantity"])
+    out = left_out(production)
+    none = [(str(a), str(b)) in out for a, b in zip(p["product"], p["country"], strict=True)]
+    part = p["missing"].isin(["not_available", "unknown"]) | (p["missing"] == "withheld") & ~np.array(none, dtype=bool)
+    inside = part & p["quantity"].isna() & p["high"].isna() & (p["country"] != "ROW")
+    p["high"] = p["high"].where(~inside, p["product"].map(top).astype(float))
+    p["inside"] = p["inside"].mask(inside & p["high"].notna(), p["product"].astype(str) + "@ROW")
+    return p
+
+
+def share_rest(outputs: pd.DataFrame) -> pd.DataFrame:
+    """The rest of a total as an interval: those inside it whose output is open may make all of it, so its least is 0.
+
+    Together the residual and those inside it make the rest (``rest_low`` to ``rest_high``), whoever makes how much.
+
+    Parameters
+    ----------
+    outputs : DataFrame
+        ``node, product, country, year, quantity, low, high, inside, note``, all makers that were found.
+
+    Returns
+    -------
+    DataFrame
+        The same with ``low``, ``high`` and ``note`` of residuals that others are inside of. Where no upper bound is stated
+        it is the whole rest. Figures of makers later than the last total stand beside that total.
+    """
+    p = outputs.reset_index(drop=True)
+    rest = p.loc[(p["country"] == "ROW") & p["quantity"].notna(), ["product", "year"]].reset_index()
+    mine = p.loc[p["inside"].notna(), "node"].unique()
+    own = p.loc[p["node"].isin(mine), ["product", "node", "year", "inside", "quantity", "high"]]
+    pairs = rest.merge(own, on="product", suffixes=("", "_of"))
+    newest = pairs["year"] == pairs.groupby("product")["year"].transform("max")
+    first = pairs.groupby("node")["year_of"].transform("min")
+    pairs = pairs[(pairs["year_of"] <= pairs["year"]) | (newest & (first > pairs["year"]))]
+    pairs = pairs.sort_values("year_of", kind="stable").drop_duplicates(["index", "node"], keep="last")
+    pairs = pairs[pairs["inside"].notna() & ~(pairs["high"] <= pairs["quantity"])]
+    rows = pd.Index(pairs["index"].unique())
+    if not len(rows):
+        return p
+    whole = p.loc[rows, "quantity"] + pairs.groupby("index")["quantity"].sum().reindex(rows)
+    p.loc[rows, "low"] = 0.0
+    p.loc[rows, "high"] = p.loc[rows, "high"].fillna(whole)
+    said = p.loc[rows, "note"].astype("object")
+    p.loc[rows, "note"] = said.map(lambda v: f"{v}; {_SHARED}" if isinstance(v, str) and v else _SHARED)
+    return p
