@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "BasketWarning",
+    "BoundaryWarning",
     "InfeasibleError",
     "PrivateDataWarning",
     "Problem",
@@ -140,6 +141,10 @@ class InfeasibleError(SupplyRiskError):
 
 class BasketWarning(UserWarning):
     """A figure rests on a heading that holds several goods."""
+
+
+class BoundaryWarning(UserWarning):
+    """Totals leave cells of a table no room: they are 0 in the answer, although the prior is not."""
 
 
 class PrivateDataWarning(UserWarning):

@@ -1,25 +1,28 @@
 """Fill a table of flows so that it meets its row and column totals: RAS, GRAS and entropy balancing with bounds.
 
 Whether totals can be met at all is tested first, by a maximum flow over the cells that are not zero: otherwise
-totals that clash look like slow convergence.
+totals that clash look like slow convergence. The same flow finds cells that the totals leave no room: scaling would only
+creep towards their bound.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..errors import InfeasibleError, Problem, SolverError
+from ..errors import BoundaryWarning, InfeasibleError, Problem, SolverError
 from .governance import FloatArray, Values, aligned, keyed, refuse
 
 __all__ = ["balance", "gras", "ras"]
 
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 _CAP = 2**30  # scipy's maximum flow counts in 32-bit integers
 
 
@@ -108,8 +111,10 @@ def _same_sum(r: FloatArray, c: FloatArray) -> None:
         )
 
 
-def _infeasible(t: _Table, r: FloatArray, c: FloatArray, room: FloatArray | None = None) -> None:
-    """Raise, naming the rows and columns that clash, unless the pattern can carry the totals.
+def _carried(t: _Table, r: FloatArray, c: FloatArray, room: FloatArray | None = None) -> tuple[BoolArray, BoolArray]:
+    """Whether a flow that meets the totals leaves more than rounding in each cell, and room for more than rounding.
+
+    Raises, naming the rows and columns that clash, unless the pattern can carry the totals.
 
     Totals are scaled to integers, so that a clash below about one part in 10^9 of the sum per row is left to the
     iteration to find.
@@ -119,7 +124,8 @@ def _infeasible(t: _Table, r: FloatArray, c: FloatArray, room: FloatArray | None
 
     total = max(float(r.sum()), float(c.sum()))
     if total <= 0:
-        return
+        none = np.zeros(len(t.row), dtype=bool)
+        return none, ~none
     n, m = t.shape
     scale = _CAP / total
 
@@ -137,7 +143,9 @@ def _infeasible(t: _Table, r: FloatArray, c: FloatArray, room: FloatArray | None
     flow = maximum_flow(graph, source, sink)
     want = int(min(ri.sum(), ci.sum()))
     if want - int(flow.flow_value) <= n + m:
-        return
+        sent = np.asarray(flow.flow[t.row, n + t.col], dtype=np.int64).ravel()
+        # Room for all there is never binds.
+        return sent > n + m, (sent < inner - (n + m)) | (True if room is None else room >= total)
     residual = sparse.csr_array(graph - flow.flow)
     residual.data = np.where(residual.data > 0, residual.data, 0)
     residual.eliminate_zeros()
@@ -159,6 +167,56 @@ def _infeasible(t: _Table, r: FloatArray, c: FloatArray, room: FloatArray | None
     )
 
 
+def _settled(
+    t: _Table, r: FloatArray, c: FloatArray, room: FloatArray | None, tol: float
+) -> tuple[BoolArray, BoolArray]:
+    """Cells that the totals leave no choice: at nothing, and at all their room, in every table that meets them.
+
+    A cell may differ between two tables that meet the totals exactly if it lies on a ring of cells some of which can
+    take more and others less. Where a set of rows and columns has no such way out, its columns take just what its rows
+    give, and whatever crosses its border is at a bound; that is checked in the figures themselves.
+    """
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    less, more = _carried(t, r, c, room)
+    n, m = t.shape
+    a, b = t.row, n + t.col
+    tail, head = np.concatenate((a[more], b[less])), np.concatenate((b[more], a[less]))
+    ways = sparse.csr_array((np.ones(len(tail)), (tail, head)), shape=(n + m, n + m))
+    _, ring = csgraph.connected_components(ways, directed=True, connection="strong")
+    apart = (ring[a] != ring[b]) & (r[t.row] > 0) & (c[t.col] > 0)
+    at_low, at_high = np.zeros(len(a), dtype=bool), np.zeros(len(a), dtype=bool)
+    limit = min(1e-12, tol) * max(float(r.sum()), float(c.sum()))
+    for start in np.unique(np.where(more, ring[b], ring[a])[apart]):
+        inside = np.zeros(n + m, dtype=bool)
+        first = int(np.flatnonzero(ring == start)[0])
+        inside[csgraph.breadth_first_order(ways, first, return_predecessors=False)] = True
+        into, out = inside[b] & ~inside[a], inside[a] & ~inside[b]
+        slack = float(c[inside[n:]].sum() - r[inside[:n]].sum())
+        slack += float(room[out].sum()) if room is not None else 0.0
+        if slack <= limit:
+            at_low |= into
+            at_high |= out
+    return at_low & apart, at_high & apart
+
+
+def _warned(t: _Table, gone: BoolArray, out: Any, stacklevel: int) -> Any:
+    """The answer, with the cells named that totals alone have set to nothing."""
+    cells = [(t.rows[int(t.row[i])], t.cols[int(t.col[i])]) for i in np.flatnonzero(gone)]
+    if cells:
+        shown = "; ".join(f"{i}, {j}" for i, j in cells[:10]) + ("; ..." if len(cells) > 10 else "")
+        warnings.warn(
+            f"the totals leave no room for {len(cells)} of the cells above 0, which are 0 in the answer: {shown}. It is "
+            "the limit of scaling, which no factors reach.",
+            BoundaryWarning,
+            stacklevel=stacklevel,
+        )
+        if isinstance(out, pd.DataFrame):
+            out.attrs["forced_to_zero"] = cells
+    return out
+
+
 def _check_iterations(tol: float, max_iter: int) -> None:
     problems = []
     if not tol > 0:
@@ -173,8 +231,8 @@ def _stalled(t: _Table, x: FloatArray, u: FloatArray, v: FloatArray, error: floa
     col = t.cols[int(np.abs(t.col_sum(x) - v).argmax())]
     return SolverError(
         f"not converged: after {iterations} rounds the totals are missed by {error:.3g} of their sum, most at row "
-        f"{row} and column {col}. Some cell there can only tend to zero, or the totals clash by less than the test "
-        "for it can see; take that cell out, or raise tol or max_iter.",
+        f"{row} and column {col}. Some cell there can only tend to zero or to its bound, or the totals clash, by less "
+        "than the test for it can see; take that cell out, or raise tol or max_iter.",
         "iteration limit",
     )
 
@@ -183,6 +241,8 @@ def ras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: in
     """Balance a table to given totals by scaling rows and columns (RAS, iterative proportional fitting).
 
     ``X = diag(r) X0 diag(s)`` with ``X 1 = u`` and ``1' X = v``; it minimises ``sum x ln(x / x0)``. Zeros stay zero.
+    Where the totals can only be met with some cell above 0 at 0, no factors do it: the answer is the limit of the
+    scaling, which is still that minimum, and a warning names the cells.
 
     Parameters
     ----------
@@ -198,7 +258,8 @@ def ras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: in
     Returns
     -------
     DataFrame, ndarray or csr_array
-        In the form and unit of ``x0``.
+        In the form and unit of ``x0``. Of a frame ``.attrs["forced_to_zero"]`` lists the (row, column) of cells above 0
+        that the totals set to 0, if there are any.
 
     Raises
     ------
@@ -207,11 +268,17 @@ def ras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: in
     InfeasibleError
         The zeros of ``x0`` forbid the totals; ``.conflict`` names the rows and columns (tested before iterating).
     SolverError
-        No convergence.
+        No convergence: totals so near to a clash, or to forcing a cell to 0, that ``max_iter`` rounds are too few.
+
+    Warns
+    -----
+    BoundaryWarning
+        The totals force cells above 0 to 0 (a row or column whose own total is 0 is not counted).
 
     Notes
     -----
-    Source: Stone (1961), Bacharach (1970), Miller & Blair (2009). Evidence T.
+    Missing policy: a missing cell or total is refused. Source: Stone (1961), Bacharach (1970), Miller & Blair (2009);
+    the limit: Csiszár (1975). Evidence T.
 
     Examples
     --------
@@ -224,10 +291,16 @@ def ras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: in
     t = _table(x0, "x0")
     u, v = _totals(rows, t.rows, "rows"), _totals(cols, t.cols, "cols")
     _same_sum(u, v)
-    _infeasible(t, u, v)
+    return _scaled(t, u, v, tol, max_iter)
+
+
+def _scaled(t: _Table, u: FloatArray, v: FloatArray, tol: float, max_iter: int) -> Any:
+    """A table without negative cells, its rows and columns scaled by turns."""
     total = float(u.sum())
     if total == 0:
         return t.back(np.zeros_like(t.x))
+    gone, _ = _settled(t, u, v, None, tol)
+    t = replace(t, x=np.where(gone, 0.0, t.x))
     s = np.ones(t.shape[1])
     x = t.x
     error = np.inf
@@ -239,7 +312,7 @@ def ras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: in
         x = t.x * r[t.row] * s[t.col]
         error = max(float(np.abs(t.row_sum(x) - u).max()), float(np.abs(t.col_sum(x) - v).max())) / total
         if error <= tol:
-            return t.back(x)
+            return _warned(t, gone, t.back(x), 4)
     raise _stalled(t, x, u, v, error, max_iter)
 
 
@@ -275,7 +348,8 @@ def gras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: i
 
     Notes
     -----
-    Source: Junius & Oosterhaven (2003). Evidence T. Equal to :func:`ras` where nothing is negative.
+    Missing policy: a missing cell or total is refused. Source: Junius & Oosterhaven (2003). Evidence T. Equal to
+    :func:`ras`, its warning included, where no cell is negative; elsewhere totals that force a cell to 0 do not converge.
 
     Examples
     --------
@@ -299,6 +373,8 @@ def gras(x0: Any, rows: Values, cols: Values, *, tol: float = 1e-10, max_iter: i
         raise InfeasibleError(
             f"no cell of the sign that the total needs: {', '.join(conflict[:10])}. Signs and zeros stay.", conflict
         )
+    if not n.any():
+        return _scaled(t, u, v, tol, max_iter)
     scale = max(float(np.abs(u).sum()), 1e-300)
     s = np.ones(t.shape[1])
     x = t.x
@@ -367,9 +443,14 @@ def balance(
     SolverError
         No convergence.
 
+    Warns
+    -----
+    BoundaryWarning
+        The totals force cells above 0 to 0; they are named, in a frame's ``.attrs["forced_to_zero"]`` too.
+
     Notes
     -----
-    Source: entropy balancing with extra knowledge, as in Lenzen et al. (2009) for soft data. Evidence T.
+    Missing policy: a missing cell, total or bound is refused. Source: entropy balancing with extra knowledge, as in Lenzen et al. (2009) for soft data. Evidence T.
 
     Examples
     --------
@@ -393,7 +474,10 @@ def balance(
     short += [f"column {t.cols[int(j)]}" for j in np.flatnonzero(cv < -1e-12 * total)]
     if short:
         raise InfeasibleError(f"lower bounds exceed the total of {', '.join(short[:10])}.", short)
-    _infeasible(t, np.maximum(ru, 0.0), np.maximum(cv, 0.0), np.minimum(hi - lo, max(total, 1.0)))
+    room = np.minimum(hi - lo, max(total, 1.0))
+    at_low, at_high = _settled(t, np.maximum(ru, 0.0), np.maximum(cv, 0.0), room, tol)
+    gone = at_low & (lo == 0)
+    lo, hi = np.where(at_high, hi, lo), np.where(at_low, lo, hi)
     r, s = np.ones(t.shape[0]), np.ones(t.shape[1])
     x = t.x
     error = 0.0
@@ -403,7 +487,7 @@ def balance(
         x = np.clip(t.x * r[t.row] * s[t.col], lo, hi)
         error = max(float(np.abs(t.row_sum(x) - u).max()), float(np.abs(t.col_sum(x) - v).max())) / max(total, 1e-300)
         if error <= tol:
-            return t.back(x)
+            return _warned(t, gone, t.back(x), 3)
     raise _stalled(t, x, u, v, error, max_iter)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from scipy import sparse
 from scipy.optimize import linprog, minimize
 
-from supplyrisk.errors import InfeasibleError, SchemaError, SolverError
+from supplyrisk.errors import BoundaryWarning, InfeasibleError, SchemaError, SolverError
 from supplyrisk.metrics.balancing import balance, gras, ras
 
 X0 = np.array([[5.0, 3, 2], [1, 6, 2], [2, 2, 4]])
@@ -102,6 +103,7 @@ def test_infeasible_totals_name_rows_and_columns() -> None:
     assert e.value.conflict == ("row CHN", "column ore")
 
 
+@pytest.mark.filterwarnings("ignore::supplyrisk.errors.BoundaryWarning")
 def test_conflict_of_any_clash_is_a_true_clash() -> None:
     rng = np.random.default_rng(5)
     found = 0
@@ -133,7 +135,7 @@ def test_refuses() -> None:
     with pytest.raises(SchemaError, match="no such key"):
         ras(pd.DataFrame(X0, index=list("abc")), {"a": 12, "b": 10, "q": 9}, C)
     with pytest.raises(SolverError, match="not converged"):
-        ras([[1.0, 1.0], [1.0, 0.0]], [1.0, 1.0], [1.0, 1.0], max_iter=50)
+        ras(X0, R, C, max_iter=2)
 
 
 def test_gras_keeps_signs_and_equals_ras_without_negatives() -> None:
@@ -169,3 +171,57 @@ def test_balance_meets_bounds_and_minimises() -> None:
         balance(X0, R, C, high=np.full((3, 3), 2.0))
     with pytest.raises(SchemaError, match="low above high"):
         balance(X0, R, C, low=np.full((3, 3), 1.0), high=np.full((3, 3), 0.5))
+
+
+def test_cells_without_room_are_named_and_the_limit_is_given() -> None:
+    x0 = pd.DataFrame([[1.0, 2, 3], [1, 0, 0], [0, 1, 2]], index=list("abc"), columns=list("xyz"))
+    with pytest.warns(BoundaryWarning, match=r"for 1 of the cells above 0.*: a, x\."):
+        out = ras(x0, [4, 2, 3], [2, 4, 3])  # b can only go to x, and fills it
+    assert out.attrs["forced_to_zero"] == [("a", "x")]
+    assert out.loc["a", "x"] == 0
+    np.testing.assert_allclose(out.loc[["a", "c"], ["y", "z"]], ras([[2, 3], [1, 2]], [4, 3], [4, 3]), rtol=1e-8)
+    for form in (sparse.csr_array, np.asarray):
+        for function in (ras, gras, balance):
+            with pytest.warns(BoundaryWarning):
+                got = function(form(x0.to_numpy()), [4, 2, 3], [2, 4, 3])
+            np.testing.assert_allclose(got.toarray() if form is sparse.csr_array else got, out, atol=1e-8)
+
+
+def test_forced_cells_are_those_that_no_table_can_fill() -> None:
+    rng = np.random.default_rng(11)
+    forced = free = 0
+    for _ in range(150):
+        n, m = int(rng.integers(1, 5)), int(rng.integers(1, 5))
+        x0 = pd.DataFrame(rng.integers(0, 4, (n, m)) * (0.1 + rng.random((n, m))))
+        r = rng.integers(1, 6, n) / 7.0
+        c = rng.multinomial(round(7 * r.sum()), np.ones(m) / m) / 7.0
+        cells = list(zip(*np.nonzero(x0.to_numpy()), strict=True))
+        rows = np.array([[i == k for i, _ in cells] for k in range(n)] + [[j == k for _, j in cells] for k in range(m)])
+        best = [
+            linprog(-np.eye(len(cells))[k], A_eq=rows.astype(float), b_eq=np.concatenate([r, c])).fun
+            for k, (_, j) in enumerate(cells)
+            if c[j] > 0
+        ]
+        if None in best or not best:
+            continue
+        want = [
+            cells[k] for k, f in zip((k for k, (_, j) in enumerate(cells) if c[j] > 0), best, strict=True) if -f < 1e-9
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error" if not want else "ignore", BoundaryWarning)
+            out = ras(x0, r, c)
+        assert out.attrs.get("forced_to_zero", []) == want
+        np.testing.assert_allclose(out.sum(axis=1), r, atol=1e-8)
+        np.testing.assert_allclose(out.sum(axis=0), c, atol=1e-8)
+        forced += bool(want)
+        free += not want
+    assert min(forced, free) >= 10
+
+
+def test_balance_holds_what_the_totals_leave_at_a_bound() -> None:
+    high = np.full((3, 3), 9.0)
+    high[0, 0] = 3.0
+    # The first row meets its total only with all that its first cell may take and all that the second column wants.
+    with pytest.warns(BoundaryWarning, match=r"for 2 of the cells above 0.*: 1, 1; 2, 1\."):
+        out = balance([[1.0, 1, 0], [1, 1, 1], [1, 1, 1]], [5, 3, 2], [5, 2, 3], high=high)
+    np.testing.assert_allclose(out, [[3, 2, 0], [1.2, 0, 1.8], [0.8, 0, 1.2]], atol=1e-8)
