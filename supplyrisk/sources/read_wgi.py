@@ -105,7 +105,8 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     Examples
     --------
     >>> import tempfile, pathlib
-    >>> text = "code,countryname,year,indicator,estimate,stddev\nZAR,Congo,2023,pv,-2.0,0.2\nTWN,Taiwan,2023,pv,..,..\n"
+    >>> text = ("code,countryname,year,indicator,estimate,stddev\n"
+    ...     'ZAR,"Congo, Dem. Rep.",2023,pv,-2.0,0.2\nTWN,Taiwan,2023,pv,..,..\n')
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = pathlib.Path(folder, "wgi.csv")
     ...     _ = file.write_text(text)
