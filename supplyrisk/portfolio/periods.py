@@ -247,6 +247,11 @@ class HorizonPlan(Portfolio):
         return self._stack(lambda p: p.re_exports)
 
     @cached_property
+    def outbids(self) -> pd.DataFrame:
+        """What re-exporters send elsewhere and the plan outbids, by period."""
+        return self._stack(lambda p: p.outbids)
+
+    @cached_property
     def readings(self) -> pd.DataFrame:
         """Every bound on a metric, by period; see :attr:`Portfolio.readings`."""
         return self._stack(lambda p: p.readings)

@@ -122,10 +122,7 @@ class Portfolio:
 
     @cached_property
     def re_exports(self) -> pd.DataFrame:
-        """Kept re-exports that a constraint by location counts by themselves: how much at most, and what the plan keeps.
-
-        ``share <focal> (<view>)`` is what a unit adds to the focal part over that of its makers.
-        """
+        """Kept re-exports that a constraint by location counts, and what a unit adds to each focal share over its makers'."""
         out = tables.re_exports(self._build, self._solution.x)
         for focal, view in self.focal:
             extra = [np.zeros(0)]
@@ -136,6 +133,16 @@ class Portfolio:
         return out
 
     @cached_property
+    @cached_property
+    def re_export_mixes(self) -> pd.DataFrame:
+        """``product, re_exporter, supplier, part``: makers behind re-exporters, who bring no more of each than the buyer buys."""
+        return tables.re_export_mixes(self._build)
+
+    @cached_property
+    def outbids(self) -> pd.DataFrame:
+        """What re-exporters send elsewhere and is outbid at their mix: beyond ``without_outbids`` of :attr:`availability`."""
+        return tables.outbids(self._build, self._solution.x)
+
     def needs(self) -> pd.DataFrame:
         """What each pool needs."""
         return tables.needs(self._build, self._solution.x)
@@ -194,8 +201,8 @@ class Portfolio:
     def need_prices(self) -> pd.DataFrame:
         """``product, buyer, need, unit, one_more, one_less``: the objective for one unit more needed, and saved for one less.
 
-        Yes-or-no decisions stay as they are; every bound that the need stands in counts, in constraints of your own too.
-        The two differ at a kink; ``inf``: no more can be had; NaN: too many needs of a large model, the greatest come first.
+        Every bound that holds the need counts; yes-or-no decisions stay as they are. The two differ at a kink. ``inf``: no
+        more can be had; NaN: a large model of many needs, of which the greatest come first.
         """
         return need_prices(self)
 
@@ -337,8 +344,8 @@ class Portfolio:
         """What levers allow and cost beside deliveries and plants: ``lever, product, where, what, value, unit``.
 
         Least and most of contracts, outlays of qualified sources, limits and prices of substitutes, limits and charges of
-        stocks, the value of a unit lost. With :attr:`offers`, :attr:`needs`, :attr:`availability`, :attr:`projects` and
-        :attr:`cuts` the instance can be written again by other means.
+        stocks, the value of a unit lost. With :attr:`offers`, :attr:`needs`, :attr:`availability`, :attr:`projects`,
+        :attr:`cuts`, :attr:`re_exports`, their mixes and :attr:`outbids` the instance can be written again by other means.
         """
         return show.terms(self._build, self.written["objective"])
 

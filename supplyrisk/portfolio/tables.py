@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,38 @@ def decisions(m: Build, x: FloatArray) -> pd.DataFrame:
     return out.reset_index(drop=True)
 
 
+def re_export_mixes(m: Build) -> pd.DataFrame:
+    """Makers behind each re-exporter that the model counts by itself, or outbids.
+
+    Over re-exporters, ``part`` times what is kept adds up to at most what the buyer buys of each maker.
+    """
+    names, _ = _names(m)
+    frames = [pd.DataFrame(columns=["product", "re_exporter", "supplier", "part"])]
+    for k, s in m.sent.items():
+        for relay, mix in ((s.relay, s.mix), *(((o[0], o[2]),) if (o := s.outbid) is not None else ())):
+            coo = mix.tocoo()
+            who, of = m.node[relay[coo.row]], m.node[coo.col]
+            frames.append(pd.DataFrame({"product": names[k], "re_exporter": who, "supplier": of, "part": coo.data}))
+    out = pd.concat([f for f in frames if len(f)] or frames, ignore_index=True)
+    return out.drop_duplicates(["product", "re_exporter", "supplier"], ignore_index=True)
+
+
+def outbids(m: Build, x: FloatArray) -> pd.DataFrame:
+    """What re-exporters send elsewhere, which the plan can outbid at their mix.
+
+    Deliveries of a maker that exists stay within ``without_outbids`` and ``part`` times these, over the re-exporters.
+    """
+    names, units = _names(m)
+    columns = ["product", "re_exporter", "most", "quantity", "unit"]
+    frames = [
+        pd.DataFrame(dict(zip(columns, (names[k], m.node[who], column.upper, x[column.at], units[k]), strict=True)))
+        for k, s in m.sent.items()
+        if s.outbid is not None
+        for who, column in ((s.outbid[0], s.outbid[1]),)
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
 def _substituted(m: Build, x: FloatArray) -> pd.DataFrame:
     """Need that something else takes over: no supplier."""
     frames = []
@@ -138,7 +171,7 @@ def _stocked(m: Build, x: FloatArray) -> pd.DataFrame:
 
 
 def needs(m: Build, x: FloatArray) -> pd.DataFrame:
-    """What each pool needs, and what of it stays unmet."""
+    """What each pool needs, what the plan's own production adds to it, and what of it stays unmet."""
     case = m.case
     names, units = _names(m)
     return pd.DataFrame(
@@ -166,6 +199,15 @@ def availability(m: Build, x: FloatArray) -> pd.DataFrame:
             "available": m.availability[m.rationed],
             "used": np.bincount(m.supplier[old], x[: m.n_lanes][old], m.graph.index.n)[m.rationed],
             "unit": units[m.rationed_product],
+def _without_outbids(m: Build) -> FloatArray:
+    """What producers can deliver without what re-exporters send elsewhere; NaN where that is no limit of its own."""
+    out = np.full(m.graph.index.n, np.nan)
+    for block in m.matrix.rows:
+        if re.fullmatch(r"left_to_relays(_\d+)?", block.name):
+            out[m.graph.index.position.get_indexer(pd.Index(block.keys, dtype=object))] = block.upper
+    return out[m.rationed]
+
+
         }
     )
 
@@ -176,6 +218,7 @@ def plants(m: Build, x: FloatArray) -> pd.DataFrame:
     columns += ["capex_year", "estimated", "annuity", "start", "status", "built", "grade"]
     if m.projects is None or m.candidates is None:
         return pd.DataFrame(columns=columns)
+            "without_outbids": _without_outbids(m),
     frame, on = m.candidates.frame, m.project >= 0
     same = (
         "project",
