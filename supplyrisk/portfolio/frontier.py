@@ -185,10 +185,11 @@ def concentration(m: Build, product: str | None = None, buyer: str | None = None
     Notes
     -----
     In the objective of a plan without yes-or-no decisions, where what arrives is the need, HiGHS solves the convex quadratic
-    programme, and the duals prove its gap (about 1e-13). HiGHS's active set starts cold: up to 300 columns it is handed
-    over whole; a larger one is solved in the columns that tangents leave in question, priced by the duals until they prove
-    that no other column can better the plan. Measured, with a price on the index: 21,200 columns 0.2 to 0.7 s, as tangents
-    alone, where the whole took 4 to 9 s; 150,300 columns 10 s, tangents 14 s.
+    programme, and the duals prove its gap (at most 1e-8, mostly about 1e-13). HiGHS's active set starts cold: up to 300
+    columns it is handed over whole; a larger one, or one that stalls, is solved in the columns that tangents leave in
+    question, priced by the duals until they prove that no other column can better the plan. Measured, with a price on the
+    index: 21,200 columns 0.2 to 0.7 s, as tangents alone, where the whole took 4 to 9 s; 150,300 columns 10 s, tangents
+    14 s.
 
     Otherwise the squares are an outer approximation by tangents, added until each is met to within 2e-7 of its scale: with
     yes-or-no decisions; where need may stay unmet or is substituted, :math:`\sum_c q_c^2 / Q` with :math:`Q` decided too

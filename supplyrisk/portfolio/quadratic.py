@@ -34,9 +34,9 @@ Near = Callable[[Compiled, float | None, int], Solution]
 _REGULAR = 1e-7
 _PROXIMAL = 40
 # What is tried: how much finer than the model's scales, and what is added to the diagonal. Of 250 random plans the first
-# proved 238; the others stalled, and went through with more added around the plan of the tangents. Plans of the atlas
-# with needs that are small beside their market want finer scales.
-_TRIES = ((1.0, _REGULAR), (1.0, 1e-3), (1.0, 1e-1), (1024.0, 1e-3), (1024.0, 1e-1))
+# proved 238; most of the others stalled, and went through with more added around the plan of the tangents (247). Plans of
+# the atlas with needs that are small beside their market want finer scales.
+_TRIES = ((1.0, _REGULAR), (1.0, 1e-3), (1.0, 1e-1), (16.0, _REGULAR), (128.0, 1e-3), (1024.0, 1e-3))
 # Relative gap, proven by the duals, at which a quadratic plan is exact, and the widest that is passed on.
 _EXACT = 1e-11
 _PROVEN = 1e-8
@@ -315,16 +315,26 @@ def proven(
         y = np.clip(first.x / q.col, q.lower, q.upper)
         inside = (np.minimum(y - q.lower, q.upper - y) > 0.0) | (q.curve > 0.0)
         free = moves & (inside | (np.abs(first.col_dual) * q.col / q.top <= _REGULAR))
-        s, why = _priced(c, q, free, y, added, left(), seed)
+        s, why = _priced(c, q, free, y, added, left(), seed, first.row_dual * q.row / q.top)
         if s is not None:
             return replace(s, iterations=s.iterations + first.iterations), "", first
     return None, why, first
 
 
 def _priced(
-    c: Compiled, q: Quadratic, free: BoolArray, y: FloatArray, added: float, time_limit: float | None, seed: int
+    c: Compiled,
+    q: Quadratic,
+    free: BoolArray,
+    y: FloatArray,
+    added: float,
+    time_limit: float | None,
+    seed: int,
+    known: FloatArray | None = None,
 ) -> tuple[Solution | None, str]:
-    """Solve in some columns, and in those that the duals ask for, until they ask for none; None where it stops, and why."""
+    """Solve in some columns, and in those that the duals ask for, until they ask for none; None where it stops, and why.
+
+    Where a plan has several duals, those of some columns need not price the others: duals that are ``known`` may prove it.
+    """
     began, iterations, why = time.perf_counter(), 0, ""
     for _ in range(_PRICINGS):
         if int(free.sum()) > _MATTER:
@@ -336,6 +346,11 @@ def _priced(
             return None, f"HiGHS's quadratic solver stopped ({status.replace('_', ' ')})"
         reduced = q.reduced(y, dual)
         far, each = q.apart(y, dual, reduced)
+        if known is not None and not free.all():
+            other = q.reduced(y, known)
+            nearer, parts = q.apart(y, known, other)
+            if nearer < far:
+                dual, reduced, far, each = known, other, nearer, parts
         size = max(abs(q.objective(y)), 1e-12)
         outside = ~free & (each > _EXACT * size / c.n)
         if far <= _PROVEN * size and (far <= _EXACT * size or not outside.any()):

@@ -18,6 +18,7 @@ from .matrix import Columns, Compiled
 from .model import Build, money
 from .periods import HorizonPlan
 from .plan import Portfolio
+from .quadratic import lifted
 from .solve import Solution, solve
 from .widen import Wide
 
@@ -294,7 +295,7 @@ def _fewest_moves(
     found = solve(wide, seed=seed, duals=False)
     if found.status != "optimal":
         return s
-    x = found.x[: c.n]
+    x = lifted(c, found.x[: c.n])
     duals = s._duals
     whole = np.flatnonzero(c.integer)
     if len(whole) and (np.round(x[whole]) != np.round(s.x[whole])).any():
