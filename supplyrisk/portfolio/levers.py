@@ -12,6 +12,7 @@ from .economics import LIFE, RATE, capital_recovery
 from .model import Build, number, require_any
 from .stages import read_stages
 from .supply import Gap
+from .tiers import couple
 
 __all__ = ["NOBODY", "build", "keep", "resource", "unmet"]
 
@@ -20,7 +21,8 @@ NOBODY = ("ROW", "WLD", "UNK", "ALL")
 
 
 def keep(m: Build) -> None:
-    """Today's deliveries, which every plan may keep at today's cost."""
+    """Today's deliveries, which every plan may keep at today's cost; tiers that are both planned feed one another."""
+    couple(m)
     case = m.case
     product = case.pool_product[case.base_pool]
     cost, grade = m.unit_cost(m.base_supplier, product)

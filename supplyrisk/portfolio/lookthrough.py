@@ -20,6 +20,7 @@ from .model import Build
 from .physical import free_network, free_rows
 from .readings import Coordinates
 from .senders import relayed
+from .tiers import proportional_counts_more
 from .views import NodeShares, node_shares
 
 __all__ = ["Mover", "book_origin", "counted_part", "follow_mixes", "protect", "which_mixes"]
@@ -96,8 +97,12 @@ def book_origin(m: Build, focal: tuple[str, ...], name: str, cap: float, product
     flows = free_network(m, focal, "location").lane
     free_rows(m, markets, needs(m, markets), flows, 1.0 - cap, f"free of {name} (origin, mass balance)")
     m.notes.append(
-        "origin by mass balance: focal-free inputs are booked to where they free most (linear); proportional mixing "
-        "would count more as the focal's"
+        "origin by mass balance: focal-free inputs are booked to where they free most (linear)"
+        + (
+            "; proportional mixing would count as much or more as the focal's"
+            if proportional_counts_more(m, focal)
+            else ""
+        )
     )
 
 
@@ -311,12 +316,18 @@ class Mover:
         supplier = at[m.supplier]
         pool = graph.index.position.get_indexer(pd.Index(m.node[m.pool_code], dtype=object))
         scale = np.maximum(m.case.need, 1e-300)
+        mean = np.zeros(len(scale))
+        if m.draws is not None:  # where the plan itself moves what a pool gets, one unit more also thins its mix
+            got = np.bincount(m.pool, flow, len(scale))
+            fed = m.draws.pools[got[m.draws.pools] > 0]
+            scale[fed] = got[fed]
+            mean[fed] = np.bincount(m.pool, flow * s, len(scale))[fed] / got[fed]
         for i, lanes_i in enumerate(mine):
             known = lanes_i[supplier[lanes_i] >= 0]
             weight = np.bincount(supplier[known], flow[known], graph.index.n).astype(np.float64)
             pull = _pull(graph, own, weight)
             per_pool = np.where(pool >= 0, pull[pool], 0.0) / scale
-            slope = per_pool[m.pool] * s
+            slope = per_pool[m.pool] * (s - mean[m.pool])
             total = slope.copy()
             total[lanes_i] += s[lanes_i]
             row.append(np.full(m.n_lanes, i, dtype=np.int64))

@@ -26,6 +26,7 @@ from .matrix import Compiled
 from .model import Build
 from .senders import relayed
 from .solve import Persistent, Solution, relative_gap, solve
+from .tiers import most_derived
 
 __all__ = ["SAID", "Relaxed", "bounded", "least_shares", "outbid_pools", "relaxed", "with_gap"]
 
@@ -78,6 +79,7 @@ def relaxed(
     import scipy.sparse as sp
 
     low = least_shares(m, focal)
+    derived = most_derived(m)
     ix = m.graph.index
     n0 = m.matrix.n
     w = sp.csr_array(tracing_matrix(m.graph))
@@ -169,16 +171,26 @@ def relaxed(
         need = float(m.case.need[b])
         if need <= 0:
             continue
-        c1, v1, c2, v2 = parts(m.lanes_of(np.array([b])), need)
-        at = np.zeros(1 + len(c1) + len(c2), dtype=np.int64)
-        rows(1, at, np.concatenate([[place[code]], c1, c2]), np.concatenate([[need], -v1, -v2]), 0.0, np.inf, need)
+        c1, v1, c2, v2 = parts(m.lanes_of(np.array([b])), need + float(derived[b]))
+        # With need that the plan adds, (D + d) e >= F, and d e <= d.
+        add = m.draws.derived[0].at[m.draws.pools == b] if derived[b] > 0 else c1[:0]
+        at = np.zeros(1 + len(c1) + len(c2) + len(add), dtype=np.int64)
+        rows(
+            1,
+            at,
+            np.concatenate([[place[code]], c1, c2, add]),
+            np.concatenate([[need], -v1, -v2, -np.ones(len(add))]),
+            0.0,
+            np.inf,
+            need,
+        )
     # The cap. What re-exporters in the focal add counts at the least that it could add.
     flag = np.where(reach & maker, 1.0, low)
     sends = relayed(m, markets, flag, focal)
     r: list[Any] = [fixed[0], sends[0]]
     c: list[Any] = [fixed[1], sends[1]]
     v: list[Any] = [fixed[2], sends[2]]
-    needs = [float(m.case.need[pools].sum()) for *_, pools in markets]
+    needs = [float((m.case.need + derived)[pools].sum()) for *_, pools in markets]
     for i, (*_, pools) in enumerate(markets):
         c1, v1, c2, v2 = parts(m.lanes_of(pools), needs[i])
         r.append(np.full(len(c1) + len(c2), i, dtype=np.int64))
@@ -296,11 +308,12 @@ def least_shares(m: Build, focal: tuple[str, ...]) -> FloatArray:
     used = np.zeros(n, dtype=bool)
     used[ix.src[maker[ix.dst]]] = True
     upstream = np.flatnonzero(used[m.pool_code])
-    if not len(upstream) or len(m.missed(np.arange(len(m.case.pool)))[0]):
+    if not len(upstream) or m.shortfall is not None or any(not r.made for r in m.reliefs):
         return low
+    more = most_derived(m)
     model = Persistent(m.matrix.compile(), relax=True)
     for b in upstream.tolist():
-        lanes, need = m.lanes_of(np.array([b])), float(m.case.need[b])
+        lanes, need = m.lanes_of(np.array([b])), float(m.case.need[b] + more[b])
         if need > 0:
             cost = np.zeros(m.matrix.n)
             cost[lanes] = low[m.supplier[lanes]] / need

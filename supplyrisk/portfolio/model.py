@@ -56,6 +56,8 @@ class Relief:
     columns: list[Columns] = field(default_factory=list)
     # What the plan takes out of its stock; below 0 where it puts by. Scenarios have a stock of their own.
     stock: bool = False
+    # Need that the plan's own production adds (tiers.py): at most 0.
+    made: bool = False
 
     @property
     def at(self) -> IntArray:
@@ -137,11 +139,11 @@ class Build:
     here: Period | None = None
     # Need of each pool over today's, where it changes.
     grown: FloatArray | None = None
-    # Set by whoever asks what time it is: the next period is then stated anew.
-    dated: bool = False
     # What is needed beside it, and the model stated again with such nudges (marginal.py).
     added: FloatArray | None = None
     anew: Callable[[Any], Any] | None = None
+    # Set by whoever asks what time it is: the next period is then stated anew.
+    dated: bool = False
     across: list[Callable[[Any], None]] = field(default_factory=list)
     # Columns and rows that stand once for all periods; columns of which the cost is not discounted.
     once: set[str] = field(default_factory=set)
@@ -162,6 +164,8 @@ class Build:
     )
     # Capital spent in a period, where a constraint asks for it.
     spent: Columns | None = None
+    # What makers draw of planned inputs for output beyond today's (tiers.py).
+    draws: Any = None
     stock: Columns | None = None
     stock_known: FloatArray | None = None
     # Kept re-exports (senders.py): by product, their nodes, products of which buyers are looked at one by one.
@@ -397,15 +401,17 @@ class Build:
                 self.matrix.add_columns(
                     relief.lever,
                     len(relief.pool),
-                    lower=-np.inf if relief.stock else 0.0,
+                    lower=-np.inf if relief.stock or relief.made else 0.0,
                     upper=relief.upper,
                     scale=size[case.pool_product[relief.pool]],
                     keys=held(pool_name[relief.pool].tolist()),
-                    meaning="need that the lever takes away, product units a period",
+                    meaning="need that the plan's own production adds, below 0, product units a period"
+                    if relief.made
+                    else "need that the lever takes away, product units a period",
                 )
             )
-            if relief.stock:
-                continue  # what goes into stock is paid as a delivery
+            if relief.stock or relief.made:
+                continue  # what goes into stock, or into production, is paid as a delivery
             product = case.pool_product[relief.pool]
             self.outlays.append(Outlay(relief.lever, relief.at, relief.cost * self.period[product], product))
         self._need_rows(pool_name, size)

@@ -18,6 +18,7 @@ from .matrix import Columns, held
 from .model import Build, money, number
 from .readings import part_of_arrivals
 from .senders import sent, trigger
+from .tiers import draws_of
 
 __all__ = ["Free", "byproduct_ceiling", "focal_free", "free_network", "lead_time"]
 
@@ -298,10 +299,11 @@ def free_network(m: Build, focal: Any, view: str) -> Free:
         meaning="part of a delivery that is free of the focal, product units",
     )
     scale_link = np.maximum(q[link], 1e-12)
+    drawn = draws_of(m)
     up = m.matrix.add_columns(
         "free_upstream",
         len(link),
-        upper=q[link],
+        upper=np.where(drawn[link] > 0, np.inf, q[link]),
         scale=scale_link,
         keys=lambda: list(zip(m.node[ix.src[link]].tolist(), m.node[ix.dst[link]].tolist(), traded[link], strict=True)),
         meaning="part of a recorded flow that is free of the focal",
@@ -317,6 +319,7 @@ def free_network(m: Build, focal: Any, view: str) -> Free:
         keys=lambda: m.flow.keys,
     )
     _through_the_focal(m, focal, z)
+    _upstream_more(m, link, up, q, drawn)
     # Out of every node: producers within their free capacity, pools within what comes in.
     node = np.flatnonzero(seen)
     at = np.full(ix.n, -1, dtype=np.int64)
@@ -373,6 +376,29 @@ def free_network(m: Build, focal: Any, view: str) -> Free:
         say=lambda i: f"{m.node[head[i]]} needs {ratio[i]:.6g} of {names[i][1]} a unit, free of the focal",
     )
     return Free(z, free)
+
+
+def _upstream_more(m: Build, link: IntArray, up: Columns, q: FloatArray, drawn: FloatArray) -> None:
+    """Links that carry more for output beyond today's: what is free of them grows with it."""
+    hit = np.flatnonzero(drawn[link] > 0)
+    if not len(hit):
+        return
+    d = m.draws
+    more, used = d.more[0], np.unique(d.row)
+    place = np.full(len(drawn), -1, dtype=np.int64)
+    place[link[hit]] = np.arange(len(hit))
+    on = place[d.link] >= 0
+    m.add_rows(
+        "free_upstream_of",
+        len(hit),
+        np.concatenate([np.arange(len(hit)), place[d.link[on]]]),
+        np.concatenate([up.at[hit], more.at[np.searchsorted(used, d.row[on])]]),
+        np.concatenate([np.ones(len(hit)), -d.rate[on]]),
+        upper=q[link[hit]],
+        scale=np.maximum(q[link[hit]], 1e-12),
+        keys=lambda: [(m.node[m.graph.index.src[e]], m.node[m.graph.index.dst[e]]) for e in link[hit].tolist()],
+        say=lambda i: f"what {m.node[m.graph.index.dst[link[hit[i]]]]} draws that is free, within what it draws",
+    )
 
 
 def _through_the_focal(m: Build, focal: Any, z: Columns) -> None:

@@ -25,6 +25,7 @@ from .readings import counted, entering, met_in_what_is_known
 from .reserves import stock_table
 from .solve import Solution
 from .tables import NOISE
+from .tiers import derived, drawn_links, unfed
 from .views import node_shares
 from .words import worth
 
@@ -133,7 +134,6 @@ class Portfolio:
         return out
 
     @cached_property
-    @cached_property
     def re_export_mixes(self) -> pd.DataFrame:
         """``product, re_exporter, supplier, part``: makers behind re-exporters, who bring no more of each than the buyer buys."""
         return tables.re_export_mixes(self._build)
@@ -143,6 +143,7 @@ class Portfolio:
         """What re-exporters send elsewhere and is outbid at their mix: beyond ``without_outbids`` of :attr:`availability`."""
         return tables.outbids(self._build, self._solution.x)
 
+    @cached_property
     def needs(self) -> pd.DataFrame:
         """What each pool needs."""
         return tables.needs(self._build, self._solution.x)
@@ -227,6 +228,7 @@ class Portfolio:
             part = float(d.loc[graded, "cost"].sum() / max(float(d["cost"].sum()), 1e-300))
             notes.append(f"{int(graded.sum())} of {len(d)} unit costs ({part:.0%} of spending) rest on assumptions")
         notes += met_in_what_is_known(self._build, self._solution.x)
+        notes += unfed(m, self._solution.x)
         if self._solution.way:
             notes.append(f"concentration: {self._solution.way}")
         if m.edits:
@@ -571,6 +573,15 @@ def plan_graph(m: Build, x: FloatArray) -> SupplyGraph:
     for column in ("quantity", "low", "high"):
         links[column] = links[column].astype(float) + added
     larger = added > 0
+    # Makers that make more draw more.
+    drawn = drawn_links(m, from_spare)
+    if drawn.any():
+        at = pd.MultiIndex.from_arrays([ix.src, ix.dst, ix.links["product"].to_numpy(dtype=object)])
+        more = pd.Series(drawn, index=at).reindex(pd.MultiIndex.from_arrays([src, dst, product])).fillna(0.0).to_numpy()
+        more = np.where(newest.to_numpy(), more, 0.0)
+        for column in ("quantity", "low", "high"):
+            links[column] = links[column].astype(float) + more
+        larger |= more > 0
     links.loc[larger, "value"] = np.nan
     links.loc[changed & ~into, "note"] = "less by what the plan takes"
     links.loc[changed & into, "note"] = "kept in part by the plan"
@@ -648,6 +659,7 @@ def _use_told(m: Build, x: FloatArray, dst: npt.NDArray[np.int64], high: pd.Seri
     drawn = np.bincount(ix.src[draws], np.nan_to_num(ix.quantity[draws]), ix.n)[m.pool_code[at]]
     col, row = m.missed(at)
     lost = np.bincount(row, x[col], len(at)) if len(col) else np.zeros(len(at))
+    lost = lost + derived(m, x)[at]  # what production draws on top is no use of the pool
     need = np.maximum(case.need[at] - lost - drawn, 0.0) / (1.0 if m.grown is None else m.grown[at])
     # An open end stays open: what is not told of the flow is not told of the use.
     top = np.bincount(dst, np.nan_to_num(high.to_numpy(dtype=float), nan=np.inf), ix.n)[m.pool_code[at]]

@@ -176,7 +176,7 @@ def _buy(m: Build, fill: float, rotation: float, rate: float) -> None:
     # It takes output like any other delivery.
     for block in m.matrix.rows:
         name = block.name
-        if name not in ("availability", "plant", "without_contract", "without_qualify"):
+        if name not in ("availability", "plant", "without_contract", "without_qualify", "made_beyond_today"):
             continue
         inside = block.col < m.n_lanes
         of = np.full(m.n_lanes, -1, dtype=np.int64)

@@ -13,6 +13,7 @@ from .marginal import dual_words
 from .model import GROUP, Build, money
 from .recourse import losses
 from .risk import LOSS_TIMES_PRICE
+from .tiers import draw_terms
 from .words import dated, dollars, worth
 
 __all__ = [
@@ -164,8 +165,9 @@ def terms(m: Build, goal: Any) -> pd.DataFrame:
             for who, usd in zip(group.keys, priced(group, kind).tolist(), strict=True):
                 if usd > 0:
                     rows.append((kind, str(who).partition("@")[0], str(who), "outlay", usd, a_year))
+    rows += draw_terms(m)
     for relief in m.reliefs:
-        if relief.stock:
+        if relief.stock or relief.made:
             continue
         for b, most, usd in zip(relief.pool.tolist(), relief.upper.tolist(), relief.cost.tolist(), strict=True):
             p, c = int(m.case.pool_product[b]), str(m.pool_country[b])
@@ -404,10 +406,10 @@ def _foot(plan: Any) -> str:
     )
 
 
-_DECIDED = ("year", "lever", "product", "supplier", "buyer", "quantity", "unit", "unit_cost", "cost", "grade")
-_SHARES = ("product", "buyer", "focal", "view", "before", "after", "after_low", "after_high", "model")
 # Pools of which a page tells what one unit more costs.
 _FEW = 40
+_DECIDED = ("year", "lever", "product", "supplier", "buyer", "quantity", "unit", "unit_cost", "cost", "grade")
+_SHARES = ("product", "buyer", "focal", "view", "before", "after", "after_low", "after_high", "model")
 _PLANTS = (
     "project",
     "product",

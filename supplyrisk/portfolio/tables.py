@@ -10,8 +10,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from .model import Build
+from .tiers import derived
 
-__all__ = ["availability", "costs", "decisions", "needs", "offers", "plants", "re_exports"]
+__all__ = [
+    "availability",
+    "costs",
+    "decisions",
+    "needs",
+    "offers",
+    "outbids",
+    "plants",
+    "re_export_mixes",
+    "re_exports",
+]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -81,17 +92,6 @@ def re_exports(m: Build, x: FloatArray) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
-def decisions(m: Build, x: FloatArray) -> pd.DataFrame:
-    """The deliveries of the plan, dearest first within each product, with what is substituted and put into stock."""
-    taken = x[: m.n_lanes] > NOISE * m.size[m.lane_product]
-    out = offers(m, x, taken).drop(columns=["upper", "yearly_cost"])
-    more = [f for f in (_substituted(m, x), _stocked(m, x)) if len(f)]
-    if more:
-        out = pd.concat([out, *(f.reindex(columns=out.columns) for f in more)], ignore_index=True)
-    out = out.sort_values(["product", "cost"], ascending=[True, False], kind="stable")
-    return out.reset_index(drop=True)
-
-
 def re_export_mixes(m: Build) -> pd.DataFrame:
     """Makers behind each re-exporter that the model counts by itself, or outbids.
 
@@ -122,6 +122,17 @@ def outbids(m: Build, x: FloatArray) -> pd.DataFrame:
         for who, column in ((s.outbid[0], s.outbid[1]),)
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def decisions(m: Build, x: FloatArray) -> pd.DataFrame:
+    """The deliveries of the plan, dearest first within each product, with what is substituted and put into stock."""
+    taken = x[: m.n_lanes] > NOISE * m.size[m.lane_product]
+    out = offers(m, x, taken).drop(columns=["upper", "yearly_cost"])
+    more = [f for f in (_substituted(m, x), _stocked(m, x)) if len(f)]
+    if more:
+        out = pd.concat([out, *(f.reindex(columns=out.columns) for f in more)], ignore_index=True)
+    out = out.sort_values(["product", "cost"], ascending=[True, False], kind="stable")
+    return out.reset_index(drop=True)
 
 
 def _substituted(m: Build, x: FloatArray) -> pd.DataFrame:
@@ -180,11 +191,21 @@ def needs(m: Build, x: FloatArray) -> pd.DataFrame:
             "buyer": m.pool_country,
             "need": case.need,
             "beyond_today": m.growth,
+            "derived": derived(m, x),
             "unit": units[case.pool_product],
             "unmet": x[m.shortfall.at] if m.shortfall is not None else 0.0,
             "unmet_price": np.nan if m.shortfall_price is None else m.shortfall_price,
         }
     )
+
+
+def _without_outbids(m: Build) -> FloatArray:
+    """What producers can deliver without what re-exporters send elsewhere; NaN where that is no limit of its own."""
+    out = np.full(m.graph.index.n, np.nan)
+    for block in m.matrix.rows:
+        if re.fullmatch(r"left_to_relays(_\d+)?", block.name):
+            out[m.graph.index.position.get_indexer(pd.Index(block.keys, dtype=object))] = block.upper
+    return out[m.rationed]
 
 
 def availability(m: Build, x: FloatArray) -> pd.DataFrame:
@@ -197,17 +218,9 @@ def availability(m: Build, x: FloatArray) -> pd.DataFrame:
             "supplier": m.node[m.rationed],
             **{k: v[m.rationed] for k, v in m.availability_parts.items()},
             "available": m.availability[m.rationed],
+            "without_outbids": _without_outbids(m),
             "used": np.bincount(m.supplier[old], x[: m.n_lanes][old], m.graph.index.n)[m.rationed],
             "unit": units[m.rationed_product],
-def _without_outbids(m: Build) -> FloatArray:
-    """What producers can deliver without what re-exporters send elsewhere; NaN where that is no limit of its own."""
-    out = np.full(m.graph.index.n, np.nan)
-    for block in m.matrix.rows:
-        if re.fullmatch(r"left_to_relays(_\d+)?", block.name):
-            out[m.graph.index.position.get_indexer(pd.Index(block.keys, dtype=object))] = block.upper
-    return out[m.rationed]
-
-
         }
     )
 
@@ -218,7 +231,6 @@ def plants(m: Build, x: FloatArray) -> pd.DataFrame:
     columns += ["capex_year", "estimated", "annuity", "start", "status", "built", "grade"]
     if m.projects is None or m.candidates is None:
         return pd.DataFrame(columns=columns)
-            "without_outbids": _without_outbids(m),
     frame, on = m.candidates.frame, m.project >= 0
     same = (
         "project",
