@@ -44,6 +44,32 @@ class _Rows:
         return len(self.entity)
 
 
+def _nameless(names: npt.NDArray[np.object_]) -> BoolArray:
+    """Which names are missing or empty."""
+    gone = np.asarray(pd.isna(names), dtype=bool)
+    gone[~gone] = names[~gone] == ""
+    return gone
+
+
+def _labels(by: Sequence[Any], r: _Rows, column: str, what: str) -> npt.NDArray[np.object_]:
+    """One label for each row; the holders who are not looked through must have one."""
+    labels = np.asarray(pd.Series(list(by), dtype=object))
+    if len(labels) != len(r.holder):
+        lengths = f"{len(labels)} for {len(r.holder)} rows"
+        raise SchemaError([Problem(what, "-", column, "not one per row", lengths, "Give one per row.")], what)
+    gone = np.flatnonzero(_nameless(labels) & (r.holder >= r.n_assets))
+    if len(gone):
+        remedy = "Say whose it is, or UNK where nobody knows."
+        raise SchemaError(
+            [
+                Problem(what, f"row {i}", column, f"no label for {r.entity[r.holder[i]]}", repr(labels[i]), remedy)
+                for i in gone
+            ],
+            what,
+        )
+    return labels
+
+
 def _rows(holder: Sequence[Any] | Any, asset: Sequence[Any] | Any, share: Sequence[float] | Any, what: str) -> _Rows:
     h, a = (np.asarray(pd.Series(list(x), dtype=object)) for x in (holder, asset))
     s = np.asarray(share, dtype=np.float64)
@@ -53,6 +79,14 @@ def _rows(holder: Sequence[Any] | Any, asset: Sequence[Any] | Any, share: Sequen
             what,
         )
     problems = [
+        Problem(what, f"row {i}", column, "no name", repr(names[i]), remedy)
+        for column, names, remedy in (
+            ("holder", h, "Name the holder, or drop the row: what nobody is named for counts as unidentified."),
+            ("asset", a, "Name what is held, or drop the row."),
+        )
+        for i in np.flatnonzero(_nameless(names))
+    ]
+    problems += [
         Problem(what, f"{h[i]} > {a[i]}", "share", "not a fraction from 0 to 1", repr(float(s[i])), "Drop or mend it.")
         for i in np.flatnonzero(~((s >= 0) & (s <= 1)))
     ]
@@ -131,7 +165,8 @@ def equity(
     Raises
     ------
     SchemaError
-        A share outside 0 to 1, shares of an asset above 1.02 (less is rounding: divided by their sum), a closed loop without an outside owner (all named).
+        A row without holder or asset, an outside owner without a label; a share outside 0 to 1, shares of an asset
+        above 1.02 (less is rounding: divided by their sum), a closed loop without an outside owner (all named).
 
     Notes
     -----
@@ -146,8 +181,7 @@ def equity(
     [[0.642105, 0.421053], [0.357895, 0.578947]]
     """
     r = _rows(holder, asset, share, "equity()")
-    labels = pd.Series(list(holder if by is None else by), dtype=object)
-    code, names = pd.factorize(np.asarray(labels))
+    code, names = pd.factorize(_labels(holder if by is None else by, r, "by", "equity()"))
     outside = r.holder >= r.n_assets
     # Only labels of outside owners are a column: firms that are looked through may be very many.
     used = np.bincount(code[outside], minlength=len(names)) > 0
@@ -261,8 +295,8 @@ def majority(
     Raises
     ------
     SchemaError
-        Votes outside 0 to 1 or above 1.02 in sum (less is the rounding of a print: divided by the sum); firms that own
-        only each other, all named.
+        A row without holder or asset; votes outside 0 to 1 or above 1.02 in sum (less is the rounding of a print:
+        divided by the sum); firms that own only each other, all named; not one group per row.
 
     Notes
     -----
@@ -280,6 +314,11 @@ def majority(
     names = r.entity
     if group is not None:
         g = pd.Series(list(group), dtype=object)
+        if len(g) != len(r.holder):
+            lengths = f"{len(g)} for {len(r.holder)} rows"
+            raise SchemaError(
+                [Problem("majority()", "-", "group", "not one per row", lengths, "Give one per row.")], "majority()"
+            )
         g = g.where(g.notna() & (g != ""), None)
         found, labels = pd.factorize(np.asarray(g))
         codes = np.where(found >= 0, found + r.n, -1).astype(np.int64)
@@ -348,7 +387,8 @@ def network_power(
     Raises
     ------
     SchemaError
-        Votes outside 0 to 1, or above 1.02 in sum; a quota outside 0 to 1; an owner with two labels.
+        A row without holder or asset; votes outside 0 to 1, or above 1.02 in sum; a quota outside 0 to 1; an owner
+        with two labels, or with none.
 
     Notes
     -----
@@ -409,7 +449,7 @@ def _columns(r: _Rows, by: Sequence[Any] | None, what: str) -> tuple[IntArray, l
     n = r.n_assets
     if by is None:
         return np.arange(r.n - n + 1, dtype=np.int64), [*r.entity[n:], UNIDENTIFIED]
-    labels = np.asarray(pd.Series(list(by), dtype=object))
+    labels = _labels(by, r, "by", what)
     outside = r.holder >= n
     code, names = pd.factorize(labels[outside])
     who = r.holder[outside] - n
@@ -417,7 +457,7 @@ def _columns(r: _Rows, by: Sequence[Any] | None, what: str) -> tuple[IntArray, l
     np.minimum.at(first, who, code)
     np.maximum.at(last, who, code)
     torn = np.flatnonzero(first != last)
-    if len(torn) or len(labels) != len(r.holder):
+    if len(torn):
         shown = ", ".join(str(x) for x in r.entity[n:][torn[:5]])
         raise SchemaError(
             [Problem(what, shown, "by", "not one label for each owner", str(len(labels)), "Give one per row.")], what
