@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from .byproducts import byproduct_limits
 from .errors import printable, unknown_name
 from .schema import TABLES, Table, parse_node_id
 
@@ -105,7 +106,9 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
         ``node, product, account, have, need, gap, relative, status, reason``. Accounts: ``output`` (output against what
         leaves; a maker that sends nothing is a gap too), ``supply`` (inflow against use and what leaves), ``input``
         (inflow of an input against recipe times output), ``world`` (at the residual ``product@ROW``: what the listed
-        producers make and makers of unknown output send, where that is more than the published world total). Status ``open`` beyond the tolerance;
+        producers make and makers of unknown output send, where that is more than the published world total),
+        ``by-product`` (output, or what is sent where that is unknown, against what the throughput of the hosts allows,
+        :func:`supplyrisk.byproducts.byproduct_limits`; only what is above). Status ``open`` beyond the tolerance;
         ``unknown`` where the account cannot be closed because a figure is missing, which ``reason`` names. A side is
         the sum of its known figures, and NaN where none is known or a use is not: never 0 for what is withheld.
     """
@@ -190,6 +193,13 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
             why = [] if output[buyer] == output[buyer] else [f"output {withheld[buyer]}"]
             why += flows("in", count, gone[s])
             add(int(buyer), inp, "input", known(have, count, gone[s]), side, why)
+    limits = byproduct_limits(graph)
+    above = limits[limits["status"] == "exceeded"].groupby(["node", "product"], as_index=False)
+    for total in above.agg(output=("output", "first"), sent=("sent", "first"), limit=("limit", "sum")).to_dict(
+        "records"
+    ):
+        have = total["output"] if total["output"] == total["output"] else total["sent"]
+        add(ix.code(total["node"]), total["product"], "by-product", have, total["limit"], [])
     for total in overstated(graph, tolerance, sent=True).to_dict("records"):
         add(ix.code(total["node"]), total["product"], "world", total["have"], total["need"], [])
     columns = ["node", "product", "account", "have", "need", "gap", "relative", "status", "reason"]

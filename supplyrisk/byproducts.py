@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from .errors import Problem
-from .graph import SupplyGraph
 from .schema import parse_node_id
+
+if TYPE_CHECKING:
+    from .graph import SupplyGraph
 
 __all__ = ["byproduct_limits", "cap_byproducts", "caps", "exceeding", "flag_byproducts"]
 
 _ABOVE = "above what the throughput of"  # marks the sentence in a note, which is written anew when the figures change
 _SLACKNESS = 1 + 1e-9
+_ESTIMATED = ("balanced", "world_pool", "assumed")
 
 
 def _least(v: pd.Series) -> float:
@@ -165,7 +169,8 @@ def flag_byproducts(graph: SupplyGraph) -> SupplyGraph:
 
     Examples
     --------
-    >>> empty = SupplyGraph.from_tables()
+    >>> import supplyrisk as sr
+    >>> empty = sr.SupplyGraph.from_tables()
     >>> flag_byproducts(empty) is empty
     True
     """
@@ -175,13 +180,14 @@ def flag_byproducts(graph: SupplyGraph) -> SupplyGraph:
 
 
 def cap_byproducts(graph: SupplyGraph, limits: pd.DataFrame, over: Sequence[Problem]) -> SupplyGraph:
-    """Bring upper ends of by-products down to what their hosts allow.
+    """Bring upper ends of by-products, and of what their makers are estimated to send, down to what their hosts allow.
 
     An output above that says so in its note and in ``gaps``, and its interval reaches down to the limit.
     """
     binds = limits[limits["status"] == "binds"].groupby("node")["limit"].sum()
+    links = _cap_flows(graph, caps(limits[limits["status"].isin(["binds", "slack"])])["limit"])
     if not len(binds) and not over:
-        return graph
+        return graph if links is None else dataclasses.replace(graph, tables={**graph.tables, "links": links})
     nodes = graph.table("nodes")
     newest = (nodes.groupby("node")["year"].transform("max") == nodes["year"]).astype(bool)
     cap = nodes["node"].astype("object").map(binds).astype(float).where(newest)
@@ -212,4 +218,17 @@ def cap_byproducts(graph: SupplyGraph, limits: pd.DataFrame, over: Sequence[Prob
     note = f"throughput of the host binds: {text}"
     # Bounds are brought nearer and notes added: what was valid stays so.
     history = graph.history if note in graph.history else (*graph.history, note)
-    return dataclasses.replace(graph, tables={**graph.tables, "nodes": nodes, "gaps": gaps}, history=history)
+    tables = {**graph.tables, "nodes": nodes, "gaps": gaps}
+    return dataclasses.replace(graph, tables=tables if links is None else {**tables, "links": links}, history=history)
+
+
+def _cap_flows(graph: SupplyGraph, most: pd.Series) -> pd.DataFrame | None:
+    """Links with the upper ends of estimated flows at what the hosts of their makers allow; nothing where none is above."""
+    links = graph.tables["links"]
+    top = links["supplier"].astype("object").map(most).astype(float)
+    beyond = links["method"].isin(_ESTIMATED) & (links["high"] > top * _SLACKNESS)
+    if not beyond.any():
+        return None
+    links = graph.table("links")
+    links["high"] = links["high"].mask(beyond, np.fmax(top, links["quantity"]))
+    return links

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from test_balance_bounds import GOODS, NAN, P, graph, host_and_byproduct
 
+from supplyrisk.byproducts import cap_byproducts
 from supplyrisk.errors import SchemaError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.reconcile import balance_flows, byproduct_limits, conflicts
@@ -150,3 +151,19 @@ def test_the_throughput_of_a_host_is_no_flow_that_is_missing() -> None:
     assert "input" not in set(told["account"])
     pool = told.loc["a.refined@CHN:demand"]
     assert (pool["have"], pool["reason"]) == (1000.0, "use unknown")
+
+
+def test_a_reported_byproduct_above_its_limit_is_an_open_account_and_estimated_flows_keep_within_it() -> None:
+    for g in (host_and_byproduct(9.0), balance_flows(host_and_byproduct(9.0))):
+        row = g.balance().set_index("account").loc["by-product"]
+        assert (row["node"], row["have"], row["need"], row["status"]) == ("g.refined@CHN", 9.0, 7.5, "open")
+    assert "by-product" not in set(host_and_byproduct(7.0).balance()["account"])
+    # An estimate is capped at the limit wherever it ends, also where its throughput was found to be smaller later on.
+    for high in (90.0, 15.0):
+        done = balance_flows(host_and_byproduct(NAN, high))
+        links = done.table("links")
+        mine = links["supplier"] == "g.refined@CHN"
+        wide = done.replace("wide", links=links.assign(high=links["high"].mask(mine, 15.0)))
+        limits = byproduct_limits(wide)
+        shut = cap_byproducts(wide, limits, ())
+        assert (shut.links.loc[mine.to_numpy(), "high"] <= 7.5).all()
