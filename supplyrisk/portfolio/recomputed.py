@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,8 +13,10 @@ import numpy.typing as npt
 from ..paths import free_flow
 from ..registry import Spec
 from . import tables
+from .kept import uses
 from .matrix import Rows
 from .model import GROUP
+from .solve import solve
 
 if TYPE_CHECKING:
     from .plan import Portfolio
@@ -27,13 +30,13 @@ DAYS = 365.0
 READINGS: dict[str, tuple[str, str]] = {
     "cr1": ("1", "share of the largest named supplier country"),
     "n_suppliers": ("1", "suppliers that deliver a part or more"),
-    "free_flow": ("1", "part that a largest flow can bring free of the focal, supplyrisk.paths.free_flow; at least the model's"),
+    "free_flow": ("1", "part that a largest flow can bring free of the focal, supplyrisk.paths.free_flow; above the model's only where a pool on the way can lead more of what is free to the buyers than its mix"),
     "n_minus_1_supply": ("1", "part of use that supply covers without its largest country"),
     "attribute_mean": ("own", "mean of a country attribute over deliveries"),
     "burden": ("USD/year", "what a member pays above today, over its fair part of that"),
     "spending": ("USD", "capital outlay of plants, or cost a year"),
     "stock_days": ("d", "days of need in stock"),
-    "new_output": ("product units", "output of a country above today's; the model's is what is allowed for it, and no less"),
+    "new_output": ("product units", "output of a country above today's"),
     "start_year": ("year", "latest start of a plant that is built, slips included"),
     "plant_output": ("product units", "deliveries of a plant"),
 }  # fmt: skip
@@ -45,11 +48,57 @@ def _pools(plan: Portfolio, product: str, buyer: str) -> Any:
     return np.flatnonzero(own if buyer == GROUP else own & (m.pool_country == buyer))
 
 
+def _network(m: Any) -> list[Any]:
+    """Groups of columns that carry what is free of a focal."""
+    return [g for g in m.matrix.columns if re.fullmatch(r"free_(flow|upstream)(_\d+)?", g.name)]
+
+
+def _most_free(m: Any, x: FloatArray, b: Rows) -> FloatArray:
+    """Each row of free deliveries at the most that the network can carry of what the plan delivers.
+
+    Where a floor does not bind, the solver leaves the flow anywhere above it. Each market is asked by itself, as the metric
+    is: the other rows of the same floor let go.
+    """
+    c = m.matrix.compile()
+    loose = np.zeros(c.n, dtype=bool)
+    for g in _network(m):
+        loose[g.at] = True
+    row = np.repeat(np.arange(c.m), np.diff(c.start))
+    touched = np.zeros(c.m, dtype=bool)
+    touched[row[loose[c.index]]] = True
+    for other in m.matrix.rows:
+        if other.name.startswith("focal_free"):
+            touched[other.at] = False
+    now = c.activity(x)
+    held = replace(
+        c,
+        lower=np.where(loose, c.lower, x),
+        upper=np.where(loose, c.upper, x),
+        integer=np.zeros(c.n, dtype=bool),
+        # What the plan meets within the solver's tolerance it meets.
+        row_lower=np.where(touched, np.minimum(c.row_lower, now), -np.inf),
+        row_upper=np.where(touched, np.maximum(c.row_upper, now), np.inf),
+        square=c.square[:0],
+        square_of=c.square_of[:0],
+        square_whole=c.square_whole[:0],
+    )
+    out = np.zeros(b.n)
+    for i in range(b.n):
+        at, value = b.col[b.row == i], b.value[b.row == i]
+        cost = np.zeros(c.n)
+        np.add.at(cost, at, -value * loose[at])
+        s = solve(replace(held, cost=cost, offset=0.0), duals=False)
+        best = s.x if s.status == "optimal" else x
+        out[i] = max(float(value @ best[at]), float(value @ x[at]))
+    return out
+
+
 def _free(plan: Portfolio, spec: Spec, b: Rows, a: FloatArray) -> list[Line]:
     m, x, given = plan._build, plan._solution.x, spec.arguments
     floor = float(given["floor"] if spec.name == "focal_free" else 1.0 - given["cap"])
     base: Literal["location", "control"] = "control" if given.get("view") == "control" else "location"
     out: list[Line] = []
+    a = _most_free(m, x, b)
     for i, (p, who) in enumerate(b.keys):
         pools = _pools(plan, p, who)
         got = {str(m.node[m.pool_code[k]]): float(x[m.lanes_of(np.array([k]))].sum()) for k in pools.tolist()}
@@ -128,10 +177,13 @@ def _burden(plan: Portfolio, spec: Spec, b: Rows, a: FloatArray) -> list[Line]:
 
 def _spent(plan: Portfolio, spec: Spec, b: Rows, a: FloatArray) -> list[Line]:
     m, of, usd = plan._build, spec.arguments["of"], float(spec.arguments["usd"])
-    if of == "capex":  # of one period among several it is what falls in it: HorizonPlan.spending
-        return [
-            ("", GROUP, "spending", usd, float(a[0]), np.nan if m.periods is not None else float(plan.plants["capex"].sum()))
-        ]  # fmt: skip
+    if of == "capex":
+        paid_for = float(plan.plants["capex"].sum())
+        whole = getattr(plan, "_whole", None)
+        if whole is not None:  # of one period among several it is what falls in it
+            table = whole.spending
+            paid_for = float(table.loc[table["year"] == plan._label, "usd"].sum())  # type: ignore[attr-defined]
+        return [("", GROUP, "spending", usd, float(a[0]), paid_for)]
     paid = tables.costs(m, plan._solution.x)
     less = float(paid["today"].sum()) if of == "extra" else 0.0
     model = float(a[0]) - (m.cost_today if of == "extra" else 0.0)
@@ -157,7 +209,12 @@ def _new_output(plan: Portfolio, spec: Spec, b: Rows, a: FloatArray) -> list[Lin
         n = graph.index.nodes
         return float(n.loc[(n["product"] == p) & (n["country"] == c) & (n["kind"] == "producer"), "output"].sum())
 
-    then, now = plan._build.case.graph, plan.graph
+    m, x = plan._build, plan._solution.x.copy()
+    then, now = m.case.graph, plan.graph
+    spare = uses(m, x).spare
+    for node_at, new_at in m.raised:  # what is allowed as new output and not made is none
+        x[new_at] = spare[node_at]
+    a = np.bincount(b.row, b.value * x[b.col], b.n).astype(np.float64)
     return [
         (p, str(c), "new_output", float(b.upper[i]), float(a[i]), made(now, p, c) - made(then, p, c))
         for i, (p, c) in enumerate(b.keys)
