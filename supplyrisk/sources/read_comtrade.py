@@ -64,6 +64,9 @@ _AREAS = dict.fromkeys(
 )
 _AREAS["EUR"] = AGGREGATE
 _NOTHING = ("", "null", "none", "nan")
+_PART = "part of a total (transport, customs or second partner)"
+_PART_OF_SUM = "part of a flow that has no total in the file: in its sum"
+_SUM = "sum of its parts: no total in the file"
 _WHOLE = {"second": ("0", "w00", "world", ""), "transport": ("0", ""), "customs": ("c00", "0", "")}
 
 
@@ -121,7 +124,8 @@ def comtrade(
     Notes
     -----
     Flagged and not kept: the partner World (W00), re-exports and re-imports (parts of exports and imports), rows by
-    transport, customs procedure or second partner beside their total, months beside the year's figure of the same flow, and
+    transport, customs procedure or second partner (a flow without a total beside its parts is added as their sum, flagged
+    and noted), months beside the year's figure of the same flow, and
     duplicates; see :func:`supplyrisk.sources.repair.dedupe`. Where a row has no ISO code, its number counts; where a code is that of another place than the name beside it, the name
     counts, with a note. Special areas
     (not elsewhere specified, bunkers, free zones) are the rest of the world, ``ROW``. A weight of 0 beside a value is a weight not reported.
@@ -284,10 +288,14 @@ def _rows(
     )
     weight = out["weight"].where(out["weight"] > 0)
     out["quantity"] = weight.fillna(out["qty"].where(kilos.to_numpy(dtype=bool) & (out["qty"] > 0))) / 1000.0
-    out["whole"] = True
+    out["whole"], out["level"], out["cell"] = True, "", ""
     for part, whole in _WHOLE.items():
         if part in text:
-            out["whole"] &= text[part].str.casefold().isin(list(whole)).fillna(True).to_numpy(dtype=bool)
+            code = text[part].fillna("").str.casefold().str.removesuffix(".0")
+            split = ~code.isin(list(whole)).to_numpy(dtype=bool)
+            out["whole"] &= ~split
+            out["level"] += np.where(split, f"{part} ", "")
+            out["cell"] += np.where(split, f"{part}=" + code.astype("object") + " ", "")
     bad = out["year"].isna() | (out["value"] < 0) | ~out["hs6"].str.fullmatch(r"\d{6}").fillna(False)
     report.leave_out("no year, a negative value, or not a six-digit heading", bad, out["value"])
     out = out[~bad]
@@ -325,12 +333,13 @@ def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
     why = pd.Series("", index=data.index, dtype="object")
     why = why.mask(data["taiwan"], "UN 490, Other Asia nes, read as TWN")
     out_of_it = pd.Series("", index=data.index, dtype="object")
-    out_of_it = out_of_it.mask(~data["whole"], "part of a total (transport, customs or second partner)")
+    out_of_it = out_of_it.mask(~data["whole"], _PART)
     out_of_it = out_of_it.mask(data["flow"] == "other", "re-export, re-import or another flow")
     out_of_it = out_of_it.mask(
         (data["partner"] == AGGREGATE) | (data["reporter"] == AGGREGATE), "World or another aggregate"
     )
     out_of_it = out_of_it.mask(data["partner"] == data["reporter"], "partner is reporter")
+    data, why, out_of_it = _summed(data, why, out_of_it, report)
     flow = ["year", "reporter", "partner", "hs6", "flow"]
     plain = (out_of_it == "") & data["month"].isna()
     yearly = plain.groupby([data[c] for c in flow]).transform("any")
@@ -346,7 +355,7 @@ def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
     found.index = rest.index
     data.loc[rest.index, "keep"] = found["keep"]
     data.loc[found.index[~found["keep"]], "flag"] = found.loc[~found["keep"], "flag"]
-    for flag in sorted(set(data.loc[~data["keep"], "flag"])):
+    for flag in sorted(set(data.loc[~data["keep"], "flag"]) - {_PART_OF_SUM}):
         report.leave_out(f"not kept: {flag}", ~data["keep"] & (data["flag"] == flag), data["value"])
     odd = int((data["flag"] == "smaller than another row of the key").sum())
     if odd:
@@ -360,6 +369,50 @@ def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
         report.notes.append(f"{int(light.sum()):,} flows without weight, {part:.2%} of value: see sources.repair")
     columns = ["year", "month", "reporter", "partner", "flow", "hs6", "value", "quantity", "keep", "flag"]
     return data[columns]
+
+
+def _summed(
+    data: pd.DataFrame, why: pd.Series, out_of_it: pd.Series, report: Report
+) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """Flows that the file has in parts only (by transport, customs procedure or second partner), as the sum of these.
+
+    Of several ways in which a flow is split, the one with the fewest parts of parts counts, and of these the first: they
+    are the same trade. A means of transport beside the group that it belongs to (2100 sea, 2000 water) adds nothing.
+    """
+    split = out_of_it == _PART
+    if not split.any():
+        return data, why, out_of_it
+    key = ["year", "month", "reporter", "partner", "hs6", "flow", "reporter_text", "partner_text"]
+    month = data["month"].fillna(0)
+    keys = data[key].assign(month=month)
+    total = (out_of_it == "").groupby([keys[c] for c in key], dropna=False).transform("any")
+    if not (split & ~total).any():
+        return data, why, out_of_it
+    rows = data[split & ~total].assign(month=month)
+    rows = rows.assign(depth=rows["level"].str.count(" "))
+    best = rows.sort_values(["depth", "level"], kind="stable").drop_duplicates(key)[[*key, "level"]]
+    rows = rows.reset_index().merge(best, on=[*key, "level"]).set_index("index")
+    rows = rows.drop_duplicates([*key, "cell", "value", "quantity"])
+    mode = rows["cell"].str.extract(r"transport=(\d)(\d{3})")
+    group = rows["cell"].str.replace(r"transport=(\d)\d{3}", r"transport=\g<1>000", regex=True)
+    heads = set(zip(*(rows.loc[mode[1] == "000", c] for c in key), rows.loc[mode[1] == "000", "cell"], strict=True))
+    below = [k in heads for k in zip(*(rows[c] for c in key), group, strict=True)]
+    rows = rows[~(np.array(below, dtype=bool) & (mode[1].notna() & (mode[1] != "000")).to_numpy(dtype=bool))]
+    by = rows.groupby(key, sort=False)
+    sums = by[["value", "quantity"]].sum(min_count=1).where(by[["value", "quantity"]].count().eq(by.size(), axis=0))
+    sums["value"] = by["value"].sum(min_count=1)
+    new = by.first().assign(value=sums["value"], quantity=sums["quantity"], whole=True).reset_index()
+    new["month"] = new["month"].where(new["month"] > 0)
+    report.notes.append(
+        f"{len(new):,} flows are in the file in {len(rows):,} parts only (by transport, customs procedure or second partner): "
+        f"inputs['trade'] has their sums, {float(new['value'].sum()):.6g} USD; parts that are not in the file are not in them"
+    )
+    out_of_it = out_of_it.mask(split & ~total, _PART_OF_SUM)
+    size = range(len(data), len(data) + len(new))
+    data = pd.concat([data, new[[c for c in data.columns if c in new]].set_axis(size)])
+    taiwan = new["taiwan"].map({True: "; UN 490, Other Asia nes, read as TWN", False: ""})
+    why = pd.concat([why, pd.Series((_SUM + taiwan).to_numpy(dtype=object), index=size, dtype="object")])
+    return data, why, pd.concat([out_of_it, pd.Series("", index=size, dtype="object")])
 
 
 def _reading(

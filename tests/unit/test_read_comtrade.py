@@ -159,3 +159,39 @@ def test_the_answer_of_the_service_as_json(tmp_path):
     path.write_text("[1, 2")
     with pytest.raises(SourceError, match="not an answer"):
         sr.sources.comtrade(path)
+
+
+PARTED = (
+    "refYear,freqCode,reporterISO,flowCode,partnerISO,partner2ISO,cmdCode,customsCode,motCode,netWgt,primaryValue\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "value", "quantity"),
+    [
+        (["CHN,W00,850511,C00,1000,600,60", "CHN,W00,850511,C00,2100,400,40"], 100.0, 1.0),
+        (["CHN,W00,850511,C01,0,500,50", "CHN,W00,850511,C04,0,500,50"], 100.0, 1.0),
+        (["CHN,HKG,850511,C00,0,600,60", "CHN,CHN,850511,C00,0,,40"], 100.0, float("nan")),
+        # Two ways to split one flow are one flow, and sea is a part of water.
+        (["CHN,W00,850511,C00,2000,400,40", "CHN,W00,850511,C00,2100,400,40", "CHN,W00,850511,C00,1000,600,60",
+          "CHN,HKG,850511,C00,0,1000,100"], 100.0, 1.0),
+        # Beside a total, parts are parts.
+        (["CHN,W00,850511,C00,0,1000,100", "CHN,W00,850511,C00,1000,600,60"], 100.0, 1.0),
+    ],
+)  # fmt: skip
+def test_a_flow_in_parts_only_is_their_sum(tmp_path, rows, value, quantity):
+    text = PARTED + "".join(f"2022,A,USA,M,{r}\n" for r in rows)
+    file = tmp_path / "extract.csv"
+    file.write_text(text)
+    r = sr.sources.comtrade(file, revision="HS2022")
+    assert r.data["year"].tolist() == [2022] * len(r.data)
+    assert r.data["year"].dtype == "int64"
+    trade = r.inputs["trade"]
+    assert len(trade) == 1
+    assert trade["value"].iloc[0] == value
+    assert trade["quantity"].iloc[0] == pytest.approx(quantity, nan_ok=True)
+    whole = any("C00,0," in x and "W00" in x for x in rows)
+    assert any("parts only" in n for n in r.report.notes) != whole
+    assert (r.data["flag"] == "sum of its parts: no total in the file").sum() == (0 if whole else 1)
+    again = repair(r.data[r.data["keep"]]).trade
+    assert again["value"].sum() == pytest.approx(value / 1.06, rel=0.1)  # brought to one price basis
