@@ -31,6 +31,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, get_args, overload
 
@@ -38,6 +39,7 @@ import numpy as np
 import pandas as pd
 
 from .byproducts import flag_byproducts
+from .earlier import told, with_earlier
 from .errors import Problem, SchemaError, UnknownPlaceWarning, close_matches, printable, unknown_name
 from .flows import FLOW_METHODS, MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
@@ -255,19 +257,24 @@ def assemble(
     if problems:
         raise SchemaError(problems, "the tables to assemble")
     _say_left_out(given)
-    build = Build(products, frames, needs, nominal, reexport_tolerance).run()
-    use = _use(build)
-    nodes = _nodes(build, use)
-    doubt, unlisted = _doubtful_exporters(build)
-    build.links = pd.concat([build.links, doubt], ignore_index=True) if len(doubt) else build.links
-    nodes = pd.concat([nodes, unlisted], ignore_index=True) if len(unlisted) else nodes
     further = dict(tables or {})
-    if "stocks" in further:
-        nodes = _with_stocks(nodes, further["stocks"])
-    out = {"products": products, "recipes": needs, "nodes": nodes, "links": build.links, "demand": use}
-    out |= _published(build, frames, nodes, build.links, use)
+    sources = further.get("sources")
+
+    def made(of: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+        build = Build(products, of, needs, nominal, reexport_tolerance, sources).run()
+        use = _use(build)
+        nodes = _nodes(build, use)
+        doubt, unlisted = _doubtful_exporters(build)
+        links = pd.concat([build.links, doubt], ignore_index=True) if len(doubt) else build.links
+        nodes = pd.concat([nodes, unlisted], ignore_index=True) if len(unlisted) else nodes
+        if "stocks" in further and of is frames:
+            nodes = _with_stocks(nodes, further["stocks"])
+        return {"nodes": nodes, "links": links, "demand": use} | _published(build, of, nodes, links, use)
+
+    out = {**with_earlier(made(frames), frames, sources, made), "products": products, "recipes": needs}
     graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
     graph = flag_byproducts(graph)
+    graph = replace(graph, history=(*graph.history, *told(graph)))
     if ensemble is not None:
         return balance_flows(graph, conflicts=conflicts, ensemble=ensemble, seed=seed)
     if balanced:
@@ -499,7 +506,7 @@ def _use(b: Build) -> pd.DataFrame:
     unsure_in = set(links.loc[links["quantity"].isna(), "buyer"])
     year = links.groupby("buyer")["year"].max()
     published = links.dropna(subset=["published_on"]).groupby("buyer")["published_on"].max()
-    stated = b.f["demand"].copy()
+    stated = b.stated_use.copy()
     stated["node"] = pool_id(stated["product"], stated["country"]) if len(stated) else None
     stated["use"] = stated["use"].fillna("total")
     draw = stated["node"].map(drawn).astype(float).fillna(0.0) if len(stated) else pd.Series(dtype=float)

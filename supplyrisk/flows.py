@@ -16,6 +16,7 @@ from .feeding import world_feed
 from .intervals import DEFAULT_POLICY
 from .remainder import bound_by_rest, share_rest
 from .schema import GRADES, TABLES
+from .vintages import counts, mark, newest_of
 
 __all__ = ["FLOW_METHODS", "TRADERS", "Build", "pool_id", "worst"]
 
@@ -60,12 +61,17 @@ class Build:
         recipes: pd.DataFrame,
         nominal: float,
         tolerance: float,
+        sources: pd.DataFrame | None = None,
     ) -> None:
         self.products = products
-        self.f = frames
+        # What is used by now; the use of earlier years is history.
+        self.sources, self.stated_use = sources, frames["demand"]
+        now = counts(self.stated_use, ["product"], ["country", "use"], sources)
+        self.f = {**frames, "demand": self.stated_use[now]}
         self.recipes = recipes
         self.nominal, self.tolerance = nominal, tolerance
         self.parts: list[pd.DataFrame] = []
+        self.production = pd.DataFrame()
         self.carved: set[str] = set()
         self.links = pd.DataFrame(columns=list(_LINK))
 
@@ -99,10 +105,13 @@ class Build:
         p["node"] = p["node"].where(p["site"].isna(), p["node"] + "#" + p["site"].astype(str))
         idle = p[(p["what"] == "capacity") & ~p["node"].isin(p.loc[p["what"] == "output", "node"])]
         idle = idle[~idle["country"].isin(["WLD", "ROW"])]
+        p["told"] = p["what"]
         idle = idle.assign(what="output", quantity=np.nan, low=np.nan, high=np.nan, missing="unknown", grade=None)
         p = pd.concat([p, idle.assign(note="only the capacity is published")], ignore_index=True)
         self.capacity = p[(p["what"] == "capacity") & (p["country"] != "WLD")]
         out = p[p["what"] == "output"]
+        # Of a statistic of several years the newest year before a total (and today) counts, not each row's newest.
+        out = mark(out, ["product", "told"], ["node"], self.sources)
         listed, world = out[out["country"] != "WLD"], out[out["country"] == "WLD"]
         rest: list[dict[str, Any]] = []
         idle_rest: list[dict[str, Any]] = []
@@ -130,25 +139,20 @@ class Build:
             bound = self.production[f"rest_{side}"].astype("float64")
             self.production[f"rest_{side}"] = bound.mask(stated_rest & bound.isna(), self.production[side])
         self.production = bound_by_rest(self.production, self.f["production"])
-        latest = self.production.sort_values("year", kind="stable").drop_duplicates("node", keep="last")
-        self.made = latest.set_index("node")
+        self.made = newest_of(self.production, "node").set_index("node")
         self.world = world.sort_values("year").drop_duplicates("product", keep="last").set_index("product")
 
     def _rest(self, listed: pd.DataFrame, total: Mapping[Any, Any]) -> dict[str, Any] | None:
         """World total less the newest figure, of that year or before, of every listed producer; at least 0."""
         if (listed["country"] == "ROW").any() or np.isnan(total["quantity"]):
             return None
-        newest = dict(zip(listed["node"], zip(listed["year"], listed["quantity"], strict=True), strict=True))
-        if (listed["year"] > total["year"]).any():
-            old = listed[listed["year"] <= total["year"]]
-            newest = dict(zip(old["node"], zip(old["year"], old["quantity"], strict=True), strict=True))
-        known = sum(q for _, q in newest.values() if q == q)
+        known = newest_of(listed[listed["year"] <= total["year"]], "node")["quantity"].sum()
         value = total["quantity"] - known
         if not value > 1e-3 * total["quantity"]:  # rounding of the source, not a producer
             value = 0.0
         low, high = total["low"] - known, total["high"] - known
         return {
-            **{c: total[c] for c in ("product", "year", "what", "published_on", "source")},
+            **{c: total[c] for c in ("product", "year", "what", "published_on", "source", "series")},
             "country": "ROW",
             "node": f"{total['product']}@ROW",
             "quantity": value,
@@ -193,12 +197,13 @@ class Build:
             .to_dict()
         )
         t = self.f["trade"].merge(con.drop(columns=["use"]), on="hs6", how="inner", suffixes=("", "_heading"))
-        t = t[t["origin"] != t["destination"]]
+        t = t[(t["origin"] != t["destination"]).to_numpy()]
+        t = t[counts(t, ["product"], ["hs6", "origin", "destination"], self.sources, whole=True)]
         self.traded = set(t["product"].astype(str))
         if not len(t):
             self.exports = self.imports = pd.Series(dtype=float)
             return
-        self.trade_year = int(t["year"].max())
+        self.trade_year = t.groupby(t["product"].astype(str))["year"].max()
         part = t["purity"].fillna(t["purity_high"]).fillna(1.0)
         bounded = {
             side: t[f"factor_{side}"].notna() | (t[f"purity_{side}"] != 1.0) & t["purity_low"].notna()
@@ -227,19 +232,15 @@ class Build:
         for side, sign in (("low", -1.0), ("high", 1.0)):
             several = t[side].notna().groupby([t[k] for k in keys]).transform("any") & t[side].isna()
             t[side] = t[side].mask(several, t["quantity"] * (1.0 + sign * width))
-        flows = t.groupby(keys, as_index=False).agg(
-            quantity=("quantity", lambda s: s.sum(min_count=1)),
-            low=("low", lambda s: s.sum(min_count=len(s))),
-            high=("high", lambda s: s.sum(min_count=len(s))),
-            value=("value", lambda s: s.sum(min_count=1)),
-            rank=("rank", "max"),
-            published_on=("published_on", "max"),
-            source=("source", "first"),
-            hs6=("hs6", lambda s: ", ".join(sorted(set(s.astype(str))))),
-            caveat=("note", "first"),
-            basket=("basket", "first"),
-            how=("how", "max"),
+        by = t.groupby(keys)
+        flows = by[["quantity", "value"]].sum(min_count=1)
+        bounds = by[["low", "high"]].sum().where(~t[["low", "high"]].isna().groupby([t[k] for k in keys]).any())
+        flows = flows.join(bounds).join(by[["rank", "how", "published_on"]].max())
+        flows = flows.join(by[["source", "note", "basket"]].first()).rename(columns={"note": "caveat"}).reset_index()
+        texts = (
+            t[[*keys, "hs6"]].drop_duplicates().sort_values("hs6", kind="stable").groupby(keys)["hs6"].agg(", ".join)
         )
+        flows["hs6"] = texts.reindex(pd.MultiIndex.from_frame(flows[keys])).to_numpy(dtype=object)
         told = t.loc[t["flag"].notna(), [*keys, "flag"]].drop_duplicates().sort_values("flag")
         texts = told.groupby(keys)["flag"].agg("; ".join)
         flows["flag"] = texts.reindex(pd.MultiIndex.from_frame(flows[keys])).to_numpy(dtype=object)
@@ -257,7 +258,7 @@ class Build:
         whole = sold.groupby(level=0).sum().reindex(net.index.get_level_values(0)).to_numpy()
         new = (net > self.tolerance * out) & (net > 0.002 * whole) & ~ids.isin(self._makers())
         new &= ~net.index.get_level_values(1).isin(TRADERS)
-        self._new_producers(net[new], int(flows["year"].max()), flows["source"].iloc[0], flows["published_on"].iloc[0])
+        self._new_producers(net[new], flows)
         producer = flows["product"].astype(str) + "@" + flows["origin"].astype(str)
         flows["supplier"] = producer.where(producer.isin(self._makers()), producer + ":demand")
         flows["buyer"] = pool_id(flows["product"], flows["destination"])
@@ -311,16 +312,18 @@ class Build:
     def _makers(self) -> set[str]:
         return {str(n).partition("#")[0] for n in self.made.index}
 
-    def _new_producers(self, net: pd.Series, year: int, source: object, published: object) -> None:
+    def _new_producers(self, net: pd.Series, flows: pd.DataFrame) -> None:
         """Net exporters that nobody lists: they make it, nobody says how much, and the unlisted rest bounds it."""
+        product = pd.Series(net.index.get_level_values(0).astype(str))
+        by = flows.groupby(flows["product"].astype(str))
         frame = pd.DataFrame(
             {
-                "product": net.index.get_level_values(0).astype(str),
+                "product": product,
                 "country": net.index.get_level_values(1).astype(str),
-                "year": year,
+                "year": product.map(by["year"].max()),
                 "low": net.to_numpy(),
-                "published_on": published,
-                "source": source,
+                "published_on": product.map(by["published_on"].first()),
+                "source": product.map(by["source"].first()),
                 "note": "exports more than it imports, so it makes it; at least net exports",
             }
         )
@@ -372,7 +375,7 @@ class Build:
             high=most.where(left["left"].isna()),
             missing=None,
             grade=worst(left["grade"], ["B"] * len(left)),
-            year=left["year"].clip(lower=self.trade_year),
+            year=np.fmax(left["year"], left["product"].astype(str).map(self.trade_year)),
         )
         self._add(left[~(left["quantity"] <= 0)], "balanced", "output less exports")
 
@@ -382,6 +385,7 @@ class Build:
         s = s[~s["product"].isin(self.traded)]
         if not len(s):
             return
+        s = s[counts(s, ["product", "buyer"], ["supplier"], self.sources, whole=True)]
         s = s.sort_values("year").drop_duplicates(["product", "buyer", "supplier"], keep="last")
         level = self._levels(s)
         s = s.merge(level, on=["product", "buyer"])

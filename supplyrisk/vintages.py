@@ -19,7 +19,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "SINGLE", "current", "family", "lists_of", "today", "today_of", "uses",
+__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "SINGLE", "counts", "current", "family", "lists_of", "mark", "newest_of", "panels", "today", "today_of", "uses",
            "vintages"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
@@ -87,6 +87,21 @@ def _one(year: FloatArray) -> bool:
     return not len(year) or bool(np.nanmin(year, initial=np.inf) >= np.nanmax(year, initial=-np.inf))
 
 
+def panels(year: FloatArray, series: IntArray, entity: IntArray, whole: BoolArray, single: BoolArray) -> BoolArray:
+    """Rows of series of several years that list whole years; arguments as for :func:`current`."""
+    out = np.zeros(len(year), dtype=bool)
+    at = np.flatnonzero(~np.isnan(year) & ~single)
+    if _one(year[at]):
+        return out
+    y, s = pd.Series(year[at]), series[at]
+    by = y.groupby(_code(s, entity[at]))
+    again = pd.Series((by.transform("min") < by.transform("max")).to_numpy(dtype=bool) | whole[at])
+    several = y.groupby(s)
+    out[at] = again.groupby(s).transform("any").to_numpy(dtype=bool)
+    out[at] &= (several.transform("min") < several.transform("max")).to_numpy(dtype=bool)
+    return out
+
+
 def current(
     year: FloatArray,
     series: IntArray,
@@ -124,21 +139,102 @@ def current(
     [True, True, True]
     """
     keep = np.ones(len(year), dtype=bool)
-    open_ = ~np.isnan(year) & ~single
-    if _one(year[open_]):
+    listed = panels(year, series, entity, whole, single)
+    at = np.flatnonzero(listed)
+    if not len(at):
         return keep
-    at = np.flatnonzero(open_)
-    y, s = pd.Series(year[at]), series[at]
+    y = pd.Series(year[at])
     figure = y if stated is None else y.where(stated[at])
-    newest = figure.groupby(s).transform("max").to_numpy()
-    behind = y.to_numpy() < newest
-    if not behind.any():
-        return keep
-    pair = _code(s, entity[at])
-    by = y.groupby(pair)
-    again = pd.Series((by.transform("min") < by.transform("max")).to_numpy(dtype=bool) | whole[at])
-    keep[at] = ~(behind & again.groupby(s).transform("any").to_numpy(dtype=bool))
+    keep[at] = ~(y.to_numpy() < figure.groupby(series[at]).transform("max").to_numpy())
     return keep
+
+
+def counts(
+    frame: pd.DataFrame, series: list[str], entity: list[str], sources: pd.DataFrame | None, whole: bool = False
+) -> BoolArray:
+    """Rows of a table of statistics that count today.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With ``year`` and ``source``; of trade by those who report it also ``origin`` and ``destination``.
+    series, entity : list of str
+        Columns that, with the publisher, make a series; and what a row of it speaks of.
+    sources : DataFrame, optional
+        Table of sources, whose ``lists`` says what each of them lists.
+    whole : bool
+        Of sources that say nothing: whether they list whole years. Default: if they state anything in two years.
+
+    Returns
+    -------
+    ndarray of bool
+
+    Examples
+    --------
+    >>> made = pd.DataFrame(dict(product="x", country=["COD", "CHN", "CHN"], year=[1975, 2022, 2023], source="bgs"))
+    >>> counts(made, ["product"], ["country"], None).tolist()
+    [False, False, True]
+    """
+    if _one(_years(frame)):
+        return np.ones(len(frame), dtype=bool)
+    codes, sure, single = _read(frame, series, sources, whole)
+    stated = frame["quantity"].notna().to_numpy(dtype=bool) if "quantity" in frame else np.ones(len(frame), dtype=bool)
+    if "value" in frame:
+        stated = stated | frame["value"].notna().to_numpy(dtype=bool)
+    stated = stated | ~pd.Series(stated).groupby(codes).transform("any").to_numpy(dtype=bool)
+    return current(_years(frame), codes, _code(*(frame[c] for c in entity)), sure, single, stated)
+
+
+def _read(
+    frame: pd.DataFrame, series: list[str], sources: pd.DataFrame | None, whole: bool
+) -> tuple[IntArray, BoolArray, BoolArray]:
+    """Series of each row, and whether its source lists whole years, or single facts."""
+    told = lists_of(frame["source"], sources)
+    reporter = np.full(len(frame), "", dtype=object)
+    for rule, end in ((BY_IMPORTER, "destination"), (BY_EXPORTER, "origin")):
+        if end in frame:
+            reporter = np.where(told == rule, frame[end].to_numpy(dtype=object), reporter)
+    codes = _code(*(frame[c] for c in series), family(frame["source"]).to_numpy(dtype=object), reporter)
+    sure = np.asarray((told == COMPLETE) | (reporter != ""), dtype=bool)
+    if whole:
+        sure |= np.asarray(told == None, dtype=bool)  # noqa: E711
+    return codes, sure, np.asarray(told == SINGLE, dtype=bool)
+
+
+def mark(frame: pd.DataFrame, series: list[str], entity: list[str], sources: pd.DataFrame | None) -> pd.DataFrame:
+    """The frame with the series of each row, and whether it lists whole years: for :func:`newest_of`."""
+    codes, sure, single = _read(frame, series, sources, False)
+    listed = panels(_years(frame), codes, _code(*(frame[c] for c in entity)), sure, single)
+    return frame.assign(series=np.where(listed, codes, -1))
+
+
+def newest_of(marked: pd.DataFrame, key: str) -> pd.DataFrame:
+    """The newest row of each key; of series that list whole years only those of the newest year.
+
+    Parameters
+    ----------
+    marked : DataFrame
+        As :func:`mark` returns it, with ``quantity`` and ``low``; or a part of it, such as the rows up to a year.
+    key : str
+        Column.
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> made = pd.DataFrame(dict(node=["a", "b", "a"], year=[2022, 2022, 2023], quantity=1.0, low=np.nan, source="s"))
+    >>> newest_of(mark(made, [], ["node"], None), "node")[["node", "year"]].values.tolist()
+    [['a', 2023]]
+    """
+    last = marked.sort_values("year", kind="stable").drop_duplicates(key, keep="last")
+    listed = marked["series"].ge(0).to_numpy(dtype=bool)
+    if not listed.any():
+        return last
+    of = marked[listed & marked[["quantity", "low"]].notna().any(axis=1).to_numpy(dtype=bool)]
+    newest = last["series"].map(of.groupby("series")["year"].max())
+    return last[~(last["year"] < newest).to_numpy(dtype=bool)]
 
 
 def _places(nodes: pd.Series) -> pd.Series:
@@ -346,9 +442,9 @@ def vintages(graph: SupplyGraph) -> pd.DataFrame:
     -------
     DataFrame
         A row per table, product and publisher with several years: ``table, product, publisher, newest, current,
-        earlier, gone, oldest``: newest data year that counts, rows that count, rows that do not, those among them whose
-        node or link is not stated in a newer year at all (it has stopped, or is no longer listed), and the oldest year
-        that still counts.
+        earlier, gone, oldest, first``: newest data year that counts, rows that count, rows that do not, those among them whose
+        node or link is not stated in a newer year at all (it has stopped, or is no longer listed), the oldest year
+        that still counts, and the oldest of all.
 
     Examples
     --------
@@ -357,7 +453,7 @@ def vintages(graph: SupplyGraph) -> pd.DataFrame:
     >>> int(out["gone"].sum())  # embedded facts are single ones: each counts until there is a newer one
     0
     """
-    columns = ["table", "product", "publisher", "newest", "current", "earlier", "gone", "oldest"]
+    columns = ["table", "product", "publisher", "newest", "current", "earlier", "gone", "oldest", "first"]
     tables = graph.tables
     nodes, links = today(tables)
     parts = []
@@ -397,6 +493,7 @@ def vintages(graph: SupplyGraph) -> pd.DataFrame:
         rows=("counts", "size"),
         gone=("gone", "sum"),
         oldest=("now", "min"),
+        first=("year", "min"),
         years=("year", "nunique"),
     ).reset_index()
     out = out[out["years"] > 1].assign(earlier=out["rows"] - out["current"])
