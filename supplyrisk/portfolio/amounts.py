@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["in_unit", "money", "most"]
+__all__ = ["above", "below", "in_unit", "money", "most"]
 
 # What amounts are told in where the objective is no money.
 _UNIT: ContextVar[str | None] = ContextVar("unit", default=None)
@@ -51,3 +51,36 @@ def most(usd: float) -> str:
     if abs(usd) < 100.0:
         return f"{math.ceil(usd * 100 - 1e-6) / 100:,.2f} USD"
     return f"{math.ceil(usd - 1e-6 * abs(usd) * 1e-6):,} USD"
+
+
+def above(x: float, digits: int = 6) -> str:
+    """A number that is certainly enough: rounded up at a number of digits.
+
+    Examples
+    --------
+    >>> above(79.162, 4), above(60.0000000001, 4), above(-0.12341, 4), above(0.0)
+    ('79.17', '60', '-0.1234', '0')
+    """
+    return _cut(x, digits, math.ceil)
+
+
+def below(x: float, digits: int = 6) -> str:
+    """A number that is certainly small enough: rounded down at a number of digits.
+
+    Examples
+    --------
+    >>> below(79.168, 4), below(123.6, 3), below(59.9999999999, 4), below(1234567.0, 4)
+    ('79.16', '123', '60', '1,234,000')
+    """
+    return _cut(x, digits, math.floor)
+
+
+def _cut(x: float, digits: int, how: Callable[[float], int]) -> str:
+    if x == 0.0 or not math.isfinite(x):
+        return f"{x:g}"
+    places = digits - 1 - math.floor(math.log10(abs(x)))
+    near = round(x, places)
+    # What is a figure of so many digits but for the noise of the solver stays that.
+    out = near if abs(near - x) <= 1e-7 * abs(x) else how(x * 10.0**places) / 10.0**places
+    text = f"{out:,.{max(places, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -13,6 +13,7 @@ from ..jurisdictions import scope
 from ..metrics.markets import Places
 from ..registry import constraint
 from ..schema import VIEWS
+from .amounts import above, below, most
 from .cone import add_squares
 from .levers import NOBODY
 from .model import GROUP, Build, money, number
@@ -448,7 +449,9 @@ def governance_floor(
             f"{0.01 * spread:.3g} {'more' if least else 'less'} in the mean of {name} in {where(markets[i])} costs "
             f"{money(d * 0.01 * spread * m.arriving(markets[i][3]))} a year"
         ),
-        say_relax=lambda i, a: f"{spec!r} would have to be content with {floor - sign * a:.4g} in {where(markets[i])}",
+        say_relax=lambda i, a: (
+            f"{spec!r} would have to be content with {(below if least else above)(floor - sign * a)} in {where(markets[i])}"
+        ),
         slope=(row, col, -np.ones(len(col)), np.zeros(len(markets))),
         pools=lambda i: markets[i][3],
     )
@@ -526,6 +529,6 @@ def equal_burden(m: Build, times: float = 1.0, against: str | Mapping[str, float
         keys=lambda: members,
         say=lambda i: f"{spec!r}: what {members[i]} pays above today at most {times:g} times its fair part",
         say_dual=lambda i, d: f"one more USD a year asked of {members[i]} saves the group {money(-d)} a year",
-        say_relax=lambda i, a: f"{spec!r} would have to let {members[i]} pay {money(a)} a year more",
+        say_relax=lambda i, a: f"{spec!r} would have to let {members[i]} pay {most(a)} a year more",
         pools=lambda i: np.flatnonzero(own == i),
     )

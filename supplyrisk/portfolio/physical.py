@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import constraint
+from .amounts import above
 from .levers import NOBODY
 from .limits import down, needs, where
 from .matrix import Columns, held
@@ -136,7 +137,7 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
                 f"one more {m.unit[m.case.products.index(p)]} of {p} recovered in {places[i]} saves {money(-d)} a year"
             ),
             say_relax=lambda i, a, p=p, places=places: (
-                f"hosts in {places[i]} would have to carry {a:.6g} {m.unit[m.case.products.index(p)]} more of {p}"
+                f"hosts in {places[i]} would have to carry {above(a)} {m.unit[m.case.products.index(p)]} more of {p}"
             ),
         )
 

@@ -11,6 +11,7 @@ import pandas as pd
 from ..accounts import latest
 from ..errors import Problem, SchemaError
 from ..registry import constraint, lever
+from .amounts import below
 from .economics import RATE
 from .limits import where
 from .model import Build, Outlay, Relief, money, number
@@ -275,11 +276,10 @@ def min_stock_days(m: Build, days: float = 60.0, product: Any = None, buyer: str
             f"one more day of stock for {where(markets[i])} costs {money(d * per_day[pools[i]].sum())} a year"
         ),
         say_relax=lambda i, a: (
-            f"{spec!r} would have to be content with "
-            f"{days - a / per_day[pools[i]].sum() if per_day[pools[i]].sum() > 0 else 0.0:.3g} days for "
-            f"{where(markets[i])}"
+            f"{spec!r} would have to be content with {below(max(days - a, 0.0))} days for {where(markets[i])}"
         ),
         pools=lambda i: pools[i],
+        slope=(col[:0], col[:0], np.zeros(0), np.array([per_day[p].sum() for p in pools])),
     )
 
 
