@@ -292,7 +292,7 @@ def focal_share(
     graph : SupplyGraph
         The graph.
     focal : str or iterable of str
-        ISO3 code, scope preset, or several codes.
+        ISO3 code, scope preset, coalition of the graph, or several of these.
     view : {"location", "equity", "control"}
         Where it stands; who owns the output, looked through; what part of it the focal can stop, as host or as owner.
     rule : {"majority", "aggregate", "creditor"}
@@ -351,7 +351,7 @@ def focal_share(
         raise unknown_name("rule", rule, RULES, "focal_share()")
     if unlisted not in ("unknown", "host"):
         raise unknown_name("unlisted", unlisted, ("unknown", "host"), "focal_share()")
-    codes = scope(focal)
+    codes = scope(focal, graph)
     if view == "location":
         x = _location(graph, codes)
     else:
@@ -576,7 +576,7 @@ def effective_control(
     graph : SupplyGraph
         The graph.
     focal : str or iterable of str
-        ISO3 code, scope preset, or several codes.
+        ISO3 code, scope preset, coalition of the graph, or several of these.
     of : {"nodes", "links"}
         A row per node, or a row per link (what its supplier can be made to stop).
     unlisted, threshold, golden_share
@@ -613,7 +613,7 @@ def effective_control(
     """
     if of not in ("nodes", "links"):
         raise unknown_name("of", of, ("nodes", "links"), "effective_control()")
-    codes = scope(focal)
+    codes = scope(focal, graph)
     ix, b = graph.index, book(graph)
     columns: dict[str, FloatArray] = {}
     for name in ("location", "equity", *RULES):

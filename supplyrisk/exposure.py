@@ -59,7 +59,7 @@ def exposure(
     graph : SupplyGraph
         The graph.
     focal : str or iterable of str
-        ISO3 code, scope preset, or several codes. For the reverse direction (what the focal needs of others) give
+        ISO3 code, scope preset, coalition of the graph, or several of these. For the reverse direction (what the focal needs of others) give
         the others as focal and read the focal's rows.
     base : {"location", "equity", "control"}
         What makes a node the focal's.
@@ -138,7 +138,7 @@ def exposure(
     out["assumed_weights"] = assumed
     out["gap"] = plan_of(graph).lacking
     frame = pd.DataFrame(out)
-    frame.attrs.update(focal=scope(focal), base=base, rule=rule, unlisted=unlisted)
+    frame.attrs.update(focal=scope(focal, graph), base=base, rule=rule, unlisted=unlisted)
     return frame
 
 

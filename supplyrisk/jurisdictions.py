@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pandas as pd
 
-from .errors import unknown_name
+from .errors import Problem, SchemaError, UnknownNameError, unknown_name
 from .schema import PSEUDO_COUNTRIES, date_ceil, date_floor
 
 __all__ = [
@@ -249,37 +249,76 @@ def display_name(code: str, names: Mapping[str, str] | None = None) -> str:
     return str(getattr(hit, "common_name", hit.name))
 
 
-def scope(focal: str | Iterable[str]) -> tuple[str, ...]:
+class Rolls(Protocol):
+    """What :func:`scope` reads of a graph: its date and who belonged to which coalition when."""
+
+    @property
+    def as_of(self) -> str | None: ...
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]: ...
+
+
+def scope(focal: str | Iterable[str], graph: Rolls | None = None, at: str | None = None) -> tuple[str, ...]:
     """ISO3 codes that a focal argument stands for.
 
     Parameters
     ----------
     focal : str or iterable of str
-        An ISO3 code, a preset of :data:`SCOPES`, or several codes.
+        An ISO3 code, a preset of :data:`SCOPES`, a coalition of the graph, or several of these.
+    graph : SupplyGraph, optional
+        Its table ``memberships`` says who belongs to a coalition.
+    at : str, optional
+        Day of the membership; default the date of the graph, or without one the last day with members.
 
     Returns
     -------
     tuple of str
-        Sorted, without repeats.
+        Sorted, without repeats. The European Union as a party (``EUE``) stands with its members of the day, and its
+        members together (``EU27``) with the Union.
 
     Raises
     ------
     UnknownNameError
-        A code or preset that does not exist.
+        A code, preset or coalition that does not exist, with what is close.
+    SchemaError
+        A coalition without members on that day.
 
     Examples
     --------
     >>> scope("CHN"), scope("CHN+HKG+MAC"), scope(["MAC", "CHN"])
     (('CHN',), ('CHN', 'HKG', 'MAC'), ('CHN', 'MAC'))
+    >>> from supplyrisk.atlas import load_atlas
+    >>> scope("QUAD", load_atlas())
+    ('AUS', 'IND', 'JPN', 'USA')
     """
-    if isinstance(focal, str):
-        if focal in SCOPES:
-            return SCOPES[focal]
-        return (check_country(focal, "focal"),)
-    codes = tuple(sorted({check_country(c, "focal") for c in focal}))
+    codes = {c for name in ([focal] if isinstance(focal, str) else focal) for c in _stands_for(name, graph, at)}
     if not codes:
         raise unknown_name("focal country", "(empty)", ["CHN"], "focal")
-    return codes
+    return tuple(sorted(codes))
+
+
+def _stands_for(name: str, graph: Rolls | None, at: str | None) -> tuple[str, ...]:
+    if name in SCOPES:
+        return SCOPES[name]
+    if is_country(str(name)) or graph is None:
+        return (check_country(name, "focal"),)
+    table = graph.tables["memberships"]
+    known = sorted(table["coalition"].dropna().astype(str).unique())
+    if name not in known:
+        try:
+            return (check_country(name, "focal"),)
+        except UnknownNameError as err:
+            raise unknown_name(
+                "country or coalition", name, [*(err.close or country_codes()), *known], "focal"
+            ) from None
+    day = at if at is not None else graph.as_of
+    found = members(table, name, day)
+    if not found:
+        remedy = f"Choose another day, or name the countries: last {', '.join(members(table, name))}."
+        raise SchemaError([Problem("focal", name, "-", f"coalition without a member on {day}", "", remedy)], "focal")
+    union = members(table, "EU27", day) if "EU27" in known else ()
+    return (*found, *(union if "EUE" in found else ()), *(("EUE",) if name == "EU27" else ()))
 
 
 def members(

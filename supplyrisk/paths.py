@@ -276,7 +276,7 @@ def _free_of_graph(
         inflow = np.bincount(ix.dst[rows], np.nan_to_num(ix.quantity[rows]), ix.n)
         demand = {str(ids[c]): float(inflow[c]) for c in codes}
     # Pools in the focal's hands pass nothing on; those asked about are not removed.
-    home = np.isin(ix.nodes["country"].astype("object").to_numpy(), scope(focal)) & (kind != "producer")
+    home = np.isin(ix.nodes["country"].astype("object").to_numpy(), scope(focal, graph)) & (kind != "producer")
     home[codes] = False
     met = set(links["supplier"]) | set(links["buyer"])
     gone = {str(i) for i in ids[home] if i in met} | set(without)

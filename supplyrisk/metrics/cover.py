@@ -28,7 +28,7 @@ def cover_without(
     graph : SupplyGraph
         The graph.
     without : str or iterable of str, optional
-        Country, scope preset or several countries that stop; default: of each product its largest producing country.
+        Country, scope preset, coalition or several of these that stop; default: of each product its largest producing country.
     at : str, optional
         Measure the graph on this day, as known then.
 
@@ -78,7 +78,7 @@ def cover_without(
         top = named.groupby("product").idxmax()
         gone: dict[str, tuple[str, ...]] = {str(p): (str(key[1]),) for p, key in top.items()}
     else:
-        stopped = scope(without)
+        stopped = scope(without, graph, at)
         gone = {str(p): stopped for p in frame["product"].unique()}
     stops = np.array(
         [c in gone.get(p, ()) for p, c in zip(frame["product"], frame["country"], strict=True)], dtype=bool

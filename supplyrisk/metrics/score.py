@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
+from ..jurisdictions import scope
 from ..registry import Entry, registries
 from .about import YEAR, basis, data_year, data_years, place
 from .baskets import warn_of_baskets
@@ -540,7 +541,8 @@ def score(
     graph : SupplyGraph
         What to measure.
     focal : str or iterable of str
-        Country, scope preset or several countries; printed in every row.
+        Country, scope preset, coalition of the graph (its members on the day of the graph, listed in
+        ``.attrs["places"]``) or several of these; printed in every row.
     view : {"location", "equity", "control", "origin"}
         Whose a supplier is: where it stands, who owns it, who can stop it, or (``origin``) what of it depends on the
         focal through all tiers. Concentration in the origin view is that of places.
@@ -621,7 +623,8 @@ def score(
     >>> score(g, by="product")[["focal_share", "hhi", "headline"]].round(4).to_dict("list")
     {'focal_share': [0.98], 'hhi': [0.9608], 'headline': [1.0]}
     """
-    label = scope_label(focal)
+    places = scope(focal, graph, at)
+    label = focal if isinstance(focal, str) else scope_label(places)
     keys = [by] if isinstance(by, str) else list(by)
     if coalition is not None and "coalition" not in keys:
         keys = [*keys, "coalition"]
@@ -644,7 +647,7 @@ def score(
         view,
         tuple(keys),
         found,
-        lens(here, focal, view, unlisted, traced=plain or bool({"bottleneck", "bottleneck_headline"} & need)),
+        lens(here, places, view, unlisted, traced=plain or bool({"bottleneck", "bottleneck_headline"} & need)),
         tuple(asked),
         samples,
         seed,
@@ -702,6 +705,7 @@ def score(
     out = pd.DataFrame(columns, index=index)
     out.attrs = {
         "focal": label,
+        "places": list(places),
         "view": view,
         "by": list(made.levels),
         "market": market,
