@@ -11,6 +11,7 @@ from ..jurisdictions import scope
 from ..registry import constraint
 from ..schema import VIEWS
 from .amounts import most
+from .held import Held, used_share
 from .levers import NOBODY
 from .lookthrough import book_origin, follow_mixes, protect, which_mixes
 from .model import GROUP, Build, money, number
@@ -62,6 +63,10 @@ def max_share(
     stands in the focal, which can then stop it. Goods count where they enter the group, whichever members they pass
     through; re-exports whose mix the plan can change are replaced by deliveries from where they come
     (:mod:`supplyrisk.portfolio.senders`). :attr:`Portfolio.readings` shows both numbers.
+
+    Over several periods goods count in the period in which they are used: what is drawn from stock counts with the part of
+    the focal in what filled it (:mod:`supplyrisk.portfolio.held`); with ``gamma``, ``proportional`` mixes and mass balance
+    in that in which they are bought.
 
     Robust to share intervals with a budget of uncertainty (Bertsimas and Sim, 2004): at most :math:`\Gamma` suppliers
     are as far from their value as their upper bound :math:`s_u + \delta_u` (a fraction counts in part),
@@ -142,6 +147,11 @@ def max_share(
     on: Coordinates = m.share_rows(markets, 1.0, plain[m.supplier])  # the bare share: no need that is missed, no hazard
     if own is not None:
         on = joined(on, own)
+    stocks: Held | None = None
+    if gamma is None and mixing != "proportional":
+        (row, col, value), stocks = used_share(
+            m, markets, s, (row, col, value), places if view != "location" else None, view
+        )
     kind = f"{view}, worst case" if worst else view if rule == "majority" else f"{view}, {rule}"
 
     def where(i: int) -> str:
@@ -151,6 +161,14 @@ def max_share(
     def relax(i: int, amount: float) -> str:
         return f"{m_spec!r} would have to allow at least {up(cap + amount)} in {where(i)}"
 
+    def used(x: Any) -> tuple[Any, Any]:
+        nothing = np.zeros(len(markets))
+        return (nothing, nothing) if stocks is None else stocks.used(len(markets), x)
+
+    def drawn(i: int) -> float:
+        return 0.0 if m.found is None else float(used(m.found)[1][i])
+
+    none = np.zeros(0, dtype=np.int64)
     m_spec = m.spec
     if gamma is not None:
         high = np.fmax(np.nan_to_num(shares.high, nan=1.0), s)
@@ -168,22 +186,23 @@ def max_share(
         say=lambda i: f"{m_spec!r}: share of {name} ({kind}) in {where(i)} at most {cap:.2%}",
         say_dual=lambda i, d: (
             f"one point less {name} share ({kind}) in {where(i)} costs "
-            f"{money(-d * 0.01 * m.arriving(markets[i][3]))} a year"
+            f"{money(-d * 0.01 * (m.arriving(markets[i][3]) + drawn(i)))} a year"
         ),
         say_relax=relax,
-        slope=part_of_arrivals(m, markets),
+        slope=part_of_arrivals(m, markets, none if stocks is None else stocks.drawn),
         pools=lambda i: markets[i][3],
         reading=Reading(
             "focal_share",
             "<=",
             cap,
             markets,
-            lambda x: _part(summed(len(markets), on, x), arrived(m, markets, x)),
+            lambda x: _part(summed(len(markets), on, x) + used(x)[0], arrived(m, markets, x) + used(x)[1]),
             view,
             places,
             rule,
             worst,
             follows=mixing == "proportional",
+            stock=used if stocks is not None else None,
         ),
     )
     if mixing == "proportional":

@@ -166,6 +166,8 @@ class Build:
     spent: Columns | None = None
     # What makers draw of planned inputs for output beyond today's (tiers.py).
     draws: Any = None
+    # What is known of stocks that are carried over (held.py).
+    tracked: dict[str, Any] = field(default_factory=dict)
     stock: Columns | None = None
     stock_known: FloatArray | None = None
     # Kept re-exports (senders.py): by product, their nodes, products of which buyers are looked at one by one.
@@ -405,9 +407,7 @@ class Build:
                     upper=relief.upper,
                     scale=size[case.pool_product[relief.pool]],
                     keys=held(pool_name[relief.pool].tolist()),
-                    meaning="need that the plan's own production adds, below 0, product units a period"
-                    if relief.made
-                    else "need that the lever takes away, product units a period",
+                    meaning="need that is taken away, below 0 where it is added, product units a period",
                 )
             )
             if relief.stock or relief.made:

@@ -16,6 +16,7 @@ from ..errors import Problem, SchemaError, unknown_name
 from ..graph import SupplyGraph
 from .calendar import Period
 from .explain import binding_rows, cut_short, infeasible, stopped
+from .held import origin_notes
 from .marginal import Price, of_period
 from .matrix import Compiled
 from .model import Build, number
@@ -538,6 +539,7 @@ def solve_periods(
         f"{_changes('needs', written['needs'])}, {_changes('supply', written['supply'])}; plants cost their annuity from "
         "their first period on; a plant decided later arrives as much later"
     )
+    m.notes += origin_notes(bases)
     if m.scenarios is not None:
         for i, (name, acts) in enumerate(zip(m.scenarios.names, m.scenarios.measures, strict=True)):
             if acts and all((b.factors[i] >= 1.0).all() for b in bases):

@@ -71,6 +71,8 @@ class Reading:
     least: float = 0.0
     # Whether the parts of suppliers are those at the mixes that the plan leads to (lookthrough.py).
     follows: bool = False
+    # By market, the focal part of what is drawn from stock and all of it (held.py): goods count when they are used.
+    stock: Callable[[FloatArray], tuple[FloatArray, FloatArray]] | None = None
 
 
 def arrived(m: Build, markets: list[Market], x: FloatArray) -> FloatArray:
@@ -78,9 +80,16 @@ def arrived(m: Build, markets: list[Market], x: FloatArray) -> FloatArray:
     return np.array([float(x[m.lanes_of(pools)].sum()) for *_, pools in markets], dtype=np.float64)
 
 
-def part_of_arrivals(m: Build, markets: list[Market]) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-    """Slope of a row a market whose parameter is a part of what arrives, :math:`D - z`; see ``Rows.slope``."""
+def part_of_arrivals(
+    m: Build, markets: list[Market], used: IntArray | None = None
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+    """Slope of a row a market whose parameter is a part of what arrives, :math:`D - z`; see ``Rows.slope``.
+
+    Columns of what is drawn from stock and ``used`` lessen nothing.
+    """
     lost = [m.missed(pools)[0] for *_, pools in markets]
+    if used is not None and len(used):
+        lost = [c[~np.isin(c, used)] for c in lost]
     col = np.concatenate([np.zeros(0, dtype=np.int64), *lost])
     row = np.repeat(np.arange(len(markets)), [len(c) for c in lost])
     need = np.array([m.case.need[pools].sum() for *_, pools in markets], dtype=np.float64)
@@ -305,6 +314,10 @@ def readings(plan: Portfolio) -> pd.DataFrame:
     for block in blocks:
         r: Reading = block.reading
         mine, theirs = _followed(m, r, x) if r.follows else r.value(x), _scored(plan, graph, r)
+        if r.stock is not None:  # the score counts deliveries: with what is drawn it is of what is used
+            got, (focal, drawn) = arrived(m, r.markets, x), r.stock(x)
+            theirs = np.where(got > 0, theirs, 0.0) * got + focal
+            theirs = np.divide(theirs, got + drawn, out=np.full(len(got), np.nan), where=got + drawn > 0)
         low, high = _ends(m, r, x, mine)
         # A share of which nothing is known is none, whatever the rows count: its interval is all there is.
         mine = np.where(np.isnan(theirs) & (low <= 1e-9) & (high >= 1.0 - 1e-9), np.nan, mine)

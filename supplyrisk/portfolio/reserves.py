@@ -118,6 +118,7 @@ def stockpile(
     if several:
         none = np.full(len(pools), np.inf)
         m.reliefs.append(Relief("drawn", pools, none, np.zeros(len(pools)), stock=True))
+        m.tracked["rotation"] = rotation
 
     def state() -> None:
         names = m.case.graph.index.nodes["node"].to_numpy(dtype=object)[m.case.pool]
@@ -278,8 +279,8 @@ def min_stock_days(m: Build, days: float = 60.0, product: Any = None, buyer: str
         say_relax=lambda i, a: (
             f"{spec!r} would have to be content with {below(max(days - a, 0.0))} days for {where(markets[i])}"
         ),
-        pools=lambda i: pools[i],
         slope=(col[:0], col[:0], np.zeros(0), np.array([per_day[p].sum() for p in pools])),
+        pools=lambda i: pools[i],
     )
 
 
