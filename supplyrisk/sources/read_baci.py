@@ -34,7 +34,7 @@ from .base import (
 )
 from .commodities import map_products, product_rows, shares_of_world
 from .places import AGGREGATE, agreed, countries
-from .tally import Tally, batch_amount
+from .tally import UNREAD, Tally, batch_amount
 from .trade_links import links_of
 from .workbook import FOREIGN
 
@@ -55,6 +55,7 @@ _SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
 _BLOCK = 1 << 22  # bytes parsed at a time: larger blocks are no faster and cost memory
 _NAME = re.compile(r"HS_?(\d{2})(?!\d)|^baci_?(92|96|02|07|12|17|22)(?!\d)", re.IGNORECASE)
 _YEAR = re.compile(r"(?:_Y|[^0-9])((?:19|20)\d{2})(?=[^0-9]|$)")
+_EMPTY = re.compile(rb"(?<=\n)\r?\n")
 _VINTAGE = re.compile(r"V(\d{6})([a-z]?)", re.IGNORECASE)
 
 
@@ -109,8 +110,8 @@ def baci(
     Raises
     ------
     SourceError
-        Not such a file, an unreadable number, a decimal comma without ``decimal=","``, unknown columns, files of several
-        HS revisions or versions of BACI.
+        Not such a file, a decimal comma without ``decimal=","``, unknown columns, a quotation mark that is not closed and
+        takes in rows, files of several HS revisions or versions of BACI.
 
     Warns
     -----
@@ -121,7 +122,9 @@ def baci(
     -----
     UN code 490, "Other Asia, nes", is where the statistics put Taiwan: read as TWN, flagged. Codes of former states
     (58, 280, 736) are added to their successors' flows. Column ``v`` is in thousand USD, ``value`` in USD. Nothing is
-    repaired here; see :mod:`supplyrisk.sources.repair`. An exporter is not thereby a producer: in ``tables`` a net
+    repaired here; see :mod:`supplyrisk.sources.repair`. Rows with a number that cannot be read (``1.234,5``, negative, beyond
+    all measure) are dropped and counted; where it is the value, what they carry is not known and in no share, and a note says
+    so. An exporter is not thereby a producer: in ``tables`` a net
     importer's exports leave from its pool.
 
     References
@@ -299,7 +302,7 @@ def _csv(file: Path, stream: IO[bytes], report: Report) -> Iterator[Any]:
             file, "a header that is no line of a table", "Save it with ordinary line ends.", str(err)
         ) from err
     _no_twins(file, columns)
-    ragged = 0
+    ragged = rows = 0
 
     def skip(_: Any) -> str:
         nonlocal ragged
@@ -317,7 +320,14 @@ def _csv(file: Path, stream: IO[bytes], report: Report) -> Iterator[Any]:
                 strings_can_be_null=False,
             ),
         ) as reader:
-            yield from reader
+            for batch in reader:
+                rows += batch.num_rows
+                yield batch
+        taken = rest.raw.lines - rows - ragged
+        if taken > 0:
+            rule = "lines inside quotation marks: one that is not closed takes in the rows below it"
+            remedy = "Close the quotation mark, or take line breaks out of the cells."
+            raise _refuse(file, rule, remedy, f"{taken:,} lines more than rows")
     except (pa.ArrowInvalid, pa.ArrowKeyError, EOFError, OSError, zlib.error) as err:
         if "Empty CSV" in str(err):  # a header and nothing below
             yield pa.RecordBatch.from_pydict({c: pa.array([], pa.string()) for c in _played(file, columns)})
@@ -335,7 +345,19 @@ class _Text(io.RawIOBase):
     def __init__(self, head: bytes, stream: IO[bytes], encoding: str, report: Report | None) -> None:
         self.decoder = codecs.getincrementaldecoder(encoding)("replace")
         self.wide, self.report, self.stream = encoding != "utf-8", report, stream
-        self.ready = self._clean(head)
+        self.lines, self.last = 0, b"\n"  # lines handed on that are not empty, and the last bytes
+        self.ready = self._counted(head)
+
+    def _counted(self, chunk: bytes) -> bytes:
+        out = self._clean(chunk)
+        if out:
+            self.lines += out.count(b"\n") + (not out.endswith(b"\n")) - (not self.last.endswith(b"\n"))
+            seam = self.last + out[:2]
+            if any(e in part for e in (b"\n\n", b"\n\r\n") for part in (seam, out)):
+                old = len(self.last)
+                self.lines -= sum(hit.end() > old for hit in _EMPTY.finditer(self.last + out))
+            self.last = (self.last + out[-2:])[-2:]
+        return out
 
     def _clean(self, chunk: bytes) -> bytes:
         if chunk and not self.wide and chunk.isascii() and not self.decoder.getstate()[0]:
@@ -352,7 +374,7 @@ class _Text(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         while not self.ready:
             chunk = self.stream.read(len(buffer))
-            self.ready = self._clean(chunk)
+            self.ready = self._counted(chunk)
             if not chunk:
                 break
         part, self.ready = self.ready[: len(buffer)], self.ready[len(buffer) :]
@@ -360,7 +382,7 @@ class _Text(io.RawIOBase):
         return len(part)
 
 
-def _header(file: Path, stream: IO[bytes], report: Report | None) -> tuple[str, IO[bytes]]:
+def _header(file: Path, stream: IO[bytes], report: Report | None) -> tuple[str, Any]:
     try:
         head = stream.read(1 << 16)
     except (EOFError, OSError, zlib.error) as err:
@@ -513,18 +535,22 @@ def _finish(
     width = last - pd.to_numeric(span[0], errors="coerce") + 1
     out = pd.DataFrame({"year": last, "hs6": raw["k"].astype("str").str.strip().str.removesuffix(".0").str.zfill(6)})
     bad = last.isna()
+    unread = pd.DataFrame(index=raw.index)
     for part, name, scale in (("v", "kusd", 1000.0), ("usd", "usd", 1.0), ("q", "quantity", 1.0)):
         text = raw[part].astype("str").str.strip()
-        number = pd.to_numeric(text, errors="coerce").astype("float64")
+        number = pd.to_numeric(text, errors="coerce").astype("float64") * scale
         empty = raw[part].isna() | text.isin(["", "NA", "NaN", "nan", "None", "<NA>"])
-        bad |= (number.isna() & ~empty) | (number < 0) | np.isinf(number)
-        out[name] = number * scale / width.fillna(1.0)
+        unread[name] = (number.isna() & ~empty) | (number < 0) | np.isinf(number)
+        out[name] = number.mask(unread[name]) / width.fillna(1.0)
+    bad |= unread.any(axis=1)
     out["value"] = out.pop("kusd").fillna(out.pop("usd"))
+    # What such a row carries nobody can say: it is in no share.
+    dark = (unread["kusd"] | unread["usd"]) & out["value"].isna() | unread["quantity"] & out["value"].isna()
     if (width > 1).any():
         report.notes.append("periods of several years: yearly means, dated by the last year")
     tally.add(out)
     tally.leave_out("the very same row once more", again, out)
-    raw, out, bad = raw[~again], out[~again].assign(flag=""), bad[~again]
+    raw, out, bad, dark = raw[~again], out[~again].assign(flag=""), bad[~again], dark[~again]
     for part, name in (("i", "origin"), ("j", "destination")):
         text = raw[part].astype("str").str.strip()
         text = text.where(~text.str.fullmatch(r"\d+\.0"), text.str.removesuffix(".0"))
@@ -536,7 +562,8 @@ def _finish(
         if lost.any():
             tally.unknown(text[lost], out)
         bad |= lost | (out[name] == AGGREGATE)
-    tally.leave_out("unreadable year, number or place", bad, out)
+    tally.leave_out(UNREAD, dark, out)
+    tally.leave_out("unreadable year, number or place", bad & ~dark, out)
     out = out[~bad]
     same = out["origin"] == out["destination"]
     tally.leave_out("origin is destination", same, out)

@@ -10,7 +10,9 @@ import pandas as pd
 
 from .report import Report
 
-__all__ = ["Tally", "batch_amount"]
+__all__ = ["UNREAD", "Tally", "batch_amount"]
+
+UNREAD = "a value that is no number, is negative or beyond all measure: what the row carries is not known"
 
 _SCALE = {"v": 1000.0, "usd": 1.0, "q": 1.0}
 _MEASURE = {"v": "value", "usd": "value", "q": "quantity"}
@@ -66,6 +68,10 @@ class Tally:
         value = other if of == "value" and total else None
         report.drop("heading not asked for", self.unasked, value, other / total if total else None, of)
         for reason, held in self.left.items():
+            if reason == UNREAD:
+                report.drop(reason, int(held["rows"]))
+                report.notes.append(f"{int(held['rows']):,} rows whose {of} cannot be read are in no share of {of}")
+                continue
             value = held["value"] if of == "value" else None
             report.drop(reason, int(held["rows"]), value, held[of] / whole if whole else None, of)
         for name, held in sorted(self.names.items(), key=lambda item: -item[1][of]):
@@ -98,6 +104,7 @@ def batch_amount(batch: Any, roles: Mapping[str, str], asked: Any) -> tuple[str,
         cells = pc.utf8_trim_whitespace(cells)
         plain = pc.match_substring_regex(cells, _NUMBER)
         amount = pc.cast(pc.if_else(plain, cells, pa.scalar(None, pa.string())), pa.float64())
+    amount = pc.if_else(pc.is_finite(amount), amount, pa.scalar(None, pa.float64()))
     sums = [pc.sum(a).as_py() or 0.0 for a in (amount, amount.filter(asked))]
     total, kept = (_SCALE[part] * s if abs(s) != float("inf") and s == s else 0.0 for s in sums)
     return _MEASURE[part], total, kept

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import supplyrisk as sr
 from supplyrisk.errors import SchemaError, SourceError, UnknownNameError
 from supplyrisk.sources.hs import BasketWarning
-from supplyrisk.sources.read_baci import dependence
+from supplyrisk.sources.read_baci import _Text, dependence
 
 TEXT = (
     "t,i,j,k,v,q\n2024,156,842,850511,745,10\n2024,490,842,850511,100,1\n2024,344,842,850511,55,  NA\n"
@@ -230,3 +233,43 @@ def test_other_published_files(published):
     assert names.report.rows_dropped == 0
     with pytest.raises((SourceError, SchemaError)):
         sr.sources.baci(published / "wgi" / "wgidataset.csv.gz")
+
+
+@pytest.mark.parametrize("bad", ["1.234,5", "-5", "inf", "1e400", "abc"])
+def test_what_an_unreadable_value_carries_is_not_known(tmp_path, bad):
+    file = tmp_path / "BACI_HS17_Y2024_V202601.csv"
+    file.write_text(f't,i,j,k,v,q\n2024,156,842,850511,745.0,10\n2024,156,392,850511,"{bad}",10\n')
+    r = sr.sources.baci(file, products=["ndfeb.magnet"])
+    assert r.inputs["trade"]["value"].tolist() == [745e3]
+    (lost,) = r.report.dropped
+    assert (lost["rows"], lost.get("share"), "not known" in lost["reason"]) == (1, None, True)
+    assert "% of value" not in str(r.report)
+    assert any("in no share of value" in n for n in r.report.notes)
+
+
+def test_a_quotation_mark_that_is_not_closed_is_refused_and_empty_lines_are_not(tmp_path):
+    file = tmp_path / "BACI_HS17_Y2024_V202601.csv"
+    head, row = "t,i,j,k,v,q\n", "2024,156,{},850511,745.0,10\n"
+    for text in ('2024,156,392,"850511,745.0,10\n' + row.format(276),
+                 '2024,156,392,"850511,745.0,10\n' + row.format(276) + '2024,156,410,"850511,745.0,10\n'):  # fmt: skip
+        file.write_text(head + row.format(842) + text + row.format(826))
+        with pytest.raises(SourceError, match="not closed"):
+            sr.sources.baci(file, headings="all")
+    for end in ("\n", "\r\n"):
+        text = (
+            head + "\n\n" + row.format(842) + "\n\n\n" + '"2024","156","392","850511","745.0","10"\n' + row.format(826)
+        )
+        file.write_bytes(text.replace("\n", end).encode())
+        assert len(sr.sources.baci(file, headings="all").data) == 3
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b,c", "\n", "\r\n", "\n\n"]), max_size=25), st.integers(0, 40), st.integers(1, 6)
+)
+def test_lines_are_counted_however_a_stream_is_cut(parts, cut, size):
+    text = "".join(parts).encode()
+    stream, buffer, out = _Text(text[:cut], io.BytesIO(text[cut:]), "utf-8", None), bytearray(size), b""
+    while n := stream.readinto(buffer):
+        out += bytes(buffer[:n])
+    assert out == text
+    assert stream.lines == sum(1 for line in text.replace(b"\r\n", b"\n").split(b"\n") if line)
