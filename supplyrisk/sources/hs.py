@@ -149,12 +149,18 @@ def _plain(codes: pd.Series) -> pd.Series:
     return codes.astype("str").str.strip().str.replace(_DOTTED, r"\1\2\3", regex=True).str.zfill(6)
 
 
-def _absent(codes: Iterable[str], source: str, counts: Mapping[str, int], share: Mapping[str, float]) -> list[Problem]:
+def _absent(
+    codes: Iterable[str], source: str, target: str, counts: Mapping[str, int], share: Mapping[str, float]
+) -> list[Problem]:
     out = []
     for code in codes:
         lives = [r for r in REVISIONS if code in _known(r)]
         close = close_matches(code, _known(source))
-        if lives:
+        here = source in lives and target not in lives
+        if here:
+            span = f"from {lives[0]} to {lives[-1]}" if len(lives) > 1 else f"in {lives[0]}"
+            hint = f"It exists {span} only, and the tables do not say which heading that is in {target}: give table=."
+        elif lives:
             hint = f"The heading exists from {lives[0]} to {lives[-1]}: is the revision right?"
         elif close:
             hint = f"Near it: {', '.join(close)}. The tables hold the headings of the products here; give table= for others."
@@ -163,12 +169,13 @@ def _absent(codes: Iterable[str], source: str, counts: Mapping[str, int], share:
         value = repr(code)
         if code in counts:
             value += f", {counts[code]:,} rows" + (f", {share[code]:.2%} of value" if code in share else "")
-        out.append(Problem("hs", code, "hs6", f"no concordance from {source}", value, hint))
+        rule = f"of {source}, has no counterpart in {target}" if here else f"no concordance from {source}"
+        out.append(Problem("hs", code, "hs6", rule, value, hint))
     return out
 
 
 def concord(
-    code: str | Iterable[str],
+    code: str | int | Iterable[str | int],
     source: str,
     target: str,
     values: pd.Series | None = None,
@@ -179,7 +186,7 @@ def concord(
     Parameters
     ----------
     code : str or iterable of str
-        Six-digit headings, with or without dots (``8505.11``).
+        Six-digit headings, with or without dots (``8505.11``); whole numbers get back the zero that they lose.
     source, target : str
         Revisions, e.g. ``"HS2012"`` and ``"HS2022"``; either may be the newer one.
     values : Series, optional
@@ -197,7 +204,8 @@ def concord(
     Raises
     ------
     SchemaError
-        Headings that do not exist in the source revision, or that the table does not know; all are listed.
+        Headings that do not exist in the source revision, that have no known counterpart in the target, that the table does
+        not know, or that are neither text nor whole numbers; all are listed.
 
     Notes
     -----
@@ -211,13 +219,18 @@ def concord(
     >>> concord("811231", "HS2022", "HS2012")[["target", "weight", "relation"]].values.tolist()
     [['811292', 1.0, 'n:1']]
     """
-    codes = [code] if isinstance(code, str) else list(code)
+    codes = [code] if isinstance(code, str) or not isinstance(code, Iterable) else list(code)
+    wrong = [c for c in codes if isinstance(c, bool) or not isinstance(c, (str, int, np.integer))]
+    if wrong:
+        remedy = 'Give six digits, as text such as "811292" or a whole number.'
+        found = [Problem("hs", "-", "code", "no heading", repr(c)[:80], remedy) for c in wrong[:10]]
+        raise SchemaError(found, "concord()")
     codes = _plain(pd.Series(codes, dtype="object")).tolist()
     a, b = revision(source), revision(target)
     relation = _relation(a, b) if table is None else _own(table)
     unknown = sorted(set(codes) - set(relation["source"]))
     if unknown:
-        raise SchemaError(_absent(unknown, a, {}, {}), f"the concordance from {a} to {b}")
+        raise SchemaError(_absent(unknown, a, b if table is None else a, {}, {}), f"the concordance from {a} to {b}")
     out = relation[relation["source"].isin(codes)].copy()
     if values is not None:
         part = out["target"].map(values.astype(float))
@@ -302,7 +315,9 @@ def convert(
             total = float(frame[held[0]].sum())
             part = frame.loc[lost, held[0]].groupby(codes[lost]).sum() / total if total else pd.Series(dtype=float)
             share = {str(k): float(v) for k, v in part.items()}
-        raise SchemaError(_absent(sorted(counts), a, counts, share), f"the concordance from {a} to {b}")
+        raise SchemaError(
+            _absent(sorted(counts), a, b if table is None else a, counts, share), f"the concordance from {a} to {b}"
+        )
     out = frame[~lost].assign(**{code: codes[~lost]})
     out = out.merge(relation.rename(columns={"source": code}), on=code, how="inner")
     for c in held:

@@ -26,6 +26,10 @@ _PARTS = {
     "note": ["caveat", "Description", "HS Codes Description", "notes", "Comment"],
 }
 _NEEDED = ["material", "hs"]
+# A code as tariffs print it (8112.92, 2804 61, 8112.92.10), with the last zero that a number loses (8112.9), or digits alone.
+_CODE = re.compile(
+    r"(?<![\d.])\d{2}[. ]?\d{2}(?:[. ]\d{2}(?:[. ]\d{2}(?!\d)|\d{2}){0,2}|\.[1-9](?=\D|$))(?!\d)|(?<!\d)\d{4,10}(?!\d)"
+)
 
 
 @source(
@@ -40,8 +44,8 @@ def hs_map(path: PathLike, *, revision: str = hs.BASE, published_on: str | None 
     Parameters
     ----------
     path : path-like
-        A row per material (or per material and heading): material and code, further codes parted by ``;`` or ``,``, and
-        optionally stage, confidence, remark and the end-of-life recycling input rate; csv or workbook.
+        A row per material (or per material and heading): material and code, as digits or as printed (``8112.92``,
+        ``2804 61``), further codes parted by ``;`` or ``,``, and optionally stage, confidence, remark and the end-of-life recycling input rate; csv or workbook.
     revision : str
         HS revision of the codes.
     published_on : str, optional
@@ -94,7 +98,7 @@ def hs_map(path: PathLike, *, revision: str = hs.BASE, published_on: str | None 
     text_of["recycling"] = rate["value"].mask(percent, rate["value"] / 100.0)
     if is_workbook(path) and "recycling" not in cols:
         text_of["recycling"] = text_of["material"].map(_rates(path))
-    codes = (text["hs"] + ";" + text["more"]).str.replace(r"\.0\b", "", regex=True).str.findall(r"\d{4,10}")
+    codes = (text["hs"] + ";" + text["more"]).str.replace(r"\.0\b", "", regex=True).map(_codes)
     data = text_of.assign(code=codes).explode("code", ignore_index=True)
     report.leave_out("no code of four to ten digits", data["code"].isna(), pd.Series(1.0, index=data.index), (), "rows")
     data = data[data["code"].notna()].reset_index(drop=True)
@@ -121,6 +125,12 @@ def hs_map(path: PathLike, *, revision: str = hs.BASE, published_on: str | None 
     )
     inputs = {"products": product_rows(con["product"], unit="t"), "concordance": con}
     return Reading({"sources": out}, data, report, inputs)
+
+
+def _codes(text: str) -> list[str]:
+    """Codes of a cell as digits alone."""
+    found = _CODE.findall(text)
+    return [re.sub(r"[. ]", "", code + "0" if re.fullmatch(r".*\.\d", code) else code) for code in found]
 
 
 def _rates(path: PathLike) -> dict[str, float]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import supplyrisk as sr
 from supplyrisk.errors import BasketWarning, SchemaError, UnknownNameError
 from supplyrisk.sources import hs
 from supplyrisk.sources.commodities import product_rows
@@ -176,3 +177,27 @@ def test_headings_that_were_renamed_or_merged_as_the_united_nations_have_it():
     }
     for (code, source, target), want in found.items():
         assert sorted(hs.concord(code, source, target)["target"]) == want, (code, source, target)
+
+
+def test_printed_codes_of_a_map_are_six_digits(tmp_path):
+    file = tmp_path / "map.csv"
+    rows = ["gallium,8112.92", "magnesium,8104.11", "silicon,2804 61", "antimony,811010", "niobium,8112.9; 8112.99"]
+    file.write_text("material,hs6\n" + "\n".join([*rows, "lithium,2836.91.00", "tin,26090000"]) + "\n")
+    r = sr.sources.hs_map(file)
+    assert r.data["hs6"].tolist() == ["811292", "810411", "280461", "811010", "811290", "811299", "283691", "260900"]
+    assert r.data["line"].dropna().tolist() == ["28369100", "26090000"]
+    assert "chapter or heading of four digits" not in r.report.missing
+
+
+def test_concord_says_whether_source_or_target_lacks_the_heading_and_refuses_numbers():
+    with pytest.raises(
+        SchemaError, match=r"of HS2022, has no counterpart in HS1992 .*exists from HS2007 to HS2022"
+    ) as back:
+        hs.concord("854231", "HS2022", "HS1992")
+    assert "is the revision right" not in str(back.value)
+    with pytest.raises(SchemaError, match="is the revision right"):
+        hs.concord("854231", "HS1992", "HS2022")
+    assert hs.concord(811292, "HS2012", "HS2022").equals(hs.concord("811292", "HS2012", "HS2022"))
+    for code in (8112.92, None, True, ["811292", None]):
+        with pytest.raises(SchemaError, match="no heading"):
+            hs.concord(code, "HS2012", "HS2022")
