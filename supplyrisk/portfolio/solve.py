@@ -31,10 +31,16 @@ _TIGHT = 1e-8
 _ONE_BY_ONE = 60
 # Status of a point that meets all rows (HiGHS: SolutionStatus.kSolutionStatusFeasible).
 _HAS_POINT = 2
+# Points of earlier rounds that are tried when time ran out.
+_BACK = 3
 # Least seconds to settle the rest of a plan that was found when time ran out.
 _AFTER = 2.0
 # Sizes between 1 and this are handed over as they are.
 _NEAR = 2.0**14
+
+
+# A cost so many times the usual one does not set the scale of costs.
+_DEAR = 1e3
 
 
 def _scaled(c: Compiled) -> tuple[Compiled, float]:
@@ -44,7 +50,12 @@ def _scaled(c: Compiled) -> tuple[Compiled, float]:
     if both[0] >= 1.0 and both[1] <= _NEAR:  # absolute tolerances mean enough as it is; the solver scales the rest
         s, r = np.ones(c.n), np.ones(c.m)
     cost = c.cost * s
-    top = float(power(np.array([np.max(np.abs(cost), initial=0.0) or 1.0]))[0])
+    some = np.abs(cost[cost != 0.0])
+    top = float(np.max(some, initial=0.0)) or 1.0
+    usual = float(np.median(some)) if len(some) else top
+    if top > _DEAR * usual:  # one forbidding price would push all others below the solver's tolerance
+        top = max(usual, 1e-7 * top)
+    top = float(power(np.array([top]))[0])
     plain = bool((s == 1.0).all()), bool((r == 1.0).all())
     value = c.value if plain[0] else c.value * s[c.index]
     if not plain[1]:
@@ -124,6 +135,8 @@ class Persistent:
         self._cuts: list[tuple[IntArray, FloatArray]] = []
         self._last: FloatArray | None = None
         self.solves = 0
+        # Points of the rounds with integers and their bounds, in the solver's units.
+        self._tried: list[tuple[FloatArray, float]] = []
         if len(c.square):
             # A tangent that is met only within 1e-6 would be found violated again and again.
             self._h.setOptionValue("mip_feasibility_tolerance", 1e-8)
@@ -181,10 +194,13 @@ class Persistent:
     def _go(self, began: float) -> str:
         """Run until no square is violated any more."""
         c, h = self.compiled, self._h
-        for _ in range(ROUNDS):
+        self._tried.clear()
+        for i in range(ROUNDS):
             if self.time_limit is not None:  # the solver's clock runs on from solve to solve
-                left = max(self.time_limit - (time.perf_counter() - began), 0.0)
-                h.setOptionValue("time_limit", float(h.getRunTime()) + left)
+                left = self.time_limit - (time.perf_counter() - began)
+                if i and left <= 0.0:  # small solves end before the solver looks at its clock
+                    return "time_limit"
+                h.setOptionValue("time_limit", float(h.getRunTime()) + max(left, 0.0))
             if self.mip and self._last is not None:
                 h.setSolution(c.n, np.arange(c.n, dtype=np.int32), self._last)
             status = _run(h)
@@ -192,6 +208,8 @@ class Persistent:
             if status != "optimal" or not len(c.square):
                 return status
             y = np.array(h.getSolution().col_value, dtype=np.float64)
+            if self.mip:
+                self._tried.append((y, float(h.getInfo().mip_dual_bound)))
             if not self._add_tangents(tangents(c, y * self._col)):
                 return status
         return "round_limit"
@@ -222,6 +240,9 @@ class Persistent:
         bound = float(info.mip_dual_bound) * top + c.offset if mip else np.nan
         gap = float(info.mip_gap) if mip else 0.0
         if status != "optimal":
+            if mip and self._tried:  # every round allows too much: the bound of each holds
+                lows = [low * top + c.offset for _, low in self._tried]
+                bound = max([b for b in (bound, *lows) if np.isfinite(b)], default=bound)
             found = self._incumbent(info, bound, version, began) if mip and status == "time_limit" else None
             took = time.perf_counter() - began
             none = Solution(status, np.zeros(0), np.nan, bound, np.nan, took, "HiGHS", version, 0)
@@ -272,10 +293,15 @@ class Persistent:
 
     def _incumbent(self, info: Any, bound: float, version: str, began: float) -> Solution | None:
         """The best plan that was found in the time there was, if it meets its rows; its duals are those around it."""
+        points = [y for y, _ in self._tried[-_BACK:]]
+        if int(info.primal_solution_status) == _HAS_POINT:
+            points.append(np.array(self._h.getSolution().col_value, dtype=np.float64))
+        own = [s for y in reversed(points) if (s := self._settled(y, bound, version, began)) is not None]
+        return min(own, key=lambda s: s.objective, default=None)
+
+    def _settled(self, y: FloatArray, bound: float, version: str, began: float) -> Solution | None:
+        """The best plan with the integers of a point."""
         c = self.compiled
-        if int(info.primal_solution_status) != _HAS_POINT:
-            return None
-        y = np.array(self._h.getSolution().col_value, dtype=np.float64)
         whole = np.round(y[c.integer])
         y[c.integer] = whole
         polished = self._fixed(whole, max(_AFTER, 0.1 * (self.time_limit or 0.0)))
@@ -290,7 +316,9 @@ class Persistent:
         took = time.perf_counter() - began
         gap = relative_gap(objective, bound)
         way = _by_tangents(c, missed)
-        return Solution("time_limit", x, objective, bound, gap, took, "HiGHS", version, 0, missed, polished.duals, way)
+        # At the bound it is proven, however the time ran out.
+        status = "optimal" if gap <= (DEFAULT_GAP if self.gap is None else self.gap) else "time_limit"
+        return Solution(status, x, objective, bound, gap, took, "HiGHS", version, 0, missed, polished.duals, way)
 
     def _off(self, y: FloatArray) -> float:
         """Greatest violation of a row, relative to its size."""

@@ -681,3 +681,9 @@ def test_importing_the_portfolio_loads_no_solver() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("price", [1e3, 1e8, 1e11])
+def test_a_forbidding_price_leaves_the_others_their_say(price):
+    levers = [resource(), unmet(price)]
+    assert optimize(hand(), BUYERS, product=P, levers=levers).objective_value == pytest.approx(71_200.0)
