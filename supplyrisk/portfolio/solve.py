@@ -191,13 +191,13 @@ class Persistent:
         at = np.flatnonzero(self.compiled.integer).astype(np.int32)
         self._h.changeColsIntegrality(len(at), at, np.full(len(at), int(on), dtype=np.uint8))
 
-    def _go(self, began: float) -> str:
-        """Run until no square is violated any more."""
+    def _go(self, began: float, part: float = 1.0) -> str:
+        """Run until no square is violated any more, or a part of the time is over."""
         c, h = self.compiled, self._h
         self._tried.clear()
         for i in range(ROUNDS):
             if self.time_limit is not None:  # the solver's clock runs on from solve to solve
-                left = self.time_limit - (time.perf_counter() - began)
+                left = part * self.time_limit - (time.perf_counter() - began)
                 if i and left <= 0.0:  # small solves end before the solver looks at its clock
                     return "time_limit"
                 h.setOptionValue("time_limit", float(h.getRunTime()) + max(left, 0.0))
@@ -231,7 +231,7 @@ class Persistent:
         if self.mip and len(c.square):  # most tangents are found on the relaxation, where a round costs little
             self._integers(False)
             self.mip = False
-            self._go(began)
+            self._go(began, 0.5)
             self._integers(True)
             self.mip = True
         status = self._go(began)
