@@ -15,6 +15,7 @@ from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import Entry, registries
 from .about import YEAR, basis, data_year, data_years, place
+from .attached import Kept, Ranking, Reasons, Source, prior
 from .baskets import warn_of_baskets
 from .joint import Worlds, bounds_of, worlds_of
 from .lens import Lens, lens, line_mix, scope_label
@@ -186,74 +187,6 @@ def columns_of(metrics: Iterable[Any] | None = None) -> list[Asked]:
         else:
             raise unknown_name("metric", name, [*registries["metric"].names(), *every], "score(metrics=...)")
     return list(out.values())
-
-
-class _Kept(dict[str, Any]):
-    """A mapping that travels in ``attrs`` by reference: pandas copies attributes deeply at every step."""
-
-    def __deepcopy__(self, memo: object) -> _Kept:
-        return self
-
-    def __copy__(self) -> _Kept:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:  # to another process goes what it says, not the graph behind it
-        return dict, (dict(self),)
-
-
-class Reasons(_Kept):
-    """Column to reason to number of rows; ``rows(column)`` says it row by row."""
-
-    def __init__(self, made: Origin, values: Mapping[str, FloatArray]) -> None:
-        self.made = made
-        self.bounds: dict[str, npt.NDArray[np.object_]] = {}
-        super().__init__(
-            {
-                c.name: made.why(c).value_counts().drop("", errors="ignore").to_dict() if gone else {}
-                for c, gone in ((c, bool(np.isnan(values[c.name]).any())) for c in made.asked)
-            }
-        )
-        for c in made.asked:
-            for name in (f"{c.name}_low", f"{c.name}_high"):
-                if name in values:
-                    text = np.where(np.isnan(values[c.name]), "undefined", c.unbounded).astype(object)
-                    self.bounds[name] = np.where(np.isnan(values[name]), text, "")
-                    self[name] = pd.Series(self.bounds[name]).value_counts().drop("", errors="ignore").to_dict()
-
-    def rows(self, column: str) -> pd.Series:
-        """Reason for every undefined row of a column, or of one of its bounds."""
-        if column in self.bounds:
-            out = pd.Series(self.bounds[column], index=self.made.group[1], name=column)
-        else:
-            out = self.made.why(self.made.column(column))
-        return out[out != ""]
-
-
-class _Source(_Kept):
-    """Where a score came from; empty as a mapping, so that frames still write to files."""
-
-    def __init__(self, made: Origin) -> None:
-        super().__init__()
-        self.made = made
-
-
-class Ranking(_Kept):
-    """What a ranking of the rows of a score is worth; ``stability(column, k)`` is :func:`rank_stability` of it."""
-
-    def __init__(self, made: Origin, values: Mapping[str, FloatArray], index: pd.Index) -> None:
-        drawn = "sorted rows are ranked by value: see stability() for how sure each place is"
-        bare = "ranked by value; stability not computed: call score(..., samples=1000)"
-        super().__init__({"caution": bare if made.samples is None else drawn})
-        self.made, self.drawn, self.index = made, values, index
-
-    def stability(self, column: str, k: int = 10) -> pd.DataFrame:
-        """Ranks of the draws, how often each row is among the top k, and how often it outranks the next."""
-        from .sampling import rank_stability
-
-        frame = pd.DataFrame({c: x for c, x in self.drawn.items() if c == column}, index=self.index)
-        frame.attrs = {"source": _Source(self.made)}
-        found: pd.DataFrame = rank_stability(frame, column, k)
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -500,7 +433,7 @@ def origin_of(scores: object, where: str) -> Origin:
         The frame is not a score, or lost its attributes on the way.
     """
     source = getattr(scores, "attrs", {}).get("source")
-    if not isinstance(source, _Source):
+    if not isinstance(source, Source):
         raise SchemaError(
             [
                 Problem(
@@ -558,8 +491,13 @@ def score(
     metrics : iterable, optional
         Names, metrics, or functions of a :class:`Mix`; default every metric registered to be shown.
     samples : int, optional
-        Draw so many times from the intervals and add ``*_p05`` and ``*_p95``. ``.attrs["ranking"]`` says what a ranking
-        of the rows is worth, and with draws ``.attrs["ranking"].stability(column, k)`` is :func:`rank_stability`.
+        Draw so many times from the intervals and add ``*_p05`` and ``*_p95``. The value is what is known; the quantiles
+        are over a prior, stated in ``.attrs["prior"]``: a figure from the triangle of its low, value and high; what of a
+        supplier is the focal's likewise, so that with holders not on record it is any part from 0 to 1, nought the
+        likeliest and a third on average (with an unlisted supplier nought in half of the draws). Where many holders
+        are not on record the value of control or equity therefore lies below its own ``p05``: ``.attrs["prior"]``
+        counts such rows. ``.attrs["ranking"]`` says what a ranking of the rows is worth, and with draws
+        ``.attrs["ranking"].stability(column, k)`` is :func:`rank_stability`.
     seed : int
         The same seed gives the same bits.
     at : str, optional
@@ -606,7 +544,8 @@ def score(
     -----
     Missing policy: a missing quantity is in no sum and widens the bounds; unlisted suppliers and unknown holders are
     never one supplier; where more than half of a market has no named supplier its concentration is NaN. Use of a
-    pool that states none is what flows in and not on.
+    pool that states none is what flows in and not on. Source: each measure's in ``.attrs["columns"]``; views, markets
+    and the prior of the draws are definitions of this library.
 
     Examples
     --------
@@ -675,7 +614,7 @@ def score(
         if samples is not None:
             for tail, x in zip(("p05", "p95"), drawn[a.name], strict=True):
                 columns[f"{a.name}_{tail}"] = x
-                listing[f"{a.name}_{tail}"] = about | {"statistic": tail}
+                listing[f"{a.name}_{tail}"] = about | {"statistic": tail, "over": 'the draws of .attrs["prior"]'}
         if a.name == "quantity" and "link" in keys:
             for name, x in link_share(found.lines, bounds).items():
                 columns[name] = np.empty(len(index))
@@ -712,10 +651,11 @@ def score(
         "graph": graph.name,
         "as_of": here.as_of or here.reference_date,
         "seed": seed if samples is not None else None,
-        "columns": _Kept(listing),
+        "columns": Kept(listing),
         "baskets": mixed,
         "reasons": Reasons(made, columns),
         "ranking": Ranking(made, columns, index),
-        "source": _Source(made),
+        **({"prior": prior(made, columns)} if samples is not None else {}),
+        "source": Source(made),
     }
     return out

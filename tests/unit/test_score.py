@@ -497,3 +497,44 @@ def test_columns_without_bounds_say_so(g):
     assert (fine["theil_low"] - 1e-9 <= fine["theil"]).all()
     assert (fine["theil"] <= fine["theil_high"] + 1e-9).all()
     assert len(s.attrs["reasons"].rows("coverage_low")) == len(s)
+
+
+def test_the_prior_of_the_draws_is_said_beside_them() -> None:
+    """Owners not on record: the value is what is known, and below its own quantiles; the score says why and how often."""
+    made = {"CHN": 30.0, "JPN": 30.0, "USA": 40.0}
+    g = SupplyGraph.from_tables(
+        products=pd.DataFrame(
+            [
+                {
+                    "product": "ga", "name": "G", "commodity": "g", "chain": "g", "stage": "refine", "unit": "t",
+                    "basis": "contained", "period": "year",
+                }
+            ]
+        ),
+        nodes=pd.DataFrame(
+            [
+                {
+                    "node": f"ga@{c}", "product": "ga", "country": c, "kind": "producer", "year": 2020, "output": q,
+                    "output_grade": "assumption",
+                }
+                for c, q in made.items()
+            ]
+        ),
+    )  # fmt: skip
+    s = m.score(g, by="product", view="control", samples=500, metrics=["focal_share"])
+    row = s.iloc[0]
+    assert row["focal_share"] < row["focal_share_p05"]  # two suppliers of whom nobody says who holds them
+    # The triangle with its peak at nought has a mean of a third: 0.3 + 0.7 / 3.
+    assert row["focal_share_p05"] < 0.3 + 0.7 / 3 < row["focal_share_p95"]
+    prior = s.attrs["prior"]
+    assert "what is known" in prior["value"]
+    assert "from 0 to 1, nought the likeliest" in prior["parts"]
+    assert prior["rows with the value outside"] == {"focal_share": 1}
+    assert "prior" in s.attrs["columns"]["focal_share_p05"]["over"]
+    placed = m.score(g, by="product", samples=500, metrics=["focal_share"], reliability=50, correlate="source").attrs[
+        "prior"
+    ]
+    assert placed["rows with the value outside"] == {}
+    assert "Dirichlet" in placed["figures"]
+    assert "prior" not in m.score(g, by="product", metrics=["hhi"]).attrs
+    assert "The value is what is known" in (m.score.__doc__ or "")
