@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .accounts import latest
 from .bounding import UNIT_VALUES, weight_bounds
 from .equilibrate import Edges
 from .flows import MAY_MAKE
 from .graph import SupplyGraph
+from .vintages import stated_use
 
 __all__ = ["BALANCED", "DRAW", "ESTIMATED", "INFERRED", "LINK", "MOVED", "OUTPUT", "USE", "Books", "loose", "open_books",
            "own_bounds"]  # fmt: skip
@@ -280,7 +280,7 @@ def loose(tail: IntArray, head: IntArray, block: IntArray, kind: int, row: IntAr
 def _use(graph: SupplyGraph, codes: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Stated use of pools with its interval; use that was derived from inflow is no total."""
     nothing = np.full(len(codes), np.nan)
-    d = latest(graph.tables["demand"], ["node", "use"])
+    d = stated_use(graph.tables)
     if not len(d):
         return nothing, nothing, nothing
     value, low, high = graph.interval("demand", "quantity", d)

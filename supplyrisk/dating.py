@@ -10,6 +10,7 @@ import pandas as pd
 
 from .accounts import latest
 from .schema import TABLES, date_ceil, date_floor
+from .vintages import ESTIMATED, listed
 
 __all__ = ["known_from", "reference_date", "tables_at"]
 
@@ -44,7 +45,8 @@ def known_from(tables: Mapping[str, pd.DataFrame], name: str) -> npt.NDArray[np.
     -------
     ndarray of str
         ISO days: that of publication; of a statistic without one, in a graph whose other figures have one, the end of
-        the year after its data year; ``""`` where nothing is said.
+        the year after its data year; ``""`` where nothing is said. Nodes that state no figure are known with the
+        links and uses that name them, see :func:`tables_at`.
 
     Examples
     --------
@@ -61,6 +63,15 @@ def known_from(tables: Mapping[str, pd.DataFrame], name: str) -> npt.NDArray[np.
         bare = (day == "") & ~np.isnan(year) & ~dated
         day[bare] = [f"{int(y) + 1:04d}-12-31" for y in year[bare]]
     return day
+
+
+def says_nothing(nodes: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Nodes that state no figure, nor that there is one: they are there for the links and uses that name them."""
+    out = np.ones(len(nodes), dtype=bool)
+    for q in TABLES["nodes"].quantities:
+        known = nodes[[c for c in (q.name, q.low, q.high) if c in nodes.columns]].notna().any(axis=1)
+        out &= ~(known | nodes[q.missing].isin(["withheld", "not_available"])).to_numpy(dtype=bool)
+    return out
 
 
 def reference_date(tables: Mapping[str, pd.DataFrame], year: int) -> str:
@@ -101,7 +112,9 @@ def tables_at(tables: Mapping[str, pd.DataFrame], day: str, known: str | None) -
     dict of DataFrame
         A producer whose figures were all published later stays, its quantities missing (``unknown``), where another
         producer of the product is known: that it makes the product is known now, and a market without it would read
-        as the whole. The same holds of the links into a buyer.
+        as the whole. The same holds of the links into a buyer. Of a statistic that lists whole years those of a later
+        year than it had stated are not: that year is whole without them. A node that states no figure is there if a link
+        or a use of the day names it, and by its own day and year otherwise.
     """
     out: dict[str, pd.DataFrame] = {}
     for name, spec in TABLES.items():
@@ -114,14 +127,44 @@ def tables_at(tables: Mapping[str, pd.DataFrame], day: str, known: str | None) -
             frame = frame[keep]
         out[name] = frame
     if known is not None:
-        out["nodes"] = _with_unheard(tables["nodes"], out["nodes"], day)
-        out["links"] = _with_unseen(tables["links"], out["links"], day)
+        later = {name: _of_a_later_year(tables, name, out[name]) for name in ("nodes", "links")}
+        out["nodes"] = _with_unheard(tables["nodes"][~later["nodes"]], out["nodes"], day)
+        out["links"] = _with_unseen(tables["links"][~later["links"]], out["links"], day)
+    out["nodes"] = _with_named(tables["nodes"], out, day)
     # A link whose end has left has left too.
     alive = set(out["nodes"]["node"])
     for name, columns in (("links", ("supplier", "buyer")), ("demand", ("node",)), ("stocks", ("node",))):
         for c in columns:
             out[name] = out[name][out[name][c].isin(alive)]
     return out
+
+
+def _of_a_later_year(tables: Mapping[str, pd.DataFrame], name: str, kept: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Rows of statistics that list whole years, of a later year than the last that they had stated by the day."""
+    frame = tables[name]
+    out = np.zeros(len(frame), dtype=bool)
+    if not len(kept) or len(kept) == len(frame):
+        return out
+    series = listed(tables, name)
+    year = frame["year"].astype("float64").to_numpy()
+    had = pd.Series(year).where(frame.index.isin(kept.index)).groupby(series).transform("max").to_numpy()
+    later = year > had
+    if name == "links":  # of an estimate nothing is known before its year
+        later |= np.isnan(had) & frame["method"].isin(ESTIMATED).to_numpy(dtype=bool)
+    return np.asarray((series >= 0) & later, dtype=bool)
+
+
+def _with_named(nodes: pd.DataFrame, out: Mapping[str, pd.DataFrame], day: str) -> pd.DataFrame:
+    """Nodes without a figure that kept rows name, whatever the year or day of their own rows; others as they are."""
+    kept = out["nodes"]
+    ends = [out["links"]["supplier"], out["links"]["buyer"], out["demand"]["node"], out["stocks"]["node"]]
+    named = set(pd.concat([e.astype("object") for e in ends]).dropna()) - set(kept["node"])
+    lost = nodes[nodes["node"].isin(named).to_numpy(dtype=bool) & says_nothing(nodes)]
+    lost = lost[_valid(lost, day)].sort_values("year", kind="stable").drop_duplicates("node")
+    if not len(lost):
+        return kept
+    stub = lost.assign(year=lost["year"].clip(upper=int(day[:4])))
+    return pd.concat([kept, stub.astype(kept.dtypes.to_dict())], ignore_index=True)
 
 
 def _valid(frame: pd.DataFrame, day: str) -> npt.NDArray[np.bool_]:

@@ -129,7 +129,7 @@ class Build:
         totals = world.dropna(subset=["quantity"]).drop_duplicates(["product", "year"], keep="last")
         totals = totals[["product", "year", "quantity"]].rename(columns={"quantity": "total"})
         listed = listed.merge(totals.assign(country="ROW"), on=["product", "country", "year"], how="left")
-        self.production: pd.DataFrame = pd.concat([listed, pd.DataFrame(rest)], ignore_index=True)
+        self.production = pd.concat([listed, pd.DataFrame(rest)], ignore_index=True)
         columns = list(dict.fromkeys([*self.production.columns, "inside", "rest_low", "rest_high", "total"]))
         self.production = self.production.reindex(columns=columns)
         self.idle_rest = pd.DataFrame(idle_rest).reindex(columns=columns)

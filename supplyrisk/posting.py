@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .accounts import latest
 from .bounding import UNIT_VALUES
 from .equilibrate import tighten
 from .errors import Problem
@@ -33,6 +32,7 @@ from .ledger import (
     own_bounds,
 )
 from .schema import TABLES
+from .vintages import stated_use
 
 __all__ = ["BEYOND", "Written", "rows_of", "write"]
 
@@ -269,7 +269,7 @@ def _write_use(
     names = np.array([books.name(int(a)) for a in books.edges.tail[free]], dtype=object)
     real = np.array([n in there for n in names], dtype=bool)  # a world pool that was not needed is no node
     free, names = free[real], names[real]
-    newest = latest(graph.tables["demand"], ["node", "use"])
+    newest = stated_use(graph.tables)
     spot = pd.Series(rows_of(demand, newest, ("node", "use", "year")), dtype="int64")
     by_node = spot.groupby(newest["node"].to_numpy(dtype=object))
     lone, count = by_node.first(), by_node.size()

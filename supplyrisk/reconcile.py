@@ -42,6 +42,7 @@ from .ledger import (
 from .ordering import segments
 from .posting import BEYOND, Written, rows_of, write
 from .schema import TABLES
+from .vintages import only_today
 
 __all__ = ["balance_flows", "byproduct_limits", "conflicts", "holdout", "moved", "spread"]
 
@@ -172,6 +173,7 @@ def balance_flows(
         _refuse("tolerance", tolerance, "Give e.g. 0.02.")
     if ensemble is not None and ensemble < 1:
         _refuse("ensemble", ensemble, "Give how many graphs, 1 or more.")
+    graph = only_today(graph)
     wanted = _wanted(graph, products, "balance_flows")
     beyond = _beyond(graph, wanted, tolerance)
     allowed = caps(_limits(graph, wanted))

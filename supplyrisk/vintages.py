@@ -19,7 +19,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "SINGLE", "counts", "current", "family", "lists_of", "mark", "newest_of", "panels", "today", "today_of", "uses",
+__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "SINGLE", "counts", "current", "family", "listed", "lists_of", "mark", "newest_of", "only_today", "panels", "stated_use", "today", "today_of",
            "vintages"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
@@ -262,16 +262,17 @@ def _among(frame: pd.DataFrame, columns: tuple[str, str], pairs: pd.DataFrame) -
     return np.asarray(mine.isin(pd.MultiIndex.from_frame(pairs.astype("object").fillna(""))), dtype=bool)
 
 
-def _links_today(links: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame) -> BoolArray:
+def _links_series(
+    links: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame
+) -> tuple[IntArray, BoolArray, BoolArray] | None:
+    """Series of each link, whether it lists whole years, or single facts; None where nothing is stated twice."""
     year = _years(links)
-    if _one(year):
-        return np.ones(len(links), dtype=bool)
     told = lists_of(links["source"], sources)
     estimated = links["method"].isin(ESTIMATED).to_numpy(dtype=bool)
     single = (told == SINGLE) & ~estimated
     sure = ~single & ~estimated & (told != None)  # noqa: E711
     if not len(again) and _one(year[sure]) and not links.duplicated(["supplier", "buyer", "product"]).any():
-        return np.ones(len(links), dtype=bool)  # nothing is stated twice
+        return None
     reporter = np.full(len(links), "", dtype=object)
     for rule, end in ((BY_IMPORTER, "buyer"), (BY_EXPORTER, "supplier")):
         hit = (told == rule) & ~estimated
@@ -284,8 +285,18 @@ def _links_today(links: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame
     series = _code(product, reporter, name, links["origin_tag"], estimated)
     # A market whose pools are stated for several years is one of several years.
     whole = _among(links, ("product", "origin_tag"), again) & ((told == None) | estimated)  # noqa: E711
-    whole |= ~estimated & (reporter != "") | (~estimated & (told == COMPLETE))
-    return current(year, series, _code(links["supplier"], links["buyer"], links["product"]), whole, single)
+    return series, np.asarray(whole | sure, dtype=bool), np.asarray(single, dtype=bool)
+
+
+def _links_today(links: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame) -> BoolArray:
+    found = None if _one(_years(links)) else _links_series(links, again, sources)
+    if found is None:
+        return np.ones(len(links), dtype=bool)
+    series, whole, single = found
+    known = links[["quantity", "low", "high", "value"]].notna().any(axis=1).to_numpy(dtype=bool)
+    stated = known | ~pd.Series(known).groupby(series).transform("any").to_numpy(dtype=bool)
+    key = _code(links["supplier"], links["buyer"], links["product"])
+    return current(_years(links), series, key, whole, single, stated)
 
 
 def _last(frame: pd.DataFrame, key: list[str]) -> BoolArray:
@@ -306,24 +317,46 @@ def _figured(nodes: pd.DataFrame) -> BoolArray:
     return out & ~derived.to_numpy(dtype=bool)
 
 
-def _nodes_today(nodes: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
-    """Rows of nodes that count, and those that state a figure."""
-    figure = _figured(nodes)
-    year = _years(nodes)
-    if _one(year):
-        return np.ones(len(nodes), dtype=bool), figure
+def _nodes_series(
+    nodes: pd.DataFrame, figure: BoolArray, again: pd.DataFrame, sources: pd.DataFrame
+) -> tuple[IntArray, BoolArray, BoolArray] | None:
+    """Series of each row of nodes, whether it lists whole years, or single facts; None where nothing can be old."""
     source = nodes["output_source"].fillna(nodes["capacity_source"]).fillna(nodes["source"])
     told = lists_of(source, sources)
+    year = _years(nodes)
     if not len(again) and _one(year[figure & (told != SINGLE)]) and not nodes["node"][~figure].duplicated().any():
-        return np.ones(len(nodes), dtype=bool), figure
+        return None
     name = np.where(figure, family(source).to_numpy(dtype=object), "silent")
     plate = (nodes["output"].isna() & nodes["capacity"].notna()).to_numpy(dtype=bool)
     series = _code(nodes["product"], name, plate, nodes["origin_tag"], figure)
-    whole = np.where(figure, told == COMPLETE, _among(nodes, ("product", "origin_tag"), again))
+    whole = np.where(figure, told == COMPLETE, _among(nodes, ("product", "origin_tag"), again)).astype(bool)
+    return series, whole, np.asarray(figure & (told == SINGLE), dtype=bool)
+
+
+def _nodes_today(nodes: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
+    """Rows of nodes that count, and those that state a figure."""
+    figure = _figured(nodes)
+    found = None if _one(_years(nodes)) else _nodes_series(nodes, figure, again, sources)
+    if found is None:
+        return np.ones(len(nodes), dtype=bool), figure
+    series, whole, single = found
     known = nodes[["output", "output_low", "capacity", "capacity_low"]].notna().any(axis=1).to_numpy(dtype=bool)
     stated = known | ~pd.Series(known).groupby(series).transform("any").to_numpy(dtype=bool)
-    single = figure & (told == SINGLE)
-    return current(year, series, _code(nodes["node"]), whole.astype(bool), single, stated), figure
+    return current(_years(nodes), series, _code(nodes["node"]), whole, single, stated), figure
+
+
+def listed(tables: Mapping[str, pd.DataFrame], name: str) -> IntArray:
+    """Code of the series of each row of ``nodes`` or ``links`` that lists whole years, several of them; -1 of others."""
+    frame, again, sources = tables[name], _stated_again(tables["nodes"]), tables["sources"]
+    if name == "nodes":
+        found, entity = _nodes_series(frame, _figured(frame), again, sources), ["node"]
+    else:
+        found, entity = _links_series(frame, again, sources), ["supplier", "buyer", "product"]
+    if found is None:
+        return np.full(len(frame), -1, dtype=np.int64)
+    series, whole, single = found
+    several = panels(_years(frame), series, _code(*(frame[c] for c in entity)), whole, single)
+    return np.where(several, series, -1)
 
 
 def today(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -412,7 +445,32 @@ def today_of(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
     return frame if keep.all() else frame[keep]
 
 
-def uses(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def only_today(graph: SupplyGraph) -> SupplyGraph:
+    """The graph without history: for what alters flows, which would leave it standing beside the altered ones.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+
+    Returns
+    -------
+    SupplyGraph
+        The graph itself where its newest rows all count; else one whose ``history`` says how many rows are left out.
+    """
+    nodes, links = today(graph.tables)
+    if nodes is graph.tables["nodes"] and links is graph.tables["links"]:
+        return graph
+    tables = {**graph.tables, "nodes": nodes, "links": links}
+    alive = set(nodes["node"])
+    for name in ("demand", "stocks"):
+        frame = today_of(graph.tables, name)
+        tables[name] = frame[frame["node"].isin(alive)]
+    lost = sum(len(graph.tables[n]) - len(tables[n]) for n in ("nodes", "links", "demand", "stocks"))
+    return graph._with(tables, f"of today only: {lost:,} rows of earlier years left out")
+
+
+def stated_use(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Final use of today, one row a node and use.
 
     Parameters

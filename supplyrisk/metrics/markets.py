@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..accounts import latest
 from ..drawing import newcomers
 from ..errors import Problem, SchemaError, unknown_name
 from ..flows import MAY_MAKE
+from ..vintages import stated_use
 from .joint import rest_of
 from .lens import HEADLINE_GRADES, Lines
 from .mix import UNTOLD, FloatArray, IntArray
@@ -75,7 +75,7 @@ class Places:
         """Final use of each pool as stated, with bounds; NaN where no figure is."""
         n = self.graph.index.n
         stated: list[FloatArray] = []
-        d = latest(self.graph.tables["demand"], ["node", "use"])
+        d = stated_use(self.graph.tables)
         at = self.graph.index.position.get_indexer(pd.Index(d["node"].astype("object")))
         for x in self.graph.interval("demand", "quantity", d):
             found = np.full(n, np.nan)

@@ -15,6 +15,7 @@ from ..graph import SupplyGraph
 from ..jurisdictions import scope
 from ..registry import Objective, Spec, Term
 from ..schema import VIEWS
+from ..vintages import only_today
 from .calendar import During, Period, need_paths, read_periods, supply_paths
 from .candidates import Candidates, read_candidates
 from .economics import RATE
@@ -272,6 +273,7 @@ def plan_case(
     _dates(when, periods, span, needs, supply)
     constraint_specs = _specs([c.spec if isinstance(c, During) else c for c in asked], "constraint", "constraints")
     goal = _objective(objective)
+    graph = only_today(graph)
     case = read_case(graph, buyers, product)
     m = Build(case, horizon=horizon)
     lacking = missing_costs(m)

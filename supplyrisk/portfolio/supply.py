@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..accounts import latest
 from ..errors import UnknownNameError, unknown_name
 from ..graph import SupplyGraph
 from ..jurisdictions import check_country
+from ..vintages import stated_use
 
 __all__ = ["Case", "Gap", "read_case", "resolve_buyers"]
 
@@ -259,7 +259,7 @@ def read_case(
     passed_in = np.bincount(ix.src[inside], flow[inside], ix.n)[group]
     back = np.bincount(ix.src[outside], flow[outside] * returned[ix.dst[outside]], ix.n)[group]
     away = np.bincount(ix.src[outside], flow[outside] * (1.0 - returned[ix.dst[outside]]), ix.n)[group]
-    used = latest(graph.tables["demand"], ["node", "use"])
+    used = stated_use(graph.tables)
     use = used.groupby(used["node"].astype("object"))["quantity"].sum(min_count=1)
     final = use.reindex(ix.position).to_numpy(dtype=float)[group]
     retained = np.maximum(inflow - passed_in - back, 0.0)

@@ -29,6 +29,7 @@ from ..errors import Problem, SchemaError, UnknownNameError
 from ..graph import SupplyGraph
 from ..registry import Spec, registries
 from ..schema import is_date
+from ..vintages import only_today
 from .acts import state
 from .impact import Impact
 from .network import Net
@@ -339,6 +340,7 @@ def simulate(
     run = registries["engine"][engine].function
     if at is not None and not is_date(str(at)):
         raise SchemaError([Problem("simulate", "-", "at", "not an ISO date", repr(at), "Write 2026-11-09.")], "the day")
+    graph = only_today(graph)
     faults: list[SchemaError | UnknownNameError] = []
     specs: list[Spec] = []
     cuts: list[Cut] = []
