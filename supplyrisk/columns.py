@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .errors import Problem, close_matches, unknown_name
+from .errors import Problem, close_matches, printable, unknown_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -329,7 +329,9 @@ def coerce(frame: pd.DataFrame, spec: Table) -> tuple[pd.DataFrame, list[Problem
     if len(twice):
         frame = frame.loc[:, ~frame.columns.duplicated()]
     for name in frame.columns:
-        if name not in spec.names:
+        if not _encodes(str(name)):
+            problems.append(Problem(spec.name, "-", printable(str(name)), _HALF, "", "Rename the column."))
+        elif name not in spec.names:
             close = close_matches(str(name), spec.names)
             hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Known: {', '.join(spec.names)}."
             problems.append(Problem(spec.name, "-", str(name), "unknown column", "", hint))
@@ -343,8 +345,37 @@ def coerce(frame: pd.DataFrame, spec: Table) -> tuple[pd.DataFrame, list[Problem
                 )
             out[col.name] = _blank(col, n)
         else:
-            out[col.name] = _coerce_column(frame[col.name], col, frame, spec, problems)
+            try:
+                out[col.name] = _coerce_column(frame[col.name], col, frame, spec, problems)
+            except UnicodeEncodeError:  # the price of looking for it is paid only where it is there
+                raw, halves = _mended(frame, col.name, spec)
+                problems += halves
+                out[col.name] = _coerce_column(raw, col, frame, spec, problems)
     return _complete(pd.DataFrame(out, columns=list(spec.names)), spec), problems
+
+
+_HALF = "half a character (an unpaired surrogate), which is no text"
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _mended(frame: pd.DataFrame, name: str, spec: Table) -> tuple[pd.Series, list[Problem]]:
+    """A column whose texts can be stored, and the rows in which they could not."""
+    raw = frame[name].astype("object")
+    bad = [i for i, v in enumerate(raw.array) if isinstance(v, str) and not _encodes(v)]
+    found = []
+    for i in bad:
+        row, value = printable(_row_label(frame, spec, i)), printable(repr(raw.iloc[i]))[:80]
+        found.append(Problem(spec.name, row, name, _HALF, value, "Write the text as Unicode."))
+    hit = set(bad)
+    texts = [v.encode("utf-8", "replace").decode() if i in hit else v for i, v in enumerate(raw.array)]
+    return pd.Series(texts, index=raw.index, dtype="object"), found
 
 
 def _complete(out: pd.DataFrame, spec: Table) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
+import re
 import zipfile
 import zlib
 from collections import Counter
@@ -37,6 +39,7 @@ __all__ = [
     "numbers",
     "open_binary",
     "open_book",
+    "parse_json",
     "plain",
     "read_columns",
     "read_delimited",
@@ -187,6 +190,56 @@ def read_text(
         except UnicodeDecodeError as err:
             tried.append(f"{encoding}: {err.reason} at byte {err.start}")
     raise refuse(path, "in none of the known encodings", "Save it as UTF-8.", "; ".join(tried))
+
+
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def parse_json(text: str, report: Report) -> Any:
+    r"""What json holds; half a character (an unpaired surrogate), which is no text, is shown as U+FFFD and noted.
+
+    Parameters
+    ----------
+    text : str
+        Of a file.
+    report : Report
+        Gets the note.
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ValueError, RecursionError
+        Not json, or nested beyond all measure: the caller says what it expected.
+
+    Examples
+    --------
+    >>> parse_json(r'{"place": "\u00e9", "half": "\ud800"}', Report("", "", "")) == {"place": "\xe9", "half": "\ufffd"}
+    True
+    """
+    given = json.loads(text)
+    if not _ESCAPED_HALF.search(text):
+        return given
+    count = 0
+
+    def whole(v: Any) -> Any:
+        nonlocal count
+        if isinstance(v, dict):
+            return {whole(k): whole(x) for k, x in v.items()}
+        if isinstance(v, list):
+            return [whole(x) for x in v]
+        if not isinstance(v, str):
+            return v
+        good = v.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        count += good != v
+        return good
+
+    given = whole(given)
+    if count:
+        report.notes.append(f"{count:,} texts with half a character (an unpaired surrogate), shown as \ufffd")
+    return given
 
 
 def read_delimited(

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -219,7 +220,7 @@ def concord(
     >>> concord("811231", "HS2022", "HS2012")[["target", "weight", "relation"]].values.tolist()
     [['811292', 1.0, 'n:1']]
     """
-    codes = [code] if isinstance(code, str) or not isinstance(code, Iterable) else list(code)
+    codes: list[Any] = [code] if isinstance(code, str) or not isinstance(code, Iterable) else list(code)
     wrong = [c for c in codes if isinstance(c, bool) or not isinstance(c, (str, int, np.integer))]
     if wrong:
         remedy = 'Give six digits, as text such as "811292" or a whole number.'

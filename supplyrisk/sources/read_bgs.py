@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from .base import (
     Report,
     find_columns,
     numbers,
+    parse_json,
     read_text,
     refuse_decimal_comma,
     released,
@@ -196,7 +196,7 @@ def _features(path: PathLike, report: Report) -> pd.DataFrame:
     name = Path(path).name
     text, _ = read_text(path)
     try:
-        loaded = json.loads(text)
+        loaded = parse_json(text, report)
         rows = [f["properties"] for f in loaded["features"]]
         if not all(isinstance(r, dict) for r in rows):
             raise TypeError("properties must be objects")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +18,7 @@ from .base import (
     Report,
     find_columns,
     numbers,
+    parse_json,
     read_columns,
     read_delimited,
     read_text,
@@ -221,7 +221,7 @@ def _json(path: PathLike, report: Report) -> pd.DataFrame:
     """The service's own answer: ``{"data": [...]}``, or the list alone; every cell as text."""
     text, _ = read_text(path)
     try:
-        given = json.loads(text)
+        given = parse_json(text, report)
         rows = given.get("data", given.get("dataset")) if isinstance(given, dict) else given
         if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
             raise ValueError("no list of records under 'data'")

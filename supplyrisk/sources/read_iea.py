@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +12,18 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from ..registry import source
-from .base import PathLike, Reading, Report, find_columns, numbers, read_delimited, read_text, released, source_row
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    find_columns,
+    numbers,
+    parse_json,
+    read_delimited,
+    read_text,
+    released,
+    source_row,
+)
 from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
 from .iea_book import rows_of_book
 from .layout import is_workbook
@@ -189,7 +199,7 @@ def _book(path: PathLike, report: Report) -> pd.DataFrame:
 def _json(path: PathLike, report: Report) -> pd.DataFrame:
     text, _ = read_text(path)
     try:
-        given = json.loads(text)
+        given = parse_json(text, report)
         rows = [*_supply(given["supply"]), *_demand(given.get("totalDemand", {}))]
         report.notes += _unequal(given["supply"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
