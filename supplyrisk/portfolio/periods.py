@@ -22,7 +22,7 @@ from .matrix import Compiled
 from .model import Build, number
 from .plan import Portfolio
 from .settling import ROUNDS, Live, forked_wide, settle
-from .show import html_of_periods, steps_of_periods
+from .show import html_of_periods, share_words, steps_of_periods
 from .solve import Solution, solve, usable
 from .widen import Wide, read_ramp, spending, widen
 from .words import dated, worth
@@ -339,12 +339,13 @@ class HorizonPlan(Portfolio):
 
     @cached_property
     def schedule(self) -> pd.DataFrame:
-        """``project, product, country, decided, delivers, capex`` of what is decided; None where it is after the plan."""
-        w, columns = self._wide, ["project", "product", "country", *WHEN, "capex"]
+        """``project, product, country, decided, delivers, capex, capex_year`` of what is decided; None where it is after the plan."""
+        w, columns = self._wide, ["project", "product", "country", *WHEN, "capex", "capex_year"]
         if w.decide is None or self._build.candidates is None:
             return pd.DataFrame(columns=columns)
         s, j = np.divmod(np.flatnonzero(self._solution.x[w.decide.at] > 0.5), len(w.lead))
-        frame = self._build.candidates.frame.iloc[j][["project", "product", "country", "capex"]].reset_index(drop=True)
+        known = self._build.candidates.frame.assign(capex_year=lambda f: f.get("capex_year", np.nan))
+        frame = known.iloc[j][["project", "product", "country", "capex", "capex_year"]].reset_index(drop=True)
         label = np.array(w.labels, dtype=object)
         out = frame.assign(decided=label[s], delivers=label[s + w.lead[j]])[columns]
         return out.infer_objects()
@@ -498,7 +499,10 @@ class HorizonPlan(Portfolio):
             lines.append(f"decide {q['project']} ({q['country']}) in {q['decided']}, output from {q['delivers']}")
         lines += steps_of_periods(self)
         for r in self.shares[self.shares["buyer"] == "group"].itertuples():
-            lines.append(f"{r.year} {r.product}: {r.focal} share ({r.view}) {r.before:.1%} -> {r.after:.1%}")
+            lines.append(
+                f"{r.year} {r.product}: {r.focal} share ({r.view}) {share_words(r.before, r.before_low, r.before_high)} -> "
+                f"{share_words(r.after, r.after_low, r.after_high)}"
+            )
         lines += [f"binds: {b}" for b in self.binding]
         return dated("\n".join([*lines, *(f"note: {n}" for n in self.notes)]), self._build)
 

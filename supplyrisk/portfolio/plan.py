@@ -14,6 +14,7 @@ import pandas as pd
 
 from ..graph import SupplyGraph
 from ..jurisdictions import scope
+from ..metrics.unknown import nothing_known
 from . import show, tables
 from .explain import binding_rows
 from .kept import carried, uses
@@ -305,6 +306,7 @@ class Portfolio:
         bounds, and ``model``, the share as the optimiser counted it. ``before`` is measured on the input graph and
         ``after`` on :attr:`graph`, both as the score does: by location, a pool that passes goods on is where it
         stands, and goods count where they enter the group; in the other views the group is the mean of its buyers.
+        A share of which nothing is known, with bounds of 0 and 1, is NaN, as in the score.
         ``before_made`` attributes today's deliveries to who makes them. ``model`` counts the plan's deliveries with the
         shares of the input graph; it differs from ``after`` by origin only, where the plan changes the upstream mixes.
         """
@@ -457,24 +459,15 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
                 each = np.array([counted(m, fed, flag, i) for i in parts])
                 weight = np.array([float(got[i].sum()) for i in parts]) * ~np.isnan(each)
                 row["model"] = float(np.nan_to_num(each) @ weight / weight.sum()) if weight.sum() > 0 else np.nan
+                for label in ("before", "before_made", "after"):  # 0 that only says that nothing is known is no share
+                    if nothing_known(*(np.array([row[label + t]]) for t in ("", "_low", "_high")))[0]:
+                        row[label] = np.nan
+                if np.isnan(row["after"]) and row["model"] <= NOISE:
+                    row["model"] = np.nan
                 rows.append(row)
-    return pd.DataFrame(
-        rows,
-        columns=[
-            "product",
-            "buyer",
-            "focal",
-            "view",
-            "before",
-            "before_low",
-            "before_high",
-            "before_made",
-            "after",
-            "after_low",
-            "after_high",
-            "model",
-        ],
-    )
+    bounds = [f"{label}{t}" for label in ("before", "after") for t in ("", "_low", "_high")]
+    columns = ["product", "buyer", "focal", "view", *bounds[:3], "before_made", *bounds[3:], "model"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _entering(graph: SupplyGraph, pools: list[str], focal: Any, label: str) -> dict[str, float]:

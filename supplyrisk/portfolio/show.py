@@ -268,10 +268,11 @@ def steps_of_periods(plan: Any) -> list[str]:
     return lines
 
 
-def _share(value: float, low: float, high: float) -> str:
+def share_words(value: float, low: float, high: float) -> str:
     """A share with its bounds, in words where there is none."""
     if pd.isna(value):
-        return "not defined (nothing known arrives)"
+        known = not (pd.isna(low) or pd.isna(high))
+        return f"not known [{low:.1%}, {high:.1%}]" if known else "not defined (nothing known arrives)"
     return f"{value:.1%} [{low:.1%}, {high:.1%}]"
 
 
@@ -316,8 +317,8 @@ def summary_of_plan(plan: Any) -> str:
     for r in plan.shares.itertuples():
         if r.buyer == GROUP:
             lines.append(
-                f"{r.product}: {r.focal} share ({r.view}) {_share(r.before, r.before_low, r.before_high)}"
-                f" -> {_share(r.after, r.after_low, r.after_high)}"
+                f"{r.product}: {r.focal} share ({r.view}) {share_words(r.before, r.before_low, r.before_high)}"
+                f" -> {share_words(r.after, r.after_low, r.after_high)}"
             )
     for q in plan.plants.to_dict("records"):
         start = "" if pd.isna(q["start"]) else f", from {int(q['start'])}"

@@ -54,3 +54,20 @@ def test_only_shares_are_called_fractions() -> None:
     assert "Shares" not in str(time.value)
     with pytest.raises(SchemaError, match="Shares are fractions"):
         optimize(hand(), BUYERS, product=P, constraints=max_share("CHN", 65))
+
+
+def test_a_share_of_which_nothing_is_known_is_no_share() -> None:
+    g = hand(projects=pd.DataFrame([project("Pa", "CAN", 40.0, 200.0, start=2027, capex_year=2021)]))
+    plan = optimize(g, BUYERS, product=P, constraints=max_share("CHN", 0.6, view="equity"))
+    mine = plan.shares.set_index(["view", "buyer"])
+    assert mine.loc[("equity", "group"), ["before", "after", "model"]].isna().all()
+    assert mine.loc[("equity", "group"), ["after_low", "after_high"]].tolist() == [0.0, 1.0]
+    assert mine.loc[("location", "group"), "after"] > 0
+    score = plan.readings.iloc[0]
+    assert pd.isna(score["score"])
+    assert "CHN share (equity) not known [0.0%, 100.0%]" in plan.summary()
+    cap = sp.during(max_share("CHN", 0.3), 2028)
+    years = optimize(g, BUYERS, product=P, constraints=cap, horizon=(2026, 2028))
+    assert "(control)" in years.summary()
+    assert years.schedule["capex_year"].tolist() == [2021.0] * len(years.schedule)
+    assert len(years.schedule)
