@@ -63,6 +63,7 @@ def composite(
 
     Notes
     -----
+    Missing policy: a row without a value in some column has no composite, and is counted, not filled in.
     A composite orders; it measures nothing. The volume at risk stands beside it for that reason. Method of this library.
 
     Examples

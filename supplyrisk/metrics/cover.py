@@ -50,7 +50,8 @@ def cover_without(
     -----
     Missing policy: producers without a figure are in no sum. ``spare`` and ``stocks`` are NaN where nobody's is on
     record: then ``cover_spare`` and ``cover_stocks`` leave them out only if the other is known, and are NaN where
-    neither is. ``cover`` is the world's ``n_minus_1`` (gross) where the largest country stops.
+    neither is. ``cover`` is the world's ``n_minus_1`` (gross) where the largest country stops. Definition of this
+    library.
 
     Examples
     --------

@@ -113,6 +113,7 @@ def net_import_reliance(production: Any, imports: Any, exports: Any, stock_incre
 
     Notes
     -----
+    Missing policy: a missing number is refused, a missing cell of a column gives NaN; nothing is read as 0.
     Source: USGS, Mineral Commodity Summaries. Evidence S. Definitions change: the summaries of 2026 net aluminium
     scrap differently from earlier ones; do not splice the series.
 
@@ -175,7 +176,8 @@ def trade_profile(
 
     Notes
     -----
-    ``world_exports`` counts what the file holds, trade inside the bloc included. Evidence T.
+    Missing policy: missing values and keys are refused; a market without a row is absent, not zero. ``world_exports``
+    counts what the file holds, trade inside the bloc included. Definition of this library. Evidence T.
 
     Examples
     --------
@@ -438,7 +440,8 @@ def persistence(flags: pd.Series, product: pd.Series, year: pd.Series, *, k: int
 
     Notes
     -----
-    Source: after Vicard & Wibaux (2023), CEPII PB 2023-41. Evidence S.
+    Missing policy: a year without a flag is unknown; where it could decide, nothing is said. Source: after Vicard &
+    Wibaux (2023), CEPII PB 2023-41. Evidence S.
 
     Examples
     --------
@@ -496,7 +499,8 @@ def resourcing_ratio(focal_imports: float, imports: float, world_exports: float,
 
     Notes
     -----
-    Definition of this library (D). ``parts`` holds the other two of the triple: ``import_share``, ``world_share``.
+    Missing policy: missing figures are refused. Definition of this library (D). ``parts`` holds the other two of
+    the triple: ``import_share``, ``world_share``.
 
     Examples
     --------
@@ -545,7 +549,8 @@ def vulnerability_profile(weights: Any) -> pd.Series:
 
     Notes
     -----
-    Source: Piccardi & Tajoli (2018). Evidence V. NaN throughout where there is no trade.
+    Missing policy: missing weights are refused; they are not 0. Source: Piccardi & Tajoli (2018). Evidence V. NaN
+    throughout where there is no trade.
 
     Examples
     --------
@@ -608,7 +613,8 @@ def asymmetry(flow: float, base: float, reverse_flow: float, reverse_base: float
 
     Notes
     -----
-    Source: after Hirschman (1945). Evidence U.
+    Missing policy: missing figures are refused; a base of 0 makes the difference undefined. Source: after Hirschman
+    (1945). Evidence U.
 
     Examples
     --------
@@ -651,7 +657,8 @@ def indispensability(world_share: float, partner_dependence: float | Iterable[fl
 
     Notes
     -----
-    Definition of this library (D), after the idea of Japan's economic security debate (2020, 2022).
+    Missing policy: missing figures are refused; without a partner it is NaN. Definition of this library (D), after
+    the idea of Japan's economic security debate (2020, 2022).
 
     Examples
     --------

@@ -201,6 +201,11 @@ def explain(
     SchemaError
         The frame is not a score, or several rows match.
 
+    Notes
+    -----
+    Missing policy: lines without a quantity are listed without a share of their own; where the value is undefined it is
+    NaN and ``.reason`` says why. Definition of this library.
+
     Examples
     --------
     >>> from supplyrisk import load_atlas
@@ -430,6 +435,11 @@ def compare(
         The column is not in a score.
     SchemaError
         What is given is neither score nor graph, or the persistence rule cannot be met.
+
+    Notes
+    -----
+    Missing policy: a side without a value is neither dependent nor not: the row is ``unknown``, with the reason.
+    Definition of this library.
 
     Examples
     --------

@@ -253,6 +253,7 @@ def governance_weight(
 
     Notes
     -----
+    Missing policy: a country without an estimate is refused, or has the whole range; never a middling weight.
     Source: World Bank, Worldwide Governance Indicators; European Commission (2017), methodology for the list of
     critical raw materials (g10, evidence V); GeoPolRisk (g01, evidence R); ``g_pr`` in various studies (U).
 
@@ -430,6 +431,7 @@ def hhi_governance(
 
     Notes
     -----
+    Missing policy: missing supply or weights are refused; the residual has no country and counts in ``high`` alone.
     Source: European Commission (2017), methodology for the list of critical raw materials. Evidence V.
 
     Examples

@@ -86,8 +86,9 @@ def geopolrisk(
 
     Notes
     -----
-    Source: Gemechu et al. (2015); Santillan-Saldivar et al. (2020, 2021); Koyamparambath et al. (2022, 2024).
-    Evidence R.
+    Missing policy: missing quantities and origins without a weight are refused; where neither is imported nor made
+    the score is NaN, not 0. Source: Gemechu et al. (2015); Santillan-Saldivar et al. (2020, 2021); Koyamparambath
+    et al. (2022, 2024). Evidence R.
 
     Examples
     --------

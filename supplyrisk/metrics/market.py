@@ -99,7 +99,8 @@ def price_response(
 
     Notes
     -----
-    Source: partial equilibrium core defined here (D) after the description of USGS OFR 2025-1047 (S).
+    Missing policy: missing quantities are refused; nothing stands in for an elasticity. Source: partial equilibrium
+    core defined here (D) after the description of USGS OFR 2025-1047 (S).
 
     Examples
     --------

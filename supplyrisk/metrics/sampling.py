@@ -291,7 +291,8 @@ def rank_stability(scores: pd.DataFrame, column: str = "focal_share", k: int = 1
     so that P(A outranks B) + P(B outranks A) + P(tie) = 1, and all three are NaN where there is no such draw. Where a
     value sits at one end of its interval (unknown owners can only add to it), ``rank`` may lie outside the ranks
     drawn: the others rise too. Then ``rank_p50`` is the fairer single figure, and ``rank_low`` to ``rank_high`` hold
-    both.
+    both. What is drawn is said in the ``.attrs["prior"]`` of the score. Missing policy: draws without a value are left
+    out, never ranked last. Definition of this library.
 
     Examples
     --------

@@ -364,6 +364,7 @@ def eu_supply_risk(
 
     Notes
     -----
+    Missing policy: a missing input that is needed is refused; a concentration that is NaN makes the score NaN.
     Source: European Commission (2017), methodology; Blengini et al. (2017). Evidence V.
 
     Examples
@@ -596,7 +597,7 @@ def eu_economic_importance(shares: Values, value_added: Values, si_ei: float, *,
 
     Notes
     -----
-    Source: European Commission (2017). Evidence V.
+    Missing policy: missing figures are refused, never read as 0. Source: European Commission (2017). Evidence V.
 
     Examples
     --------

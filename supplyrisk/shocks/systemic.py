@@ -131,6 +131,7 @@ def esri(
 
     Notes
     -----
+    Missing policy: missing flows and revenues are refused, never 0.
     Source: Diem, Borsos, Reisch, Kertesz & Thurner (2022), Sci. Rep. 12:7719. Evidence R. A firm without customers
     keeps its upstream psi; an empty market leaves sigma at 1.
 

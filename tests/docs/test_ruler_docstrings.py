@@ -39,3 +39,19 @@ def test_a_measure_is_documented_in_full(module: str, name: str) -> None:
     assert re.search(r"references\n---|source|definition of this|after ", lower)
     assert re.search(r"fraction|dimensionless|\[0, 1\]|unit|percent|nats|name|points|probab", lower)
     assert re.search(r"\[0|\[1|\(0|\[-|\(-inf|0 or more|1 or more|0 to|from 0|above 0|may exceed|0 up", doc)
+
+
+MORE = [
+    ("metrics", name)
+    for name in ("score", "explain", "compare", "rank_stability", "gras", "balance", "trade_profile", "persistence")
+]
+
+
+@pytest.mark.parametrize(("module", "name"), ALL + MORE)
+def test_notes_say_what_is_done_with_what_is_missing_and_whose_method_it_is(module: str, name: str) -> None:
+    doc = inspect.getdoc(getattr(importlib.import_module(f"supplyrisk.{module}"), name)) or ""
+    found = re.search(r"^Notes\n-+\n(.*?)(?=^[A-Z][a-z]+\n-+$|\Z)", doc, re.S | re.M)
+    assert found
+    notes = found.group(1)
+    assert "issing" in notes
+    assert re.search(r"Source|[Dd]efinition|after [A-Z]|this library", notes) or "References\n---" in doc
