@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = [
     "BasketWarning",
@@ -163,8 +163,20 @@ class SolverError(SupplyRiskError):
         super().__init__(message)
 
 
+_FOLDERS = re.compile(r"(?<![\w.:/\\])(?:[A-Za-z]:[\\/]|/)(?:[^/\\'\",;:\n]+[/\\])+")
+
+
 class SourceError(SchemaError):
-    """A file could not be read as the format it was said to be."""
+    """A file could not be read as the format it was said to be; the message names files, never their folders."""
+
+    def __init__(self, problems: Sequence[Problem], what: str = "the input") -> None:
+        # What a library says of a file may hold its whole path.
+        bare = [replace(p, table=_bare(p.table), value=_bare(p.value), remedy=_bare(p.remedy)) for p in problems]
+        super().__init__(bare, _bare(what))
+
+
+def _bare(text: str) -> str:
+    return _FOLDERS.sub("", text)
 
 
 def close_matches(name: str, names: Iterable[str], n: int = 3) -> list[str]:

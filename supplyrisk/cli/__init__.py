@@ -56,8 +56,8 @@ def _parser() -> Parser:
             p.add_argument(
                 "--graph",
                 type=given,
-                metavar="FOLDER",
-                help="your own graph: a folder written by to_parquet(), or csv files named after the tables (default: the embedded atlas)",
+                metavar="PATH",
+                help="your own graph: whatever write() or to_parquet() wrote (parquet or csv folder, xlsx, sqlite, json, GraphML), or a folder of csv files named after the tables (default: the embedded atlas)",
             )
         if at:
             p.add_argument(
@@ -180,13 +180,9 @@ def _parser() -> Parser:
         at=False,
     )
     v.add_argument(
-        "folder",
-        nargs="?",
-        type=given,
-        metavar="FOLDER",
-        help="graph to check, as --graph (default: the embedded atlas)",
+        "folder", nargs="?", type=given, metavar="PATH", help="graph to check, as --graph (default: the embedded atlas)"
     )
-    v.add_argument("--graph", type=given, metavar="FOLDER", help="the same as the argument without a name")
+    v.add_argument("--graph", type=given, metavar="PATH", help="the same as the argument without a name")
     v.add_argument(
         "--tolerance",
         type=fraction,

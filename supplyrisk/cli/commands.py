@@ -25,14 +25,12 @@ def _graph(args: argparse.Namespace, progress: Callable[[str], None]) -> SupplyG
     """The atlas, or the user's own graph, as on the day asked for."""
     folder = getattr(args, "graph", None)
     if folder:
-        from ..graph import SupplyGraph
+        from ..formats import read
 
-        progress(f"reading {folder}")
-        graph = (
-            _read_folder(Path(folder))
-            if not (Path(folder) / "supplyrisk.json").exists()
-            else SupplyGraph.from_parquet(folder)
-        )
+        at = Path(folder)
+        progress(f"reading {at.name}")
+        tables = at.is_dir() and not any((at / m).exists() for m in ("supplyrisk.json", "supplyrisk_csv.json"))
+        graph = _read_folder(at) if tables else read(at)
     else:
         from ..atlas import load_atlas
 
@@ -48,20 +46,6 @@ def _read_folder(folder: Path) -> SupplyGraph:
     from ..graph import SupplyGraph
     from ..schema import TABLES
 
-    if not folder.is_dir():
-        raise SourceError(
-            [
-                Problem(
-                    str(folder),
-                    "-",
-                    "-",
-                    "no such folder",
-                    "",
-                    "Give a folder written by to_parquet(), or of csv files named after the tables.",
-                )
-            ],
-            str(folder),
-        )
     files = sorted(folder.glob("*.csv"))
     problems = [
         Problem(f.name, "-", "-", "not the name of a table", "", f"Tables: {', '.join(TABLES)}.")
@@ -71,7 +55,7 @@ def _read_folder(folder: Path) -> SupplyGraph:
     if not files:
         problems.append(
             Problem(
-                str(folder),
+                folder.name,
                 "-",
                 "-",
                 "holds neither a written graph nor csv files",
@@ -95,7 +79,7 @@ def _read_folder(folder: Path) -> SupplyGraph:
                 )
             )
     if problems:
-        raise SourceError(problems, str(folder))
+        raise SourceError(problems, folder.name)
     return SupplyGraph.from_tables(frames, name=folder.name)
 
 

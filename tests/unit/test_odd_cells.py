@@ -6,9 +6,11 @@ import json
 
 import pandas as pd
 import pytest
+from brief_toy import toy_graph
 
 import supplyrisk as sr
-from supplyrisk.errors import SchemaError
+from supplyrisk.cli import main
+from supplyrisk.errors import Problem, SchemaError, SourceError
 
 S = sr.sources
 FLOW = {"period": "2022", "reporterISO": "USA", "partnerISO": "CHN", "flowCode": "M", "cmdCode": "850511",
@@ -46,3 +48,33 @@ def test_half_a_character_in_a_table_is_a_problem_of_its_row():
         sr.SupplyGraph.from_tables(products=goods, nodes=nodes)
     assert [(x.table, x.column) for x in told.value.problems] == [("products", "name"), ("nodes", "note")]
     str(told.value).encode()
+
+
+def test_no_message_of_a_file_holds_its_folders(tmp_path, capsys):
+    bad = tmp_path / "bad.parquet"
+    bad.write_bytes(b"PAR1junkPAR1")
+    for reader in (lambda: S.tidy(bad, "production"), lambda: S.inter_country_table(bad), lambda: S.baci(bad),
+                   lambda: S.comtrade(bad), lambda: sr.read(tmp_path), lambda: sr.SupplyGraph.from_parquet(tmp_path / "none")):  # fmt: skip
+        with pytest.raises(SourceError) as told:
+            reader()
+        assert str(tmp_path) not in str(told.value)
+    error = SourceError(
+        [Problem("f", "-", "-", "odd", r"at 'C:\data\x y\f.csv', /srv/a b/f.csv, n/a, https://a.b/c", "")]
+    )
+    assert error.problems[0].value == "at 'f.csv', f.csv, n/a, https://a.b/c"
+    for name in ("absent", "empty"):
+        folder = tmp_path / name
+        if name == "empty":
+            folder.mkdir()
+        assert main(["score", "--graph", str(folder)]) != 0
+        told = capsys.readouterr()
+        assert name in told.err
+        assert str(tmp_path) not in told.err + told.out
+
+
+@pytest.mark.parametrize("name", ["g.json", "g.xlsx", "g.sqlite", "g.graphml", "csv", "parquet"])
+def test_the_command_line_reads_whatever_write_wrote(tmp_path, capsys, name):
+    path = tmp_path / name
+    sr.write(toy_graph(), path, name if "." not in name else None, private=True)
+    assert main(["score", "--graph", str(path), "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)
