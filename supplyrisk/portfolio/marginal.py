@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..errors import SolverError
 from .explain import dual_table
 from .matrix import Compiled, Matrix
 from .model import Build, money
@@ -29,7 +30,7 @@ IntArray = npt.NDArray[np.int64]
 # Step, as a part of what the group needs of the product; with squares, which are met to 1e-6 only, a wider one.
 _STEP, _STEP_SQUARES = 1e-4, 2e-3
 # Up to which part of each other the two sides count as one.
-_SAME, _SAME_SQUARES = 1e-4, 3e-2
+_SAME, _SAME_MIXES, _SAME_SQUARES = 1e-4, 1e-3, 3e-2
 # Columns times solves that are spent on it at most; the largest needs come first.
 _EFFORT = 400_000
 
@@ -71,13 +72,12 @@ class _Model:
     build: Build
     bases: Sequence[Build]
     rows: Sequence[IntArray]
-    columns: Sequence[IntArray]
 
     @classmethod
     def of(cls, stated: Any) -> _Model:
         if isinstance(stated, Build):
-            return cls(stated, [stated], [np.arange(stated.matrix.m)], [np.arange(stated.matrix.n)])
-        return cls(stated.build, stated.bases, stated.row, stated.at)
+            return cls(stated, [stated], [np.arange(stated.matrix.m)])
+        return cls(stated.build, stated.bases, stated.row)
 
     @property
     def matrix(self) -> Matrix:
@@ -124,7 +124,7 @@ def _moved(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.subtract(b, a, out=np.zeros(len(a)), where=both)
 
 
-def _with(c: Compiled, before: Compiled, after: Compiled, follows: IntArray) -> Compiled:
+def _with(c: Compiled, before: Compiled, after: Compiled) -> Compiled:
     """A model with what moved between two others of the same shape; rows the user wrote anew stay as they are."""
     import scipy.sparse as sp
 
@@ -134,7 +134,6 @@ def _with(c: Compiled, before: Compiled, after: Compiled, follows: IntArray) -> 
     other = np.zeros(k, dtype=bool)
     off = sp.coo_array(abs(own[:k, :n] - a) > 1e-9 * abs(a).max())
     other[off.row] = True
-    other[follows] = True
     change = sp.coo_array(sp.diags_array((~other).astype(float)) @ (b - a))
     whole = sp.csr_array(own + sp.coo_array((change.data, (change.row, change.col)), shape=(c.m, c.n)))
     out = replace(c, start=whole.indptr.astype(np.int32), index=whole.indices.astype(np.int32), value=whole.data)
@@ -174,30 +173,45 @@ def _equal(a: Compiled, b: Compiled) -> bool:
     return all(np.array_equal(getattr(a, k), getattr(b, k)) for k in names)
 
 
-def _mixes(plan: _Model, before: _Model, after: _Model, d: Compiled, x: FloatArray) -> None:
-    r"""Rows that follow the mixes (lookthrough.py): their caps, and that a pool's mix is over all that it gets.
+def _settled(stated: Any, now: Matrix, x: FloatArray) -> float:
+    """Objective of a stated model whose rows follow the mixes of its own solution; NaN where they do not settle."""
+    from .settling import ROUNDS, Live
 
-    Such a row is linearised where :math:`\sum_l x_l = D_b`; of a greater need each unit counts
-    :math:`\kappa_b = \lambda_b E_b / D_b` less.
-    """
-    from .lookthrough import counted_part
+    model = _Model.of(stated)
+    mine = {g.name: g for g in now.columns}
+    for g in model.matrix.columns:
+        if g.integer and g.name in mine and mine[g.name].n == g.n:
+            g.lower[:] = g.upper[:] = np.round(x[mine[g.name].at])
+    live = Live(model.bases[0], None if isinstance(stated, Build) else stated)
+    try:
+        for _ in range(ROUNDS):
+            s = solve(model.matrix.compile(), duals=False)
+            if s.status != "optimal":
+                return np.inf if s.status == "infeasible" else np.nan
+            if not live.follow(s.x):
+                return s.objective
+    except SolverError as err:
+        if err.status != "not_settled":
+            raise
+    return np.nan
 
-    for s, m in enumerate(plan.bases):
-        was, now = before.bases[s], after.bases[s]
-        more = now.case.need - was.case.need
-        flow = x[plan.columns[s]][: m.n_lanes]
-        for f, f0, f1 in zip(m.movers, was.movers, now.movers, strict=True):
-            block = f.rows(m)
-            at = plan.rows[s][block.at]
-            share: FloatArray = counted_part(m, f.focal, f.worst)[m.supplier]
-            for i, (*_, pools) in enumerate(f.markets):
-                mine = (block.row == i) & (block.col < m.n_lanes)
-                pull = np.bincount(block.col[mine], block.value[mine], m.n_lanes).astype(np.float64)
-                lanes = m.lanes_of(pools)
-                pull[lanes] -= share[lanes]
-                kappa = np.bincount(m.pool, pull * flow, len(m.case.pool)) / np.maximum(m.case.need, 1e-300)
-                if np.isfinite(d.row_upper[at[i]]):
-                    d.row_upper[at[i]] += f1.cap[i] - f0.cap[i] + float(kappa @ more)
+
+def _sides_of_mixes(
+    plan: _Model, x: FloatArray, anew: Callable[[dict[int, Nudge]], Any], asks: Sequence[Ask], n: int
+) -> list[tuple[float, float]]:
+    """The same where rows follow the mixes: each model settles by itself, from the same start."""
+    start = _settled(anew({}), plan.matrix, x)
+    out = [(np.nan, np.nan)] * len(asks)
+    for i, a in enumerate(asks[: _EFFORT // (20 * max(n, 1))]):
+
+        def at(sign: float, a: Ask = a) -> float:
+            nudge = Nudge.none(plan.bases[a.period])
+            getattr(nudge, a.kind)[a.at] += sign * a.step
+            return _settled(anew({a.period: nudge}), plan.matrix, x)
+
+        less = (start - at(-1.0)) / a.step if a.has > a.step else np.nan
+        out[i] = ((at(1.0) - start) / a.step, less if np.isfinite(less) else np.nan)
+    return out
 
 
 def sides(
@@ -221,13 +235,13 @@ def sides(
     list of tuple of float
         ``inf`` where one more is not to be had with the decisions as they are; NaN where that is not worked out.
     """
-    plan, before = _Model.of(now), _Model.of(anew({}))
+    plan = _Model.of(now)
+    if any(m.movers for m in plan.bases):
+        return _sides_of_mixes(plan, s.x, anew, asks, c.n)
+    before = _Model.of(anew({}))
     c0 = before.matrix.compile()
     fixed = _held(c, s.x)
     plain, shape = _equal(c, c0), before.shape()
-    follows = np.concatenate(
-        [np.zeros(0, dtype=np.int64)] + [plan.rows[i][f.rows(m).at] for i, m in enumerate(plan.bases) for f in m.movers]
-    )
     base = solve(fixed, duals=False)
     out = [[np.nan, np.nan] for _ in asks]
     if base.status != "optimal" or c.m < c0.m or c.n < c0.n:
@@ -246,9 +260,7 @@ def sides(
         cu = after.matrix.compile()
         d: Compiled | None
         if after.shape() == shape:
-            d = _with(fixed, c0, cu, follows)
-            if len(follows):
-                _mixes(plan, before, after, d, s.x)
+            d = _with(fixed, c0, cu)
             rows = [plan.row(asks[i]) for i in which]
         else:
             d = _held_by_name(cu, after.matrix, plan.matrix, s.x) if plain else None
@@ -298,9 +310,9 @@ def step(m: Build, c: Compiled, product: int, has: float) -> float:
     return max(min(part * size, 0.1 * has if has > 0 else np.inf), 1e-2 * part * size)
 
 
-def same(c: Compiled, more: float, less: float) -> bool:
+def same(m: Build, c: Compiled, more: float, less: float) -> bool:
     """Whether both sides are one figure."""
-    tolerance = _SAME_SQUARES if len(c.square) else _SAME
+    tolerance = _SAME_SQUARES if len(c.square) else _SAME_MIXES if m.movers else _SAME
     return bool(np.isfinite(more) and abs(more - less) <= tolerance * max(abs(more), abs(less)))
 
 
@@ -352,12 +364,15 @@ def _parts(plan: Any) -> tuple[Any, Sequence[Build], Sequence[Any]]:
 
 def prices(plan: Any) -> list[Price]:
     """Both sides of all needs and of what limits a plan."""
-    now, c, s, anew = _parts(plan)[0], plan._compiled, plan._solution, plan._build.anew
+    now, bases, _ = _parts(plan)
+    c, s, anew = plan._compiled, plan._solution, plan._build.anew
     if anew is None:
         return []
     asks = _asks(_Model.of(now), c, s)
     found = sides(now, c, s, anew, [a for a, _ in asks])
-    return [Price(a, r, more, less, same(c, more, less)) for (a, r), (more, less) in zip(asks, found, strict=True)]
+    return [
+        Price(a, r, more, less, same(bases[0], c, more, less)) for (a, r), (more, less) in zip(asks, found, strict=True)
+    ]
 
 
 def of_period(plan: Any, label: Any) -> list[Price]:

@@ -232,6 +232,34 @@ def test_what_a_supplier_has_more_is_worth_counts_wherever_it_stands() -> None:
     assert saved != pytest.approx(-float(plan.duals.set_index("row").loc[f"{P}@MYS", "dual"]), rel=1e-2)
 
 
+def test_where_mixes_follow_the_plan_they_settle_anew() -> None:
+    from test_plan_mixes import CASES, plan_of
+
+    from supplyrisk.portfolio.run import plan_case
+
+    seed, n, buyers, redirect, specs, _ = CASES[1]
+    plan = plan_of(seed, n, buyers, redirect, specs)
+    assert plan._build.movers
+    pool = plan.needs["product"] + "@" + plan.needs["buyer"]
+    need = dict(zip(pool, plan.needs["need"], strict=True))
+
+    def cost(who: str, more: float) -> float:
+        w = plan.written
+        given = {"scenarios": None, "objective": None, "horizon": None, "discount": 0.08, "ramp": (1.0,)}
+        given |= {"levers": w["levers"], "constraints": w["constraints"], "time_limit": None, "gap": None, "seed": 0}
+        exactly = need | {who: need[who] + more}
+        return plan_case(
+            plan._build.case.graph, buyers, product=w["products"], exactly=exactly, **given
+        ).objective_value
+
+    found = plan.need_prices
+    assert found["one_less"].notna().all()
+    for r in found.head(2).to_dict("records"):
+        who, h = f"{r['product']}@{r['buyer']}", 1e-3 * r["need"]
+        assert r["one_more"] == pytest.approx((cost(who, h) - cost(who, 0.0)) / h, rel=2e-2)
+        assert r["one_less"] == pytest.approx((cost(who, 0.0) - cost(who, -h)) / h, rel=2e-2)
+
+
 def test_a_plan_too_large_says_nothing_of_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("supplyrisk.portfolio.marginal._EFFORT", 0)
     plan = optimize(three(), BUYERS, product=P, levers=[FREE], constraints=sp.max_share("CHN", 0.45))
