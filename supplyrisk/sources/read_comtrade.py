@@ -228,6 +228,10 @@ def _json(path: PathLike, report: Report) -> pd.DataFrame:
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         raise refuse(path, "not an answer of the service", "Save the answer as it came.", str(err)[:120]) from err
     report.rows_read += len(rows)
+    if not rows:
+        report.notes.append("the answer holds no rows: nothing was found for what was asked")
+        columns = ("period", "reporterISO", "partnerISO", "flowCode", "cmdCode", "primaryValue", "netWgt")
+        return pd.DataFrame({c: pd.Series(dtype="string") for c in columns})
     names = list(dict.fromkeys(str(k) for r in rows for k in r))
     cells = [["" if r.get(n) is None else str(r.get(n)) for n in names] for r in rows]
     return pd.DataFrame(cells, columns=names, dtype="string")

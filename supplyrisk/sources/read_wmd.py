@@ -216,13 +216,18 @@ def _sqlite(file: Path, report: Report) -> Iterable[tuple[str, pd.DataFrame]]:
                     continue
                 rows = [["" if v is None else str(v) for v in row] for row in cursor]
                 report.rows_read += len(rows)
+                if not str(name).strip():  # the name is the commodity
+                    report.drop(f"table {str(name)!r}: without a name nobody knows of what", len(rows))
+                    continue
                 out.append((str(name), pd.DataFrame(rows, columns=columns, dtype="string")))
         finally:
             con.close()
     except (sqlite3.Error, UnicodeDecodeError, OverflowError) as err:
         raise _refuse(file, "not a readable sqlite database", "Download it again.", str(err)[:200]) from err
     if not out:
-        raise _refuse(file, "no table with a country and years", "Is this World Mining Data?")
+        nameless = any(d["reason"].startswith("table ") for d in report.dropped)
+        remedy = "Name the table after its commodity." if nameless else "Is this World Mining Data?"
+        raise _refuse(file, "no table with a name, a country and years", remedy)
     return out
 
 

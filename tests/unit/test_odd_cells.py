@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 
 import pandas as pd
 import pytest
@@ -78,3 +80,27 @@ def test_the_command_line_reads_whatever_write_wrote(tmp_path, capsys, name):
     sr.write(toy_graph(), path, name if "." not in name else None, private=True)
     assert main(["score", "--graph", str(path), "--json", "--quiet"]) == 0
     assert json.loads(capsys.readouterr().out)
+
+
+def test_a_table_without_a_name_does_not_hide_the_others(tmp_path):
+    def base(*names):
+        file = tmp_path / f"wmd{len(names)}.db"
+        with contextlib.closing(sqlite3.connect(file)) as con, con:
+            for name in names:
+                con.execute(f'CREATE TABLE "{name}" (Country TEXT, unit TEXT, "2021" REAL, "2022" REAL)')
+                con.execute(f"INSERT INTO \"{name}\" VALUES ('China', 'metr. t', 1, 2)")
+        return file
+
+    r = S.wmd(base("Gallium", ""))
+    assert r.inputs["production"]["product"].unique().tolist() == ["gallium.refined"]
+    assert [(d["reason"], d["rows"]) for d in r.report.dropped] == [
+        ("table '': without a name nobody knows of what", 1)
+    ]
+    with pytest.raises(SourceError, match="Name the table after its commodity"):
+        S.wmd(base(""))
+
+
+def test_an_answer_without_rows_is_an_answer(tmp_path):
+    r = S.comtrade(save(tmp_path, "none.json", {"elapsedTime": "0.1 secs", "count": 0, "data": [], "error": ""}))
+    assert (r.report.rows_read, len(r.data), len(r.inputs["trade"])) == (0, 0, 0)
+    assert any("nothing was found" in n for n in r.report.notes)
