@@ -196,6 +196,9 @@ def optimize(
     mixed-integer with projects, or convex quadratic with :func:`supplyrisk.portfolio.concentration` in the objective;
     formulation of this library.
 
+    Products that are planned together feed one another: what is made beyond today's output takes its inputs from the buyers'
+    pools (:mod:`supplyrisk.portfolio.tiers`), and the notes say with names and quantities where that is not so.
+
     Over several periods every one has its own deliveries and recourse; a plant decided in year :math:`t` delivers from
     :math:`t + L` on, with :math:`L` from the first year of the plan to the start on record (0 where none is), longer by
     the slip of :func:`supplyrisk.portfolio.lead_time`. Stocks are bought from real deliveries and carried over. A scenario is a path through all periods: an act with dates holds for

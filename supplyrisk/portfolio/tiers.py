@@ -321,6 +321,10 @@ def draw_terms(m: Build) -> list[tuple[str, str, str, str, float, str]]:
     return rows
 
 
+def _amount(x: float) -> str:
+    return f"{x:,.0f}" if x >= 1e5 else f"{x:,.6g}"
+
+
 def unfed(m: Build, x: FloatArray) -> list[str]:
     """By which products, places and quantities the tiers of a plan do not fit together, in words."""
     from .kept import uses
@@ -341,7 +345,7 @@ def unfed(m: Build, x: FloatArray) -> list[str]:
             own = str(m.node[d.maker[int(r)]])
             at = f" from {place}" if place else ""
             of = m.unit[m.case.products.index(str(made[d.maker[int(r)]]))]
-            amount = f"{rate * n:,.6g} {unit}{at}" if rate == rate else f"for {n:,.6g} {of} more{at}"
+            amount = f"{_amount(rate * n)} {unit}{at}" if rate == rate else f"for {_amount(n)} {of} more{at}"
             said.append(f"{own} {amount}")
         shown = "; ".join(said[:_SHOWN]) + (f"; and {len(said) - _SHOWN} more" if len(said) > _SHOWN else "")
         notes.append(f"tiers do not fit: {k} for output beyond today's is not bought by the plan ({why}): {shown}")
@@ -372,7 +376,7 @@ def _outbid_inputs(m: Build, outbid: FloatArray, flow: FloatArray) -> list[str]:
         if hit:
             who = ", ".join(sorted(str(v) for v in m.node[gone > 0])[:_SHOWN])
             notes.append(
-                f"tiers do not fit: {gone.sum():,.6g} {m.unit[p]} of {k} are outbid at {who}, and "
+                f"tiers do not fit: {_amount(float(gone.sum()))} {m.unit[p]} of {k} are outbid at {who}, and "
                 f"{', '.join(hit[:_SHOWN])}, of which the plan buys, draw on the same; their output is not lessened"
             )
     return notes
