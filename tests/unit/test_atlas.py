@@ -242,7 +242,9 @@ def test_world_pools_do_not_feed_themselves(atlas: SupplyGraph) -> None:
 def test_balance_is_open_only_where_sources_contradict(atlas: SupplyGraph) -> None:
     open_ = atlas.balance(tolerance=0.05)
     open_ = open_[open_["status"] == "open"]
-    assert len(open_) < 25
+    assert open_["account"].isin(["supply", "output"]).sum() < 20
+    assert (open_["account"] == "by-product").sum() < 6  # reported above what their hosts can yield
+    assert (open_["account"] == "world").sum() < 5
     assert not open_["product"].isin(["nickel.refined", "ndfeb.magnet", "cobalt.mine", "antimony.refined"]).any()
 
 
