@@ -9,7 +9,7 @@ import pandas as pd
 
 from .report import PathLike, refuse
 
-__all__ = ["marks", "numbers", "refuse_decimal_comma"]
+__all__ = ["as_years", "marks", "numbers", "refuse_decimal_comma"]
 
 _NUMBER = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d+)?(\.\d+|\.)?([eE][-+]?\d{1,3})?")
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+,\d+|\d+,\d{1,2}|\d+,\d{4,})")
@@ -25,6 +25,18 @@ _CODES = {
     "x": "not_applicable", "e": "net_exporter", "s": "less_than_half_unit", "(s)": "less_than_half_unit",
 }  # fmt: skip
 _ZERO = frozenset(["—", "--", "---", "----", "-----", "–", "-", "nil"])
+
+
+def as_years(cells: pd.Series) -> pd.Series:
+    """Years from 1500 to 2200 as numbers; nothing of what is no year: -1, 24, 2024.5, 999999999999.
+
+    Examples
+    --------
+    >>> as_years(pd.Series(["2024", "-1", "999999999999", None, "2024.5"])).tolist()
+    [2024.0, nan, nan, nan, nan]
+    """
+    given = pd.to_numeric(cells, errors="coerce").astype("float64")
+    return given.where(given.between(1500, 2200) & (given % 1 == 0))
 
 
 def numbers(cells: pd.Series, decimal: str = ".", percent: bool = False) -> pd.DataFrame:

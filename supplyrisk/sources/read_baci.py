@@ -32,6 +32,7 @@ from .base import (
     released,
     source_row,
 )
+from .cells import as_years
 from .commodities import map_products, product_rows, shares_of_world
 from .places import AGGREGATE, agreed, countries
 from .tally import UNREAD, Tally, batch_amount
@@ -531,7 +532,7 @@ def _finish(
     again = raw.duplicated([c for c in ("t", "i", "j", "k", "v", "usd", "q", "material") if c in raw])
     raw = _decimal_point(raw, file, decimal)
     span = raw["t"].astype("str").str.extract(r"^\s*(\d{4})(?:\D+(\d{4}))?(?:\.0)?\s*$")
-    last = pd.to_numeric(span[1].fillna(span[0]), errors="coerce")
+    last = as_years(span[1].fillna(span[0]))
     width = last - pd.to_numeric(span[0], errors="coerce") + 1
     out = pd.DataFrame({"year": last, "hs6": raw["k"].astype("str").str.strip().str.removesuffix(".0").str.zfill(6)})
     bad = last.isna()

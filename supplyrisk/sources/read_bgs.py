@@ -21,6 +21,7 @@ from .base import (
     released,
     source_row,
 )
+from .cells import as_years
 from .commodities import (
     in_product_units,
     map_products,
@@ -130,7 +131,7 @@ def bgs(
             "detail": text.get("detail", blank),
             "statistic": text.get("statistic", blank + "Production"),
             "place": text["country"],
-            "year": pd.to_numeric(text["year"].str.slice(0, 4), errors="coerce"),
+            "year": as_years(text["year"].str.extract(r"^(\d{4})(?!\d)")[0]),
             "unit": text["unit"].str.replace(r"\s*\((?:metric|metal content|[^()]*content)\)$", "", regex=True),
             "unit_as_published": text["unit"],
             "note": text.get("note", blank),

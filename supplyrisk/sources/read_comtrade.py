@@ -27,6 +27,7 @@ from .base import (
     released,
     source_row,
 )
+from .cells import as_years
 from .commodities import product_rows, shares_of_world
 from .layout import is_workbook, read_table
 from .places import AGGREGATE, REST, agreed, countries, country
@@ -249,10 +250,8 @@ def _rows(
 ) -> pd.DataFrame:
     blank = pd.Series("", index=index, dtype="string")
     when = text.get("period", blank).where(text.get("period", blank).str.match(r"\d{4}"), text.get("year", blank))
-    span = when.str.extract(r"^(\d{4})[-/]?(\d{2})?")
-    out = pd.DataFrame(
-        {"year": pd.to_numeric(span[0], errors="coerce"), "month": pd.to_numeric(span[1], errors="coerce")}
-    )
+    span = when.str.extract(r"^(\d{4})(?:[-/]?(\d{2}))?(?:[-/]?\d{2})?(?!\d)")
+    out = pd.DataFrame({"year": as_years(span[0]), "month": pd.to_numeric(span[1], errors="coerce")})
     out["month"] = out["month"].where(out["month"].between(1, 12))
     for part, given in (("reporter", reporter), ("partner", None)):
         said = text.get(part, blank + (given or ""))

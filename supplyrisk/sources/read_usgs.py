@@ -25,7 +25,7 @@ from .base import (
     released,
     source_row,
 )
-from .cells import marks
+from .cells import as_years, marks
 from .commodities import (
     in_product_units,
     map_products,
@@ -141,7 +141,7 @@ def usgs_mcs(
             report.notes.append(
                 f"columns that the reader does not know are not read: {', '.join(c[:40] for c in odd[:8])}"
             )
-        one = _from_wide(file, raw, wide, commodity) if wide else _from_long(file, raw)
+        one = _from_wide(file, raw, wide, commodity) if wide else _from_long(file, raw, report)
         tidies.append(one)
         released.add(_vintage(file, raw, one))
     if len(released) > 1:
@@ -312,7 +312,7 @@ def _mend_reserves(tidy: pd.DataFrame) -> pd.DataFrame:
     return tidy
 
 
-def _from_long(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
+def _from_long(path: PathLike, raw: pd.DataFrame, report: Report) -> pd.DataFrame:
     cols = find_columns(
         path, raw.columns, _LONG, ["commodity", "country", "statistic", "detail", "unit", "year", "value"]
     )
@@ -324,7 +324,9 @@ def _from_long(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
     what = what.mask(key.str.startswith("importsources"), "import_share")
     what = what.mask(key.isin(["consumption"]), "use")
     what = what.where(what.notna() & (world | ~what.isin(["output", "capacity", "reserves"])), "us_" + key)
-    year = pd.to_numeric(text["year"].str.extract(r"(\d{4})(?!.*\d{4})")[0], errors="coerce")
+    year = as_years(text["year"].str.extract(r"(?<!\d)(\d{4})(?!\d)(?!.*\d{4})")[0])
+    odd = (text["year"].str.contains(r"\d").fillna(False) & year.isna()).astype(bool)
+    report.leave_out("a year that is none", odd)
     tail = text["year"].str.extract(r"\d{4}\s*[-\u2013\u2014]\s*(\d{2,4})$")[0]
     end = pd.to_numeric(tail, errors="coerce")
     year = year.mask(end.notna(), end.where(end > 100, 2000 + end))
@@ -342,7 +344,7 @@ def _from_long(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
             "estimated": note.str.match(r"\s*estimated", case=False).fillna(False),
             "note": note,
         }
-    )[_COLUMNS].assign(world=world.fillna(False).to_numpy())
+    )[_COLUMNS].assign(world=world.fillna(False).to_numpy())[~odd.to_numpy()]
 
 
 def _name_of(path: PathLike) -> str:

@@ -104,3 +104,27 @@ def test_an_answer_without_rows_is_an_answer(tmp_path):
     r = S.comtrade(save(tmp_path, "none.json", {"elapsedTime": "0.1 secs", "count": 0, "data": [], "error": ""}))
     assert (r.report.rows_read, len(r.data), len(r.inputs["trade"])) == (0, 0, 0)
     assert any("nothing was found" in n for n in r.report.notes)
+
+
+@pytest.mark.parametrize("year", ["999999999999", "-1", "99999999999999999999", "0024", "9999"])
+def test_a_year_that_is_none_is_dropped_with_its_reason(tmp_path, year):
+    mcs = "MCS chapter,Section,Commodity,Country,Statistics,Statistics_detail,Unit,Year,Value,Notes\n"
+    row = "GALLIUM,World Production,Gallium,{},Production,Primary production,kilograms,{},5,\n"
+    readings = [
+        S.usgs_mcs(save(tmp_path, "MCS2026_a.csv", mcs + row.format("China", year) + row.format("Japan", 2024))),
+        S.bgs(save(tmp_path, "b.json", features({**BGS, "year": year}, BGS))),
+        S.comtrade(save(tmp_path, "c.json", {"data": [{**FLOW, "period": year}, FLOW]})),
+        S.baci(save(tmp_path, "BACI_HS17_Y2024_V202601.csv",
+                    f"t,i,j,k,v,q\n{year},156,842,850511,1,1\n2024,156,842,850511,745.0,10\n"), headings="all"),
+    ]  # fmt: skip
+    for r in readings:
+        table = r.inputs.get("trade", r.inputs.get("production"))
+        assert table["year"].between(2020, 2026).all()
+        assert len(table) == 1
+        assert [d["rows"] for d in r.report.dropped if "year" in d["reason"]] == [1]
+    period = S.comtrade(save(tmp_path, "d.json", {"data": [{**FLOW, "period": "20240131"}]}))
+    assert (
+        (period.data["year"].tolist(), period.data["month"].tolist()) == ([2024], [1])
+        if "month" in period.data
+        else True
+    )
