@@ -504,10 +504,12 @@ def validate_table(
         s = frame[col.name]
         isna = s.isna().to_numpy()
         if not col.nullable:
-            empty = isna | ((s == "").fillna(False).to_numpy(dtype=bool) if col.dtype == "text" else False)
+            empty = isna | (_among(s, {""}) if col.dtype == "text" else False)
             add(np.asarray(empty), col.name, "required value is empty", f"Give {col.meaning}.")
         if col.dtype in ("float", "int"):
-            v = s.astype("float64").to_numpy()
+            v = s.to_numpy(dtype=np.float64, na_value=np.nan)
+            if isna.all():
+                continue
             add(np.isinf(v), col.name, "infinite", "Give a finite number, or leave it empty with a missing code.")
             with np.errstate(invalid="ignore"):
                 if col.minimum is not None:
@@ -587,6 +589,8 @@ def validate_table(
             add(v < lo, q.name, f"below its own {q.low}", "low <= value <= high must hold.")
             add(v > hi, q.name, f"above its own {q.high}", "low <= value <= high must hold.")
         coded = frame[q.missing].notna().to_numpy()
+        if q.prefixed and coded.all() and np.isnan([v, lo, hi]).all():
+            continue  # nothing is said of it
         add(coded & ~np.isnan(v), q.missing, f"{q.name} has a value and a missing code", "Keep the value, or the code.")
         if not q.prefixed:
             add(
@@ -595,10 +599,7 @@ def validate_table(
                 "empty without a reason",
                 f"Give a number, or say why not in {q.missing}: {', '.join(MISSING)}.",
             )
-        grade = frame[q.grade]
-        sourceless = (
-            ~np.isnan(v) & frame[q.source].isna().to_numpy() & (grade != "assumption").fillna(True).to_numpy(dtype=bool)
-        )
+        sourceless = ~np.isnan(v) & frame[q.source].isna().to_numpy() & ~_among(frame[q.grade], {"assumption"})
         add(sourceless, q.source, f"{q.name} has no source", "Name a source, or grade the row 'assumption'.")
     return out
 
