@@ -11,7 +11,7 @@ import pandas as pd
 from .compiled import arranged, ready, segmented
 from .errors import Problem, SchemaError
 
-__all__ = ["arrange", "latest_links", "link_order", "look_up", "maxima", "segments"]
+__all__ = ["arrange", "codes", "latest_links", "link_order", "look_up", "maxima", "segments"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -207,8 +207,25 @@ def maxima(x: FloatArray, start: IntArray) -> FloatArray:
     return out
 
 
-def _codes(ids: pd.Series, position: pd.Index) -> IntArray:
-    """Code of each id, -1 where there is none; Arrow hashes its own strings without turning them into objects."""
+def codes(ids: pd.Series, position: pd.Index) -> IntArray:
+    """Code of each id, -1 where there is none; Arrow hashes its own strings without turning them into objects.
+
+    Parameters
+    ----------
+    ids : Series of str
+        Node ids.
+    position : pandas.Index
+        Node id to code.
+
+    Returns
+    -------
+    ndarray of int
+
+    Examples
+    --------
+    >>> codes(pd.Series(["b", "z"]), pd.Index(["a", "b"])).tolist()
+    [1, -1]
+    """
     if not isinstance(ids.dtype, pd.StringDtype) or ids.dtype.storage != "pyarrow" or not len(position):
         return position.get_indexer(pd.Index(ids.astype("object"))).astype(np.int64)
     import pyarrow as pa
@@ -230,7 +247,7 @@ def latest_links(
     links: pd.DataFrame, position: pd.Index
 ) -> tuple[pd.DataFrame, IntArray, IntArray, IntArray, npt.NDArray[np.object_]]:
     """Newest vintage of each link in order of (buyer, product, supplier), with its codes and the product names."""
-    src, dst = (_codes(links[c], position) for c in ("supplier", "buyer"))
+    src, dst = (codes(links[c], position) for c in ("supplier", "buyer"))
     product, labels = pd.factorize(links["product"], sort=True)
     made = product.astype(np.int64)
     year = links["year"].astype("float64").fillna(-np.inf).to_numpy()

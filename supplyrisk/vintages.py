@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .ordering import codes
+
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
@@ -288,21 +290,19 @@ def _links_series(
     return series, np.asarray(whole | sure, dtype=bool), np.asarray(single, dtype=bool)
 
 
-def _links_today(links: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame) -> BoolArray:
-    found = None if _one(_years(links)) else _links_series(links, again, sources)
+def _links_today(links: pd.DataFrame, found: tuple[IntArray, BoolArray, BoolArray] | None, key: IntArray) -> BoolArray:
     if found is None:
         return np.ones(len(links), dtype=bool)
     series, whole, single = found
     known = links[["quantity", "low", "high", "value"]].notna().any(axis=1).to_numpy(dtype=bool)
     stated = known | ~pd.Series(known).groupby(series).transform("any").to_numpy(dtype=bool)
-    key = _code(links["supplier"], links["buyer"], links["product"])
     return current(_years(links), series, key, whole, single, stated)
 
 
-def _last(frame: pd.DataFrame, key: list[str]) -> BoolArray:
+def _last(frame: pd.DataFrame, key: IntArray) -> BoolArray:
     """Newest rows of each key."""
     year = np.nan_to_num(_years(frame), nan=-np.inf)
-    top = pd.Series(year).groupby(_code(*(frame[k] for k in key))).transform("max").to_numpy()
+    top = pd.Series(year).groupby(key).transform("max").to_numpy()
     return np.asarray(year >= top, dtype=bool)
 
 
@@ -313,7 +313,9 @@ def _figured(nodes: pd.DataFrame) -> BoolArray:
         out |= nodes[[q, f"{q}_low", f"{q}_high"]].notna().any(axis=1).to_numpy(dtype=bool)
         out |= nodes[f"{q}_missing"].isin(_STATED).to_numpy(dtype=bool)
     # "At least what it exports" and "inside the rest" are derived of others' figures.
-    derived = nodes["output"].isna() & nodes["capacity"].isna() & (nodes["output_missing"] == "unknown")
+    derived = (
+        nodes["output"].isna() & nodes["capacity"].isna() & (nodes["output_missing"].fillna("unknown") == "unknown")
+    )
     return out & ~derived.to_numpy(dtype=bool)
 
 
@@ -379,41 +381,44 @@ def today(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFram
         return nodes, links
     sources = tables["sources"]
     again = _stated_again(nodes)
-    now = _links_today(links, again, sources)
+    found = None if _one(_years(links)) else _links_series(links, again, sources)
     row, figure = _nodes_today(nodes, again, sources)
-    if now.all() and row.all():
+    if found is None and row.all():
         return nodes, links
-    # What a source says no longer is not brought back by something older still.
-    now &= _last(links, ["supplier", "buyer", "product"])
-    row &= _last(nodes, ["node"])
     ids, names = pd.factorize(nodes["node"].astype("object"))
     n = len(names)
     position = pd.Index(names)
+    src, dst = (codes(links[c], position) for c in ("supplier", "buyer"))
+    key = _code(src * (n + 1) + dst, links["product"])
+    now = _links_today(links, found, key)
+    if now.all() and row.all():
+        return nodes, links
+    # What a source says no longer is not brought back by something older still.
+    now &= _last(links, key)
+    row &= _last(nodes, ids)
     held = np.bincount(ids[row], minlength=n) > 0
     observed = ~links["method"].isin(ESTIMATED).to_numpy(dtype=bool)
     makes = np.bincount(ids[figure], minlength=n) > 0
 
-    def touched(rows: pd.DataFrame, ends: tuple[str, ...]) -> BoolArray:
-        at = [position.get_indexer(pd.Index(rows[c].astype("object"))) for c in ends]
-        found = np.concatenate(at) if at else np.zeros(0, dtype=np.int64)
-        return np.bincount(found[found >= 0], minlength=n) > 0
+    def marked(at: IntArray) -> BoolArray:
+        return np.bincount(at[at >= 0], minlength=n) > 0
 
-    dealt = touched(links[now & observed], ("supplier", "buyer"))
-    held |= dealt
+    def ends(which: BoolArray) -> BoolArray:
+        return marked(src[which]) | marked(dst[which])
+
+    named = np.zeros(n, dtype=bool)
     for name in ("demand", "stocks"):
-        held |= ~makes & touched(today_of(tables, name), ("node",))
+        named |= marked(codes(today_of(tables, name)["node"], position))
+    held |= ends(now & observed) | ~makes & named
     # Estimates of a market that is over go with its producers, and pools with their last link.
-    at = [position.get_indexer(pd.Index(links[c].astype("object"))) for c in ("supplier", "buyer")]
     gone = np.append(makes & ~held, False)
-    now &= ~(gone[at[0]] | gone[at[1]])
-    held |= ~makes & touched(links[now], ("supplier", "buyer"))
-    had = touched(links, ("supplier", "buyer"))
-    bare = ~makes & had & ~touched(links[now], ("supplier", "buyer"))
-    if (~now).any():
-        stays = touched(today_of(tables, "demand"), ("node",)) | touched(today_of(tables, "stocks"), ("node",))
-        held &= ~(bare & ~stays)
+    now &= ~(gone[src] | gone[dst])
+    left = ends(now)
+    held |= ~makes & left
+    had = ends(np.ones(len(links), dtype=bool))
+    held &= makes | ~had | left | named
     lost = np.append(~held, False)
-    now &= ~(lost[at[0]] | lost[at[1]])
+    now &= ~(lost[src] | lost[dst])
     # Of each node that stays the rows that count; where none does, its last one, without the figures.
     none = held & ~(np.bincount(ids[row], minlength=n) > 0)
     out = nodes[held[ids] & (row | none[ids])]
@@ -527,7 +532,7 @@ def vintages(graph: SupplyGraph) -> pd.DataFrame:
         source = frame["output_source"].fillna(frame["source"]) if name == "nodes" else frame["source"]
         who = family(source).to_numpy(dtype=object)
         ids = pd.MultiIndex.from_frame(frame[key].astype("object"))
-        counts = frame.index.isin(now.index) & _last(frame, key)
+        counts = frame.index.isin(now.index) & _last(frame, _code(*(frame[k] for k in key)))
         parts.append(
             pd.DataFrame(
                 {
