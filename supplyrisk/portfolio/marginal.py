@@ -32,7 +32,7 @@ _STEP, _STEP_SQUARES = 1e-4, 2e-3
 # Up to which part of each other the two sides count as one.
 _SAME, _SAME_MIXES, _SAME_SQUARES = 1e-4, 1e-3, 3e-2
 # Columns times solves that are spent on it at most; the largest needs come first.
-_EFFORT = 400_000
+_EFFORT = 40_000
 
 
 @dataclass(frozen=True, eq=False)

@@ -292,6 +292,8 @@ def read_plan(
     -------
     PlanReading
     """
+    from ..portfolio.marginal import dual_words
+
     names = _names(graph)
     products = [str(p) for p in plan.written["products"]]
     before = scored if scored is not None else dependence(graph, focal, buyers, products)
@@ -305,7 +307,8 @@ def read_plan(
     builds = plan.plants.assign(
         name=plan.plants["project"].map(lambda p: titles.get(p, str(p))), product_name=plan.plants["product"].map(names)
     ).sort_values(["capex", "project"], ascending=[False, True], kind="stable")
-    words = plan.duals[plan.duals["meaning"].astype(bool)]
+    duals = dual_words(plan, both=False)  # of constraints only
+    words = duals[duals["meaning"].astype(bool)]
     caps_said = [
         str(m)
         for c, m in zip(words["constraint"], words["meaning"], strict=True)
