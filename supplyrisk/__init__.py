@@ -25,6 +25,7 @@ _WHERE: dict[str, str] = {
     "holdout": "reconcile",
     "PrivateDataWarning": "overlays",
     "BasketWarning": "errors",
+    "BoundaryWarning": "errors",
     "UnknownPlaceWarning": "errors",
     "write": "formats",
     "read": "formats",
