@@ -24,6 +24,8 @@ The rules, in the order in which they are applied:
 6. Everything a producer has left goes to the world pool ``p@WLD:demand`` (``world_pool``).
 7. Recipes link pools to producers. A by-product's host is throughput, not consumption: its links carry no quantity.
 8. Final use is what the statistics of use say less what producers draw, else what is left of the inflow.
+
+The market is that of the newest year of each statistic (:mod:`supplyrisk.vintages`); earlier years stay in the graph.
 """
 
 from __future__ import annotations
@@ -210,6 +212,12 @@ def assemble(
 
     Notes
     -----
+    Several years: of a statistic that lists whole years (trade; a source whose ``lists`` in ``sources`` says so, or that
+    states anything in two years) only the newest year is today's market, and who is not listed in it is in no market, or in the
+    rest. Of trade by those who report it each reporter's newest year counts. Every earlier year of trade is assembled as a
+    market of its own and kept: :meth:`SupplyGraph.at` has the one of its day. ``history`` says what is no longer listed;
+    :func:`supplyrisk.vintages.vintages` counts it by product and publisher.
+
     Unless ``balanced``, nothing is fitted to totals and nothing observed is altered. If attributed exports exceed
     output, trade is kept and :meth:`SupplyGraph.balance` shows the gap.
 

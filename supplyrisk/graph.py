@@ -481,7 +481,8 @@ class SupplyGraph:
         from the end of the year after its data year. A producer whose figures were all published later stays as a
         node with missing figures (``unknown``) as long as another producer of the product is known: the market is
         then known to be larger, and the shares in it are missing or wide, never 0. A product of which nothing was
-        known is absent.
+        known is absent. Of statistics that list whole years the newest year of the day is the market. A node that states
+        no figure is there with the links and uses that name it.
         """
         for given, optional in ((date, False), (known_on, True)):
             if not (optional and given in (None, "latest")) and not is_date(str(given)):

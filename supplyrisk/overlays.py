@@ -89,6 +89,10 @@ def laid_over(tables: Frames, beneath: Frames, given: Frames, name: str) -> tupl
                 silent &= frame[q.missing].fillna("unknown") == "unknown"
             frame = frame[~(silent & frame["node"].isin(old["node"]))]
         hit = _keys(old, spec).isin(_keys(frame, spec))
+        if key == "sources":  # single facts stay so beneath a statistic of whole years from the same source
+            single = old.loc[hit & old["lists"].isin(["single", "complete_overlay"]).to_numpy(), "source"]
+            both = frame["source"].isin(single) & (frame["lists"] == "complete").fillna(False)
+            frame["lists"] = frame["lists"].mask(both, "complete_overlay")
         _cover(under, old[hit], frame, spec)
         out[key] = pd.concat([old[~hit], frame], ignore_index=True) if len(old) else frame
     if problems:

@@ -100,7 +100,7 @@ def balance_flows(
     Parameters
     ----------
     graph : SupplyGraph
-        The graph; the latest vintage of its links is balanced.
+        The graph; its market of today is balanced, without history (take ``graph.at(day)`` for that of a day).
     products : str or iterable of str, optional
         Which products; default all that have links.
     conflicts : {"report", "relax", "raise"}

@@ -422,8 +422,9 @@ TABLES: dict[str, Table] = {
                 _c(
                     "lists",
                     "whether what its newest year does not list has stopped: all of a year (complete), all of those who "
-                    "report it (by_importer, by_exporter), or single facts; empty: all of a year if it states any twice",
-                    choices=("complete", "by_importer", "by_exporter", "single"),
+                    "report it (by_importer, by_exporter), single facts, or all of a year in an overlay over single facts "
+                    "(complete_overlay); empty: all of a year if it states anything in two",
+                    choices=("complete", "by_importer", "by_exporter", "single", "complete_overlay"),
                 ),
                 _c("note", "what a reader must know"),
             ),

@@ -28,6 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 COMPLETE, BY_IMPORTER, BY_EXPORTER, SINGLE = "complete", "by_importer", "by_exporter", "single"
+OVERLAID = "complete_overlay"
 ESTIMATED = ("balanced", "world_pool", "assumed")
 _STATED = ("withheld", "not_available")  # a place that is listed, with no figure
 _OWN = ("output", "capacity")
@@ -57,8 +58,12 @@ def family(source: pd.Series) -> pd.Series:
     return pd.Series(short[ids], index=source.index, dtype="string")
 
 
-def lists_of(source: pd.Series, sources: pd.DataFrame | None) -> npt.NDArray[np.object_]:
-    """What each row's source lists of a year, as its row in ``sources`` says; None where it does not."""
+def lists_of(source: pd.Series, sources: pd.DataFrame | None, tag: pd.Series | None = None) -> npt.NDArray[np.object_]:
+    """What each row's source lists of a year, as its row in ``sources`` says; None where it does not.
+
+    ``tag`` is the origin of each row: what an overlay says of a source that is one of single facts beneath it holds of
+    the rows of the overlay.
+    """
     blank = np.full(len(source), None, dtype=object)
     if sources is None or "lists" not in sources or not sources["lists"].notna().any():
         return blank
@@ -66,7 +71,12 @@ def lists_of(source: pd.Series, sources: pd.DataFrame | None) -> npt.NDArray[np.
     ids, names = pd.factorize(source)
     found = [said.get(n) for n in np.asarray(names, dtype=object)]
     table = np.array([*(None if pd.isna(f) else f for f in found), None], dtype=object)
-    return np.asarray(table[ids], dtype=object)
+    out = np.asarray(table[ids], dtype=object)
+    mixed = out == OVERLAID
+    if mixed.any():
+        public = np.ones(len(out), dtype=bool) if tag is None else (tag == "public").to_numpy(dtype=bool)
+        out[mixed] = np.where(public[mixed], SINGLE, COMPLETE)
+    return out
 
 
 def _code(*columns: Any) -> IntArray:
@@ -269,7 +279,7 @@ def _links_series(
 ) -> tuple[IntArray, BoolArray, BoolArray] | None:
     """Series of each link, whether it lists whole years, or single facts; None where nothing is stated twice."""
     year = _years(links)
-    told = lists_of(links["source"], sources)
+    told = lists_of(links["source"], sources, links["origin_tag"])
     estimated = links["method"].isin(ESTIMATED).to_numpy(dtype=bool)
     single = (told == SINGLE) & ~estimated
     sure = ~single & ~estimated & (told != None)  # noqa: E711
@@ -324,7 +334,7 @@ def _nodes_series(
 ) -> tuple[IntArray, BoolArray, BoolArray] | None:
     """Series of each row of nodes, whether it lists whole years, or single facts; None where nothing can be old."""
     source = nodes["output_source"].fillna(nodes["capacity_source"]).fillna(nodes["source"])
-    told = lists_of(source, sources)
+    told = lists_of(source, sources, nodes["origin_tag"])
     year = _years(nodes)
     if not len(again) and _one(year[figure & (told != SINGLE)]) and not nodes["node"][~figure].duplicated().any():
         return None
@@ -439,7 +449,7 @@ def today_of(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
     if _one(year):
         return frame
     product = frame["node"].astype("object").str.partition("@")[0]
-    told = lists_of(frame["source"], tables["sources"])
+    told = lists_of(frame["source"], tables["sources"], frame["origin_tag"])
     derived = frame["source"].isna().to_numpy(dtype=bool)
     again = _stated_again(tables["nodes"])
     pair = pd.DataFrame({"product": product, "origin_tag": frame["origin_tag"]})

@@ -54,7 +54,7 @@ def together(
     Returns
     -------
     SupplyGraph
-        Its ``history`` says what was read and what of it is left out, and why.
+        Its ``history`` says what was read and what of it is left out or no longer of today, and why.
 
     Raises
     ------
@@ -70,6 +70,8 @@ def together(
 
     Notes
     -----
+    Several years: the newest year of each publisher's statistic of a product is today's market; a flow or a producer that it
+    no longer lists is history, in ``history`` and in the graph of its day (:meth:`SupplyGraph.at`).
     Two releases of one publisher: the newer figure counts, and the graph of an earlier day
     (:meth:`SupplyGraph.at`) has the figure that was out by then. Of trade the newer version counts by heading and year as
     a whole: a flow that it no longer has is no more. A mine inside a country whose output the statistics
