@@ -47,6 +47,11 @@ def listing() -> list[dict[str, Any]]:
     return registries["source"].listing()
 
 
+def __dir__() -> list[str]:
+    load_all()
+    return sorted({*(n for n in globals() if not n.startswith("_")), *registries["source"].names()})
+
+
 def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(name)

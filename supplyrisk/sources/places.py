@@ -98,7 +98,7 @@ _NUMERIC = {490: "TWN", 251: "FRA", 381: "ITA", 579: "NOR", 699: "IND", 757: "CH
             280: "DEU", 278: "DDR", 720: "YMD", 886: "YEM", 582: "PCI", 866: "VDR", 230: "ETH", 717: "ZWE", 711: "ZAF", 736: "SDN", 412: "XKX", 568: "ROW", 577: "ROW", 637: "ROW", 899: "ROW",
             839: "ROW", 838: "ROW", 837: "ROW", 527: "ROW", 290: "ROW", 530: "ANT", 532: "ANT", 891: "SCG", 890: "YUG",
             810: "SUN", 200: "CSK", 97: AGGREGATE, 0: AGGREGATE, 156: "CHN", 344: "HKG", 446: "MAC", 158: "TWN", 656: "ROW",
-            849: "ROW", 129: "ROW", 221: "ROW", 472: "ROW", 473: "ROW", 471: "ROW", 492: "ROW", 536: "ROW", 636: "ROW"}  # fmt: skip
+            697: "ROW", 849: "ROW", 129: "ROW", 221: "ROW", 472: "ROW", 473: "ROW", 471: "ROW", 492: "ROW", 536: "ROW", 636: "ROW"}  # fmt: skip
 
 _AGGREGATES = re.compile(
     r"^(world( total)?\b|total\b|grand total|eu\b|eu-?\d\d|eu27|(extra|intra)[ -]?eu|ea\b|europe(an union)?\b|africa$|asia$|america$|oceania$"
@@ -106,7 +106,7 @@ _AGGREGATES = re.compile(
     re.IGNORECASE,
 )
 _REST = re.compile(r"^(other countries|others?$|rest of( the)? world|other$|row$|all others?|areas, nes|unspecified|not specified|"
-                   r"other europe|other africa|bunkers|free zones|special categories|countries nes|other, nes)", re.IGNORECASE)  # fmt: skip
+                   r"other europe|europe efta|other africa|bunkers|free zones|special categories|countries nes|other, nes)", re.IGNORECASE)  # fmt: skip
 
 
 _STYLES = frozenset(

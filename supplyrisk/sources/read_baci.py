@@ -143,12 +143,13 @@ def baci(
     >>> reading.inputs["trade"][["origin", "destination", "value"]].values.tolist()
     [['CHN', 'USA', 745000.0], ['TWN', 'USA', 255000.0]]
     """
-    files, shown = _files(path)
+    notes: list[str] = []
+    files, shown = _files(path, notes)
     versions = sorted({m[1] + m[2].lower() for f in files if (m := _VINTAGE.search(f.name))})
     if len(versions) > 1:
         rule = "files of several versions of BACI, which revise each other's years"
         raise _refuse(files[0], rule, "Read one version at a time.", ", ".join(f"V{v}" for v in versions))
-    report = Report("baci", shown, "attribution")
+    report = Report("baci", shown, "attribution", notes=notes)
     at = _revision(files, revision, report)
     con = _concordance(at, products, headings)
     wanted = None if headings == "all" else set(con["hs6"]) | _asked(headings)
@@ -183,7 +184,7 @@ def _concordance(at: str, products: Iterable[str] | None, headings: Iterable[str
     return con
 
 
-def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[Path], str]:
+def _files(path: PathLike | Iterable[PathLike], notes: list[str]) -> tuple[list[Path], str]:
     if not isinstance(path, (str, Path)) and not hasattr(path, "__fspath__"):
         files = [Path(p) for p in path]
         return files, ", ".join(f.name for f in files[:3]) + (" ..." if len(files) > 3 else "")
@@ -194,6 +195,11 @@ def _files(path: PathLike | Iterable[PathLike]) -> tuple[list[Path], str]:
         found = sorted(f for f in root.glob("*=*/*.parquet") if f.is_file() and not f.is_symlink())
         return found, f"{root.name}/ ({len(found)} parts)"
     found = [f for f in files_in(root, _SUFFIXES) if not re.match(r"(country|product)_codes", f.name, re.IGNORECASE)]
+    years = [f for f in found if re.match(r"baci", f.name, re.IGNORECASE)]
+    if years and len(years) < len(found):  # beside files of that name, others are no years of it
+        others = [f.name for f in found if f not in years]
+        notes.append(f"files that are not named as BACI's are not read: {', '.join(others[:8])}")
+        found = years
     if not found:
         raise _refuse(root, "no year of BACI in the folder", f"Expected files that end in {', '.join(_SUFFIXES)}.")
     return found, f"{root.name}/ ({len(found)} files)"

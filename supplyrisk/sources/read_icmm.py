@@ -114,6 +114,11 @@ def icmm_facilities(path: PathLike, *, sheet: str | None = None, published_on: s
     report.unknown("country", data.loc[place.isna() & (data["place"] != ""), "place"], ones, (), "facilities")
     data["country"] = place.mask(place == AGGREGATE)
     lat, lon = numbers(data["latitude"]), numbers(data["longitude"])
+    comma = int((lat["code"].eq("decimal_comma") | lon["code"].eq("decimal_comma")).sum())
+    if comma:
+        report.notes.append(
+            f"{comma} facilities have coordinates with a decimal comma, which are not read: save with a point"
+        )
     wrong = (lat["value"].abs() > 90) | (lon["value"].abs() > 180)
     data["latitude"], data["longitude"] = lat["value"].mask(wrong), lon["value"].mask(wrong)
     if wrong.any():

@@ -166,6 +166,7 @@ def tidy(
     if "unit" in frame and table not in _WITH_UNITS:
         hint = f"Give it with one of {', '.join(_WITH_UNITS)}."
         raise SchemaError([Problem(table, "-", "unit", "this table takes no unit", str(unit), hint)], "tidy()")
+    _odd_units(frame, mapping, report)
     if table == "links" and not to_assemble:
         frame = _ends(frame)
     if table == "nodes":
@@ -180,6 +181,26 @@ def tidy(
             kept.attrs["left_out"] = [{**d, "path": report.path, "names": names} for d in gone]
         return Reading({"sources": origin}, raw, report, {table: kept})
     return Reading({table: frame, "sources": origin}, raw, report)
+
+
+def _odd_units(frame: pd.DataFrame, mapping: dict[str, str], report: Report) -> None:
+    """Refuse units that nobody knows, with the rows that have them."""
+    if "unit" not in frame:
+        return
+    from ..units import is_unit, near_units
+
+    text = frame["unit"].astype("string").str.strip()
+    problems = []
+    for unit, rows in text.dropna().groupby(text.dropna()):
+        if unit and not is_unit(str(unit)):
+            close = near_units(str(unit))
+            hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else "Give one such as t, kg or items."
+            row = f"{len(rows)} rows" if len(rows) > 1 else "1 row"
+            problems.append(
+                Problem(report.path, row, mapping.get("unit", "unit"), "unknown unit", repr(str(unit)[:60]), hint)
+            )
+    if problems:
+        raise SchemaError(problems, f"the file {report.path}")
 
 
 def _read(path: PathLike, report: Report, sheet: str | None) -> pd.DataFrame:
@@ -255,6 +276,15 @@ _EVERYBODY = re.compile(
 _UNION = re.compile(r"(the )?(eu|eu-?2[78]|european union)( ?\((27|28|eu27|eu28).*\))?", re.IGNORECASE)
 
 
+# Columns without which a row of a table is nobody's.
+_PLACED = {
+    "production": ("country",),
+    "demand": ("country",),
+    "trade": ("origin", "destination"),
+    "links": ("origin", "destination"),
+}
+
+
 def _frame(
     path: PathLike,
     raw: pd.DataFrame,
@@ -301,6 +331,9 @@ def _frame(
             )
         codes[ours] = parsed
         out[ours] = parsed["value"]
+        if fraction and (above := parsed["value"] > 1.0).any():
+            shown = ", ".join(cells[above].astype(str).head(3))
+            report.notes.append(f"{int(above.sum())} shares of {theirs!r} are above 1 (100 %): {shown}")
     for ours in set(out) & _YEARS:
         problems += _odd_years(out[ours], mapping[ours], report.path)
     if problems:
@@ -354,6 +387,7 @@ def _known_places(
     """The rows whose places are known, as ISO3; the others are reported with what they carry."""
     unknown = pd.Series(False, index=frame.index)
     sums = pd.Series(False, index=frame.index)
+    nowhere = pd.Series(False, index=frame.index)
     problems: list[Problem] = []
     names: dict[str, pd.Series] = {}
     for ours in [c for c in _COUNTRY if c in frame.columns]:
@@ -362,6 +396,8 @@ def _known_places(
         if ours == "target":
             place = place.mask(text.str.fullmatch(_EVERYBODY).fillna(False), "ALL")
         lost = place.isna() & text.notna()
+        if ours in _PLACED.get(table, ()):
+            nowhere |= (text.isna() | (text.str.strip() == "")).fillna(True).astype(bool)
         wide = (place == AGGREGATE).fillna(False).astype(bool)
         if ours in ("origin", "destination", "partner", "holder_country", "actor") and table != "links":
             wide |= (place == "WLD").fillna(False).astype(bool) & (text != "WLD").fillna(False).astype(bool)
@@ -385,7 +421,8 @@ def _known_places(
         report.unknown("country", text, amount, within, of or "rows")
     report.leave_out(_NOWHERE, unknown, amount, within, of or "rows")
     report.leave_out("a union, a continent or the world: a sum of places", sums, amount, within, of or "rows")
-    return frame[~(unknown | sums)].reset_index(drop=True)
+    report.leave_out("no place in the cell", nowhere & ~(unknown | sums), amount, within, of or "rows")
+    return frame[~(unknown | sums | nowhere)].reset_index(drop=True)
 
 
 def _place(text: pd.Series) -> pd.Series:

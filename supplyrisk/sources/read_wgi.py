@@ -132,6 +132,9 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     given = pd.to_numeric(tidy["year"], errors="coerce").astype("float64")
     year = given.where(given.between(1900, 2100) & (given % 1 == 0)).astype("Int64")
     code_of = parsed["code"].replace("empty", "not_available")
+    comma = int(code_of.eq("decimal_comma").sum())
+    if comma:
+        report.notes.append(f'{comma} estimates have a decimal comma and are not read: give decimal=","')
     code_of = code_of.mask(code_of.isin(["text", "decimal_comma"]), "unreadable")
     report.missing = {str(k): int(v) for k, v in code_of.value_counts().items() if k}
     data = tidy.assign(country=place, wgi=code, number=parsed["value"], code_of_cell=code_of, year=year)

@@ -38,10 +38,11 @@ class Report:
     rows_read : int
         Rows seen.
     dropped : list of dict
-        ``reason, rows, value, share, of`` of rows left out: the sum and the share of what they carried, where known.
+        ``reason, rows, value, share, of, within`` of rows left out: the sum and the share of what they carried, where known.
     unmapped : list of dict
-        ``kind, name, rows, value_share, of`` of names that no concordance knows. ``of`` is what the share is a share
-        of: ``value``, ``quantity``, or another amount that the reader names.
+        ``kind, name, rows, value_share, of, within`` of names that no concordance knows. ``of`` is what the share is a share
+        of: ``value``, ``quantity``, or another amount that the reader names; ``within`` names the columns (commodity,
+        year ...) in whose groups it is the largest, where amounts of several groups have no sum.
     missing : dict
         Missingness code to number of cells.
     notes : list of str
@@ -60,9 +61,18 @@ class Report:
     published_on: str | None = None
 
     def drop(
-        self, reason: str, rows: int, value: float | None = None, share: float | None = None, of: str = "value"
+        self,
+        reason: str,
+        rows: int,
+        value: float | None = None,
+        share: float | None = None,
+        of: str = "value",
+        within: str = "",
     ) -> None:
-        """Count rows left out, and why; ``value`` is what they carried and ``share`` its part of all that was read."""
+        """Count rows left out, and why; ``value`` is what they carried and ``share`` its part of all that was read.
+
+        ``within`` names the columns in whose groups the share is the largest.
+        """
         if not rows:
             return
         for entry in self.dropped:
@@ -72,9 +82,12 @@ class Report:
                     entry["value"] = (entry["value"] or 0.0) + value
                 if share is not None:
                     entry |= {"share": max(share, entry.get("share") or 0.0), "of": of}
+                    entry |= {"within": within} if within else {}
                 return
         fresh: dict[str, Any] = {"reason": reason, "rows": int(rows), "value": value}
-        self.dropped.append(fresh if share is None else {**fresh, "share": share, "of": of})
+        if share is not None:
+            fresh |= {"share": share, "of": of, **({"within": within} if within else {})}
+        self.dropped.append(fresh)
 
     def leave_out(
         self,
@@ -105,7 +118,7 @@ class Report:
             return
         share = shares(pd.Series("", index=hit.index[hit]), amount, within).get("")
         whole = None if len(within) else float(pd.to_numeric(amount[hit], errors="coerce").sum())
-        self.drop(reason, int(hit.sum()), whole, share, of)
+        self.drop(reason, int(hit.sum()), whole, share, of, _within(within))
 
     def unknown(
         self,
@@ -128,8 +141,10 @@ class Report:
             part = parts.get(str(name))
             entry = before.get((kind, str(name)[:120]))
             if entry is None:
-                fresh = {"kind": kind, "name": str(name)[:120], "rows": int(rows), "value_share": part}
-                self.unmapped.append(fresh if part is None else {**fresh, "of": of})
+                fresh: dict[str, Any] = {"kind": kind, "name": str(name)[:120], "rows": int(rows), "value_share": part}
+                if part is not None:
+                    fresh |= {"of": of, **({"within": _within(within)} if _within(within) else {})}
+                self.unmapped.append(fresh)
                 continue
             entry["rows"] += int(rows)
             if part is not None:
@@ -157,22 +172,28 @@ class Report:
         return pd.DataFrame(shown, columns=["what", "detail", "rows", "value_share"])
 
     def __str__(self) -> str:
-        def part(share: float | None, of: str) -> str:
-            return "" if share is None else f", {share:.2%} of {of}"
+        def part(share: float | None, entry: Mapping[str, Any]) -> str:
+            if share is None:
+                return ""
+            groups = f" of one {entry['within']} at most" if "within" in entry else ""
+            return f", {share:.2%} of {entry.get('of', 'value')}{groups}"
 
         out = [f"{self.source}: {self.path} ({self.vintage or 'vintage not stated'}; {self.licence_class})"]
         out.append(f"  {self.rows_read:,} rows read, {self.rows_dropped:,} dropped")
-        out += [
-            f"  dropped {d['rows']:,}: {d['reason']}{part(d.get('share'), d.get('of', 'value'))}" for d in self.dropped
-        ]
+        out += [f"  dropped {d['rows']:,}: {d['reason']}{part(d.get('share'), d)}" for d in self.dropped]
         for u in self.unmapped[:10]:
-            text = part(u["value_share"], u.get("of", "value"))
+            text = part(u["value_share"], u)
             out.append(f"  unmapped {u['kind']} {u['name']!r}: {u['rows']} rows{text}")
         if len(self.unmapped) > 10:
             out.append(f"  ... and {len(self.unmapped) - 10} more unmapped names")
         out += [f"  {n} cells {code}" for code, n in self.missing.items()]
         out += [f"  note: {n}" for n in self.notes]
         return "\n".join(printable(line) for line in out)
+
+
+def _within(groups: Sequence[pd.Series]) -> str:
+    """Columns in whose groups a share is the largest: without them it would be read as that of the whole file."""
+    return ", ".join(str(k.name) for k in groups if k.name)
 
 
 def shares(names: pd.Series, amount: pd.Series, within: Sequence[pd.Series] = ()) -> dict[str, float]:

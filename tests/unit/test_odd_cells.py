@@ -123,8 +123,50 @@ def test_a_year_that_is_none_is_dropped_with_its_reason(tmp_path, year):
         assert len(table) == 1
         assert [d["rows"] for d in r.report.dropped if "year" in d["reason"]] == [1]
     period = S.comtrade(save(tmp_path, "d.json", {"data": [{**FLOW, "period": "20240131"}]}))
-    assert (
-        (period.data["year"].tolist(), period.data["month"].tolist()) == ([2024], [1])
-        if "month" in period.data
-        else True
+    assert period.data["year"].tolist() == [2024]
+
+
+def test_efta_of_baci_is_the_rest_with_and_without_the_country_file(tmp_path):
+    save(tmp_path, "BACI_HS17_Y2024_V202601.csv", "t,i,j,k,v,q\n2024,697,842,850511,1.0,1\n2024,156,842,850511,1.0,1\n")
+    save(tmp_path, "notes.csv", "a,b\n1,2\n")
+    r = S.baci(tmp_path, headings="all")  # a stray file beside files of that name is left out, and named
+    assert "files that are not named as BACI's are not read: notes.csv" in r.report.notes
+    codes = 'country_code,country_name,country_iso2,country_iso3\n697,"Europe EFTA, nes",,R20\n156,China,CN,CHN\n842,USA,US,USA\n'
+    for _ in range(2):
+        assert set(S.baci(tmp_path, headings="all").data["origin"]) == {"ROW", "CHN"}
+        save(tmp_path, "country_codes_V202601.csv", codes)
+
+
+def test_cells_of_tidy_tables_that_nobody_can_mean_are_told(tmp_path):
+    head = "product,country,quantity,year,unit\n"
+    r = S.tidy(
+        save(tmp_path, "made.csv", head + "gallium.refined,China,1,2024,t\ngallium.refined,,5,2024,t\n"), "production"
     )
+    assert len(r.inputs["production"]) == 1
+    assert [(d["reason"], d["rows"]) for d in r.report.dropped] == [("no place in the cell", 1)]
+    with pytest.raises(SchemaError, match=r"1 row.*unknown unit.*bananas"):
+        S.tidy(save(tmp_path, "odd.csv", head + "gallium.refined,China,1,2024,bananas\n"), "production")
+    text = "asset,holder,holder_country,share,year\nantimony.mine@CHN,Foo,China,120%,2024\n"
+    r = S.tidy(save(tmp_path, "held.csv", text), "holdings", values={"type": "equity"})
+    assert any("above 1 (100 %): 120%" in n for n in r.report.notes)
+
+
+def test_a_decimal_comma_is_told_where_coordinates_and_estimates_are_not_read(tmp_path):
+    head = "ICMMID,Confidence Factor,Mine Name,Latitude,Longitude,Asset Type,Country,Primary Commodity\n"
+    r = S.icmm_facilities(save(tmp_path, "i.csv", head + 'ICMM1,High,K,"-12,1","26,4",Mine,Zambia,copper\n'))
+    assert any("decimal comma" in n for n in r.report.notes)
+    text = (
+        'code,countryname,year,indicator,estimate,stddev\nCHN,China,2023,rl,"-0,04","0,1"\nJPN,Japan,2023,rl,1.5,0.1\n'
+    )
+    r = S.wgi(save(tmp_path, "w.csv", text))
+    assert any('give decimal=","' in n for n in r.report.notes)
+
+
+def test_a_share_says_of_what_and_dir_lists_the_readers(tmp_path):
+    head = "MCS chapter,Section,Commodity,Country,Statistics,Statistics_detail,Unit,Year,Value,Notes\n"
+    row = "GALLIUM,World Production,Gallium,{},Production,Primary production,kilograms,2024,5,\n"
+    r = S.usgs_mcs(save(tmp_path, "MCS2026_a.csv", head + row.format("Atlantis") + row.format("Japan")))
+    (lost,) = r.report.unmapped
+    assert "commodity" in lost["within"]
+    assert "'Atlantis': 1 rows, 50.00% of quantity of one commodity" in str(r.report)
+    assert {"usgs_mcs", "baci", "tidy", "together", "listing"} <= set(dir(sr.sources))
