@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..graph import SupplyGraph
     from .lens import Lines
 
-__all__ = ["baskets", "warn_of_baskets"]
+__all__ = ["baskets", "warn_of_baskets", "warn_of_links"]
 
 _MARK = "basket: "
 
@@ -85,21 +85,42 @@ def warn_of_baskets(graph: SupplyGraph, lines: Lines, traced: bool, depth: int) 
     if not traced:
         product = lines.keys["product"].isin(list(found)).to_numpy(dtype=bool)
         links = links.iloc[np.unique(lines.row[product[lines.market]])]
-    rest = links.loc[links["product"].isin(list(found)), ["product", "note"]]
+    warn_of_links(links[links["product"].isin(list(found))], "score", depth + 1)
+    return found
+
+
+def warn_of_links(links: pd.DataFrame, what: str, depth: int) -> None:
+    """Warn, once, of basket headings behind links that a result rests on, where it was asked for from outside.
+
+    Parameters
+    ----------
+    links : DataFrame
+        Rows of that table.
+    what : str
+        What the result is called.
+    depth : int
+        Frames between the caller to blame and this function.
+
+    Warns
+    -----
+    BasketWarning
+        Names products and headings.
+    """
+    rest = links[["product", "note"]]
     rest = rest[rest["note"].str.contains(_MARK, regex=False, na=False)]
     if not len(rest):
-        return found
+        return
     heading = rest["note"].str.extract(r"HS (\d[\d, ]*)")[0].fillna("?").str.strip()
     caller = str(sys._getframe(depth).f_globals.get("__name__", ""))
     if caller.partition(".")[0] == __name__.partition(".")[0]:
-        return found  # a report or a plan that scores in passing: the user did not ask for this frame
+        return  # a report or a plan that scores in passing: the user did not ask for this frame
     names = heading.groupby(rest["product"].astype("object")).agg(lambda h: ", ".join(sorted(set(h))))
     purity = rest["note"].str.rpartition(_MARK)[2].groupby(rest["product"].astype("object")).first()
     text = "; ".join(f"{p} (HS {h}, {span})" for p, h, span in zip(names.index, names, purity, strict=True))
+    more = "; see .attrs['baskets']" if what == "score" else ""
     warnings.warn(
-        f"This score rests on headings that hold other goods too: {text}. Where the purity is not known, values take "
-        "all of the heading and bounds go down to none of it; see .attrs['baskets'].",
+        f"This {what} rests on headings that hold other goods too: {text}. Where the purity is not known, values take "
+        f"all of the heading and bounds go down to none of it{more}.",
         BasketWarning,
         stacklevel=depth + 1,
     )
-    return found

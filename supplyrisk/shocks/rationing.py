@@ -27,6 +27,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, UnknownNameError
 from ..graph import SupplyGraph
+from ..metrics.baskets import warn_of_links
 from ..registry import Spec, registries
 from ..schema import is_date
 from ..vintages import only_today
@@ -318,6 +319,11 @@ def simulate(
     UnknownNameError, SchemaError
         Of all measures, every problem at once.
 
+    Warns
+    -----
+    BasketWarning
+        A flow that is cut is of a heading that holds other goods too.
+
     Examples
     --------
     >>> import pandas as pd
@@ -385,6 +391,10 @@ def simulate(
         for fault in faults:
             found += fault.problems if isinstance(fault, SchemaError) else [as_problem(fault, "simulate")]
         raise SchemaError(found, "the measures")
+    cut_somewhere = np.zeros(len(graph.index.links), dtype=bool)
+    for cut in cuts:
+        cut_somewhere |= cut.high > 0
+    warn_of_links(graph.index.links[cut_somewhere], "simulation", 2)
     result: Impact = run(graph, tuple(specs), tuple(cuts), resale=resale, notes=tuple(notes))
     return result
 

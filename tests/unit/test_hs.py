@@ -161,9 +161,13 @@ def test_links_of_a_basket_are_marked_and_wide_and_scores_say_so():
         sr.score(g, by=["product", "buyer"], bounds=True)
     assert len(caught) == 1
     assert caught[0].filename == __file__
+    with pytest.warns(BasketWarning, match=r"This simulation rests .*ndfeb\.magnet \(HS 850511") as caught:
+        sr.simulate(g, sr.export_ban("CHN", product="ndfeb.magnet"))
+    assert [c.filename for c in caught] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error", BasketWarning)
         sr.score(g, by="product")  # output is not read off a heading
+        sr.simulate(g, sr.export_ban("CHN", product="copper.refined"))
     assert "purity 0.5 to 1" in scored.attrs["baskets"]["ndfeb.magnet"]
 
 
