@@ -498,7 +498,8 @@ class HorizonPlan(Portfolio):
         for q in self.schedule.to_dict("records"):
             lines.append(f"decide {q['project']} ({q['country']}) in {q['decided']}, output from {q['delivers']}")
         lines += steps_of_periods(self)
-        for r in self.shares[self.shares["buyer"] == "group"].itertuples():
+        shares: Any = self.shares
+        for r in shares[shares["buyer"] == "group"].itertuples():
             lines.append(
                 f"{r.year} {r.product}: {r.focal} share ({r.view}) {share_words(r.before, r.before_low, r.before_high)} -> "
                 f"{share_words(r.after, r.after_low, r.after_high)}"

@@ -375,7 +375,7 @@ def plan_case(
     need, more = need_paths(case, periods, needs), supply_paths(case.graph, case.products, periods, supply)
     bases: list[Build] = []
     stated: dict[Any, Build] = {}
-    asked_of: list[tuple[Any, ...]] = []
+    asked_of: list[tuple[Any, Any, Any, Any]] = []
     for s, period in enumerate(periods):
         holds = tuple(c is None or c.holds(period) for c in when)
         row = None if need is None else need[s]
