@@ -219,7 +219,7 @@ def _offer(
         candidate[ix.position.get_indexer(pd.Index(m.candidates.frame["node"], dtype=object))] = True
     able = (nodes["kind"] == "producer").to_numpy(dtype=bool) & (code >= 0) & ~candidate & (extra > 0)
     able &= ~np.isin(m.country, NOBODY)
-    # Less than a contract must take is no offer.
+    # Less than a contract must take is no offer; it stays in the model, so that a clash can name its least take.
     take = least * np.where(case.product_need > 0, case.product_need, 1.0)
     enough = able & (extra >= take[code] * (1.0 - 1e-9))
     for k, p in enumerate(case.products):
@@ -227,7 +227,7 @@ def _offer(
         if not kept.any():
             most = float(extra[mine].max(initial=0.0))
             m.gaps.append(Gap(p, f"lever {name}", "-", _opens_nothing(name, most, float(take[k]), m.unit[k])))
-    suppliers = np.flatnonzero(enough)
+    suppliers = np.flatnonzero(able)
     pairs = [(u, b) for u in suppliers.tolist() for b in np.flatnonzero(case.pool_product == code[u]).tolist()]
     who = np.array([u for u, _ in pairs], dtype=np.int64)
     pool = np.array([b for _, b in pairs], dtype=np.int64)
