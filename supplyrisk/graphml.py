@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 
 from .accounts import latest
@@ -25,7 +26,10 @@ def write_graphml(frames: Frames, meta: Meta, work: Path) -> None:
     nodes, links = frames["nodes"], frames["links"]
     newest = latest(nodes, ["node"])
     keys = pd.MultiIndex.from_frame(newest[["node", "year"]].astype("object"))
-    older = nodes[~pd.MultiIndex.from_frame(nodes[["node", "year"]].astype("object")).isin(keys)]
+    every = pd.MultiIndex.from_frame(nodes[["node", "year"]].astype("object"))
+    older = nodes[~every.isin(keys)]
+    # Elements stand first, in an order of their own: where each row was, so that tables come back row by row.
+    order = [*every.get_indexer(keys).tolist(), *np.flatnonzero(~every.isin(keys)).tolist()] if len(nodes) else []
     rest = {n: f for n, f in frames.items() if n not in ("nodes", "links")} | {"nodes": older}
     root = ElementTree.Element("graphml", xmlns=_NS)
     for kind, name, skip in (("node", "nodes", ("node",)), ("edge", "links", _ENDS)):
@@ -38,7 +42,10 @@ def write_graphml(frames: Frames, meta: Meta, work: Path) -> None:
         key = {"id": f"graph_{what}", "for": "graph", "attr.name": f"supplyrisk.{what}", "attr.type": "string"}
         ElementTree.SubElement(root, "key", key)
     graph = ElementTree.SubElement(root, "graph", edgedefault="directed", id="G")
-    tables = {n: {"columns": list(f.columns), "rows": list(records(f))} for n, f in rest.items()}
+    tables: dict[str, dict[str, Any]] = {
+        n: {"columns": list(f.columns), "rows": list(records(f))} for n, f in rest.items()
+    }
+    tables["nodes"]["order"] = order
     for what, value in (("meta", meta), ("tables", tables)):
         ElementTree.SubElement(graph, "data", key=f"graph_{what}").text = json.dumps(value)
     _elements(graph, "node", newest, ("node",))
@@ -81,6 +88,9 @@ def read_graphml(file: Path) -> tuple[Frames, Meta]:
     older = frames["nodes"]
     parts = [f.astype("object") for f in (nodes, older) if len(f)]
     frames["nodes"] = pd.concat(parts, ignore_index=True) if parts else TABLES["nodes"].empty()
+    order = tables["nodes"].get("order")
+    if isinstance(order, list) and sorted(map(str, order)) == sorted(map(str, range(len(frames["nodes"])))):
+        frames["nodes"] = frames["nodes"].iloc[np.argsort(np.array(order, dtype=np.int64))].reset_index(drop=True)
     return frames, meta
 
 

@@ -170,3 +170,13 @@ def test_a_share_says_of_what_and_dir_lists_the_readers(tmp_path):
     assert "commodity" in lost["within"]
     assert "'Atlantis': 1 rows, 50.00% of quantity of one commodity" in str(r.report)
     assert {"usgs_mcs", "baci", "tidy", "together", "listing"} <= set(dir(sr.sources))
+
+
+def test_graphml_brings_the_rows_back_in_their_order(tmp_path):
+    g = toy_graph()
+    nodes = g.table("nodes").iloc[::-1]
+    old = nodes.head(2).assign(year=2015)
+    g = g.replace("mixed", nodes=pd.concat([nodes.head(1), old, nodes.iloc[1:]], ignore_index=True))
+    back = sr.read(sr.write(g, tmp_path / "g.graphml", private=True))
+    assert back.nodes[["node", "year"]].values.tolist() == g.nodes[["node", "year"]].values.tolist()
+    pd.testing.assert_frame_equal(back.nodes, g.nodes)
