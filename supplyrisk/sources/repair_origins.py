@@ -196,8 +196,8 @@ def trace(
         facts[f"{by}_open"] = float((out[by] - low).sum()) / whole
     facts["flows_not_traced"] = float(out["flag"].str.contains(LACKS.format(_word(by)), regex=False).sum())
     if len(rest):
-        whole = pd.concat([out, rest[out.columns].astype(out.dtypes.to_dict())], ignore_index=True)
-        out = whole.sort_values(_KEYS, ignore_index=True)
+        every = pd.concat([out, rest[out.columns].astype(out.dtypes.to_dict())], ignore_index=True)
+        out = every.sort_values(_KEYS, ignore_index=True)
     return out, facts
 
 

@@ -227,7 +227,12 @@ def test_a_late_reporter_keeps_its_last_year():
 
 
 def test_import_shares_of_a_buyer_are_one_list():
-    made_ = pd.DataFrame([{"product": P, "country": c, "year": 2024, "quantity": 50.0, "grade": "assumption"} for c in ("CHN", "DEU", "VNM")])
+    made_ = pd.DataFrame(
+        [
+            {"product": P, "country": c, "year": 2024, "quantity": 50.0, "grade": "assumption"}
+            for c in ("CHN", "DEU", "VNM")
+        ]
+    )
     shares_ = pd.DataFrame(
         [
             {
@@ -297,7 +302,9 @@ def test_one_year_costs_nothing():
         Report("mine", "mine.csv", "private"),
         {
             "products": product_rows([P]),
-            "production": pd.DataFrame([{"product": P, "country": "CHN", "year": 2024, "quantity": 1.0, "grade": "assumption"}]),
+            "production": pd.DataFrame(
+                [{"product": P, "country": "CHN", "year": 2024, "quantity": 1.0, "grade": "assumption"}]
+            ),
         },
     )
     graph = sr.sources.together(reading)
