@@ -175,8 +175,10 @@ class Report:
         def part(share: float | None, entry: Mapping[str, Any]) -> str:
             if share is None:
                 return ""
-            groups = f" of one {entry['within']} at most" if "within" in entry else ""
-            return f", {share:.2%} of {entry.get('of', 'value')}{groups}"
+            of = entry.get("of", "value")
+            if "within" in entry:
+                return f", at most {share:.2%} of the {of} of rows with the same {entry['within']}"
+            return f", {share:.2%} of {of}"
 
         out = [f"{self.source}: {self.path} ({self.vintage or 'vintage not stated'}; {self.licence_class})"]
         out.append(f"  {self.rows_read:,} rows read, {self.rows_dropped:,} dropped")

@@ -168,7 +168,7 @@ def test_a_share_says_of_what_and_dir_lists_the_readers(tmp_path):
     r = S.usgs_mcs(save(tmp_path, "MCS2026_a.csv", head + row.format("Atlantis") + row.format("Japan")))
     (lost,) = r.report.unmapped
     assert "commodity" in lost["within"]
-    assert "'Atlantis': 1 rows, 50.00% of quantity of one commodity" in str(r.report)
+    assert "'Atlantis': 1 rows, at most 50.00% of the quantity of rows with the same commodity" in str(r.report)
     assert {"usgs_mcs", "baci", "tidy", "together", "listing"} <= set(dir(sr.sources))
 
 
