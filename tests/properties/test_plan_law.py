@@ -256,4 +256,7 @@ def test_who_sends_and_who_makes() -> None:
     assert even.readings["score"].iloc[0] == pytest.approx(0.5)
     # Where the Dutch pool is the focal's, its deliveries are, whoever made them.
     held = plan(sp.max_share("NLD", 0.5, view="control"))
-    assert held.share("control", focal="NLD")["after"] <= 0.5 + 1e-9
+    assert held.re_exports["quantity"].sum() <= 5.0 + 1e-9
+    assert held.share("location", focal="NLD")["after"] <= 0.5 + 1e-9
+    # What is left comes of makers nobody has an owner of: that none of it is Dutch is not known.
+    assert np.isnan(held.share("control", focal="NLD")["after"])
