@@ -148,7 +148,7 @@ def test_focal_share_values_and_bounds():
 
 
 @pytest.mark.parametrize("entry", SOME, ids=lambda e: e.name)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     data=st.lists(st.floats(0.01, 1e6), min_size=2, max_size=9), factor=st.floats(1e-3, 1e3), seed=st.integers(0, 1000)
 )

@@ -332,7 +332,7 @@ def firms(draw):
     return [r for r in rows if r[2] > 0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(firms())
 def test_equity_and_majority_against_brute_force(rows):
     if not rows:
@@ -571,7 +571,7 @@ def test_holdings_are_dated():
     assert at(graph(["x@GBR"], rows, as_of="2024-01"), "x@GBR")[0] == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(firms(), st.integers(0, 10**6))
 def test_bounds_hold_the_value_and_aging_widens(rows, seed):
     if not rows:

@@ -109,7 +109,12 @@ def _complete(rng, rows):
 
 @pytest.mark.parametrize(
     ("seed", "threshold"),
-    [(0, 0.5), (1, 0.5), pytest.param(2, 0.3, marks=pytest.mark.deep), pytest.param(3, 0.66, marks=pytest.mark.deep)],
+    [
+        (0, 0.5),
+        pytest.param(1, 0.5, marks=pytest.mark.deep),
+        pytest.param(2, 0.3, marks=pytest.mark.deep),
+        pytest.param(3, 0.66, marks=pytest.mark.deep),
+    ],
 )
 def test_bounds_hold_every_completion(seed, threshold):
     rng = np.random.default_rng(seed)

@@ -67,8 +67,18 @@ REFUSED = {
 ELSEWHERE = ("PROVENANCE.md", "README.md", "technical_notes.md")
 
 
+# Read in full by the tests of their own readers too.
+LONG = (
+    "baci/baci_crm32_panel_2002_2024.parquet",
+    "wgi/wgidataset.xlsx",
+    "facilities/fineprint_detailed_data_mining.xlsx",
+)
+
+
 @pytest.mark.realdata
-@pytest.mark.parametrize(("path", "reader"), READ.items())
+@pytest.mark.parametrize(
+    ("path", "reader"), [pytest.param(*p, marks=[pytest.mark.deep] if p[0] in LONG else []) for p in READ.items()]
+)
 def test_it_is_read(published, path, reader):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

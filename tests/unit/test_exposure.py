@@ -290,7 +290,7 @@ def test_trace_against_brute_force(spec, seed):
             assert (f[a + end] <= f[b + end] + 1e-9).all()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(supply(), st.sampled_from(["product", ("product", "buyer"), "link"]))
 def test_location_is_never_above_origin_nor_bottleneck(spec, by):
     """What a pool in the focal territory hands on is the focal's, wherever it was made: re-exports do not hide it."""
@@ -343,7 +343,7 @@ def test_trap_14_the_identity_is_left_out():
     assert right != pytest.approx(full[1, 0] / full[:, 0].sum(), abs=1e-2)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(2, 12), st.integers(0, 10**6))
 def test_lookthrough_against_the_inverse(n, seed):
     from scipy import sparse
@@ -540,7 +540,7 @@ def _min_cut(links, supply, demand, through, nodes):
     return best
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(st.integers(0, 10**6))
 def test_minimum_cut_against_brute_force(seed):
     rng = np.random.default_rng(seed)
@@ -580,7 +580,7 @@ def test_free_flow_of_a_graph():
     assert exposure.free_flow(g, "x@JPN:demand", focal="USA").share == 1.0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6))
 def test_dominators_by_removing_each_node(seed):
     rng = np.random.default_rng(seed)

@@ -324,7 +324,7 @@ def test_dates_matter_with_a_day():
 
 
 # Every example builds and validates a graph or more; the thorough profile draws many.
-FEW = settings(max_examples=max(8, settings.default.max_examples // 3))
+FEW = settings(max_examples=max(5, settings.default.max_examples // 3))
 
 
 def drawn(g: SupplyGraph):
