@@ -291,7 +291,7 @@ def absorb(m: Any, matrix: Matrix) -> tuple[list[str], set[str]]:
     for block, i, lower, upper in reversed(ours["freed"]):  # what was let go stands again, unless it still is
         block.lower[i], block.upper[i] = lower, upper
     ours["freed"].clear()
-    for block, _ in ours["theirs"]:
+    for block, _ in reversed(ours["theirs"]):  # only the last block can be taken away whole
         _take_out(matrix, block)
     ours["theirs"].clear()
     _refuse_others(m)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SolverError
+from ..errors import Problem, SchemaError, SolverError
 from .cone import ROUNDS, square_gap, tangents
 from .highs import DEFAULT_GAP, Solution, highs, load, power, relative_gap, status_of, usable
 from .matrix import Compiled
@@ -41,6 +41,8 @@ _NEAR = 2.0**14
 
 # A cost so many times the usual one does not set the scale of costs.
 _DEAR = 1e3
+# Beyond this the usual costs are smaller than the solver's tolerance for the greatest: its answer would be anything.
+_FORBIDDING = 1e10
 
 
 def _scaled(c: Compiled) -> tuple[Compiled, float]:
@@ -53,6 +55,20 @@ def _scaled(c: Compiled) -> tuple[Compiled, float]:
     some = np.abs(cost[cost != 0.0])
     top = float(np.max(some, initial=0.0)) or 1.0
     usual = float(np.median(some)) if len(some) else top
+    if top > _FORBIDDING * usual:
+        raise SchemaError(
+            [
+                Problem(
+                    "the plan's costs",
+                    "-",
+                    "price or weight",
+                    "so far above the others that a solver cannot tell these apart",
+                    f"{top:.3g} beside {usual:.3g} USD",
+                    "A price of unmet need a million times the usual cost forbids as well: lower it, or the term's weight.",
+                )
+            ],
+            "optimize()",
+        )
     if top > _DEAR * usual:  # one forbidding price would push all others below the solver's tolerance
         top = max(usual, 1e-7 * top)
     top = float(power(np.array([top]))[0])

@@ -179,3 +179,26 @@ def test_the_model_of_all_periods_takes_edits_too() -> None:
     assert after.year(2027).share("location")["after"] == pytest.approx(0.5)
     assert after.year(2026).share("location")["after"] > 0.6
     after.model, after.resolve()
+
+
+def test_several_constraints_may_come_and_go() -> None:
+    plan = optimize(hand(), BUYERS, product=P, levers=[resource()])
+    m = plan.model
+    take = {c: sum(m.flow[k] for k in m.flow if k[1] == f"{P}@{c}") for c in ("CHN", "CAN")}
+    free = {c: float(pyo.value(take[c])) for c in take}
+    m.mine = pyo.Constraint(expr=take["CHN"] <= 0.9 * free["CHN"])
+    m.two = pyo.Constraint(expr=take["CAN"] <= 0.9 * free["CAN"] + 1.0)
+    costs = []
+    for _ in range(3):
+        m.two.deactivate()
+        costs.append(plan.resolve().objective_value)
+        m.two.activate()
+        costs.append(plan.resolve().objective_value)
+    assert costs == pytest.approx(costs[:2] * 3)
+    for part in (0.95, 0.92, 0.9):
+        m.del_component(m.mine)
+        m.del_component(m.two)
+        m.mine = pyo.Constraint(expr=take["CHN"] <= part * free["CHN"])
+        m.two = pyo.Constraint(expr=take["CAN"] <= 0.9 * free["CAN"] + 1.0)
+        last = plan.resolve().objective_value
+    assert last == pytest.approx(costs[1])

@@ -691,3 +691,8 @@ def test_importing_the_portfolio_loads_no_solver() -> None:
 def test_a_forbidding_price_leaves_the_others_their_say(price):
     levers = [resource(), unmet(price)]
     assert optimize(hand(), BUYERS, product=P, levers=levers).objective_value == pytest.approx(71_200.0)
+
+
+def test_a_price_beyond_all_others_is_refused():
+    with pytest.raises(SchemaError, match="lower it"):
+        optimize(hand(), BUYERS, product=P, levers=[resource(), unmet(1e16)])
