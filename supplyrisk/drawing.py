@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from .graph import GraphIndex, SupplyGraph
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 __all__ = ["Draws", "draws_of", "newcomers"]
 
@@ -76,14 +81,28 @@ class Draws:
         """
         e = x[self.maker] if high else 1.0 - x[self.maker]
         most = np.where(self.new > 0, 1.0, np.maximum.reduceat(e, self.head))[self.group]
+        most = np.where(self.need > self.spare[self.group], 1.0, most)
         mass = np.add.reduceat(np.multiply(e, self.make, out=np.zeros_like(e), where=e > 0), self.head) + self.new
         mass = mass[self.group]
+        # More than all of them have is somebody's whom nobody has named.
+        mass = mass + np.maximum(self.need - self.spare[self.group], 0.0)
         some = self.need > 0
         part = np.divide(mass, self.need, out=np.ones_like(mass), where=some)
         out = np.minimum(most, np.minimum(part, 1.0))
         pool = x[self.node] if high else 1.0 - x[self.node]
         out = np.fmax(out, pool)
         return out if high else 1.0 - out
+
+    @cached_property
+    def spare(self) -> FloatArray:
+        """By pool, what all of them have left together, newcomers included."""
+        return np.asarray(np.add.reduceat(self.make, self.head) + self.new)
+
+    def held(self, units: sparse.csr_matrix) -> FloatArray:
+        """What each unit may have of each pool at most, ``units`` being the part of each node that is each unit's."""
+        part = units[self.maker].toarray()
+        amount = np.multiply(part, self.make[:, None], out=np.zeros_like(part), where=part > 0)
+        return np.asarray(np.add.reduceat(amount, self.head, axis=0)) if len(self.head) else amount
 
     def sources(self, source: IntArray) -> IntArray:
         """Supplying node of every link, with each draw as a node of its own behind those of the graph."""

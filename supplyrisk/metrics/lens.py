@@ -302,7 +302,11 @@ class Lines:
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """How lines turn into units, worked out once and used for every draw of the quantities."""
+    """How lines turn into units, worked out once and used for every draw of the quantities.
+
+    Of draws on a world pool ``most`` is what a unit may have at most and ``others`` what all others have, by pair of line
+    and unit, and ``stranger`` what those have who are not among the units, by line.
+    """
 
     line: IntArray
     weight: FloatArray
@@ -316,18 +320,20 @@ class Recipe:
     full: IntArray
     n: int
     draw: npt.NDArray[np.bool_] | None
+    most: FloatArray | None
+    others: FloatArray | None
+    stranger: FloatArray | None
 
-    def units(self, quantity: FloatArray, presumed: float | None = None) -> FloatArray:
+    def units(self, quantity: FloatArray, drawn: FloatArray | None = None) -> FloatArray:
         """Sum lines into units; ``quantity`` is (lines,) or (draws, lines).
 
-        ``presumed``: part of a draw on the world pool that each of its makers counts with, instead of its part of the mix.
+        ``drawn``: by pair of line and unit, what is counted of a draw on the world pool instead of its part of the mix.
         """
         if not len(self.start):
             return np.zeros((*quantity.shape[:-1], 0))
-        weight = self.weight
-        if presumed is not None and self.draw is not None:
-            weight = np.where(self.draw[self.line], presumed, weight)
-        x = quantity[..., self.line] * weight
+        x = quantity[..., self.line] * self.weight
+        if drawn is not None and self.draw is not None:
+            x = np.where(self.draw[self.line], drawn, x)
         return np.asarray(np.add.reduceat(x, self.start, axis=-1))
 
     def markets(self, quantity: FloatArray) -> FloatArray:
@@ -360,7 +366,7 @@ def recipe(lines: Lines, view: Lens) -> Recipe:
             # -1 finds the last: an outsider
             known = np.append(lines.users[name].to_numpy(dtype=np.float64), lines.outsiders)
             own[i] = known[at]
-    line_start = _starts(lines.market)
+    line_start, draw = _starts(lines.market), view.drawn(lines)
     return Recipe(
         line,
         weight,
@@ -373,8 +379,37 @@ def recipe(lines: Lines, view: Lens) -> Recipe:
         line_start,
         lines.market[line_start],
         lines.n,
-        view.drawn(lines),
+        draw,
+        *_drawn_amounts(lines, view, draw, line, col),
     )
+
+
+def _drawn_amounts(
+    lines: Lines, view: Lens, draw: npt.NDArray[np.bool_] | None, line: IntArray, unit: IntArray
+) -> tuple[FloatArray | None, FloatArray | None, FloatArray | None]:
+    """Of draws on a world pool: the most that each pair's unit has, what all others have, and what strangers have."""
+    if draw is None or view.draws is None:
+        return None, None, None
+    d = view.draws
+    at, which = d.of(lines.row)
+    pool = np.zeros(len(lines.row), dtype=np.int64)
+    pool[at] = d.group[which]
+    held = d.held(view.units)
+    # Who is no unit of the line: makers outside the mix, unlisted ones, newcomers, and what exceeds them all.
+    excess = np.zeros(len(lines.row))
+    excess[at] = np.maximum(np.nan_to_num(lines.high[at], posinf=0.0) - d.spare[d.group[which]], 0.0)
+    listed = np.zeros((len(lines.row), held.shape[1]), dtype=bool)
+    listed[line, unit] = True
+    rows = np.flatnonzero(draw)
+    stranger = np.zeros(len(lines.row))
+    nobody = d.spare - np.where(np.isfinite(d.spare), held.sum(axis=1, where=np.isfinite(held)), 0.0)
+    outside = np.where(listed[rows], 0.0, held[pool[rows]]).sum(axis=1)
+    stranger[rows] = np.maximum(nobody[pool[rows]], 0.0) + outside + excess[rows]
+    most = held[pool[line], unit]
+    inside = np.bincount(line, np.where(draw[line], most, 0.0), len(lines.row))
+    with np.errstate(invalid="ignore"):
+        others = inside[line] - most + stranger[line]
+    return most, np.nan_to_num(others, nan=np.inf, posinf=np.inf), stranger
 
 
 def _starts(codes: IntArray) -> IntArray:
@@ -410,12 +445,12 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
     outside: dict[str, Any] = {}
     for name, part in (("residual", view.unlisted[lines.node]), ("unknown", view.anyone[lines.node])):
         outside[name] = how.markets(_times(value, part))
-        least = most = part
-        if how.draw is not None:  # a draw on the world may be all of it anybody's, listed in the pool or not
-            least = np.where(how.draw, 0.0, part)
-            most = np.where(how.draw & ((part > 0) | (name == "unknown")), 1.0, part)
-        outside[f"{name}_low"] = how.markets(_times(lines.low, least))
-        outside[f"{name}_high"] = how.markets(_times(lines.high, most))
+        ends = _times(lines.low, part), _times(lines.high, part)
+        if how.draw is not None and how.stranger is not None:
+            # Of a draw on the world any unit may have what it has left, and strangers theirs: as nobody knows whom.
+            theirs = np.minimum(how.stranger, lines.high) if name == "unknown" else 0.0
+            ends = np.where(how.draw, 0.0, ends[0]), np.where(how.draw, theirs, ends[1])
+        outside[f"{name}_low"], outside[f"{name}_high"] = how.markets(ends[0]), how.markets(ends[1])
     if lines.entrants is not None:
         outside["residual_high"] = outside["residual_high"] + lines.entrants
     late: dict[str, Any] = {}
@@ -460,8 +495,8 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         np.where(told, how.units(value), np.nan),
         unit=how.unit,
         lines=fine,
-        low=how.units(lines.low, 0.0),
-        high=how.units(lines.high, 1.0),
+        low=how.units(lines.low, None if how.others is None else np.maximum(lines.low[how.line] - how.others, 0.0)),
+        high=how.units(lines.high, None if how.most is None else np.minimum(lines.high[how.line], how.most)),
         demand=lines.demand,
         demand_low=lines.demand_low,
         demand_high=lines.demand_high,

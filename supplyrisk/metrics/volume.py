@@ -112,13 +112,13 @@ def _mean_of_part(mix: Mix, part: FloatArray, unlisted: bool = True) -> FloatArr
             return np.asarray(np.divide(mine, whole, out=mine))
         out = np.divide(mine, whole, out=np.full(mix.n, np.nan), where=good)
         if np.isnan(out).any():
-            lone = (fine.count() == 1) & (fine.residual + fine.unknown <= 0)
+            lone = (fine.count() == 1) & (fine.residual + fine.unknown <= 0) & (fine.sum(fine.high) > 0)
             out = np.where(np.isnan(out) & lone, fine.sum(part), out)
         return np.asarray(out)
     total = fine.total if unlisted else fine.sum(np.where(np.isnan(part), 0.0, fine.known))
     told = fine.count(~np.isnan(part) & (fine.known > 0)) > 0
-    # A single line is its part whatever its quantity, known or not.
-    lone = (fine.count() == 1) & (fine.residual + fine.unknown <= 0)
+    # A single line is its part whatever its quantity, known or not, but nothing of nothing.
+    lone = (fine.count() == 1) & (fine.residual + fine.unknown <= 0) & (fine.sum(fine.high) > 0)
     single = fine.sum(np.nan_to_num(part))
     known = fine.count(~np.isnan(part)) > 0
     out = np.divide(
@@ -132,6 +132,7 @@ def _part_interval(mix: Mix, low: FloatArray, high: FloatArray, rest: FloatArray
     told = fine.count(~np.isnan(low)) > 0
     a, b = part_bounds(fine, np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=1.0), np.zeros(mix.n), rest)
     lone = (fine.count() == 1) & (fine.residual_high + fine.unknown_high <= 0)
+    told &= ~(lone & (fine.sum(fine.high) <= 0))
     a = np.where(lone, fine.sum(np.nan_to_num(low, nan=0.0)), a)
     b = np.where(lone, fine.sum(np.nan_to_num(high, nan=1.0)), b)
     return np.where(told, a, np.nan), np.where(told, b, np.nan)

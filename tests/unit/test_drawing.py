@@ -157,6 +157,31 @@ def test_the_bounds_of_a_draw_against_every_split(seed):
     assert high >= max(squares) - 1e-9
 
 
+@pytest.mark.parametrize("need", [50.0, 99.0])
+def test_the_index_of_a_draw_is_bounded_by_what_each_maker_has(need):
+    made = {"CHN": (10.0, 10.0, 10.0), "AUS": (90.0, 90.0, 90.0)}
+    feed = [("x@CHN", W, 10.0, 10.0, 10.0, "world_pool"), ("x@AUS", W, 90.0, 90.0, 90.0, "world_pool")]
+    g = market(made, [*feed, (W, J, need, need, need, "world_pool")])
+    most, least = min(10.0 / need, 1.0), max(0.0, 1.0 - 90.0 / need)
+    index = [x**2 + (1 - x) ** 2 for x in (most, least)]
+    assert japan(g, "location", "hhi_low", "hhi_high") == pytest.approx([min(index), max(index)])
+
+
+def test_more_than_all_makers_have_is_somebodys():
+    made = {"CHN": (10.0, 10.0, 10.0), "AUS": (90.0, 90.0, 90.0)}
+    feed = [("x@CHN", W, 10.0, 10.0, 10.0, "world_pool"), ("x@AUS", W, 90.0, 90.0, 90.0, "world_pool")]
+    g = market(made, [*feed, (W, J, 150.0, 150.0, 150.0, "world_pool")])
+    # 50 t of 150 come from nobody who is known; 10 t are China's at least.
+    low, high = japan(g, "location", "focal_share_low", "focal_share_high")
+    assert (low, high) == pytest.approx((10 / 150, 60 / 150))
+
+
+def test_a_supply_of_nothing_has_no_share():
+    g = market({"CHN": (10.0, 10.0, 10.0), "AUS": (90.0, 90.0, 90.0)}, [("x@AUS", J, 0.0, 0.0, 0.0, "observed")])
+    for view in VIEWS:
+        assert np.isnan(japan(g, view, "focal_share", "focal_share_low", "focal_share_high", "bottleneck", "hhi")).all()
+
+
 def test_recorded_flows_are_no_draws(atlas):
     draws = draws_of(atlas)
     rows = atlas.index.links.iloc[draws.link]
