@@ -27,8 +27,9 @@ __all__ = ["Ask", "Nudge", "Price", "dual_words", "need_prices", "of_period", "p
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-# Step, as a part of what the group needs of the product; with squares, which are met to 1e-6 only, a wider one.
-_STEP, _STEP_SQUARES = 1e-4, 2e-3
+# Step, as a part of what the group needs of the product; with squares by tangents, which are met to 1e-6 only, a wider
+# one, that may go past a kink: what a part of it does not find too is not told.
+_STEP, _STEP_SQUARES, _PART = 1e-4, 2e-3, 1 / 8
 # Up to which part of each other the two sides count as one.
 _SAME, _SAME_MIXES, _SAME_SQUARES = 1e-4, 1e-3, 3e-2
 # Columns times solves that are spent on it at most; the largest needs come first.
@@ -201,16 +202,20 @@ def _sides_of_mixes(
 ) -> list[tuple[float, float]]:
     """The same where rows follow the mixes: each model settles by itself, from the same start."""
     start = _settled(anew({}), plan.matrix, x)
+    rough = bool(plan.matrix.squares)
     out = [(np.nan, np.nan)] * len(asks)
-    for i, a in enumerate(asks[: _EFFORT // (20 * max(n, 1))]):
+    for i, a in enumerate(asks[: _EFFORT // (20 * max(n, 1) * (1 + rough))]):
 
-        def at(sign: float, a: Ask = a) -> float:
+        def at(sign: float, part: float, a: Ask = a) -> float:
             nudge = Nudge.none(plan.bases[a.period])
-            getattr(nudge, a.kind)[a.at] += sign * a.step
+            getattr(nudge, a.kind)[a.at] += sign * part * a.step
             return _settled(anew({a.period: nudge}), plan.matrix, x)
 
-        less = (start - at(-1.0)) / a.step if a.has > a.step else np.nan
-        out[i] = ((at(1.0) - start) / a.step, less if np.isfinite(less) else np.nan)
+        def both(part: float, a: Ask = a, at: Callable[..., float] = at) -> tuple[float, float]:
+            less = (start - at(-1.0, part)) / (part * a.step) if a.has > a.step else np.nan
+            return (at(1.0, part) - start) / (part * a.step), less if np.isfinite(less) else np.nan
+
+        out[i] = _agreed(both(1.0), both(_PART)) if rough else both(1.0)
     return out
 
 
@@ -233,7 +238,8 @@ def sides(
     Returns
     -------
     list of tuple of float
-        ``inf`` where one more is not to be had with the decisions as they are; NaN where that is not worked out.
+        ``inf`` where one more is not to be had with the decisions as they are; NaN where that is not worked out, or, with
+        squares by tangents, where a smaller step finds another figure.
     """
     plan = _Model.of(now)
     if any(m.movers for m in plan.bases):
@@ -243,6 +249,9 @@ def sides(
     fixed = _held(c, s.x)
     plain, shape = _equal(c, c0), before.shape()
     base = solve(fixed, duals=False)
+    rough = _by_tangents(base)
+    if len(c.square) and not rough:  # proven, so that a step as small as without squares is above the tolerance
+        asks = [replace(a, step=a.step * _STEP / _STEP_SQUARES) for a in asks]
     out = [[np.nan, np.nan] for _ in asks]
     if base.status != "optimal" or c.m < c0.m or c.n < c0.n:
         return [(a, b) for a, b in out]
@@ -250,12 +259,12 @@ def sides(
     start = np.bincount(col_of, fixed.cost * base.x, int(max(row_of.max(initial=0), col_of.max(initial=0))) + 1)
     label = [int(row_of[plan.row(a)]) for a in asks]
 
-    def solved(which: list[int], sign: float) -> None:
+    def solved(which: list[int], sign: float, part: float, out: list[list[float]]) -> None:
         nudges: dict[int, Nudge] = {}
         for i in which:
             a = asks[i]
             n = nudges.setdefault(a.period, Nudge.none(plan.bases[a.period]))
-            getattr(n, a.kind)[a.at] += sign * a.step
+            getattr(n, a.kind)[a.at] += sign * part * a.step
         after = _Model.of(anew(nudges))
         cu = after.matrix.compile()
         d: Compiled | None
@@ -271,23 +280,41 @@ def sides(
         r, k = _components(d)
         if len(which) > 1 and (found.status != "optimal" or len({int(r[j]) for j in rows}) < len(which)):
             for i in which:
-                solved([i], sign)
+                solved([i], sign, part, out)
             return
         side = 0 if sign > 0 else 1
         if found.status == "infeasible" and sign > 0:
             out[which[0]][side] = np.inf
-        if found.status != "optimal":
+        if found.status != "optimal" or _by_tangents(found) != rough:
             return
         own = np.bincount(k, d.cost * found.x, int(max(r.max(initial=0), k.max(initial=0))) + 1)
         for i, j in zip(which, rows, strict=True):
             more = own[r[j]] - start[label[i]] + (d.offset - fixed.offset if len(which) == 1 else 0.0)
-            out[i][side] = float(sign * more / asks[i].step)
+            out[i][side] = float(sign * more / (part * asks[i].step))
 
-    for turn in _turns(label, c.n):
-        solved(turn, 1.0)
-        if down := [i for i in turn if asks[i].has > asks[i].step]:
-            solved(down, -1.0)
-    return [(a, b) for a, b in out]
+    finer = [[np.nan, np.nan] for _ in asks]
+    for turn in _turns(label, c.n * (1 + rough)):
+        for sign in (1.0, -1.0):
+            if which := [i for i in turn if sign > 0 or asks[i].has > asks[i].step]:
+                solved(which, sign, 1.0, out)
+                if rough:
+                    solved(which, sign, _PART, finer)
+    return [_agreed(a, b) if rough else (a[0], a[1]) for a, b in zip(out, finer, strict=True)]
+
+
+def _by_tangents(s: Solution) -> bool:
+    """Whether squares are met within a tolerance only, where a proof has the objective to 1e-8 at least."""
+    return s.way.startswith("outer approximation")
+
+
+def _agreed(wide: Sequence[float], fine: Sequence[float]) -> tuple[float, float]:
+    """Both sides by the finer step; NaN where the wider one finds another figure: there is a kink within it, or noise."""
+
+    def one(a: float, b: float) -> float:
+        near = a == b or bool(np.isfinite(a) and abs(a - b) <= _SAME_SQUARES * max(abs(a), abs(b)))
+        return b if near else np.nan
+
+    return one(wide[0], fine[0]), one(wide[1], fine[1])
 
 
 def _turns(label: list[int], n: int) -> list[list[int]]:

@@ -265,3 +265,24 @@ def test_a_plan_too_large_says_nothing_of_needs(monkeypatch: pytest.MonkeyPatch)
     plan = optimize(three(), BUYERS, product=P, levers=[FREE], constraints=sp.max_share("CHN", 0.45))
     assert plan.need_prices["one_more"].isna().all()
     assert not plan.duals["meaning"].str.contains("needed in").any()
+
+
+@pytest.mark.parametrize("limits", [[], [sp.max_hhi(0.9)]], ids=["proven", "tangents"])
+def test_one_less_of_a_need_a_little_beyond_today_is_what_a_new_plan_saves(limits: list[Any]) -> None:
+    # With squares a wide step would go past the kink at today's deliveries, where others are given up.
+    today = {"USA": 80.05, "JPN": 50.3, "DEU": 90.0}
+    goal = sp.cost() + 50.0 * sp.concentration()
+
+    def ask(need: dict[str, float]) -> Any:
+        levers = [sp.resource()]
+        return optimize(three(today | need), BUYERS, product=P, levers=levers, objective=goal, constraints=limits)
+
+    plan = ask({})
+    assert any(("tangents" if limits else "programme") in n for n in plan.notes)
+    found = plan.need_prices.set_index("buyer")
+    for buyer, h in (("USA", 0.02), ("JPN", 0.1)):
+        up, down = (ask({buyer: today[buyer] + s * h}).objective_value for s in (1.0, -1.0))
+        now = plan.objective_value
+        for side, real in (("one_more", (up - now) / h), ("one_less", (now - down) / h)):
+            told = found.loc[buyer, side]
+            assert (limits and np.isnan(told)) or told == pytest.approx(real, rel=2e-3 if not limits else 3e-2)
