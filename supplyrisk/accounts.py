@@ -57,7 +57,7 @@ def overstated(graph: SupplyGraph, tolerance: float = 0.02, sent: bool = False) 
         where a producer has no figure for that year), the total, and the figures in words, greatest first.
         A total whose own upper bound reaches the listed sum is none of them. Withheld outputs that are in no total are in no sum.
     """
-    nodes = today(graph.tables)[0]
+    nodes = today(graph.tables, graph.beneath)[0]
     rest = latest(nodes[nodes["total"].notna() & (nodes["country"] == "ROW")], ["node"])
     columns = ["node", "product", "have", "need", "rows"]
     if not len(rest):
@@ -129,7 +129,7 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     in_gone = np.bincount(ix.dst, blank & own, ix.n) if len(ix.dst) else np.zeros(ix.n)
     output = ix.nodes["output"].to_numpy(dtype=float)
     in_count = np.bincount(ix.dst, own & flow, ix.n) if len(ix.dst) else np.zeros(ix.n)
-    uses = stated_use(graph.tables).groupby("node")["quantity"]
+    uses = stated_use(graph).groupby("node")["quantity"]
     use = uses.sum(min_count=1).reindex(ix.position).to_numpy(dtype=float)
     use_gone = (uses.size() - uses.count()).reindex(ix.position).fillna(0).to_numpy(dtype=int)
     withheld = ix.nodes["output_missing"].astype("object").fillna("unknown").to_numpy(dtype=object)

@@ -215,7 +215,8 @@ def assemble(
     Several years: of a statistic that lists whole years (trade; a source whose ``lists`` in ``sources`` says so, or that
     states anything in two years) only the newest year is today's market, and who is not listed in it is in no market, or in the
     rest. Of trade by those who report it each reporter's newest year counts. Every earlier year of trade is assembled as a
-    market of its own and kept: :meth:`SupplyGraph.at` has the one of its day. ``history`` says what is no longer listed;
+    market of its own and kept: :meth:`SupplyGraph.at` has the one of its day; not if ``balanced``, or in an ensemble, which hold
+    today's market alone. ``history`` says what is no longer listed;
     :func:`supplyrisk.vintages.vintages` counts it by product and publisher.
 
     Unless ``balanced``, nothing is fitted to totals and nothing observed is altered. If attributed exports exceed

@@ -280,7 +280,7 @@ def loose(tail: IntArray, head: IntArray, block: IntArray, kind: int, row: IntAr
 def _use(graph: SupplyGraph, codes: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Stated use of pools with its interval; use that was derived from inflow is no total."""
     nothing = np.full(len(codes), np.nan)
-    d = stated_use(graph.tables)
+    d = stated_use(graph)
     if not len(d):
         return nothing, nothing, nothing
     value, low, high = graph.interval("demand", "quantity", d)

@@ -10,9 +10,9 @@ import pandas as pd
 
 from .accounts import latest
 from .schema import TABLES, date_ceil, date_floor
-from .vintages import ESTIMATED, listed
+from .vintages import ESTIMATED, NEWEST, NOTHING, beside, listed
 
-__all__ = ["known_from", "reference_date", "tables_at"]
+__all__ = ["beneath_at", "known_from", "reference_date", "tables_at"]
 
 # Statistics by data year. A row of any other table speaks of a dated act and is known from then on.
 _STATISTICS = ("nodes", "links", "demand", "stocks", "countries")
@@ -95,7 +95,9 @@ def reference_date(tables: Mapping[str, pd.DataFrame], year: int) -> str:
     return max(days)
 
 
-def tables_at(tables: Mapping[str, pd.DataFrame], day: str, known: str | None) -> dict[str, pd.DataFrame]:
+def tables_at(
+    tables: Mapping[str, pd.DataFrame], day: str, known: str | None, beneath: Mapping[str, pd.DataFrame] = NOTHING
+) -> dict[str, pd.DataFrame]:
     """Tables of a graph on a day.
 
     Parameters
@@ -106,6 +108,8 @@ def tables_at(tables: Mapping[str, pd.DataFrame], day: str, known: str | None) -
         ISO day. Facts of later years and facts that are not valid on it are left out.
     known : str or None
         ISO day; what was published later is left out. None: all is known.
+    beneath : mapping, optional
+        What is kept beside the graph, see :func:`supplyrisk.vintages.outlived`.
 
     Returns
     -------
@@ -120,14 +124,10 @@ def tables_at(tables: Mapping[str, pd.DataFrame], day: str, known: str | None) -
     for name, spec in TABLES.items():
         frame = tables[name]
         if spec.fact and len(frame):
-            keep = frame["year"].astype("float64").fillna(-1).to_numpy() <= int(day[:4])
-            keep &= _valid(frame, day)
-            if known is not None:
-                keep &= known_from(tables, name) <= known
-            frame = frame[keep]
+            frame = frame[_there(tables, name, day, known)]
         out[name] = frame
     if known is not None:
-        later = {name: _of_a_later_year(tables, name, out[name]) for name in ("nodes", "links")}
+        later = {name: _of_a_later_year(tables, name, out[name], beneath) for name in ("nodes", "links")}
         out["nodes"] = _with_unheard(tables["nodes"][~later["nodes"]], out["nodes"], day)
         out["links"] = _with_unseen(tables["links"][~later["links"]], out["links"], day)
     out["nodes"] = _with_named(tables["nodes"], out, day)
@@ -139,13 +139,48 @@ def tables_at(tables: Mapping[str, pd.DataFrame], day: str, known: str | None) -
     return out
 
 
-def _of_a_later_year(tables: Mapping[str, pd.DataFrame], name: str, kept: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def _there(tables: Mapping[str, pd.DataFrame], name: str, day: str, known: str | None) -> npt.NDArray[np.bool_]:
+    """Rows of a table that are of the day, and known by then."""
+    frame = tables[name]
+    keep = frame["year"].astype("float64").fillna(-1).to_numpy() <= int(day[:4])
+    keep &= _valid(frame, day)
+    return keep if known is None else np.asarray(keep & (known_from(tables, name) <= known), dtype=bool)
+
+
+def beneath_at(
+    tables: Mapping[str, pd.DataFrame], beneath: Mapping[str, pd.DataFrame], day: str, known: str | None
+) -> dict[str, pd.DataFrame]:
+    """What is kept beside a graph, on a day: the years of a series that were stated by then.
+
+    Parameters
+    ----------
+    tables, beneath : mapping
+        Of the graph.
+    day, known
+        As for :func:`tables_at`.
+
+    Returns
+    -------
+    dict of DataFrame
+    """
+    out = dict(beneath)
+    for key in [k for k in beneath if k.startswith(NEWEST)]:
+        name = key.removeprefix(NEWEST)
+        every = {**tables, name: beside(tables, beneath, name)}
+        there = _there(every, name, day, known)[len(tables[name]) :]
+        out[key] = beneath[key][there]
+    return out
+
+
+def _of_a_later_year(
+    tables: Mapping[str, pd.DataFrame], name: str, kept: pd.DataFrame, beneath: Mapping[str, pd.DataFrame]
+) -> npt.NDArray[np.bool_]:
     """Rows of statistics that list whole years, of a later year than the last that they had stated by the day."""
     frame = tables[name]
     out = np.zeros(len(frame), dtype=bool)
     if not len(kept) or len(kept) == len(frame):
         return out
-    series = listed(tables, name)
+    series = listed(tables, name, beneath)
     year = frame["year"].astype("float64").to_numpy()
     had = pd.Series(year).where(frame.index.isin(kept.index)).groupby(series).transform("max").to_numpy()
     later = year > had

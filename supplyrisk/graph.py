@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .accounts import balance, explain, latest, stated_day
-from .dating import reference_date, tables_at
+from .dating import beneath_at, reference_date, tables_at
 from .entry import bundle_problems, convert_units
 from .errors import Problem, SchemaError, UnitError, unknown_name
 from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
@@ -30,7 +30,7 @@ from .ordering import latest_links, segments
 from .overlays import as_published, beneath_from_json, beneath_to_json, laid_over, still_covered, warn_of_private_rows
 from .schema import TABLES, coerce, date_ceil, is_date, table
 from .storage import read_parquet, write_parquet
-from .vintages import today
+from .vintages import outlived, today
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -290,7 +290,7 @@ class SupplyGraph:
     @cached_property
     def index(self) -> GraphIndex:
         """Latest vintage as integer arrays, built once."""
-        nodes, link = today(self.tables)
+        nodes, link = today(self.tables, self.beneath)
         nodes = latest(nodes, ["node"])
         gone = ended(nodes["country"], self.reference_year)
         if gone.any():  # a state that is no more makes nothing: its last figures stay in the tables
@@ -453,9 +453,15 @@ class SupplyGraph:
         )
         return dataclasses.replace(graph, beneath=still_covered(self.beneath, graph.tables))
 
-    def _with(self, tables: Mapping[str, pd.DataFrame], note: str, as_of: str | None = None) -> SupplyGraph:
+    def _with(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        note: str,
+        as_of: str | None = None,
+        beneath: Mapping[str, pd.DataFrame] | None = None,
+    ) -> SupplyGraph:
         frames = {k: v.reset_index(drop=True) for k, v in tables.items()}
-        beneath = still_covered(self.beneath, frames)
+        beneath = still_covered(self.beneath if beneath is None else beneath, frames)
         return SupplyGraph(frames, self.name, as_of or self.as_of, (*self.history, note), self.policy, beneath)
 
     def at(self, date: str, known_on: str | None = None) -> SupplyGraph:
@@ -494,9 +500,9 @@ class SupplyGraph:
         if self.as_of is None and day == self.reference_date and known in (day, None):
             return self  # a date that the user gave says nothing of what was known on it
         tables = self.tables if known is None else as_published(self.tables, self.beneath, known)
-        out = tables_at(tables, day, known)
+        out = tables_at(tables, day, known, self.beneath)
         note = f"at {day}" + ("" if known is None else f", as known on {known}")
-        return self._with(out, note, as_of=day)
+        return self._with(out, note, as_of=day, beneath=beneath_at(tables, self.beneath, day, known))
 
     def select(
         self,
@@ -519,6 +525,8 @@ class SupplyGraph:
         Returns
         -------
         SupplyGraph
+            What is of today in it is what was of today in the whole: a series whose newest rows are not selected does
+            not fall back to an earlier year.
         """
         products, nodes = self.tables["products"], self.tables["nodes"]
         keep = pd.Series(True, index=products.index)
@@ -559,7 +567,7 @@ class SupplyGraph:
                     out[name] = out[name][out[name][c].isin(alive)]
         conditions = {"product": product, "chain": chain, "stage": stage, "country": country, "year": year}
         note = "select " + ", ".join(f"{k}={v!r}" for k, v in conditions.items() if v is not None)
-        return self._with(out, note)
+        return self._with(out, note, beneath=outlived(self.tables, out, self.beneath, year))
 
     def overlay(self, other: Any, name: str = "overlay") -> SupplyGraph:
         """The graph with rows added or overridden by key; overlaid rows carry the overlay's name.
@@ -571,6 +579,7 @@ class SupplyGraph:
         name : str
             Written to ``origin_tag`` of the overlaid rows; rows that are not ``public`` stay out of exports, whatever
             source they cite. The public rows that they cover are kept in ``beneath`` and come back in exports.
+            A series whose newest rows are covered does not fall back to an earlier year.
 
         Returns
         -------
@@ -661,6 +670,7 @@ class SupplyGraph:
         out.graph["tables"] = {k: v.copy() for k, v in self.tables.items() if k not in ("nodes", "links")}
         out.graph["older_nodes"] = nodes[older].reset_index(drop=True)
         out.graph["as_of"], out.graph["history"] = self.as_of, self.history
+        out.graph["beneath"] = {k: v.copy() for k, v in self.beneath.items()}
         return out
 
     @classmethod
@@ -691,12 +701,13 @@ class SupplyGraph:
             tables["nodes"] = nodes
         if len(links):
             tables["links"] = links
-        return cls.from_tables(
+        made = cls.from_tables(
             tables,
             name=graph.graph.get("name", "graph"),
             as_of=graph.graph.get("as_of"),
             history=graph.graph.get("history", ()),
         )
+        return dataclasses.replace(made, beneath=still_covered(graph.graph.get("beneath", {}), made.tables))
 
     def _meta(self) -> dict[str, Any]:
         out = {"name": self.name, "as_of": self.as_of, "history": list(self.history), "fingerprint": self.fingerprint}

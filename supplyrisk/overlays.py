@@ -16,6 +16,7 @@ import pandas as pd
 from .entry import convert_units
 from .errors import PrivateDataWarning, Problem, SchemaError
 from .schema import TABLES, Table, coerce, date_floor, table
+from .vintages import NEWEST, outlived
 
 __all__ = [
     "EARLIER",
@@ -65,6 +66,7 @@ def laid_over(tables: Frames, beneath: Frames, given: Frames, name: str) -> tupl
         )
         raise SchemaError([problem], "the overlay")
     out, under = dict(tables), dict(beneath)
+    kept: dict[str, pd.DataFrame] = {}
     problems: list[Problem] = []
     products = out["products"]
     if "products" in given and len(given["products"]):
@@ -94,10 +96,11 @@ def laid_over(tables: Frames, beneath: Frames, given: Frames, name: str) -> tupl
             both = frame["source"].isin(single) & (frame["lists"] == "complete").fillna(False)
             frame["lists"] = frame["lists"].mask(both, "complete_overlay")
         _cover(under, old[hit], frame, spec)
+        kept[key] = old[~hit]
         out[key] = pd.concat([old[~hit], frame], ignore_index=True) if len(old) else frame
     if problems:
         raise SchemaError(problems, f"overlay {name!r}")
-    return out, under
+    return out, outlived(tables, kept, under)
 
 
 def _keys(frame: pd.DataFrame, spec: Table) -> pd.MultiIndex:
@@ -124,7 +127,7 @@ def still_covered(beneath: Frames, tables: Frames) -> dict[str, pd.DataFrame]:
     """Covered rows whose covering row is still in the tables."""
     out = {}
     for name, frame in beneath.items():
-        if not name.startswith((OVERLAID, EARLIER)):
+        if not name.startswith((OVERLAID, EARLIER, NEWEST)):
             frame = frame[_keys(frame, TABLES[name]).isin(_keys(tables[name], TABLES[name]))]
         if len(frame):
             out[name] = frame.reset_index(drop=True)
@@ -179,7 +182,7 @@ def beneath_from_json(given: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     """What :func:`beneath_to_json` wrote."""
     out = {}
     for name, content in given.items():
-        spec = table(str(name).removeprefix(OVERLAID).removeprefix(EARLIER))
+        spec = table(str(name).removeprefix(OVERLAID).removeprefix(EARLIER).removeprefix(NEWEST))
         frame = pd.DataFrame(content["rows"], columns=[str(c) for c in content["columns"]], dtype="object")
         out[str(name)] = coerce(frame, spec)[0][list(frame.columns)]
     return out

@@ -269,7 +269,7 @@ def _write_use(
     names = np.array([books.name(int(a)) for a in books.edges.tail[free]], dtype=object)
     real = np.array([n in there for n in names], dtype=bool)  # a world pool that was not needed is no node
     free, names = free[real], names[real]
-    newest = stated_use(graph.tables)
+    newest = stated_use(graph)
     spot = pd.Series(rows_of(demand, newest, ("node", "use", "year")), dtype="int64")
     by_node = spot.groupby(newest["node"].to_numpy(dtype=object))
     lone, count = by_node.first(), by_node.size()

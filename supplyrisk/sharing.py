@@ -6,6 +6,7 @@ sources and of overlays are in no sum. Restricted published figures may be in on
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from .accounts import latest
 from .graph import SupplyGraph
 from .overlays import OVERLAID
 from .schema import TABLES, Table
+from .vintages import NEWEST
 
 __all__ = ["PUBLIC_LICENCES", "public_part"]
 
@@ -115,7 +117,27 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
     shared = SupplyGraph.from_tables(
         frames, name=graph.name, as_of=graph.as_of, history=(*history, "public part"), policy=graph.policy
     )
-    return shared, report
+    past = _public_past(graph.beneath, set(barred), inferred, gone)
+    return (dataclasses.replace(shared, beneath=past) if past else shared), report
+
+
+def _public_past(
+    beneath: Mapping[str, pd.DataFrame], barred: set[str], inferred: set[str], gone: set[str]
+) -> dict[str, pd.DataFrame]:
+    """Of which year public series are that have lost rows; nothing of overlays, or of sources that stay at home."""
+    out = {}
+    for key in [k for k in beneath if k.startswith(NEWEST)]:
+        name = key.removeprefix(NEWEST)
+        frame = beneath[key]
+        keep = (frame["origin_tag"].astype("object") == "public") & ~_told(name, frame, inferred)
+        for c in {"source", *(q.source for q in TABLES[name].quantities)} & set(frame.columns):
+            keep &= ~frame[c].isin(barred)
+        for c in ("node", *_NODES_OF.get(name, ())):
+            if c in frame:
+                keep &= ~frame[c].isin(gone)
+        if keep.any():
+            out[key] = frame[keep].reset_index(drop=True)
+    return out
 
 
 def _inferred(graph: SupplyGraph) -> set[str]:

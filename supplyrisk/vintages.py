@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +18,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from .ordering import codes
+from .schema import TABLES
 
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "SINGLE", "counts", "current", "family", "listed", "lists_of", "mark", "newest_of", "only_today", "panels", "stated_use", "today", "today_of",
+__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "NEWEST", "SINGLE", "beside", "counts", "current", "family", "listed", "lists_of", "mark", "newest_of", "only_today", "outlived", "panels", "stated_use", "today", "today_of",
            "vintages"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
@@ -29,13 +31,24 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 COMPLETE, BY_IMPORTER, BY_EXPORTER, SINGLE = "complete", "by_importer", "by_exporter", "single"
 OVERLAID = "complete_overlay"
+# Before the name of a table, beside a graph: of which years a series is whose rows were covered or not selected.
+NEWEST = "newest:"
 ESTIMATED = ("balanced", "world_pool", "assumed")
 _STATED = ("withheld", "not_available")  # a place that is listed, with no figure
 _OWN = ("output", "capacity")
+Frames = Mapping[str, pd.DataFrame]
+NOTHING: Frames = MappingProxyType({})
+# What a row of a table of statistics speaks of.
+_ENTITY = {
+    "nodes": ["node"],
+    "links": ["supplier", "buyer", "product"],
+    "demand": ["node", "use"],
+    "stocks": ["node", "holder"],
+}
 
 
 def family(source: pd.Series) -> pd.Series:
-    """Publisher behind source ids: the ids without their year or version.
+    """Publisher behind source ids: the ids without their year or version. Other digits are part of a name.
 
     Parameters
     ----------
@@ -51,9 +64,12 @@ def family(source: pd.Series) -> pd.Series:
     --------
     >>> family(pd.Series(["usgs_mcs2025", "usgs_mcs2026", "baci_hs17_202601", None])).tolist()
     ['usgs_mcs', 'usgs_mcs', 'baci_hs', '']
+    >>> family(pd.Series(["s1", "s2", "mill_v2", "comtrade_hs22"])).tolist()
+    ['s1', 's2', 'mill', 'comtrade_hs']
     """
     ids, names = pd.factorize(source)
-    end = re.compile(r"([\d_.-]*\d{6}[a-z]|[\d_.-]+)$")
+    year = r"[_.-]?(?<!\d)(?:19|20)\d{2}[\d_.-]*[a-z]?"
+    end = re.compile(rf"(?:(?<=hs)\d{{2}}(?:{year})?|{year}|[_.-]v\d[\d.]*)$")
     short = np.array([*(end.sub("", str(n)) for n in names), ""], dtype=object)
     return pd.Series(short[ids], index=source.index, dtype="string")
 
@@ -357,27 +373,148 @@ def _nodes_today(nodes: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame
     return current(_years(nodes), series, _code(nodes["node"]), whole, single, stated), figure
 
 
-def listed(tables: Mapping[str, pd.DataFrame], name: str) -> IntArray:
+def beside(tables: Frames, beneath: Frames, name: str) -> pd.DataFrame:
+    """Rows of a table, and after them what :func:`outlived` kept of rows that are no longer in it."""
+    extra = beneath.get(NEWEST + name)
+    if extra is None or not len(extra):
+        return tables[name]
+    return pd.concat([tables[name], extra], ignore_index=True) if len(tables[name]) else extra
+
+
+def listed(tables: Frames, name: str, beneath: Frames = NOTHING) -> IntArray:
     """Code of the series of each row of ``nodes`` or ``links`` that lists whole years, several of them; -1 of others."""
-    frame, again, sources = tables[name], _stated_again(tables["nodes"]), tables["sources"]
+    return _listed(tables, name, beneath)[: len(tables[name])]
+
+
+def _listed(tables: Frames, name: str, beneath: Frames) -> IntArray:
+    """As :func:`listed`, of any table of statistics, and of the rows that are kept beside it."""
+    frame, again = beside(tables, beneath, name), _stated_again(beside(tables, beneath, "nodes"))
+    if _one(_years(frame)):
+        return np.full(len(frame), -1, dtype=np.int64)
     if name == "nodes":
-        found, entity = _nodes_series(frame, _figured(frame), again, sources), ["node"]
+        found = _nodes_series(frame, _figured(frame), again, tables["sources"])
+    elif name == "links":
+        found = _links_series(frame, again, tables["sources"])
     else:
-        found, entity = _links_series(frame, again, sources), ["supplier", "buyer", "product"]
+        found = _uses_series(frame, again, tables["sources"])
     if found is None:
         return np.full(len(frame), -1, dtype=np.int64)
     series, whole, single = found
-    several = panels(_years(frame), series, _code(*(frame[c] for c in entity)), whole, single)
+    several = panels(_years(frame), series, _code(*(frame[c] for c in _ENTITY[name])), whole, single)
     return np.where(several, series, -1)
 
 
-def today(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def outlived(tables: Frames, kept: Frames, beneath: Frames, until: int | None = None) -> dict[str, pd.DataFrame]:
+    """What is kept beside a graph, with the years of series that are about to lose rows.
+
+    What leaves a table because an overlay covers it or because it is not selected still says which year is the newest:
+    without it the year before would be the market again. Of each year of such a series one row is kept, and of a place
+    that shows the series to be one of whole years two; that there was a figure is kept, the figure is not.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables, before.
+    kept : mapping
+        Those rows of them that stay, index unchanged; a table that is absent stays as it is.
+    beneath : mapping
+        What is kept beside the graph, see :mod:`supplyrisk.overlays`.
+    until : int, optional
+        Last data year that is of interest.
+
+    Returns
+    -------
+    dict of DataFrame
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> g = sr.SupplyGraph.from_tables()
+    >>> outlived(g.tables, {}, {})
+    {}
+    """
+    out = dict(beneath)
+    if until is not None:
+        cut = {n: f[f["year"].astype("float64").fillna(-1) <= until] for n, f in tables.items() if n in _ENTITY}
+        tables = {**tables, **cut}
+        for name in _ENTITY:
+            if NEWEST + name in beneath:
+                of = beneath[NEWEST + name]
+                beneath = {**beneath, NEWEST + name: of[of["year"].astype("float64").fillna(-1) <= until]}
+                out[NEWEST + name] = beneath[NEWEST + name]
+    again = _stated_again(beside(tables, beneath, "nodes"))
+    for name, entity in _ENTITY.items():
+        frame = tables[name]
+        if name not in kept or len(frame) == 0:
+            continue
+        gone = ~frame.index.isin(kept[name].index)
+        if not gone.any() or _one(_years(beside(tables, beneath, name))):
+            continue
+        series = _listed(tables, name, beneath)[: len(frame)]
+        some = gone & (series >= 0) & np.isin(series, series[~gone])
+        rows = frame.assign(_series=series, _known=_told(frame, name))[some]
+        rows = rows.sort_values("_known", ascending=False, kind="stable")
+        year = ["_series", "year"]
+        parts = [rows.drop_duplicates(year), _twice(rows, ["_series"], entity)]
+        if name == "nodes":  # a market of several years shows by a pool
+            pools = frame.assign(_series=0, _known=False)[gone & (frame["kind"] == "demand").to_numpy(dtype=bool)]
+            pools = pools[_among(pools, ("product", "origin_tag"), again)]
+            parts.append(_twice(pools[pools["product"].isin(kept[name]["product"])], ["product", "origin_tag"], entity))
+        found = pd.concat(parts)
+        found = found[~found.index.duplicated()].sort_index()
+        if not len(found):
+            continue
+        new = _without_figures(found.drop(columns=["_series", "_known"]), name)
+        have = out.get(NEWEST + name)
+        both = new if have is None or not len(have) else pd.concat([have, new])
+        out[NEWEST + name] = both.drop_duplicates([*entity, "year", "origin_tag", "source"]).reset_index(drop=True)
+    return {n: f for n, f in out.items() if len(f)}
+
+
+def _told(frame: pd.DataFrame, name: str) -> BoolArray:
+    """Rows that open a year."""
+    columns = {
+        "nodes": ["output", "output_low", "capacity", "capacity_low"],
+        "links": ["quantity", "low", "high", "value"],
+    }.get(name, ["quantity"])
+    return frame[columns].notna().any(axis=1).to_numpy(dtype=bool)
+
+
+def _twice(rows: pd.DataFrame, group: list[str], entity: list[str]) -> pd.DataFrame:
+    """First and last year of one place of each group that is stated in several."""
+    by = rows.groupby([*group, *entity], dropna=False)["year"]
+    several = rows[(by.transform("min") < by.transform("max")).to_numpy(dtype=bool)]
+    first = several.drop_duplicates(group)[[*group, *entity]]
+    ends = several.merge(first, on=[*group, *entity], how="left", indicator=True).set_axis(several.index)
+    mine = several[(ends["_merge"] == "both").to_numpy()].sort_values("year", kind="stable")
+    ends = pd.concat([mine.drop_duplicates(group, keep="first"), mine.drop_duplicates(group, keep="last")])
+    return ends[~ends.index.duplicated()]
+
+
+def _without_figures(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Rows that say that there was a figure (0 stands for it), not which."""
+    out = rows.copy()
+    for q in TABLES[name].quantities:
+        sides = [c for c in (q.name, q.low, q.high) if c in out]
+        out[q.name] = out[q.name].mask(out[sides].notna().any(axis=1), 0.0)
+    blank = {"low", "high", "value", "stated_low", "stated_high", "rest_low", "rest_high", "total", "note", "firm"}
+    blank |= {c for q in TABLES[name].quantities for c in (q.low, q.high)}
+    if name == "links":
+        out["quantity"] = out["quantity"].mask(_told(rows, name), 0.0)
+    for c in blank & set(out.columns):
+        out[c] = out[c].mask(out[c].notna())
+    return out
+
+
+def today(tables: Frames, beneath: Frames = NOTHING) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Nodes and links that are of today.
 
     Parameters
     ----------
     tables : mapping
         All tables of a graph.
+    beneath : mapping, optional
+        What is kept beside it: series that have lost their newest rows are still of that year.
 
     Returns
     -------
@@ -387,20 +524,23 @@ def today(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFram
         somebody is still observed to deal with it: then it stays and its output is unknown.
     """
     nodes, links = tables["nodes"], tables["links"]
-    if _one(_years(nodes)) and _one(_years(links)):
+    every, flows = (beside(tables, beneath, name) for name in ("nodes", "links"))
+    if _one(_years(every)) and _one(_years(flows)):
         return nodes, links
     sources = tables["sources"]
-    again = _stated_again(nodes)
-    found = None if _one(_years(links)) else _links_series(links, again, sources)
-    row, figure = _nodes_today(nodes, again, sources)
+    again = _stated_again(every)
+    found = None if _one(_years(flows)) else _links_series(flows, again, sources)
+    row, figure = (a[: len(nodes)] for a in _nodes_today(every, again, sources))
     if found is None and row.all():
         return nodes, links
     ids, names = pd.factorize(nodes["node"].astype("object"))
     n = len(names)
     position = pd.Index(names)
-    src, dst = (codes(links[c], position) for c in ("supplier", "buyer"))
-    key = _code(src * (n + 1) + dst, links["product"])
-    now = _links_today(links, found, key)
+    src, dst = (codes(flows[c], position) for c in ("supplier", "buyer"))
+    key = _code(src * (n + 1) + dst, flows["product"])
+    now = _links_today(flows, found, key)
+    n_links = len(links)
+    src, dst, key, now = src[:n_links], dst[:n_links], key[:n_links], now[:n_links]
     if now.all() and row.all():
         return nodes, links
     # What a source says no longer is not brought back by something older still.
@@ -418,7 +558,7 @@ def today(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFram
 
     named = np.zeros(n, dtype=bool)
     for name in ("demand", "stocks"):
-        named |= marked(codes(today_of(tables, name)["node"], position))
+        named |= marked(codes(today_of(tables, name, beneath)["node"], position))
     held |= ends(now & observed) | ~makes & named
     # Estimates of a market that is over go with its producers, and pools with their last link.
     gone = np.append(makes & ~held, False)
@@ -442,22 +582,29 @@ def today(tables: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFram
     return out, links if now.all() else links[now]
 
 
-def today_of(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
+def today_of(tables: Frames, name: str, beneath: Frames = NOTHING) -> pd.DataFrame:
     """Rows of ``demand`` or ``stocks`` whose series has no newer year without them; older ones of a key may be there."""
-    frame = tables[name]
-    year = _years(frame) if len(frame) else np.zeros(0)
+    frame, every = tables[name], beside(tables, beneath, name)
+    year = _years(every) if len(frame) else np.zeros(0)
     if _one(year):
         return frame
+    again = _stated_again(beside(tables, beneath, "nodes"))
+    series, whole, single = _uses_series(every, again, tables["sources"])
+    keep = current(year, series, _code(*(every[c] for c in _ENTITY[name])), whole, single)[: len(frame)]
+    return frame if keep.all() else frame[keep]
+
+
+def _uses_series(
+    frame: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame
+) -> tuple[IntArray, BoolArray, BoolArray]:
+    """Series of each row of ``demand`` or ``stocks``, whether it lists whole years, or single facts."""
     product = frame["node"].astype("object").str.partition("@")[0]
-    told = lists_of(frame["source"], tables["sources"], frame["origin_tag"])
+    told = lists_of(frame["source"], sources, frame["origin_tag"])
     derived = frame["source"].isna().to_numpy(dtype=bool)
-    again = _stated_again(tables["nodes"])
     pair = pd.DataFrame({"product": product, "origin_tag": frame["origin_tag"]})
     whole = (told == COMPLETE) | (derived & _among(pair, ("product", "origin_tag"), again))
     series = _code(product, family(frame["source"]), frame["origin_tag"])
-    what = "use" if name == "demand" else "holder"
-    keep = current(year, series, _code(frame["node"], frame[what]), whole, (told == SINGLE) & ~derived)
-    return frame if keep.all() else frame[keep]
+    return series, np.asarray(whole, dtype=bool), np.asarray((told == SINGLE) & ~derived, dtype=bool)
 
 
 def only_today(graph: SupplyGraph) -> SupplyGraph:
@@ -473,25 +620,26 @@ def only_today(graph: SupplyGraph) -> SupplyGraph:
     SupplyGraph
         The graph itself where its newest rows all count; else one whose ``history`` says how many rows are left out.
     """
-    nodes, links = today(graph.tables)
+    nodes, links = today(graph.tables, graph.beneath)
     if nodes is graph.tables["nodes"] and links is graph.tables["links"]:
         return graph
     tables = {**graph.tables, "nodes": nodes, "links": links}
     alive = set(nodes["node"])
     for name in ("demand", "stocks"):
-        frame = today_of(graph.tables, name)
+        frame = today_of(graph.tables, name, graph.beneath)
         tables[name] = frame[frame["node"].isin(alive)]
     lost = sum(len(graph.tables[n]) - len(tables[n]) for n in ("nodes", "links", "demand", "stocks"))
-    return graph._with(tables, f"of today only: {lost:,} rows of earlier years left out")
+    settled = {n: f for n, f in graph.beneath.items() if not n.startswith(NEWEST)}
+    return graph._with(tables, f"of today only: {lost:,} rows of earlier years left out", beneath=settled)
 
 
-def stated_use(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def stated_use(graph: SupplyGraph) -> pd.DataFrame:
     """Final use of today, one row a node and use.
 
     Parameters
     ----------
-    tables : mapping
-        All tables of a graph.
+    graph : SupplyGraph
+        The graph.
 
     Returns
     -------
@@ -500,7 +648,7 @@ def stated_use(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     from .accounts import latest
 
-    return latest(today_of(tables, "demand"), ["node", "use"])
+    return latest(today_of(graph.tables, "demand", graph.beneath), ["node", "use"])
 
 
 def vintages(graph: SupplyGraph) -> pd.DataFrame:
@@ -528,12 +676,12 @@ def vintages(graph: SupplyGraph) -> pd.DataFrame:
     """
     columns = ["table", "product", "publisher", "newest", "current", "earlier", "gone", "oldest", "first"]
     tables = graph.tables
-    nodes, links = today(tables)
+    nodes, links = today(tables, graph.beneath)
     parts = []
     for name, now, key in (
         ("nodes", nodes, ["node"]),
         ("links", links, ["supplier", "buyer", "product"]),
-        ("demand", today_of(tables, "demand"), ["node", "use"]),
+        ("demand", today_of(tables, "demand", graph.beneath), ["node", "use"]),
     ):
         frame = tables[name]
         if not len(frame):

@@ -75,7 +75,7 @@ class Places:
         """Final use of each pool as stated, with bounds; NaN where no figure is."""
         n = self.graph.index.n
         stated: list[FloatArray] = []
-        d = stated_use(self.graph.tables)
+        d = stated_use(self.graph)
         at = self.graph.index.position.get_indexer(pd.Index(d["node"].astype("object")))
         for x in self.graph.interval("demand", "quantity", d):
             found = np.full(n, np.nan)

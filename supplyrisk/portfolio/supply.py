@@ -259,7 +259,7 @@ def read_case(
     passed_in = np.bincount(ix.src[inside], flow[inside], ix.n)[group]
     back = np.bincount(ix.src[outside], flow[outside] * returned[ix.dst[outside]], ix.n)[group]
     away = np.bincount(ix.src[outside], flow[outside] * (1.0 - returned[ix.dst[outside]]), ix.n)[group]
-    used = stated_use(graph.tables)
+    used = stated_use(graph)
     use = used.groupby(used["node"].astype("object"))["quantity"].sum(min_count=1)
     final = use.reindex(ix.position).to_numpy(dtype=float)[group]
     retained = np.maximum(inflow - passed_in - back, 0.0)

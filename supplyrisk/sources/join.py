@@ -59,8 +59,8 @@ def together(
     Raises
     ------
     SchemaError
-        A product that two readings measure in different units, two publishers that state the same figure, or what the
-        assembly refuses.
+        A product that two readings measure in different units, two publishers that state the same figure, an argument
+        that is no table (balance afterwards: :func:`supplyrisk.reconcile.balance_flows`), or what the assembly refuses.
 
     Warns
     -----
@@ -89,6 +89,7 @@ def together(
     >>> together(reading).links.query("method == 'observed'")[["supplier", "buyer"]].values.tolist()
     [['ndfeb.magnet@CHN', 'ndfeb.magnet@USA:demand']]
     """
+    _tables_only(tables)
     parts, typed = _sorted_out(readings, tables)
     joined = {k: pd.concat([f for f in v if len(f)] or v[:1], ignore_index=True) for k, v in parts.items()}
     for key, frames in parts.items():
@@ -110,6 +111,20 @@ def together(
             f.attrs = {}  # said once
         graph = _with_earlier(graph, _assembled(known, name, as_of, history))
     return graph
+
+
+def _tables_only(tables: dict[str, pd.DataFrame]) -> None:
+    """Refuse what is no table: options of the assembly, with the way to them, and everything else."""
+    balancing = "Balance the graph afterwards: supplyrisk.reconcile.balance_flows(graph{}), or use assemble({})."
+    ways = {"balanced": ("", "balanced=True"), **{k: (f", {k}=...",) * 2 for k in ("conflicts", "ensemble", "seed")}}
+    problems: list[Problem] = []
+    for key, given in tables.items():
+        if not isinstance(given, pd.DataFrame):
+            pair = ways.get(key)
+            remedy = "Give a DataFrame." if pair is None else balancing.format(pair[0], pair[1].removeprefix(", "))
+            problems.append(Problem("together", "-", key, "not a table", repr(given)[:60], remedy))
+    if problems:
+        raise SchemaError(problems, "the readings put together")
 
 
 def _sorted_out(

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 import supplyrisk as sr
+from supplyrisk.errors import SchemaError
 from supplyrisk.sources import Reading, Report
 from supplyrisk.sources.commodities import product_rows
-from supplyrisk.vintages import counts, only_today, today, vintages
+from supplyrisk.vintages import NEWEST, counts, family, only_today, stated_use, today, vintages
 
 P = "ndfeb.magnet"
 HEAD = "t,i,j,k,v,q\n"
@@ -339,3 +340,114 @@ def test_every_importer_of_a_panel_has_the_mix_of_its_year(published):
         assert len(got) >= len(true) - 1  # Saint Helena got 0 t for 1,268 USD in 2024: its share is not told
         assert np.abs(got - true.reindex(got.index)).max() < 1e-4
     assert shares(graph)["USA"] == pytest.approx(0.750, abs=5e-4)
+
+
+OWN = pd.DataFrame([source("own") | {"licence_class": "private"}])
+
+
+def covered(graph: sr.SupplyGraph) -> sr.SupplyGraph:
+    """The graph with a company's rows over all public flows of the newest year, word for word."""
+    links = graph.links
+    newest = links[(links["year"] == 2024) & (links["method"] == "observed")]
+    return graph.overlay({"links": newest.assign(source="own").drop(columns="origin_tag"), "sources": OWN}, name="acme")
+
+
+def test_an_overlay_over_the_newest_year_brings_no_earlier_one_back(folder, tmp_path):
+    graph = sr.sources.together(sr.sources.baci(folder, products=[P]))
+    laid = covered(graph)
+    assert shares(laid)["USA"] == pytest.approx(0.5)
+    assert set(laid.index.links["year"]) == {2024}
+    assert "ndfeb.magnet@VNM" not in set(laid.index.nodes["node"])
+    assert shares(laid.at("2024-12-31", known_on="latest"))["USA"] == pytest.approx(0.5)
+    assert shares(laid.at("2023-12-31", known_on="latest"))["USA"] == pytest.approx(0.45)
+    assert set(only_today(laid).links["year"]) == {2024}
+    again = [sr.read(sr.write(laid, tmp_path / f"laid.{f}", private=True)) for f in ("json", "xlsx", "sqlite")]
+    again.append(sr.SupplyGraph.from_parquet(laid.to_parquet(tmp_path / "laid", private=True)))
+    again.append(sr.SupplyGraph.from_networkx(laid.to_networkx()))
+    for same in again:
+        assert same.fingerprint == laid.fingerprint
+        assert shares(same)["USA"] == pytest.approx(0.5)
+    sr.export(laid, tmp_path / "public.json")
+    public = sr.read(tmp_path / "public.json")
+    assert public.fingerprint == graph.fingerprint
+    assert shares(public)["USA"] == pytest.approx(0.5)
+
+
+def test_an_overlay_over_outputs_and_uses_brings_no_earlier_year_back():
+    graph = made(
+        [("CHN", 2023, 90.0, "a"), ("DEU", 2023, 50.0, "a"), ("CHN", 2024, 90.0, "a")], [source("a", "complete")]
+    )
+    row = {"node": f"{P}@CHN", "product": P, "country": "CHN", "kind": "producer", "year": 2024, "output": 90.0}
+    row |= {"output_grade": "A", "output_source": "own", "source": "own"}
+    laid = graph.overlay({"nodes": pd.DataFrame([row]), "sources": OWN}, name="acme")
+    both = [sr.score(g, by="product")[["focal_share", "quantity"]].values.tolist() for g in (graph, laid)]
+    assert both == [[[1.0, 90.0]]] * 2
+    node = {"product": P, "kind": "demand", "year": 2024}
+    use = {"use": "all", "grade": "A", "source": "a"}
+    old = sr.SupplyGraph.from_tables(
+        products=GOODS,
+        sources=pd.DataFrame([source("a", "complete")]),
+        nodes=pd.DataFrame([node | {"node": f"{P}@{c}:demand", "country": c} for c in ("DEU", "FRA")]),
+        demand=pd.DataFrame(
+            [
+                use | {"node": f"{P}@{c}:demand", "year": y, "quantity": q}
+                for c, y, q in (("DEU", 2023, 5.0), ("FRA", 2023, 7.0), ("DEU", 2024, 6.0))
+            ]
+        ),
+    )
+    mine = old.demand[old.demand["year"] == 2024].assign(source="own", quantity=8.0).drop(columns="origin_tag")
+    over = old.overlay({"demand": mine, "sources": OWN}, name="acme")
+    assert stated_use(old)["quantity"].tolist() == [6.0]
+    assert stated_use(over)["quantity"].tolist() == [8.0]
+    assert stated_use(over.at("2023-12-31", known_on="latest"))["quantity"].tolist() == [5.0, 7.0]
+
+
+def test_a_selection_is_of_the_same_day_as_the_whole(folder, tmp_path):
+    graph = sr.sources.together(sr.sources.baci(folder, products=[P]))
+    part = graph.select(country=["USA", "VNM"])
+    assert len(part.links)
+    assert not len(part.index.links)
+    assert part.at("2023-12-31", known_on="latest").index.links["supplier"].tolist()
+    sr.export(part, tmp_path / "part.json")
+    assert not len(sr.read(tmp_path / "part.json").index.links)
+    assert len(graph.select(country=["USA", "VNM"], year=2023).index.links)
+    assert shares(graph.select(country=["USA", "CHN", "DEU"]))["USA"] == pytest.approx(0.5)
+    kept = [f for n, f in part.beneath.items() if n.startswith(NEWEST)]
+    assert kept
+    for frame in kept:  # that there was a figure, not which
+        figures = frame.select_dtypes("number")
+        assert not figures[[c for c in figures if not c.endswith("year")]].fillna(0.0).to_numpy(dtype=float).any()
+
+
+def test_a_selection_of_a_covered_graph_keeps_both(folder):
+    laid = covered(sr.sources.together(sr.sources.baci(folder, products=[P])))
+    part = laid.select(country=["USA", "VNM"]).select(country="USA")
+    assert part.index.links["year"].tolist() in ([], [2024])
+    part = laid.select(country=["USA", "VNM", "DEU"])
+    assert set(part.index.links["year"]) == {2024}
+    assert shares(part.at("2023-06-30", known_on="latest"))["USA"] == 0.0
+
+
+def test_digits_of_a_name_are_no_year():
+    ids = [
+        "s1",
+        "s2",
+        "usgs_mcs2025",
+        "baci_hs92_202401b",
+        "baci_hs17",
+        "bgs_wms_2018_2022",
+        "wmd2025",
+        "aiddata_gcdf3",
+    ]
+    names = ["s1", "s2", "usgs_mcs", "baci_hs", "baci_hs", "bgs_wms", "wmd", "aiddata_gcdf3"]
+    assert family(pd.Series(ids)).tolist() == names
+    rows = [("CHN", 2022, 90.0, "s1"), ("CHN", 2023, 90.0, "s1"), ("DEU", 2024, 10.0, "s2")]
+    graph = made(rows, [source("s1"), source("s2")])
+    assert sr.score(graph, by="product")["focal_share"].tolist() == [pytest.approx(0.9)]
+
+
+def test_together_names_the_way_to_balanced_flows(folder):
+    reading = sr.sources.baci(folder, products=[P])
+    with pytest.raises(SchemaError, match="balance_flows") as error:
+        sr.sources.together(reading, balanced=True, ensemble=3, holdings="mine.csv")
+    assert [p.column for p in error.value.problems] == ["balanced", "ensemble", "holdings"]
