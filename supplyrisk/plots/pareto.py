@@ -88,7 +88,8 @@ def pareto(
     terms = getattr(front, "against", ())
     if label is None:
         label = repr(terms[aims.index(x)]) if terms else x
-    frame = frame.sort_values(x, ascending=False, kind="stable").reset_index(drop=True)
+    unknown = int(frame[x].isna().sum())  # a share of which nothing is known has no place on the axis
+    frame = frame[frame[x].notna()].sort_values(x, ascending=False, kind="stable").reset_index(drop=True)
     usd = f"USD of {price_year}" if price_year is not None else _money(front)
     size, word = _units(float(frame["extra"].max()) if len(frame) else 0.0, usd or "USD")
     short = word.removesuffix(usd or "USD").strip()
@@ -106,6 +107,8 @@ def pareto(
         title = f"No plan is below {at[0]:.0%}" if len(frame) else "No plan was found"
     others = [c for c in aims if c != x]
     subtitle = f"Each point is the cheapest plan for {buyers} at its level of: {label}"
+    if unknown:
+        subtitle += f"; not drawn: {unknown} of which it is not known"
     if others:
         subtitle += f"; larger points have more {others[0]}"
     footer = (

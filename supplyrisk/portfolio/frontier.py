@@ -24,11 +24,12 @@ from .lookthrough import todays_mixes
 from .model import Build, money, number
 from .periods import HorizonPlan
 from .plan import Portfolio
+from .readings import share_in_what_is_known
 from .run import defaults, plan_case
 from .senders import by_place, relayed
 from .settling import Live, settle
 from .solve import Solution, solve
-from .sweep import Sweep
+from .sweep import Sweep, way
 from .widen import Wide
 from .words import dated, goal_unit
 
@@ -251,8 +252,8 @@ class Frontier:
     frame : DataFrame
         ``objective`` (USD a year where it is a cost), ``extra`` over the cheapest plan, a column per aim, ``marginal``
         (what one point, 0.01, less of the first aim would cost, from the dual; NaN for plans with yes-or-no decisions),
-        ``gap`` (relative, of each solve), ``knee``: True at the point farthest from the plane through the extremes, a
-        suggestion and no more.
+        ``gap`` (relative, of each solve; with squares in the objective also how far tangents leave it below), ``knee``:
+        True at the point farthest from the plane through the extremes, a suggestion and no more.
     objective : Objective
         What was minimised.
     against : tuple of Term
@@ -262,7 +263,8 @@ class Frontier:
     seconds : float
         Wall time, the first plan included.
     notes : tuple of str
-        What was left out.
+        What was left out; where a share by equity or control is that of what is known of owners only, with how much it may
+        be (where nothing is known it is NaN, whatever the row counts); and how squares were dealt with.
     """
 
     frame: pd.DataFrame
@@ -536,7 +538,7 @@ def frontier(
     sweep = Sweep(m.matrix.compile(), np.array(rows), wide.start, time_limit, gap, seed, over)
     del m.matrix.rows[-1]
     m.matrix.m -= 1
-    found = list(sweep.run(points))
+    found = [sweep.real(c, *point) for point in sweep.run(points)]
     base, settled, unsettled = replace(plan, _compiled=c), [], 0
     if Live.of(plan).moves:  # the sweep is at the mixes of the first plan: each point settles in its own
         raw, found = found, []
@@ -562,11 +564,19 @@ def frontier(
     worth_of = [-0.01 * float(s.row_dual[rows[0]]) * float(sweep.whole(s.x)[0]) for s, _, _ in kept]
     frame["marginal"] = worth_of if not c.integer.any() else np.nan
     frame["gap"] = [s.gap for s, _, _ in kept]
-    frame["knee"] = False
-    best = _knee(values[:, 0], values[:, 1:])
-    if best is not None:
-        frame.loc[best, "knee"] = True
     goal = plan.written["objective"]
+    notes = (
+        [f"{unsettled} of {unsettled + len(found)} points left out: their mixes did not settle"] if unsettled else []
+    )
+    for term, name in zip(aims, _labels(aims), strict=True):
+        notes += share_in_what_is_known(plan, term, frame, name, [s.x for s, _, _ in kept])
+    notes += way([s for s, _, _ in kept])
+    frame["knee"] = False
+    # What is not known is no suggestion.
+    told = np.flatnonzero(frame[_labels(aims)].notna().all(axis=1))
+    best = _knee(values[told, 0], values[told, 1:])
+    if best is not None:
+        frame.loc[int(told[best]), "knee"] = True
     return Frontier(
         frame,
         goal,
@@ -580,7 +590,7 @@ def frontier(
         np.array(rows, dtype=np.int64),
         over,
         tuple(settled[i] for i in order) if settled else (),
-        (f"{unsettled} of {unsettled + len(found)} points left out: their mixes did not settle",) if unsettled else (),
+        tuple(notes),
     )
 
 

@@ -12,15 +12,27 @@ import pandas as pd
 
 from .. import control
 from ..graph import SupplyGraph
+from ..jurisdictions import scope
 from ..metrics import concentration_ratio, score
 from ..metrics.mix import Mix
+from ..metrics.unknown import nothing_known
+from ..registry import Term
 from .model import GROUP, Build
 from .views import node_shares
 
 if TYPE_CHECKING:
     from .plan import Portfolio
 
-__all__ = ["AS_ONE", "Reading", "as_one", "counted", "met_in_what_is_known", "part_of_arrivals", "readings"]
+__all__ = [
+    "AS_ONE",
+    "Reading",
+    "as_one",
+    "counted",
+    "met_in_what_is_known",
+    "part_of_arrivals",
+    "readings",
+    "share_in_what_is_known",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -282,6 +294,51 @@ def met_in_what_is_known(m: Build, x: FloatArray) -> list[str]:
                 f"({said}) the share may be up to {min(most, 1.0):.1%}; worst=True caps that"
             )
     return out
+
+
+def share_in_what_is_known(
+    plan: Portfolio, term: Term, frame: pd.DataFrame, name: str, points: list[FloatArray]
+) -> list[str]:
+    """Say how much a share may be with owners that are not on record; NaN where nothing is known of it."""
+    a = term.arguments
+    if term.name != "share" or a["worst"] or a["view"] not in ("equity", "control"):
+        return []
+    wide = getattr(plan, "_wide", None)
+    bases = [plan._build] if wide is None else wide.bases
+    length = [1.0] if wide is None else [p.length for p in wide.periods]
+    who: set[str] = set()
+    most, nothing = np.zeros(len(points)), np.zeros(len(points), dtype=bool)
+    for i, whole in enumerate(points):
+        got = least = more = 0.0
+        for t, m in enumerate(bases):
+            x = whole if wide is None else whole[wide.at[t]]
+            product, _, _, pools = m.pick(a["product"], a["buyer"])[0]
+            need, lanes, s = float(m.case.need[pools].sum()), m.lanes_of(pools), m.shares(scope(a["focal"]), a["view"])
+            part, at = x[lanes] * length[t] / need, m.supplier[lanes]
+            top = np.nan_to_num(s.high, nan=1.0)
+            open_ = (top - np.nan_to_num(np.where(np.isnan(s.value), s.high, s.value), nan=1.0))[at] * part
+            got, least = got + part.sum(), least + float((np.nan_to_num(s.low)[at] * part).sum())
+            more += float(open_.sum())
+            who |= set(map(str, m.node[at[open_ > 1e-6 * max(part.sum(), 1e-9)]]))
+        if got > 0:
+            most[i] = min(float(frame[name][i]) + more / got, 1.0)
+            value, low, high = (np.array([v]) for v in (float(frame[name][i]), least / got, most[i]))
+            nothing[i] = bool(nothing_known(value, np.where(low <= 1e-9, 0.0, low), high)[0])
+    wider = np.flatnonzero(most > frame[name].to_numpy(dtype=float) + 1e-6)
+    if not len(wider):
+        return []
+    frame.loc[nothing, name] = np.nan
+    names = sorted(who)
+    said = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    nan = (
+        f", nothing is known of it in point {', '.join(map(str, np.flatnonzero(nothing)))} (NaN)"
+        if nothing.any()
+        else ""
+    )
+    return [
+        f"{term!r} is that of what is known of {product}: with the owners that are not on record ({said}) the share "
+        f"may be up to {most.max():.1%} in {len(wider)} of {len(points)} points{nan}; worst=True counts them"
+    ]
 
 
 def readings(plan: Portfolio) -> pd.DataFrame:

@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .explain import stopped
+from .highs import relative_gap
+from .quadratic import lifted
 from .solve import Persistent, Solution, usable
 
-__all__ = ["Sweep"]
+__all__ = ["Sweep", "way"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -143,3 +145,24 @@ class Sweep:
                 plain = _dot(self.cost, s.x) + self.offset
                 way = f"{s.way}, since a sweep starts each solve from the last" if s.way else ""
                 yield replace(s, objective=plain, way=way), aims, tuple(levels.tolist())
+
+    def real(
+        self, c: Any, s: Solution, aims: FloatArray, level: tuple[float, ...]
+    ) -> tuple[Solution, FloatArray, tuple[float, ...]]:
+        """A point with its squares at what they are, where tangents leave them a little below."""
+        x = lifted(c, s.x)
+        if np.array_equal(x, s.x):
+            return s, aims, level
+        own = float((c.cost * x).sum()) + c.offset
+        bound = min(s.bound, s.objective)  # what tangents allow is too much, so that it is a bound
+        s = replace(s, x=x, objective=own, bound=bound, gap=max(s.gap, relative_gap(own, min(bound, own))))
+        return s, self.values(x), level
+
+
+def way(found: list[Solution]) -> list[str]:
+    """How squares were dealt with in the points, the least exact of them."""
+    least = max((s for s in found if s.way), key=lambda s: s.violation, default=None)
+    if least is None:
+        return []
+    most = max(s.gap for s in found)
+    return [f"concentration: {least.way}" + (f"; objectives within {most:.1e}" if most > 0.0 else "")]

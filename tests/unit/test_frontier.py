@@ -339,3 +339,60 @@ def test_aims_are_parts_of_what_arrives_also_over_years(horizon: Any) -> None:
             index += float(((part / part.sum()) ** 2).sum()) * got if got else 0.0
             total += got
         assert row.concentration == pytest.approx(index / total, abs=1e-5)
+
+
+# ---------------------------------------------------------------------- what a frontier does not know, and how near it is
+
+
+def _makers() -> SupplyGraph:
+    cost = {"CHN": 1.0, "KOR": 2.0, "AUS": 3.0, "CAN": 3.5}
+    nodes = [node(f"{P}@{c}", output=60.0, capacity=90.0, unit_cost=k) for c, k in cost.items()]
+    nodes += [node(f"{P}@{c}:demand", "demand") for c in ("USA", "JPN")]
+    links = [link("CHN", "USA:demand", 40), link("KOR", "USA:demand", 10), link("AUS", "USA:demand", 20)]
+    links += [link("CHN", "JPN:demand", 20), link("CAN", "JPN:demand", 20), link("KOR", "JPN:demand", 10)]
+    return SupplyGraph.from_tables(
+        products=pd.DataFrame([product()]), nodes=pd.DataFrame(nodes), links=pd.DataFrame(links)
+    )
+
+
+def test_a_frontier_says_what_is_not_known_of_owners_as_its_plans_do() -> None:
+    aim = share("CHN", view="control")
+    ask: dict[str, Any] = {"product": P, "levers": [resource()]}
+    found = frontier(_makers(), ["USA", "JPN"], against=aim, points=4, **ask)
+    for i, value in enumerate(found.frame["share"]):
+        assert value == pytest.approx(found.plan(i).share("control")["after"], abs=1e-6, nan_ok=True)
+    (note,) = found.notes
+    assert "is that of what is known" in note
+    assert "up to 100.0%" in note
+    for other in (share("CHN"), share("CHN", view="control", worst=True)):
+        assert frontier(_makers(), "USA", against=other, points=3, **ask).notes == ()
+    years = frontier(_makers(), ["USA", "JPN"], against=aim, points=3, horizon=(2026, 2027), **ask)
+    assert "up to 100.0%" in years.notes[0]
+
+
+def test_a_share_of_which_nothing_is_known_is_none_on_the_frontier() -> None:
+    # Of equity nothing is on record: no level of it can be aimed at, and nothing of it is drawn.
+    found = frontier(
+        _makers(), ["USA", "JPN"], product=P, levers=[resource()], against=share("CHN", view="equity"), points=4
+    )
+    assert found.frame["share"].isna().all()
+    assert np.isnan(found.plan(0).share("equity")["after"])
+    assert not found.frame["knee"].any()
+    assert "nothing is known of it in point 0 (NaN)" in found.notes[0]
+    assert "nan" not in alt_text(pareto(found)[0])
+
+
+def test_squares_of_a_frontier_are_at_what_they_are_and_the_note_says_how_near() -> None:
+    goal = sp.cost() + 40.0 * sp.concentration()
+    ask: dict[str, Any] = {"product": P, "levers": [resource()], "objective": goal}
+    found = frontier(_makers(), ["USA", "JPN"], against=share("CHN"), points=5, **ask)
+    assert any(n.startswith("concentration: outer approximation by tangents") for n in found.notes)
+    assert (found.frame["gap"] > 0.0).any()
+    for i, row in enumerate(found.frame.itertuples()):
+        plan = found.plan(i)
+        part = plan.decisions.groupby("country")["quantity"].sum() / plan.needs["need"].sum()
+        assert row.objective == pytest.approx(plan.decisions["cost"].sum() + 40.0 * (part**2).sum(), rel=1e-11)
+        best = optimize(_makers(), ["USA", "JPN"], **ask, constraints=max_share("CHN", float(row.share)))
+        assert best.objective_value <= row.objective * (1 + 1e-9)
+        assert row.objective - best.objective_value <= (row.gap + 1e-7) * row.objective
+        assert plan.gap == row.gap
