@@ -82,7 +82,7 @@ def _of_whole_years(trade: pd.DataFrame, sources: pd.DataFrame | None) -> pd.Dat
     """Trade without the years that nothing will be made of, where sources list whole years."""
     told = lists_of(trade["source"], sources)
     behind = trade["year"] < trade.groupby(["hs6", trade["source"].fillna("")])["year"].transform("max")
-    keep = ~(behind.to_numpy(dtype=bool) & ((told == None) | (told == COMPLETE)))  # noqa: E711
+    keep = ~(behind.to_numpy(dtype=bool) & (pd.isna(told) | (told == COMPLETE)))
     kept: pd.DataFrame = trade[keep]
     return kept
 

@@ -225,7 +225,7 @@ def _read(
     codes = _code(*(frame[c] for c in series), family(frame["source"]).to_numpy(dtype=object), reporter)
     sure = np.asarray((told == COMPLETE) | (reporter != ""), dtype=bool)
     if whole:
-        sure |= np.asarray(told == None, dtype=bool)  # noqa: E711
+        sure |= np.asarray(pd.isna(told), dtype=bool)
     return codes, sure, np.asarray(told == SINGLE, dtype=bool)
 
 
@@ -298,7 +298,7 @@ def _links_series(
     told = lists_of(links["source"], sources, links["origin_tag"])
     estimated = links["method"].isin(ESTIMATED).to_numpy(dtype=bool)
     single = (told == SINGLE) & ~estimated
-    sure = ~single & ~estimated & (told != None)  # noqa: E711
+    sure = ~single & ~estimated & ~np.asarray(pd.isna(told), dtype=bool)
     if not len(again) and _one(year[sure]) and not links.duplicated(["supplier", "buyer", "product"]).any():
         return None
     reporter = np.full(len(links), "", dtype=object)
@@ -312,7 +312,7 @@ def _links_series(
     name[estimated] = "estimated"
     series = _code(product, reporter, name, links["origin_tag"], estimated)
     # A market whose pools are stated for several years is one of several years.
-    whole = _among(links, ("product", "origin_tag"), again) & ((told == None) | estimated)  # noqa: E711
+    whole = _among(links, ("product", "origin_tag"), again) & (np.asarray(pd.isna(told), dtype=bool) | estimated)
     return series, np.asarray(whole | sure, dtype=bool), np.asarray(single, dtype=bool)
 
 

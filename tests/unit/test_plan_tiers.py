@@ -16,7 +16,7 @@ from supplyrisk.errors import InfeasibleError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.portfolio import build, max_share, optimize, resource
 
-R, O = "gallium.refined", "gallium.mine"  # noqa: E741
+R, ORE = "gallium.refined", "gallium.mine"
 B = ("JPN", "KOR")
 FED = f"{R}@KOR"
 
@@ -24,10 +24,10 @@ FED = f"{R}@KOR"
 def chain(coefficient: float | None = 1.0, aus: float = 60.0, **tables: pd.DataFrame) -> SupplyGraph:
     """Ore of China and Australia, refined in China, Korea (where the ore is bought) and Australia."""
     makers = [(R, "CHN", 300.0, 400.0, 8.0), (R, "KOR", 60.0, 90.0, 10.0), (R, "AUS", 40.0, aus, 12.0)]
-    makers += [(O, "CHN", 300.0, 400.0, 1.0), (O, "AUS", 120.0, 200.0, 2.5)]
+    makers += [(ORE, "CHN", 300.0, 400.0, 1.0), (ORE, "AUS", 120.0, 200.0, 2.5)]
     nodes = [node(f"{p}@{c}", output=q, capacity=k, unit_cost=u) for p, c, q, k, u in makers]
     nodes += [node(f"{R}@{c}:demand", "demand") for c in B]
-    nodes += [node(f"{O}@{c}:demand", "demand") for c in ("KOR", "CHN", "AUS")]
+    nodes += [node(f"{ORE}@{c}:demand", "demand") for c in ("KOR", "CHN", "AUS")]
     refined = [
         ("CHN", "KOR", 40.0),
         ("KOR", "KOR", 30.0),
@@ -42,13 +42,13 @@ def chain(coefficient: float | None = 1.0, aus: float = 60.0, **tables: pd.DataF
         ("AUS", "CHN", 40.0),
         ("AUS", "AUS", 40.0),
     ]
-    links = [link(a, f"{b}:demand", q, p) for p, rows in ((R, refined), (O, ore)) for a, b, q in rows]
+    links = [link(a, f"{b}:demand", q, p) for p, rows in ((R, refined), (ORE, ore)) for a, b, q in rows]
     for c, q in (("KOR", 60.0), ("CHN", 300.0), ("AUS", 40.0)):
-        links.append(link("x", "y", q, O) | {"supplier": f"{O}@{c}:demand", "buyer": f"{R}@{c}"})
-    recipe = {"product": R, "input": O, "process": "m", "input_class": "essential", "grade": "assumption"}
+        links.append(link("x", "y", q, ORE) | {"supplier": f"{ORE}@{c}:demand", "buyer": f"{R}@{c}"})
+    recipe = {"product": R, "input": ORE, "process": "m", "input_class": "essential", "grade": "assumption"}
     recipe |= {"coefficient": coefficient} if coefficient is not None else {"missing": "unknown"}
     frames = {
-        "products": pd.DataFrame([product(R, price=10.0), product(O, price=2.0, stage="mine")]),
+        "products": pd.DataFrame([product(R, price=10.0), product(ORE, price=2.0, stage="mine")]),
         "nodes": pd.DataFrame(nodes),
         "links": pd.DataFrame(links),
         "recipes": pd.DataFrame([recipe]),
@@ -67,7 +67,7 @@ def written_again(plan: Any, part: dict[str, float], cap: float, mix: float | No
     eq, to = [], []
     for r in n.itertuples():
         row = np.append(((o["buyer"] == r.buyer) & (o["product"] == r.product)).to_numpy(float), 0.0)
-        row[k] = -rate if r.product == O else 0.0
+        row[k] = -rate if r.product == ORE else 0.0
         eq.append(row)
         to.append(r.need)
     ub, top = [], []
@@ -79,8 +79,8 @@ def written_again(plan: Any, part: dict[str, float], cap: float, mix: float | No
             ub.append(np.append(row[:k], -1.0))
             top.append(r.available - r.spare)
     if mix is not None:
-        ore = (o["product"] == O).to_numpy()
-        eq.append(np.append((o["supplier"] == f"{O}@CHN").to_numpy(float) - mix * ore, 0.0))
+        ore = (o["product"] == ORE).to_numpy()
+        eq.append(np.append((o["supplier"] == f"{ORE}@CHN").to_numpy(float) - mix * ore, 0.0))
         to.append(0.0)
     ub.append(np.append(o["supplier"].map(part).fillna(0.0).to_numpy(float), 0.0))
     top.append(cap * float(n.loc[n["product"] == R, "need"].sum()))
@@ -91,29 +91,29 @@ def written_again(plan: Any, part: dict[str, float], cap: float, mix: float | No
 
 def test_more_output_needs_more_input_where_it_is_made() -> None:
     limit = max_share("CHN", 0.26, product=R)
-    plan = optimize(chain(), B, product=[O, R], levers=resource(redirect=0.3), constraints=limit)
+    plan = optimize(chain(), B, product=[ORE, R], levers=resource(redirect=0.3), constraints=limit)
     # 74 % of 170 from elsewhere, of which Australia 46 at most; Korea sells 53 of its present output.
     more = 0.74 * 170.0 - 46.0 - 53.0
     assert plan.graph.index.nodes.set_index("node").loc[FED, "output"] == pytest.approx(60.0 + more)
-    need = plan.needs.set_index(["product", "buyer"]).loc[(O, "KOR")]
+    need = plan.needs.set_index(["product", "buyer"]).loc[(ORE, "KOR")]
     assert need["need"] == pytest.approx(60.0)
     assert need["derived"] == pytest.approx(more)
-    assert plan.decisions.loc[plan.decisions["product"] == O, "quantity"].sum() == pytest.approx(60.0 + more)
+    assert plan.decisions.loc[plan.decisions["product"] == ORE, "quantity"].sum() == pytest.approx(60.0 + more)
     links = plan.graph.tables["links"]
     assert float(links.loc[links["buyer"] == FED, "quantity"].sum()) == pytest.approx(60.0 + more)
     gaps = plan.graph.balance()
-    assert not (gaps["node"].isin([FED, f"{O}@KOR:demand"]) & (gaps["gap"] < -1e-6)).any()
+    assert not (gaps["node"].isin([FED, f"{ORE}@KOR:demand"]) & (gaps["gap"] < -1e-6)).any()
     assert "tiers: what is made beyond today's output" in " ".join(plan.notes)
     assert plan.graph.validate().empty
 
 
 def test_what_is_not_bought_upstream_is_said_with_names_and_quantities() -> None:
     limit = max_share("CHN", 0.26, product=R)
-    plan = optimize(chain(), B, product=[O, R], levers=resource(redirect=0.3), constraints=limit)
+    plan = optimize(chain(), B, product=[ORE, R], levers=resource(redirect=0.3), constraints=limit)
     told = next(n for n in plan.notes if n.startswith("tiers do not fit"))
-    assert f"{R}@AUS 20 kg from {O}@AUS:demand" in told
+    assert f"{R}@AUS 20 kg from {ORE}@AUS:demand" in told
     assert "tiers do not fit" in plan._repr_html_()
-    blind = optimize(chain(None), B, product=[O, R], levers=resource(redirect=0.3), constraints=limit)
+    blind = optimize(chain(None), B, product=[ORE, R], levers=resource(redirect=0.3), constraints=limit)
     said = next(n for n in blind.notes if "no coefficient on record" in n)
     assert f"{FED} for 30 kg more" in said
     assert blind.needs["derived"].sum() == 0.0
@@ -124,7 +124,7 @@ def test_what_is_not_bought_upstream_is_said_with_names_and_quantities() -> None
 def test_a_plan_of_two_tiers_is_that_of_its_tables() -> None:
     for cap in (1.0, 0.6, 0.45, 0.37):
         limit = max_share("CHN", cap, product=R)
-        plan = optimize(chain(aus=40.0), B, product=[O, R], levers=resource(redirect=0.3), constraints=limit)
+        plan = optimize(chain(aus=40.0), B, product=[ORE, R], levers=resource(redirect=0.3), constraints=limit)
         again = written_again(plan, {f"{R}@CHN": 1.0}, cap)
         assert plan.objective_value == pytest.approx(again, rel=1e-9)
     assert plan.needs["derived"].sum() > 0
@@ -134,7 +134,7 @@ def test_a_plan_of_two_tiers_is_that_of_its_tables() -> None:
 def test_proportional_mixing_of_coupled_tiers_by_brute_force(cap: float) -> None:
     graph = chain(aus=40.0)
     limit = max_share("CHN", cap, view="origin", product=R, mixing="proportional")
-    plan = optimize(graph, B, product=[O, R], levers=resource(redirect=0.3), constraints=limit)
+    plan = optimize(graph, B, product=[ORE, R], levers=resource(redirect=0.3), constraints=limit)
     found = min(written_again(plan, {FED: t, f"{R}@CHN": 1.0}, cap, t) for t in np.linspace(0.0, 1.0, 101))
     assert plan.objective_value <= found * (1 + 1e-6)
     assert plan.bound <= found * (1 + 1e-9)
@@ -155,7 +155,7 @@ def test_mass_balance_is_never_dearer_where_the_note_says_so(redirect: float) ->
                 limit = max_share("CHN", cap, view="origin", product=R, mixing=mixing)
                 try:
                     plan = optimize(
-                        chain(aus=aus), B, product=[O, R], levers=resource(redirect=redirect), constraints=limit
+                        chain(aus=aus), B, product=[ORE, R], levers=resource(redirect=redirect), constraints=limit
                     )
                     cost[mixing], notes[mixing] = plan.objective_value, " ".join(plan.notes)
                 except InfeasibleError:
@@ -168,7 +168,7 @@ def test_mass_balance_is_never_dearer_where_the_note_says_so(redirect: float) ->
 def test_the_note_of_mass_balance_stands_where_it_is_true_only() -> None:
     def notes(graph: SupplyGraph, redirect: float) -> str:
         limit = max_share("CHN", 0.76, view="origin", product=R, mixing="mass_balance")
-        plan = optimize(graph, B, product=[O, R], levers=resource(redirect=redirect), constraints=limit)
+        plan = optimize(graph, B, product=[ORE, R], levers=resource(redirect=redirect), constraints=limit)
         return " ".join(plan.notes)
 
     words = "proportional mixing would count as much or more"
@@ -189,14 +189,14 @@ def test_plants_draw_on_the_pool_of_their_host() -> None:
         optimize(
             graph,
             B,
-            product=[O, R],
+            product=[ORE, R],
             levers=[resource(redirect=0.0, spare=False), build(utilisation=1.0)],
             constraints=max_share("CHN", 0.5, product=R),
         )
     plan = optimize(
         graph,
         B,
-        product=[O, R],
+        product=[ORE, R],
         levers=[resource(redirect=0.1), build(utilisation=1.0)],
         constraints=max_share("CHN", 0.2, product=R),
     )
@@ -205,15 +205,15 @@ def test_plants_draw_on_the_pool_of_their_host() -> None:
     assert built > 0
     assert plan.needs["derived"].sum() == pytest.approx(2.0 * (built + more))
     gaps = plan.graph.balance()
-    assert not (gaps["node"].eq(f"{O}@KOR:demand") & (gaps["gap"].abs() > 1e-6)).any()
+    assert not (gaps["node"].eq(f"{ORE}@KOR:demand") & (gaps["gap"].abs() > 1e-6)).any()
 
 
 def test_tiers_over_years_and_in_scenarios() -> None:
-    sets = {"calm": (0.9, []), "ban": (0.1, [sr.export_ban("CHN", product=O, to=list(B))])}
+    sets = {"calm": (0.9, []), "ban": (0.1, [sr.export_ban("CHN", product=ORE, to=list(B))])}
     plan = optimize(
         chain(),
         B,
-        product=[O, R],
+        product=[ORE, R],
         levers=[resource(redirect=0.3), sp.stockpile(30.0)],
         scenarios=sets,
         objective=sp.cost() + sp.expected_loss(3.0),
