@@ -176,13 +176,14 @@ def _burden(plan: Portfolio, spec: Spec, b: Rows, a: FloatArray) -> list[Line]:
 
 
 def _spent(plan: Portfolio, spec: Spec, b: Rows, a: FloatArray) -> list[Line]:
+    from .periods import PeriodPlan
+
     m, of, usd = plan._build, spec.arguments["of"], float(spec.arguments["usd"])
     if of == "capex":
         paid_for = float(plan.plants["capex"].sum())
-        whole = getattr(plan, "_whole", None)
-        if whole is not None:  # of one period among several it is what falls in it
-            table = whole.spending
-            paid_for = float(table.loc[table["year"] == plan._label, "usd"].sum())  # type: ignore[attr-defined]
+        if isinstance(plan, PeriodPlan):  # of one period among several it is what falls in it
+            table = plan._whole.spending
+            paid_for = float(table.loc[table["year"] == plan._label, "usd"].sum())
         return [("", GROUP, "spending", usd, float(a[0]), paid_for)]
     paid = tables.costs(m, plan._solution.x)
     less = float(paid["today"].sum()) if of == "extra" else 0.0
