@@ -332,8 +332,8 @@ def test_another_solver_takes_the_squares_as_they_are() -> None:
 # ---------------------------------------------------------------------- the live model
 
 
-@pytest.fixture(scope="module")
-def live() -> Any:
+@pytest.fixture
+def live() -> Any:  # of each test's own: what is asked of a live model stays in it
     return optimize(hand(), BUYERS, product=P, levers=resource(), objective=cost() + 500.0 * concentration())
 
 
