@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,20 @@ def wide() -> SupplyGraph:
     return SupplyGraph.from_tables(frames | {"projects": pd.DataFrame(plants)})
 
 
+class Timeless:
+    """A solver that is told no limit of time: its own clock is the machine's."""
+
+    def __init__(self, h: Any) -> None:
+        self.h = h
+
+    def setOptionValue(self, name: str, value: Any) -> None:
+        if name != "time_limit":
+            self.h.setOptionValue(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.h, name)
+
+
 def test_short_solves_look_at_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = [max_share("CHN", 0.1), min_suppliers(6, 0.08, buyer="each"), sp.max_hhi(0.16)]
     levers = [resource(), build(), sp.contract(min_take=0.02)]
@@ -48,6 +63,7 @@ def test_short_solves_look_at_the_clock(monkeypatch: pytest.MonkeyPatch) -> None
     ticks = itertools.count()
     monkeypatch.setattr(module.time, "perf_counter", lambda: 0.02 * next(ticks))
     short = module.Persistent(plan._compiled, time_limit=0.16)
+    short._h = Timeless(short._h)  # only the clock above counts, so that every machine comes equally far
     s = short.solve(duals=False)
     monkeypatch.undo()
     assert short.solves < free.solves
