@@ -168,10 +168,10 @@ def _unsigned(x: Any) -> npt.NDArray[Any]:
 # ---------------------------------------------------------------------- rows sorted by market
 
 
-@_kernel("ufnnFFF")
-def _sums(market: Any, x: Any, low: Any, high: Any, named: Any, squares: Any, index: Any) -> bool:
+@_kernel("ufnnFF")
+def _sums(market: Any, x: Any, low: Any, high: Any, named: Any, index: Any) -> bool:
     named[low:high] = 0.0
-    squares[low:high] = 0.0
+    index[low:high] = 0.0  # the squares, until all are in
     # Four runs of rows side by side: an addition need not wait for the one before. Each begins with a market.
     m = len(market)
     a1, a2, a3 = m // 4, m // 2, m // 4 * 3
@@ -199,10 +199,10 @@ def _sums(market: Any, x: Any, low: Any, high: Any, named: Any, squares: Any, in
         q2 = (q2 if c2 == p2 else 0.0) + v2 * v2
         s3 = (s3 if c3 == p3 else 0.0) + v3
         q3 = (q3 if c3 == p3 else 0.0) + v3 * v3
-        named[c0], squares[c0] = s0, q0
-        named[c1], squares[c1] = s1, q1
-        named[c2], squares[c2] = s2, q2
-        named[c3], squares[c3] = s3, q3
+        named[c0], index[c0] = s0, q0
+        named[c1], index[c1] = s1, q1
+        named[c2], index[c2] = s2, q2
+        named[c3], index[c3] = s3, q3
         p0, p1, p2, p3 = c0, c1, c2, c3
     for part in range(4):
         if part == 0:
@@ -216,12 +216,12 @@ def _sums(market: Any, x: Any, low: Any, high: Any, named: Any, squares: Any, in
         for i in range(a, b):
             v = x[i]
             named[market[i]] += v
-            squares[market[i]] += v * v
+            index[market[i]] += v * v
     whole = True
     for i in range(low, high):
         s = named[i]
         whole &= s == s
-        index[i] = squares[i] / (s * s) if s * s > 0.0 else np.nan
+        index[i] = index[i] / (s * s) if s * s > 0.0 else np.nan
     return whole
 
 
@@ -259,8 +259,8 @@ if hasattr(os, "register_at_fork"):  # a child has no threads but the one that f
     os.register_at_fork(after_in_child=_second.cache_clear)
 
 
-def sorted_sums(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Sum, sum of squares and their ratio (squares to the squared sum) of each market, rows sorted, in one pass.
+def sorted_sums(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+    """Sum of each market, and its squares over the square of that, in one pass; rows sorted.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ def sorted_sums(market: IntArray, x: FloatArray, n: int) -> tuple[FloatArray, Fl
     tuple of ndarray
         The ratio is NaN where the sum is 0.
     """
-    out = np.empty(n), np.empty(n), np.empty(n)
+    out = np.empty(n), np.empty(n)
     codes, values = _unsigned(market), _flat(x, np.float64)
     if not _side_by_side(_sums, codes, values, n, *out):
         _side_by_side(_sums, codes, np.where(np.isnan(values), 0.0, values), n, *out)

@@ -219,7 +219,7 @@ def hhi(mix: Mix, scale: float = 1.0) -> FloatArray:
     (0.3, [0.3, 0.34])
     """
     _check_scale(scale)
-    out = mix.per(mix.squares, power=2)
+    out = mix.squared_shares()
     return out if scale == 1 else scale * out
 
 
@@ -535,7 +535,7 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     [2.890807, 2.285192, 1.612903]
     """
     if order == 2:
-        inverse = mix.per(mix.squares, power=2)
+        inverse = mix.squared_shares()
     elif order == 1:
         return np.asarray(np.exp(_entropy(mix)))
     elif np.isinf(order):
@@ -665,7 +665,7 @@ def hirschman_index(mix: Mix) -> FloatArray:
     >>> round(hirschman_index([620, 180, 120, 80]), 6)
     66.151342
     """
-    return 100.0 * np.sqrt(mix.per(mix.squares, power=2))
+    return 100.0 * np.sqrt(mix.squared_shares())
 
 
 @metric(

@@ -370,29 +370,27 @@ class Mix:
     @cached_property
     def named(self) -> FloatArray:
         """Supply of each market that has a named supplier."""
-        if self._fused and "squares" not in self.__dict__:
-            self._sum_up()
-            return np.asarray(self.__dict__["named"])
+        if self._fused:
+            found, self.__dict__["_index"] = sorted_sums(self.market, self.quantity, self.n)
+            return found
         known = self.known
         return self.sums(lambda rows: known[rows])[0]
 
     @cached_property
     def squares(self) -> FloatArray:
-        """Sum of the squared quantities of each market: the HHI and all that is made of it."""
-        # Whoever asks for the squares divides them by the total: both in one pass.
-        if self._fused and "named" not in self.__dict__:
-            self._sum_up()
-            return np.asarray(self.__dict__["squares"])
+        """Sum of the squared quantities of each market."""
         known = self.known
         if "named" in self.__dict__:
             return self.sums(lambda rows: known[rows] ** 2)[0]
         self.__dict__["named"], squares = self.sums(lambda rows: known[rows], lambda rows: known[rows] ** 2)
         return squares
 
-    def _sum_up(self) -> None:
-        """Sums, squares and their ratio, all three in one pass over the rows."""
-        kept = self.__dict__
-        kept["named"], kept["squares"], kept["_ratio"] = sorted_sums(self.market, self.quantity, self.n)
+    def squared_shares(self) -> FloatArray:
+        """Sum of the squared shares in the total: the HHI and all that is made of it; NaN where more than half is unnamed."""
+        if self._fused and self.total is self.named:
+            made = self.__dict__.pop("_index", None)  # made with the sums; whoever takes it owns it
+            return np.asarray(sorted_sums(self.market, self.quantity, self.n)[1] if made is None else made)
+        return self.per(self.squares, power=2)
 
     @cached_property
     def exact(self) -> bool:
@@ -416,15 +414,6 @@ class Mix:
 
     def per(self, numerator: FloatArray, denominator: FloatArray | None = None, power: int = 1) -> FloatArray:
         """Ratio by market (default: to the total), or to the square of that; NaN where more than half is unnamed."""
-        if (
-            numerator is self.__dict__.get("squares")
-            and power == 2
-            and denominator is None
-            and self.total is self.named
-        ):
-            made = self.__dict__.pop("_ratio", None)  # whoever takes it owns it
-            if made is not None:
-                return np.asarray(made)
         if denominator is None and ready(self.n):
             return ratios(numerator, self.total, self.named, power, UNTOLD)
         below = self.total if denominator is None else denominator
