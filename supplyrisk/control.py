@@ -20,6 +20,7 @@ from .hands import possible, reached, sure
 from .holdings import CONTRACTS, STAKES, Book, book, holders
 from .jurisdictions import scope
 from .kernels import closed_rows, solve_absorbing
+from .nominal import flow_ends
 from .ownership import (
     closed_loop_error,
     control_labels,
@@ -247,9 +248,10 @@ def _widened(graph: SupplyGraph, pools: BoolArray, x: FloatArray) -> FloatArray:
     if not len(at):
         return x
     code, segment = np.unique(ix.segment[at], return_inverse=True)
-    free = ~np.isfinite(ix.high[at])
-    lo = np.nan_to_num(ix.low[at])
-    hi = np.where(free, lo, np.maximum(ix.high[at], lo))
+    least, most = (y[at] for y in flow_ends(graph))
+    free = ~np.isfinite(most)
+    lo = np.nan_to_num(least)
+    hi = np.where(free, lo, np.maximum(most, lo))
     self_fed = ix.src[at] == ix.dst[at]
     lo[self_fed], hi[self_fed], free[self_fed] = 0.0, 0.0, False
     size = np.bincount(segment, hi, len(code))[segment]

@@ -18,7 +18,7 @@ from .remainder import bound_by_rest, share_rest
 from .schema import GRADES, TABLES
 from .vintages import counts, mark, newest_of
 
-__all__ = ["FLOW_METHODS", "TRADERS", "Build", "pool_id", "worst"]
+__all__ = ["FLOW_METHODS", "NOMINAL", "NOT_SAID_WHO", "TRADERS", "Build", "pool_id", "worst"]
 
 # Entrepots: what they export beyond what they import is a gap of the statistics, not output (A-REEXPORT).
 TRADERS = ("ARE", "HKG", "MAC", "NLD", "SGP")
@@ -47,6 +47,10 @@ def pool_id(product: Any, country: Any) -> Any:
     return product.astype(str) + "@" + country.astype(str) + ":demand"
 
 
+# Register id of the assumption that a buyer of unknown volume takes a part of world output: named in the note of such flows.
+NOMINAL = "A-NOMINAL"
+# Note of flows of which not even the supplier is stated.
+NOT_SAID_WHO = "unnamed rest of imports"
 # Note of a flow that stands for what a trader may make itself: home make, whoever the supplier is called.
 MAY_MAKE = "taken for a trader; what it exports may be its own make"
 
@@ -413,7 +417,10 @@ class Build:
             year=("level_year", "first"),
             source=("source", "first"),
             published_on=("published_on", "max"),
+            nominal=("nominal", "first"),
         )
+        # Parts of a nominal level are nominal.
+        rest["of"] = np.where(rest["nominal"], f"; of a nominal level ({NOMINAL})", "")
         rest["open"] = (1.0 - rest["named"]).clip(lower=0.0) * rest["level"]
         rest["most"] = (rest["least"] * rest["level"]).where(rest["count"] >= 3)
         self._split_rest(rest[rest["open"] > 1e-9 * rest["level"]], s)
@@ -445,7 +452,7 @@ class Build:
             np.where(
                 derived,
                 "; quantity: use times import reliance",
-                "; quantity unknown: a nominal level (A-NOMINAL), only the shares are facts",
+                f"; quantity unknown: a nominal level ({NOMINAL}), only the shares are facts",
             ),
         )
         level["nominal"] = ~stated & ~derived
@@ -495,22 +502,30 @@ class Build:
         )
         common = {"missing": None, "low": np.nan, "high": np.nan, "grade": "assumption"}
         part = pairs[pairs["quantity"] > 0]
+        said = f"{NOT_SAID_WHO}, split over the other producers by what they have left"
         self._add(
-            part.assign(supplier=part["node"], buyer=pool_id(part["product"], part["buyer"]), **common),
+            part.assign(
+                supplier=part["node"],
+                buyer=pool_id(part["product"], part["buyer"]),
+                note=said + part["of"].astype(str),
+                **common,
+            ),
             "assumed",
-            "unnamed rest of imports, split over the other producers by what they have left",
         )
         got = pairs.groupby(["product", "buyer"])["quantity"].sum().rename("got").reset_index()
         more = rest.merge(got, on=["product", "buyer"], how="left")
         more["quantity"] = more["open"] - more["got"].fillna(0.0)
         more = more[more["quantity"] > 1e-6 * more["level"]]
         row = pd.Series("ROW", index=more.index)
+        said = f"{NOT_SAID_WHO} beyond what other producers make: unnamed re-exporters"
         self._add(
             more.assign(
-                supplier=pool_id(more["product"], row), buyer=pool_id(more["product"], more["buyer"]), **common
+                supplier=pool_id(more["product"], row),
+                buyer=pool_id(more["product"], more["buyer"]),
+                note=said + more["of"].astype(str),
+                **common,
             ),
             "assumed",
-            "unnamed rest of imports beyond what other producers make: unnamed re-exporters",
         )
 
     def _draws(self) -> pd.DataFrame:

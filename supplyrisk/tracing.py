@@ -23,6 +23,7 @@ from .drawing import draws_of
 from .errors import Problem, SchemaError, unknown_name
 from .graph import GraphIndex, SupplyGraph
 from .kernels import solve_absorbing
+from .nominal import flow_ends
 from .ordering import look_up
 
 if TYPE_CHECKING:
@@ -683,9 +684,10 @@ def flow_bounds(
     a = hands(plan, own)
     unknown = 1.0 if high else 0.0
     w = plan.weight if weights is None else weights / np.bincount(plan.buyer, weights, plan.n)[plan.buyer]
-    lo = np.nan_to_num(ix.low)
-    free = ~np.isfinite(ix.high)
-    hi = np.where(free, lo, np.maximum(ix.high, lo))
+    ends = flow_ends(graph)
+    lo = np.nan_to_num(ends[0])
+    free = ~np.isfinite(ends[1])
+    hi = np.where(free, lo, np.maximum(ends[1], lo))
     back = np.flatnonzero((ix.src == ix.dst) & ~plan.maker[ix.dst])  # a pool's returns are as the rest of it
     lo[back], hi[back], free[back] = 0.0, 0.0, False
     if len(lo):  # shares do not depend on the unit: one per segment keeps the running sums short

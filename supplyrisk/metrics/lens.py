@@ -274,6 +274,9 @@ class Lines:
         Which lines share a residual.
     entrants : ndarray, optional
         By market, what suppliers may make who began after its figures were taken.
+    pool, top : ndarray, optional
+        By line, the buyer whose level is nominal (-1 where the volume is a figure), and how many times as large the
+        volume may be.
     """
 
     keys: pd.DataFrame
@@ -293,6 +296,8 @@ class Lines:
     outsiders: float = np.nan
     rest: Rest | None = None
     entrants: FloatArray | None = None
+    pool: IntArray | None = None
+    top: FloatArray | None = None
 
     @property
     def n(self) -> int:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .lens import line_mix, recipe
+from .levels import Levels, uncounted
 
 if TYPE_CHECKING:
     from .lens import Lines
@@ -53,11 +54,13 @@ def of_value(made: Origin, c: Asked, m: int, rows: IntArray, value: float) -> tu
     """
     lines = made.market.lines
     mix = made.mix
+    name = c.entry.name if c.entry is not None else c.name
+    if name == "coverage":  # a nominal volume is none that is known
+        lines, mix = uncounted(lines), made.counted[0]
     fine = mix.fine
     q = np.nan_to_num(lines.quantity[rows])
     whole = float(fine.total[m])
     per = q / whole if whole > 0 else np.zeros(len(rows))
-    name = c.entry.name if c.entry is not None else c.name
     if name in MEANS:
         part = np.nan_to_num(getattr(fine, MEANS[name])[rows])
         x = part if whole <= 0 and len(rows) == 1 else per * part
@@ -148,6 +151,8 @@ def _one_market(lines: Lines, m: int, rows: IntArray, copies: int, quantity: Flo
         quantity=q,
         low=q,
         high=q,
+        pool=None,
+        top=None,
         graded=np.tile(lines.graded[rows], copies),
         source=np.tile(lines.source[rows], copies),
         users=users,
@@ -192,6 +197,8 @@ def at_bound(made: Origin, c: Asked, m: int, rows: IntArray, bound: float, high:
     name = c.entry.name if c.entry is not None else c.name
     end = "highest" if high else "lowest"
     lo, hi = lines.low[rows], lines.high[rows]
+    if made.nominal is not None:
+        lo, hi = (x[rows] for x in made.nominal.ends(amount=name == "quantity"))
     if np.isinf(bound) and name != "quantity":
         if np.isinf(hi).any():
             return np.where(np.isinf(hi), bound, 0.0), "Without a limit: these figures have none."
@@ -296,7 +303,7 @@ def link_share(lines: Lines, bounds: bool) -> dict[str, FloatArray]:
     share = np.divide(lines.quantity, total, out=np.full(len(q), np.nan), where=total > 0)
     out = {"share": np.where((count == 1) & np.isnan(share) & np.isnan(lines.quantity), 1.0, share)}
     if bounds:
-        lo, hi = lines.low, lines.high
+        lo, hi = Levels(lines, None).ends()  # beside other flows a nominal one is anything
         finite = np.where(np.isfinite(hi), hi, 0.0)
         endless = np.bincount(lines.market, ~np.isfinite(hi), lines.n)[lines.market] - ~np.isfinite(hi)
         rest_low = np.bincount(lines.market, lo, lines.n)[lines.market] - lo

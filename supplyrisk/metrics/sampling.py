@@ -13,6 +13,7 @@ import pandas as pd
 from ..errors import Problem, SchemaError, unknown_name
 from .joint import split_rest
 from .lens import Lens, Lines, Recipe, recipe
+from .levels import uncounted
 from .mix import FloatArray, IntArray, Mix
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ __all__ = ["draws", "quantiles", "rank_stability"]
 # Numbers drawn at once; memory stays flat whatever the graph and the number of samples.
 _BLOCK = 1_000_000
 _QUANTILES = (0.05, 0.95)
+# A nominal level that nothing bounds is drawn up to so many times itself: a tenth of world output up to all of it.
+_ENDLESS = 10.0
 
 
 def _triangular(u: FloatArray, value: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
@@ -99,6 +102,8 @@ def _block(lines: Lines, first: int, last: int) -> tuple[Lines, slice]:
             users=users,
             rest=None if lines.rest is None else lines.rest.part(rows, first, last),
             entrants=None if lines.entrants is None else lines.entrants[first:last],
+            pool=None if lines.pool is None else lines.pool[rows],
+            top=None if lines.top is None else lines.top[rows],
             **cut,
         ),
         rows,
@@ -148,8 +153,12 @@ def draws(
             [Problem("score", "-", "reliability", "not above 0", str(reliability), "Give a pseudo-sample size.")],
             "score()",
         )
-    streams = np.random.SeedSequence(seed).spawn(7)
-    amounts, parts, together, shapes, rests, splits, late = (np.random.Generator(np.random.PCG64(s)) for s in streams)
+    streams = np.random.SeedSequence(seed).spawn(8)
+    amounts, parts, together, shapes, rests, splits, late, levels = (
+        np.random.Generator(np.random.PCG64(s)) for s in streams
+    )
+    pools = np.zeros(0, dtype=np.int64) if lines.pool is None else np.unique(lines.pool[lines.pool >= 0])
+    level = levels.random((len(pools), samples))
     names, source = np.unique(lines.source.astype(str), return_inverse=True)
     shared = together.random((len(names), samples)) if correlate == "source" else None
     count = np.bincount(lines.market, minlength=lines.n)
@@ -173,6 +182,7 @@ def draws(
                 q = split_rest(block, q, total, splits, samples)
         else:
             q = _dirichlet(shapes, block, samples, reliability)
+        q = _levelled(block, q, pools, level)
         v = parts.random((m, 2, samples))
         part: dict[str, Any] = {}
         for i, name in enumerate(("focal", "bottleneck")):
@@ -194,6 +204,9 @@ def draws(
         out: dict[str, FloatArray] = {}
         for c in columns:
             at, width = whole, block.n
+            if c.name == "coverage" and block.pool is not None:
+                out[c.name] = _counted(c, alone(block) if single else block, view, q, part)
+                continue
             if single and c.grain == "line":
                 told = _of_lines(c, q, part, block, view)
                 if told is not None:
@@ -206,6 +219,28 @@ def draws(
             out[c.name] = c.value(at).reshape(samples, width)
         yield slice(first, last), rows, out
         first = last
+
+
+def _levelled(lines: Lines, q: FloatArray, pools: IntArray, level: FloatArray) -> FloatArray:
+    """Draws with one factor for all flows at a nominal level of a buyer: from nothing over the level to what it may be."""
+    if lines.pool is None or lines.top is None or not (lines.pool >= 0).any():
+        return q
+    at = np.flatnonzero(lines.pool >= 0)
+    u = level[np.searchsorted(pools, lines.pool[at])].T
+    one, none = np.ones(len(at)), np.zeros(len(at))
+    top = np.where(np.isfinite(lines.top[at]), lines.top[at], _ENDLESS)
+    out = q.copy()
+    out[:, at] *= _triangular(u, one, none, np.maximum(top, 1.0))
+    return out
+
+
+def _counted(c: Asked, lines: Lines, view: Lens, q: FloatArray, part: dict[str, Any]) -> FloatArray:
+    """Coverage in every draw: volumes at a nominal level are not known, and may be as much as they may be."""
+    flag = np.zeros(q.shape[1], dtype=bool) if lines.pool is None else lines.pool >= 0
+    whole = _tiled(lines, view, recipe(lines, view), np.where(flag, np.nan, q), part)
+    room = np.tile(uncounted(lines).high, len(q))
+    assert whole.lines is not None
+    return c.value(replace(whole, lines=replace(whole.lines, room=room))).reshape(len(q), lines.n)
 
 
 def _of_lines(c: Asked, q: FloatArray, part: dict[str, Any], lines: Lines, view: Lens) -> FloatArray | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,8 @@ from .attached import Kept, Ranking, Reasons, Source, prior
 from .baskets import warn_of_baskets
 from .joint import Worlds, bounds_of, worlds_of
 from .lens import Lens, lens, line_mix, scope_label
-from .markets import KEYS, Market, lines_of
+from .levels import Levels, levels_of, uncounted, with_levels
+from .markets import KEYS, Market, alone, lines_of
 from .mix import FloatArray, Mix
 from .parts import link_share
 from .registering import reasons
@@ -222,6 +223,25 @@ class Origin:
         """Copies of the markets in which suppliers share a residual."""
         return worlds_of(self.market.lines, self.lens)
 
+    @cached_property
+    def nominal(self) -> Levels | None:
+        """Flows at a nominal level in the markets."""
+        return levels_of(self.market.lines, self.lens)
+
+    @cached_property
+    def lone_nominal(self) -> Levels | None:
+        """The same where rows are lines."""
+        return None if self.market.single is None else levels_of(self.market.single, self.lens)
+
+    @cached_property
+    def counted(self) -> tuple[Mix, Mix | None]:
+        """All markets, and all lines, without volumes that stand at a nominal level: for what says how much is known."""
+        if self.nominal is None:
+            return self.mix, self.lone
+        lines, single = self.market.lines, self.market.single
+        lone = None if single is None else line_mix(uncounted(single), self.lens)
+        return line_mix(uncounted(lines), self.lens), lone
+
     @property
     def names(self) -> list[str]:
         """Columns with a metric behind them."""
@@ -236,9 +256,10 @@ class Origin:
 
     def _at(self, c: Asked) -> tuple[Mix, npt.NDArray[np.int64] | None]:
         """Mix that a column is computed on, and the market of each row of the frame."""
-        if self.lone is None:
-            return self.mix, None
-        return (self.lone, None) if c.grain == "line" else (self.mix, self.market.lines.market)
+        mix, lone = self.counted if c.name == "coverage" else (self.mix, self.lone)
+        if lone is None:
+            return mix, None
+        return (lone, None) if c.grain == "line" else (mix, self.market.lines.market)
 
     def fine(self, c: Asked, what: str = "value") -> list[FloatArray]:
         """Value, or low and high, for each market (or link)."""
@@ -248,6 +269,9 @@ class Origin:
         else:
             name = c.entry.name if c.entry is not None else None
             found = list(bounds_of(name, c.bounds, mix, self.worlds if mix is self.mix else None))
+            levels = self.nominal if mix is self.mix else self.lone_nominal if mix is self.lone else None
+            if levels is not None:
+                found = list(levels.bounds(name, c.bounds, (found[0], found[1])))
         return found if at is None else [x[at] for x in found]
 
     @cached_property
@@ -574,6 +598,8 @@ def score(
         )
     here = graph if at is None else graph.at(at)
     found = lines_of(here, keys, market, coalition, at, graph)
+    lines = with_levels(here, found.lines)
+    found = replace(found, lines=lines, single=None if found.single is None else alone(lines))
     asked = columns_of(metrics)
     if metrics is None and view == "origin":
         asked += columns_of(["assumed_weights"])
@@ -636,7 +662,7 @@ def score(
     own = found.single if found.single is not None else found.lines
     if metrics is None:
         columns = place(columns, made.gather(_OLDEST, data_year(own, year)))
-    rests = basis(here, found.lines, made.mix, year, measured)
+    rests = basis(here, found.lines, made.counted[0], year, measured)
     listing = {name: rests | entry for name, entry in listing.items()}
     if metrics is None:
         listing["data_year"] = rests | YEAR
