@@ -1,4 +1,4 @@
-"""What unlisted users of a traded product buy, and of whom: the inflow of the world pool."""
+"""What flows into world pools and is drawn on them: unlisted users of traded products, pools that lack something."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-__all__ = ["world_feed"]
+from .intervals import DEFAULT_POLICY
+
+__all__ = ["shortfalls", "world_feed"]
 
 _WORLD = "@WLD:demand"
 
@@ -93,6 +95,77 @@ def world_feed(links: pd.DataFrame, traded: Collection[str], nominal: float) -> 
     pairs = pairs[pairs["quantity"] > 0.005 * need]  # the small ones would add rows, not knowledge
     pairs["row"] = pairs["row"].where(pairs["kept"].notna(), -1.0).astype("int64")
     return pairs.assign(buyer=pairs["product"] + _WORLD)[list(empty.columns)].reset_index(drop=True)
+
+
+def shortfalls(
+    links: pd.DataFrame, use: pd.DataFrame, traded: Collection[str], whole: Collection[str], presumed: pd.Series
+) -> pd.DataFrame:
+    """Draws on world pools: of pools that give more than they get, and of pools only presumed to be served at home.
+
+    Where all trade is covered, only what is sent on to other countries counts: an industry that asks for more than
+    its country gets is a contradiction of the sources, which the balance should show.
+
+    Parameters
+    ----------
+    links : DataFrame
+        All links so far.
+    use : DataFrame
+        ``product, country, year, quantity`` of stated uses that no list of import sources speaks of.
+    traded, whole : collection of str
+        Products of which trade is at hand, and those of which all of it is.
+    presumed : Series
+        What pools (index) are presumed to get from makers at home, for want of trade data.
+
+    Returns
+    -------
+    DataFrame
+        ``buyer, product, supplier, need, quantity, low, high, note``. The presumption is as wide as any assumption: a
+        pool that is all served at home draws 0, and at most what home make may fall short by.
+
+    Notes
+    -----
+    Missing policy: a pool with an inflow of unknown quantity draws nothing more.
+
+    Examples
+    --------
+    >>> links = pd.DataFrame([dict(supplier="x@IND", buyer="x@IND:demand", product="x", quantity=8.0),
+    ...                       dict(supplier="x@IND:demand", buyer="y@IND", product="x", quantity=8.0)])
+    >>> home = pd.Series([8.0], index=["x@IND:demand"])
+    >>> none = pd.DataFrame(columns=["product", "country", "year", "quantity"])
+    >>> shortfalls(links, none, (), (), home)[["supplier", "quantity", "low", "high"]].values.tolist()
+    [['x@WLD:demand', 0.0, 0.0, 4.0]]
+    """
+    got = links.groupby("buyer")["quantity"].sum(min_count=0)
+    onward = links[~links["product"].isin(whole) | links["buyer"].astype(str).str.endswith(":demand")]
+    given = onward.groupby("supplier")["quantity"].sum()
+    unsure = set(links.loc[links["quantity"].isna(), "buyer"])
+    use = use[use["quantity"].notna() & ~use["product"].isin(traded)]
+    use = use.sort_values("year").drop_duplicates(["product", "country"], keep="last")
+    pool = use["product"].astype(str) + "@" + use["country"].astype(str) + ":demand"
+    used = pd.Series(use["quantity"].to_numpy(dtype=float), index=pool)
+    names = {str(n) for n in links["supplier"] if str(n).endswith(":demand")} | {
+        *used.index,
+        *presumed.index.astype(str),
+    }
+    out = pd.DataFrame({"buyer": pd.Series(sorted(names), dtype="object")})
+    out["product"] = out["buyer"].map(lambda n: n.partition("@")[0]).astype("object")
+    out["supplier"] = out["product"] + _WORLD
+    out["need"] = np.fmax(
+        out["buyer"].map(given).astype(float).fillna(0.0), out["buyer"].map(used).astype(float).fillna(0.0)
+    )
+    lack = out["need"] - out["buyer"].map(got).astype(float).fillna(0.0)
+    short = lack > 1e-6 * out["need"]
+    home = out["buyer"].map(presumed).astype(float)
+    out["quantity"] = lack.where(short, 0.0)
+    wide = DEFAULT_POLICY.by_grade["assumption"] * (home + out["quantity"])
+    out["low"], out["high"] = (out["quantity"] - wide).clip(lower=0.0), out["quantity"] + wide
+    out["note"] = np.where(
+        short,
+        "sent on or used beyond the known inflow: drawn on the world pool",
+        "that all of it comes from home is assumed: what may be drawn on the world pool instead",
+    )
+    keep = (short | (home > 0)) & (out["buyer"] != out["supplier"])
+    return out[keep & ~out["buyer"].isin(unsure)].reset_index(drop=True)
 
 
 def _shared(group: pd.Series, weight: pd.Series, most: pd.Series, need: pd.Series) -> pd.Series:

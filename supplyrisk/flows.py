@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .feeding import world_feed
+from .feeding import shortfalls, world_feed
 from .intervals import DEFAULT_POLICY
 from .remainder import bound_by_rest, share_rest
 from .schema import GRADES, TABLES
@@ -78,6 +78,8 @@ class Build:
         self.production = pd.DataFrame()
         self.carved: set[str] = set()
         self.links = pd.DataFrame(columns=list(_LINK))
+        # What pools are presumed to get at home, for want of trade data.
+        self.presumed = pd.Series(dtype=float)
 
     def run(self) -> Build:
         """All rules in order."""
@@ -597,6 +599,7 @@ class Build:
             "assumed",
             "no trade at hand: what the country needs is taken from its own output first",
         )
+        self.presumed = pd.Series(np.minimum(own["own"], own["short"]).to_numpy(dtype=float), index=own["buyer"])
 
     def _world(self) -> None:
         """What is left goes to the world pool; pools that send more than they get draw on it."""
@@ -660,38 +663,15 @@ class Build:
         )
 
     def _shortfalls(self) -> None:
-        """Pools that give more than they get draw on the world pool.
-
-        Where all trade is covered, only what is sent on to other countries counts: an industry that asks for more than
-        its country gets is a contradiction of the sources, which the balance should show.
-        """
-        links = self.links
-        if not len(links):
+        """Pools that give more than they get, or are only presumed to be served at home, draw on the world pool."""
+        if not len(self.links):
             return
-        got = self.flow("buyer")
-        whole = links["product"].isin({p for p in self.traded if not self.coverage[p]})
-        onward = links[~whole | links["buyer"].astype(str).str.endswith(":demand")]
-        given = onward.groupby("supplier")["quantity"].sum()
-        unsure = set(links.loc[links["quantity"].isna(), "buyer"])
-        use = self.f["demand"]
-        use = use[use["quantity"].notna() & ~use["product"].isin(self.traded)]
-        use = use.sort_values("year").drop_duplicates(["product", "country"], keep="last")
-        used = pd.Series(use["quantity"].to_numpy(), index=pool_id(use["product"], use["country"]), dtype=float)
         s = self.f["sourcing"]
-        used = used[~used.index.isin(pool_id(s["product"], s["buyer"]) if len(s) else [])]
-        pools = sorted({str(n) for n in links["supplier"] if str(n).endswith(":demand")} | set(used.index))
-        if not pools:
-            return
-        frame = pd.DataFrame({"buyer": pd.Series(pools, dtype="object")})
-        frame["product"] = _product(frame["buyer"])
-        frame["supplier"] = frame["product"] + "@WLD:demand"
-        frame["need"] = np.fmax(
-            frame["buyer"].map(given).astype(float).fillna(0.0), frame["buyer"].map(used).astype(float).fillna(0.0)
+        use = self.f["demand"]
+        use = use[~pool_id(use["product"], use["country"]).isin(pool_id(s["product"], s["buyer"]) if len(s) else [])]
+        draws = shortfalls(
+            self.links, use, self.traded, {p for p in self.traded if not self.coverage[p]}, self.presumed
         )
-        frame["quantity"] = frame["need"] - frame["buyer"].map(got).astype(float).fillna(0.0)
-        keep = (frame["quantity"] > 1e-6 * frame["need"]) & (frame["buyer"] != frame["supplier"])
-        keep &= frame["supplier"].isin(self.pools) | frame["product"].isin(self.traded)
-        keep &= ~frame["buyer"].isin(unsure)
-        frame["year"] = frame["product"].map(self.made["year"].groupby(self.made["product"].astype(str)).max())
-        frame["grade"] = "assumption"
-        self._add(frame[keep], "world_pool", "sent on or used beyond the known inflow: drawn on the world pool")
+        draws = draws[draws["supplier"].isin(self.pools) | draws["product"].isin(self.traded)]
+        draws["year"] = draws["product"].map(self.made["year"].groupby(self.made["product"].astype(str)).max())
+        self._add(draws.assign(grade="assumption"), "world_pool")
