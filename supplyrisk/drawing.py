@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .flows import FLOW_METHODS
 from .graph import GraphIndex, SupplyGraph
+from .nominal import nominal_of
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -24,6 +26,8 @@ __all__ = ["Draws", "draws_of", "newcomers"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+# How flows came about whose least their maker no longer has.
+_SPOKEN_FOR = (*FLOW_METHODS, "assumed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +48,10 @@ class Draws:
         Nodes that may be behind the draws, pool by pool: makers of the product and whoever feeds the pool; and the first
         of each pool.
     make : ndarray
-        The most that each has left beside what it is on record to send to others.
+        The most that each has left beside what it sends to named buyers: the least of what is on record, and of what is
+        assumed with its interval, but for flows at a nominal level, which may be nothing.
+    sent : ndarray of bool
+        By link, whether its least is taken off what its maker has left.
     new : ndarray
         By pool, what may come from makers who began after its figures were taken: anybody.
     nodes : int
@@ -58,6 +65,7 @@ class Draws:
     maker: IntArray
     head: IntArray
     make: FloatArray
+    sent: npt.NDArray[np.bool_]
     new: FloatArray
     nodes: int
 
@@ -103,6 +111,39 @@ class Draws:
         part = units[self.maker].toarray()
         amount = np.multiply(part, self.make[:, None], out=np.zeros_like(part), where=part > 0)
         return np.asarray(np.add.reduceat(amount, self.head, axis=0)) if len(self.head) else amount
+
+    @cached_property
+    def left(self) -> FloatArray:
+        """By node what it has left for draws; NaN for nodes that are behind none."""
+        out = np.full(self.nodes, np.nan)
+        out[self.maker] = self.make
+        return out
+
+    def direct(self, row: IntArray, node: IntArray, low: FloatArray, high: FloatArray) -> FloatArray:
+        r"""What direct sales may add to what all draws together take of their maker's output.
+
+        A maker sells :math:`x` in ``[low, high]`` to a buyer and :math:`y` through the pool, and
+        :math:`x + y \le m + low`, where :math:`m` is what it has left beside the least of its sales: together they
+        are at most :math:`m + \max(low, high - m)`, of which this is what comes on top of m.
+
+        Parameters
+        ----------
+        row : ndarray of int
+            Rows of ``graph.index.links``.
+        node : ndarray of int
+            Their suppliers.
+        low, high : ndarray
+            Bounds of their amounts.
+
+        Returns
+        -------
+        ndarray
+            One value per row; of a supplier that is behind no draw all of ``high``.
+        """
+        m = self.left[node]
+        taken = np.where(self.sent[row], low, 0.0)
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isnan(m), high, np.where(np.isinf(m), taken, np.maximum(taken, high - m)))
 
     def sources(self, source: IntArray) -> IntArray:
         """Supplying node of every link, with each draw as a node of its own behind those of the graph."""
@@ -204,9 +245,12 @@ def _find(graph: SupplyGraph, ix: GraphIndex) -> Draws | None:
     made, _, top = graph.interval("nodes", "output", ix.nodes)
     years = ix.nodes["output_year"].fillna(ix.nodes["year"]).iloc[makers]
     top = np.where(np.isfinite(top) & (kind == "producer"), top, np.inf)
-    # What is on record as sent to a named buyer is nobody else's.
-    sent = np.flatnonzero((kind[ix.src] == "producer") & ~pool[ix.dst] & (ix.low > 0))
-    sent = sent[np.asarray(method[sent] == "observed", dtype=bool)]
+    # What is sent to a named buyer, on record or by assumption, is nobody else's.
+    sent = (kind[ix.src] == "producer") & ~pool[ix.dst] & (ix.low > 0)
+    sent &= np.isin(np.where(pd.isna(method), "", method).astype(str), _SPOKEN_FOR)
+    nominal = nominal_of(graph)
+    if nominal is not None:
+        sent &= nominal.pool < 0
     left = np.maximum(top - np.bincount(ix.src[sent], ix.low[sent], ix.n), 0.0)
     fed = np.bincount(ix.src[into], np.nan_to_num(ix.high[into], nan=np.inf, posinf=np.inf), ix.n)
     return Draws(
@@ -217,6 +261,7 @@ def _find(graph: SupplyGraph, ix: GraphIndex) -> Draws | None:
         maker=pairs[:, 1],
         head=np.searchsorted(pairs[:, 0], np.arange(len(pools))),
         make=np.maximum(left, fed)[pairs[:, 1]],
+        sent=sent,
         new=newcomers(graph, years, of[makers], len(pools), made[makers]),
         nodes=ix.n,
     )

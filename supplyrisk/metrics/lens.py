@@ -114,6 +114,48 @@ class Lens:
                 y[at] = self.draws.bound(x, high)[which]
         return out
 
+    def together(self, name: str, lines: Lines) -> tuple[FloatArray, FloatArray] | None:
+        """Bounds of the mean of a part over markets, from what makers have for direct sales and draws together.
+
+        No more of a market is of the part than all makers can send of it, over the least that the market takes.
+
+        Parameters
+        ----------
+        name : str
+            The part, "focal" or "bottleneck".
+        lines : Lines
+            Supply lines.
+
+        Returns
+        -------
+        tuple of ndarray or None
+            Low and high by market, 0 and 1 where nothing is drawn; None where nothing is anywhere.
+        """
+        drawn = self.drawn(lines)
+        if drawn is None or self.draws is None:
+            return None
+        d = self.draws
+        at, which = d.of(lines.row)
+        group = np.full(lines.n, -1, dtype=np.int64)
+        group[lines.market[at]] = d.group[which]
+        least = np.bincount(lines.market, np.where(np.isnan(lines.low), 0.0, lines.low), lines.n)
+        ask = np.bincount(lines.market[at], lines.high[at], lines.n)
+        some = (group >= 0) & (least > 0)
+        beyond = np.maximum(ask[some] - d.spare[group[some]], 0.0)  # is somebody's whom nobody has named
+        beyond = np.nan_to_num(beyond, nan=np.inf, posinf=np.inf)
+        out = np.zeros(lines.n), np.ones(lines.n)
+        plain = np.flatnonzero(~drawn)
+        amount = d.direct(lines.row[plain], lines.node[plain], lines.low[plain], lines.high[plain])
+        for high in (False, True):
+            end = getattr(self, f"{name}_{'high' if high else 'low'}")
+            e = np.nan_to_num(end, nan=1.0 if high else 0.0)
+            e = e if high else 1.0 - e
+            held = np.add.reduceat(_times(d.make, e[d.maker]), d.head) + d.new
+            sold = np.bincount(lines.market[plain], _times(amount, e[lines.node[plain]]), lines.n)
+            part = np.minimum((sold[some] + held[group[some]] + beyond) / least[some], 1.0)
+            out[high][some] = part if high else 1.0 - part
+        return out
+
 
 def lens(
     graph: SupplyGraph, focal: str | Iterable[str], view: str, unlisted: str = "unknown", traced: bool = True
@@ -310,7 +352,8 @@ class Recipe:
     """How lines turn into units, worked out once and used for every draw of the quantities.
 
     Of draws on a world pool ``most`` is what a unit may have at most and ``others`` what all others have, by pair of line
-    and unit, and ``stranger`` what those have who are not among the units, by line.
+    and unit, and ``stranger`` what those have who are not among the units, by line. ``joint`` is the most that a unit of a
+    market has of draws and of direct sales together.
     """
 
     line: IntArray
@@ -328,6 +371,7 @@ class Recipe:
     most: FloatArray | None
     others: FloatArray | None
     stranger: FloatArray | None
+    joint: FloatArray | None = None
 
     def units(self, quantity: FloatArray, drawn: FloatArray | None = None) -> FloatArray:
         """Sum lines into units; ``quantity`` is (lines,) or (draws, lines).
@@ -372,6 +416,14 @@ def recipe(lines: Lines, view: Lens) -> Recipe:
             known = np.append(lines.users[name].to_numpy(dtype=np.float64), lines.outsiders)
             own[i] = known[at]
     line_start, draw = _starts(lines.market), view.drawn(lines)
+    amounts = _drawn_amounts(lines, view, draw, line, col)
+    joint = None
+    if draw is not None and view.draws is not None and amounts[0] is not None and len(start):
+        sold = view.draws.direct(lines.row, lines.node, lines.low, lines.high)
+        sold = np.where(draw[line], 0.0, _times(sold[line], weight))
+        # One pool is behind all draws of a market: a unit has what it has left of it once.
+        once = np.maximum.reduceat(np.where(draw[line], amounts[0], -np.inf), start)
+        joint = np.where(np.isneginf(once), np.inf, np.add.reduceat(sold, start) + once)
     return Recipe(
         line,
         weight,
@@ -385,7 +437,8 @@ def recipe(lines: Lines, view: Lens) -> Recipe:
         lines.market[line_start],
         lines.n,
         draw,
-        *_drawn_amounts(lines, view, draw, line, col),
+        *amounts,
+        joint,
     )
 
 
@@ -494,6 +547,7 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         assumed_weights=view.assumed[lines.node],
         recorded=None if view.recorded is None else view.recorded[lines.node],
     )
+    most = how.units(lines.high, None if how.most is None else np.minimum(lines.high[how.line], how.most))
     return Mix.build(
         how.market,
         lines.n,
@@ -501,7 +555,7 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         unit=how.unit,
         lines=fine,
         low=how.units(lines.low, None if how.others is None else np.maximum(lines.low[how.line] - how.others, 0.0)),
-        high=how.units(lines.high, None if how.most is None else np.minimum(lines.high[how.line], how.most)),
+        high=most if how.joint is None else np.minimum(most, np.maximum(how.joint, how.units(value))),
         demand=lines.demand,
         demand_low=lines.demand_low,
         demand_high=lines.demand_high,

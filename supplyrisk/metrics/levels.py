@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from .lens import Lens, Lines
     from .mix import FloatArray, IntArray
 
-__all__ = ["Levels", "levels_of", "uncounted", "with_levels"]
+__all__ = ["MEANS", "Levels", "levels_of", "uncounted", "with_levels"]
 
 Interval = tuple["FloatArray", "FloatArray"]
 # Means over lines, and the part of each line that they average.
-_MEANS = {"focal_share": "focal", "bottleneck": "bottleneck"}
+MEANS = {"focal_share": "focal", "bottleneck": "bottleneck"}
 # Of convex measures the worst buyer alone bounds the mix from above, of concave ones from below.
 _CONVEX = frozenset(("hhi", "concentration_ratio", "hirschman_index"))
 _CONCAVE = frozenset(("effective_suppliers", "shannon"))
@@ -206,7 +206,7 @@ class Levels:
         high = self.ends(amount=True)[1][order]
         most = np.bincount(part[flag], high[flag], len(host)).astype(np.float64)
         own_low, own_high = bounds(self._parts)
-        field = _MEANS[name]
+        field = MEANS[name]
         known = np.flatnonzero(~flag)
         there = np.flatnonzero(nominal)
         market = np.concatenate([host[part[known]], host[there]])
@@ -252,7 +252,7 @@ class Levels:
             where = self.shared | (self.any & ~self._scaled)
         if not where.any():
             return found
-        if name in _MEANS:
+        if name in MEANS:
             low, high = self._mean(bounds, name)
         else:
             low, high = bounds(self._open)

@@ -19,7 +19,7 @@ from .attached import Kept, Ranking, Reasons, Source, prior
 from .baskets import warn_of_baskets
 from .joint import Worlds, bounds_of, worlds_of
 from .lens import Lens, lens, line_mix, scope_label
-from .levels import Levels, levels_of, uncounted, with_levels
+from .levels import MEANS, Levels, levels_of, uncounted, with_levels
 from .markets import KEYS, Market, alone, lines_of
 from .mix import FloatArray, Mix
 from .parts import link_share
@@ -269,6 +269,12 @@ class Origin:
         else:
             name = c.entry.name if c.entry is not None else None
             found = list(bounds_of(name, c.bounds, mix, self.worlds if mix is self.mix else None))
+            if name in MEANS and mix is self.mix:
+                ends = self.lens.together(MEANS[name], self.market.lines)
+                if ends is not None:  # never tighter than what the mix of the pool makes of it
+                    value = c.value(mix)
+                    found[0] = np.maximum(found[0], np.minimum(np.fmin(ends[0], value), found[1]))
+                    found[1] = np.minimum(found[1], np.maximum(np.fmax(ends[1], value), found[0]))
             levels = self.nominal if mix is self.mix else self.lone_nominal if mix is self.lone else None
             if levels is not None:
                 found = list(levels.bounds(name, c.bounds, (found[0], found[1])))

@@ -204,3 +204,83 @@ def test_the_atlas_says_nothing_of_markets_nobody_has_named(atlas):
     dark = frame[(frame["focal_share_low"] <= 0) & (frame["focal_share_high"] > 0.9)]
     assert len(dark)
     assert not (dark["focal_share"] == 0).any()
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_direct_sales_and_draws_of_a_maker_are_bounded_together(seed):
+    rng = np.random.default_rng(seed)
+    codes = ["CHN", "AUS", "CHL"][: int(rng.integers(2, 4))]
+    made = {c: (float(q),) * 3 for c, q in zip(codes, rng.integers(3, 8, len(codes)), strict=True)}
+    links, direct, others = [], {}, {}
+    for c, (q, _, _) in made.items():
+        if rng.random() < 0.7:
+            low = int(rng.integers(0, 3))
+            direct[c] = (low, min(low + int(rng.integers(0, 4)), int(q)))
+            method = "observed" if rng.random() < 0.5 else "assumed"
+            links.append((f"x@{c}", J, float(sum(direct[c])) / 2, *map(float, direct[c]), method))
+        if rng.random() < 0.4:
+            others[c] = min(int(rng.integers(1, 3)), int(q) - direct.get(c, (0,))[0])
+            links.append((f"x@{c}", "x@USA:demand", *(float(others[c]),) * 3, "observed"))
+    spare = {c: int(q) - others.get(c, 0) for c, (q, _, _) in made.items()}
+    room = sum(spare.values()) - sum(d[0] for d in direct.values())
+    need = (int(rng.integers(1, 3)), int(rng.integers(3, 6)))
+    if room < need[1] or not direct:
+        pytest.skip("nothing to draw")
+    links += [(f"x@{c}", W, 1.0, 0.0, float(spare[c]), "world_pool") for c in codes]
+    links.append((W, J, float(sum(need)) / 2, float(need[0]), float(need[1]), "world_pool"))
+    g = market(made, links)
+    ranges = [range(direct[c][0], direct[c][1] + 1) if c in direct else (0,) for c in codes]
+    parts = [range(q + 1) for q in spare.values()]
+    seen = []
+    for x in itertools.product(*ranges):
+        for y in itertools.product(*parts):
+            total = [a + b for a, b in zip(x, y, strict=True)]
+            if need[0] <= sum(y) <= need[1] and all(t <= spare[c] for t, c in zip(total, codes, strict=True)):
+                seen.append(total)
+    amounts = np.array(seen, dtype=float)
+    shares = amounts / amounts.sum(axis=1)[:, None]
+    low, high = japan(g, "location", "focal_share_low", "focal_share_high")
+    assert low <= shares[:, 0].min() + 1e-9
+    assert high >= shares[:, 0].max() - 1e-9
+    low, high = japan(g, "location", "hhi_low", "hhi_high")
+    assert low <= (shares**2).sum(axis=1).min() + 1e-9
+    assert high >= (shares**2).sum(axis=1).max() - 1e-9
+
+
+def test_no_maker_sells_more_than_it_makes():
+    made = {"CHN": (60.0, 60.0, 60.0), "AUS": (200.0, 200.0, 200.0)}
+    links = [
+        ("x@CHN", J, 40.0, 30.0, 50.0, "observed"),
+        ("x@AUS", J, 40.0, 40.0, 40.0, "observed"),
+        ("x@CHN", W, 20.0, 20.0, 20.0, "world_pool"),
+        ("x@AUS", W, 100.0, 100.0, 100.0, "world_pool"),
+        (W, J, 50.0, 50.0, 50.0, "world_pool"),
+    ]
+    high = japan(market(made, links), "location", "focal_share_high")[0]
+    # 50 t sold and 30 t drawn would be 80 t of a maker of 60 t.
+    assert high == pytest.approx(60 / 120)
+
+
+def test_what_is_assumed_of_a_maker_is_spoken_for():
+    made = {"CHN": (50.0, 50.0, 50.0), "AUS": (50.0, 50.0, 50.0)}
+    links = [
+        ("x@CHN", "x@CHN:demand", 40.0, 20.0, 50.0, "assumed"),
+        ("x@CHN", W, 10.0, 0.0, 30.0, "world_pool"),
+        ("x@AUS", W, 50.0, 50.0, 50.0, "world_pool"),
+        (W, J, 40.0, 40.0, 40.0, "world_pool"),
+    ]
+    assert japan(market(made, links), "location", "focal_share_high")[0] == pytest.approx(30 / 40)
+
+
+def test_what_is_only_presumed_to_come_from_home_is_no_exact_point(atlas):
+    links = atlas.index.links
+    presumed = links[links["note"].fillna("").str.startswith("no trade at hand")]
+    assert (presumed["grade"] == "assumption").all()
+    frame = sr.score(atlas, by=["product", "buyer"], bounds=True, metrics=["focal_share", "hhi"])
+    frame = frame.reset_index().assign(pool=lambda f: f["product"] + "@" + f["buyer"] + ":demand").set_index("pool")
+    served = set(links.loc[links["method"] == "world_pool", "buyer"].astype(str))
+    at = frame.index.intersection([b for b in presumed["buyer"].astype(str) if b in served])
+    assert {"alumina.refined@IND:demand", "copper.mine@USA:demand"} <= set(at)
+    assert (frame.loc[at, "hhi_low"] < frame.loc[at, "hhi_high"]).all()
+    assert frame.loc["alumina.refined@IND:demand", "focal_share"] == 0.0
+    assert frame.loc["alumina.refined@IND:demand", "focal_share_high"] > 0.1
