@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from .matrix import Columns, Compiled, Matrix
 
-__all__ = ["ROUNDS", "TOLERANCE", "add_squares", "square_gap", "tangents"]
+__all__ = ["ROUNDS", "TOLERANCE", "add_squares", "square_gap", "tangents", "touching"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -114,4 +114,9 @@ def tangents(
     off = np.flatnonzero(square_gap(c, x) > tolerance)
     if not len(off):
         return None
-    return off, _slopes(c, x)[off]
+    return touching(c, x, off)
+
+
+def touching(c: Compiled, x: FloatArray, which: IntArray) -> tuple[IntArray, FloatArray]:
+    """Tangents of some squares at a point."""
+    return which, _slopes(c, x)[which]

@@ -91,10 +91,15 @@ def binding_rows(m: Build, c: Compiled, x: FloatArray) -> tuple[str, ...]:
 
 
 def cut_short(s: Solution) -> str:
-    """What a plan says of itself that was found in time but not proven best."""
+    """What a plan says of itself that was found but not proven best."""
     known = (
         f"at most {s.gap:.2%} above the least that is possible" if np.isfinite(s.gap) else "of unknown distance to it"
     )
+    if s.status == "near_optimal":
+        return (
+            f"squares could not be met as closely as was asked: the objective is at most {s.gap:.1e} of itself above the "
+            "least that is possible"
+        )
     return (
         f"{s.solver} ran out of time after {s.seconds:.1f} s: this is the best plan found until then, not proven best; its "
         f"objective is {known}"

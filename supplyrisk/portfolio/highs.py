@@ -16,7 +16,7 @@ from .matrix import Compiled
 __all__ = ["DEFAULT_GAP", "Solution", "highs", "load", "power", "relative_gap", "status_of", "usable"]
 
 FloatArray = npt.NDArray[np.float64]
-# Relative gap at which a plan with yes-or-no decisions counts as optimal.
+# Relative gap at which a plan with yes-or-no decisions or squares counts as optimal.
 DEFAULT_GAP = 1e-6
 
 
@@ -55,8 +55,8 @@ class Solution:
 
 
 def usable(s: Solution) -> bool:
-    """Whether there is a plan: proven optimal, or the best that was found when time ran out."""
-    return s.status == "optimal" or (s.status == "time_limit" and len(s.x) > 0)
+    """Whether there is a plan: proven optimal, or near to it, or the best that was found when time ran out."""
+    return s.status in ("optimal", "near_optimal") or (s.status == "time_limit" and len(s.x) > 0)
 
 
 def relative_gap(objective: float, bound: float) -> float:

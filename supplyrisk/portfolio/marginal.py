@@ -20,6 +20,7 @@ from ..errors import SolverError
 from .explain import dual_table
 from .matrix import Compiled, Matrix
 from .model import Build, money
+from .quadratic import PROVEN
 from .solve import Solution, solve
 from .words import spoken, unit_for
 
@@ -285,7 +286,7 @@ def sides(
         side = 0 if sign > 0 else 1
         if found.status == "infeasible" and sign > 0:
             out[which[0]][side] = np.inf
-        if found.status != "optimal" or _by_tangents(found) != rough:
+        if found.status != "optimal" or (_by_tangents(found) != rough and max(found.gap, base.gap) > PROVEN):
             return
         own = np.bincount(k, d.cost * found.x, int(max(r.max(initial=0), k.max(initial=0))) + 1)
         for i, j in zip(which, rows, strict=True):

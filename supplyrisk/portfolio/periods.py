@@ -583,11 +583,11 @@ def finish(
         s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=written.get("solver", "highs"))
     if s.status == "infeasible":
         raise infeasible(wide.build, compiled, seed)
-    if not usable(s) or (mixing and s.status != "optimal"):
+    if not usable(s) or (mixing and s.status == "time_limit"):
         raise stopped(s)
     if mixing:
         s = live.said(s, bound, gap)
-    if s.status == "time_limit":
+    if s.status in ("time_limit", "near_optimal"):
         wide.bases[0].notes.append(cut_short(s))
     if then is not None and s.status == "optimal" and not mixing:
         s = then(compiled, s)

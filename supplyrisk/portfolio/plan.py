@@ -66,8 +66,8 @@ class Portfolio:
         In USD a year, where the objective is a cost.
     status, solver, version : str
         How the solver ended: ``optimal``; ``locally_optimal`` where mixes follow the plan and ``gap`` is not closed;
-        ``time_limit`` where the plan is the best found in the time there was; ``near_optimal`` for what
-        :func:`supplyrisk.portfolio.alternatives` adds.
+        ``time_limit`` where the plan is the best found in the time there was; ``near_optimal`` where squares could not be met
+        within the gap asked, and for what :func:`supplyrisk.portfolio.alternatives` adds.
     gap, seconds, seed : float, float, int
         Relative gap, wall time of build and solve, seed.
     fingerprint, question : str

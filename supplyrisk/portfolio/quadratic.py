@@ -24,7 +24,7 @@ from .cone import square_gap
 from .highs import Solution, highs, load, power, relative_gap, status_of
 from .matrix import Compiled
 
-__all__ = ["Quadratic", "lifted", "only_paid", "proven", "stated", "why_not"]
+__all__ = ["PROVEN", "Quadratic", "lifted", "only_paid", "proven", "raised", "stated", "why_not"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -39,12 +39,14 @@ _PROXIMAL = 40
 _TRIES = ((1.0, _REGULAR), (1.0, 1e-3), (1.0, 1e-1), (16.0, _REGULAR), (128.0, 1e-3), (1024.0, 1e-3))
 # Relative gap, proven by the duals, at which a quadratic plan is exact, and the widest that is passed on.
 _EXACT = 1e-11
-_PROVEN = 1e-8
+PROVEN = 1e-8
 # Columns of a quadratic programme that is handed over whole. Beyond, it is solved in the columns that can matter, found
 # by tangents, and the duals prove that the others cannot: HiGHS's active set starts cold, and took 0.06 s at 1,260
 # columns, 1 to 3 s at 6,120 and 9 s at 21,200, where tangents took 0.3 s. No more than so many may matter.
 _WHOLE = 300
 _MATTER = 4000
+# Columns from which on the tries that can take seconds are left out where tangents came close enough by themselves.
+_LARGE = 1000
 _PRICINGS = 25
 # Greatest violation of a row, relative to its size, that still counts as meeting it.
 _FEASIBLE = 1e-6
@@ -115,6 +117,25 @@ def lifted(c: Compiled, x: FloatArray) -> FloatArray:
     out = x.copy()
     out[c.square[at]] = np.clip(real[at], 0.0, c.upper[c.square[at]])
     return out
+
+
+def raised(c: Compiled, s: Solution) -> tuple[FloatArray, float, float]:
+    """A plan by tangents with its squares at what they are: the plan, its objective and the relative gap to its bound.
+
+    Parameters
+    ----------
+    c : Compiled
+        The model.
+    s : Solution
+        A plan by tangents, so that its objective is a bound where there are no integers.
+
+    Returns
+    -------
+    tuple of (ndarray, float, float)
+    """
+    x = lifted(c, s.x)
+    objective = float((c.cost * x).sum()) + c.offset
+    return x, objective, max(s.gap, relative_gap(objective, min(s.bound, objective)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,7 +331,10 @@ def proven(
     first, why = near(c, left(), seed), ""
     if first.status != "optimal":
         return None, f"the quadratic programme was not begun ({first.status})", first
+    close = raised(c, first)[2] <= PROVEN
     for finer, added in _TRIES:
+        if close and added > _REGULAR and int(moves.sum()) > _LARGE:
+            continue  # tangents have proven it already: what takes long is not tried
         q = stated(c, power(c.col_scale) / finer, power(c.row_scale) / finer)
         y = np.clip(first.x / q.col, q.lower, q.upper)
         inside = (np.minimum(y - q.lower, q.upper - y) > 0.0) | (q.curve > 0.0)
@@ -353,7 +377,7 @@ def _priced(
                 dual, reduced, far, each = known, other, nearer, parts
         size = max(abs(q.objective(y)), 1e-12)
         outside = ~free & (each > _EXACT * size / c.n)
-        if far <= _PROVEN * size and (far <= _EXACT * size or not outside.any()):
+        if far <= PROVEN * size and (far <= _EXACT * size or not outside.any()):
             s = _answer(c, q, y, dual, reduced, far, version, iterations, time.perf_counter() - began)
             return s, "HiGHS's quadratic solver missed a row or the objective"
         why = f"HiGHS's quadratic solver came no closer than {far / size:.1e}"
@@ -422,7 +446,7 @@ def _answer(
     activity = c.activity(x)
     off = np.maximum(c.row_lower - activity, activity - c.row_upper) / q.row
     plain, value = float((c.cost * x).sum()), q.objective(y) * q.top
-    if float(np.max(off, initial=0.0)) > _FEASIBLE or abs(plain - value) > _PROVEN * max(abs(value), 1e-12 * q.top):
+    if float(np.max(off, initial=0.0)) > _FEASIBLE or abs(plain - value) > PROVEN * max(abs(value), 1e-12 * q.top):
         return None  # never pass on as optimal what misses a row, or is worth another sum than was minimised
     objective = plain + c.offset
     bound = objective - far * q.top

@@ -163,7 +163,9 @@ def optimize(
     time_limit : float, optional
         Seconds.
     gap : float, optional
-        Relative gap at which a plan with yes-or-no decisions counts as optimal; default 1e-6.
+        Relative gap at which a plan with yes-or-no decisions, or with :func:`supplyrisk.portfolio.concentration` in the
+        objective, counts as optimal; default 1e-6. Squares are worked out to 1e-8 or better wherever that is quick, and no
+        closer than rounding allows.
     seed : int
         Of the solver.
     solver : {"highs", "scip", "gurobi"}
@@ -176,7 +178,7 @@ def optimize(
     Portfolio
         ``.status`` is ``optimal``; ``locally_optimal`` where mixes follow the plan (``max_share(view="origin")``) and
         ``.gap`` says how far it may be from the least cost of all; or ``time_limit`` where a plan with yes-or-no decisions was found and time ran out
-        before it was proven best: ``.gap`` says by how much it may be bettered.
+        before it was proven best, and ``near_optimal`` where squares could not be met within ``gap``: ``.gap`` says by how much it may be bettered.
 
     Raises
     ------
@@ -515,11 +517,11 @@ def solve_build(
         s = solve(compiled, time_limit=left(), gap=gap, seed=seed, solver=solver)
     if s.status == "infeasible":
         raise infeasible(m, compiled, seed)
-    if not usable(s) or (mixing and s.status != "optimal"):
+    if not usable(s) or (mixing and s.status == "time_limit"):
         raise stopped(s)
     if mixing:
         s = live.said(s, bound, gap)
-    if s.status == "time_limit":
+    if s.status in ("time_limit", "near_optimal"):
         m.notes.append(cut_short(s))
     # Where mixes follow the plan, another plan at the same cost has other mixes.
     if then is not None and not mixing and s.status == "optimal":

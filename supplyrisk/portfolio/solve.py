@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import Problem, SchemaError, SolverError
-from .cone import ROUNDS, square_gap, tangents
+from .cone import ROUNDS, square_gap, tangents, touching
 from .highs import DEFAULT_GAP, Solution, highs, load, power, relative_gap, status_of, usable
 from .matrix import Compiled
 from .others import SOLVERS, run_apart
-from .quadratic import lifted, proven, why_not
+from .quadratic import PROVEN, lifted, only_paid, proven, raised, why_not
 
 __all__ = ["Persistent", "Solution", "conflict_rows", "feasible", "relative_gap", "solve", "usable"]
 
@@ -29,6 +29,12 @@ _FEASIBLE = 1e-5
 _TIGHT = 1e-8
 # Rows of a clash that are tried one by one, each with a solve.
 _ONE_BY_ONE = 60
+# Part of the gap asked that squares may take where integers have a gap too, the smallest that can be asked of squares, and
+# rounds for it.
+_PART = 0.5
+_LEAST_GAP = 1e-9
+_FINER, _FINER_WHOLE = 60, 15
+_FINE, _TINY, _LARGE = 1e-10, 1e-12, 1e6
 # Status of a point that meets all rows (HiGHS: SolutionStatus.kSolutionStatusFeasible).
 _HAS_POINT = 2
 # Points of earlier rounds that are tried when time ran out.
@@ -93,6 +99,11 @@ def _scaled(c: Compiled) -> tuple[Compiled, float]:
     )
 
 
+def wanted(gap: float | None) -> float:
+    """Relative gap at which a plan counts as optimal."""
+    return max(DEFAULT_GAP if gap is None else gap, _LEAST_GAP)
+
+
 def _missed(c: Compiled, x: FloatArray) -> float:
     """Greatest violation of a square, relative to its scale."""
     return float(np.max(square_gap(c, x), initial=0.0)) if len(c.square) else 0.0
@@ -122,7 +133,7 @@ class Persistent:
     time_limit : float, optional
         Seconds of each solve.
     gap : float, optional
-        Relative gap that counts as optimal where there are integers.
+        Relative gap that counts as optimal where there are integers, or squares that are paid for.
     seed : int
         Of the solver.
     relax : bool
@@ -146,11 +157,13 @@ class Persistent:
                 "a cost or coefficient of the plan is not a number: a unit cost or capital cost is missing.", "refused"
             )
         self._col, self._row = scaled.col_scale, scaled.row_scale
-        self._h = load(scaled, time_limit=None, gap=gap, seed=seed, relax=relax)
         self.mip = bool(c.integer.any()) and not relax
+        paid = self.mip and len(c.square) and bool(c.cost[c.square].any())
+        self._h = load(scaled, time_limit=None, gap=(1 - _PART) * wanted(gap) if paid else gap, seed=seed, relax=relax)
         self._cuts: list[tuple[IntArray, FloatArray]] = []
         self._last: FloatArray | None = None
         self.solves = 0
+        self._fine = False
         # Points of the rounds with integers and their bounds, in the solver's units.
         self._tried: list[tuple[FloatArray, float]] = []
         if len(c.square):
@@ -193,15 +206,36 @@ class Persistent:
         q, t = c.square_of[which], c.square[which]
         k = len(which)
         size = self._col[t]  # t >= 2 a q - a^2 w, divided by the size of t; w is 1 or a column
+        large = np.clip(size / np.maximum(at**2, _TINY), 1.0, _LARGE) if self._fine else np.ones(k)
+        size = size / large
         w = c.square_whole[which]
         own = w >= 0
         cols, values = np.column_stack([t, q, w]), np.ones((k, 3))
+        values[:, 0] = large
         values[:, 1], values[:, 2] = -2.0 * at * self._col[q] / size, at**2 * self._col[w] / size
         real = np.column_stack([np.ones((k, 2), dtype=bool), own])
         start = np.append(0, np.cumsum(real.sum(axis=1))[:-1]).astype(np.int32)
         index, value = cols[real].astype(np.int32), values[real]
         self._h.addRows(k, np.where(own, 0.0, -(at**2) / size), np.full(k, np.inf), len(index), start, index, value)
         return True
+
+    def _finer(self, y: FloatArray) -> tuple[IntArray, FloatArray] | None:
+        """Tangents for squares that are only paid for, while they leave the objective further below than the gap asked."""
+        c, x = self.compiled, y * self._col
+        of, square = c.square_of, c.square
+        if not c.cost[square].any():
+            return None
+        short = np.where(only_paid(c), c.cost[square] * square_gap(c, x) * c.col_scale[of] ** 2, 0.0)
+        some = short > 0.0
+        size = abs(float((c.cost * x).sum()) + c.offset + float(short[some].sum()))
+        most = _PART * wanted(self.gap) * max(size, _TINY)
+        if float(short[some].sum()) <= most:
+            return None
+        if not self._fine:  # what the solver lets pass is more than what is asked
+            self._fine = True
+            for name in ("primal_feasibility_tolerance", "dual_feasibility_tolerance"):
+                self._h.setOptionValue(name, _FINE)
+        return touching(c, x, np.flatnonzero(short > 0.5 * most / max(int(some.sum()), 1)))
 
     def _integers(self, on: bool) -> None:
         at = np.flatnonzero(self.compiled.integer).astype(np.int32)
@@ -211,11 +245,12 @@ class Persistent:
         """Run until no square is violated any more, or a part of the time is over."""
         c, h = self.compiled, self._h
         self._tried.clear()
-        for i in range(ROUNDS):
+        more, met = (_FINER_WHOLE if self.mip else _FINER), False
+        for i in range(ROUNDS + more):
             if self.time_limit is not None:  # the solver's clock runs on from solve to solve
                 left = part * self.time_limit - (time.perf_counter() - began)
                 if i and left <= 0.0:  # small solves end before the solver looks at its clock
-                    return "time_limit"
+                    return "optimal" if met and not self.mip else "time_limit"
                 h.setOptionValue("time_limit", float(h.getRunTime()) + max(left, 0.0))
             if self.mip and self._last is not None:
                 h.setSolution(c.n, np.arange(c.n, dtype=np.int32), self._last)
@@ -226,9 +261,12 @@ class Persistent:
             y = np.array(h.getSolution().col_value, dtype=np.float64)
             if self.mip:
                 self._tried.append((y, float(h.getInfo().mip_dual_bound)))
-            if not self._add_tangents(tangents(c, y * self._col)):
+            cut = tangents(c, y * self._col)
+            if cut is None:  # each is met: now their sum, where it is paid for
+                cut, more, met = (self._finer(y) if more else None), more - 1, True
+            if not self._add_tangents(cut):
                 return status
-        return "round_limit"
+        return "optimal" if met and not self.mip else "round_limit"
 
     def solve(self, duals: bool = True) -> Solution:
         """Solve as it stands now.
@@ -347,23 +385,28 @@ class Persistent:
         c = self.compiled
         lower, upper = c.lower.copy(), c.upper.copy()
         lower[c.integer] = upper[c.integer] = whole * self._col[c.integer]
-        return _Fixed(replace(c, lower=lower, upper=upper), list(self._cuts), self.seed, time_limit)
+        return _Fixed(replace(c, lower=lower, upper=upper), list(self._cuts), self.seed, time_limit, self.gap)
 
 
 class _Fixed:
     """The LP that is left when the integers stay as they are; solved once, when first asked."""
 
     def __init__(
-        self, c: Compiled, cuts: list[tuple[IntArray, FloatArray]], seed: int, time_limit: float | None = None
+        self,
+        c: Compiled,
+        cuts: list[tuple[IntArray, FloatArray]],
+        seed: int,
+        time_limit: float | None = None,
+        gap: float | None = None,
     ) -> None:
-        self._c, self._cuts, self._seed, self._limit = c, cuts, seed, time_limit
+        self._c, self._cuts, self._seed, self._limit, self._gap = c, cuts, seed, time_limit, gap
         self._p: Persistent | None = None
         self._status = ""
 
     def run(self) -> str:
         if self._p is None:
             plain = replace(self._c, square=self._c.square[:0], square_of=self._c.square_of[:0])
-            self._p = Persistent(plain, time_limit=self._limit, seed=self._seed, relax=True)
+            self._p = Persistent(plain, time_limit=self._limit, gap=self._gap, seed=self._seed, relax=True)
             self._p.compiled = self._c
             for cut in self._cuts:
                 self._p._add_tangents(cut)
@@ -403,7 +446,7 @@ def solve(
     time_limit : float, optional
         Seconds.
     gap : float, optional
-        Relative gap that counts as optimal where there are integers.
+        Relative gap that counts as optimal where there are integers or squares.
     seed : int
         Of the solver.
     duals : bool
@@ -414,9 +457,10 @@ def solve(
     Returns
     -------
     Solution
-        ``status`` is ``optimal``, ``infeasible``, ``unbounded``, ``time_limit`` or what the solver calls it. Only an
-        ``optimal`` solution has values, and one at the ``time_limit`` where a plan with yes-or-no decisions was found:
-        then ``gap`` says how far it may be from the best.
+        ``status`` is ``optimal``, ``near_optimal``, ``infeasible``, ``unbounded``, ``time_limit`` or what the solver calls
+        it. Only an ``optimal`` solution has values, one at the ``time_limit`` where a plan with yes-or-no decisions was
+        found, and a ``near_optimal`` one, whose squares could not be met as closely as was asked: then ``gap`` says how
+        far it may be from the best.
     """
     began = time.perf_counter()
     if not c.n:  # HiGHS calls a model without columns optimal, whatever its rows ask for
@@ -439,7 +483,7 @@ def solve(
 
 
 def _near(c: Compiled, time_limit: float | None, seed: int) -> Solution:
-    return Persistent(c, time_limit=time_limit, seed=seed).solve()
+    return Persistent(c, time_limit=time_limit, gap=_LEAST_GAP, seed=seed).solve()
 
 
 def _with_squares(c: Compiled, time_limit: float | None, gap: float | None, seed: int, duals: bool) -> Solution:
@@ -459,11 +503,11 @@ def _with_squares(c: Compiled, time_limit: float | None, gap: float | None, seed
         s = Persistent(c, time_limit=left, gap=gap, seed=seed).solve(duals)
     if not usable(s):
         return s
-    x = lifted(c, s.x)
-    objective = float((c.cost * x).sum()) + c.offset
-    apart = max(s.gap, relative_gap(objective, min(s.bound, objective)))
+    x, objective, apart = raised(c, s)
     far = f", objective within {apart:.1e}" if apart > s.gap else ""
-    return replace(s, x=x, objective=objective, gap=apart, way=f"{s.way}{far}, since {why}")
+    enough = apart <= max(wanted(gap), PROVEN)
+    status = "near_optimal" if s.status == "optimal" and not enough else s.status
+    return replace(s, status=status, x=x, objective=objective, gap=apart, way=f"{s.way}{far}, since {why}")
 
 
 def _elsewhere(c: Compiled, solver: str, time_limit: float | None, gap: float | None, seed: int) -> Solution:

@@ -12,6 +12,7 @@ from test_portfolio import BUYERS, P, hand, link, node, product
 
 import supplyrisk as sr
 import supplyrisk.portfolio as sp
+from supplyrisk import jurisdictions
 from supplyrisk.errors import InfeasibleError, SolverError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.portfolio import concentration, cost, optimize, quadratic, resource
@@ -263,7 +264,7 @@ def test_a_hessian_that_does_not_arrive_is_found_out(columns: int, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"), [("_PROVEN", -1.0, "came no closer than"), ("_MATTER", 3, "more than 3 columns matter")]
+    ("name", "value", "says"), [("PROVEN", -1.0, "came no closer than"), ("_MATTER", 3, "more than 3 columns matter")]
 )
 def test_what_is_not_proven_is_finished_by_tangents(
     name: str, value: float, says: str, monkeypatch: pytest.MonkeyPatch
@@ -285,6 +286,98 @@ def test_too_many_steps_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     s = solve(split([1.0, 2.0], 3.0)[0].compile())
     assert "since HiGHS's quadratic solver stopped (iteration limit)" in s.way
     assert s.status == "optimal"
+
+
+PLACES = sorted(jurisdictions.country_codes() - {"CHN", "TWN"})[:120]
+
+
+def strained(makers: int, buyers: int, tight: float, spread: float = 0.3) -> tuple[SupplyGraph, list[str]]:
+    """Every producer sends to every buyer and is near its limit: the quadratic solver stops there."""
+    rng = np.random.default_rng(0)
+    who, to = PLACES[:makers], PLACES[-buyers:]
+    need = rng.uniform(1.0, 20.0, buyers)
+    out = need.sum() * rng.dirichlet(np.full(makers, spread))
+    price = rng.uniform(1.0, 3.0, makers)
+    nodes = [
+        node(f"{P}@{c}", output=float(o), capacity=float(o * tight), unit_cost=float(k))
+        for c, o, k in zip(who, out, price, strict=True)
+    ]
+    nodes += [node(f"{P}@{c}:demand", "demand") for c in to]
+    links = [
+        link(c, f"{d}:demand", float(o * n / need.sum()))
+        for c, o in zip(who, out, strict=True)
+        for d, n in zip(to, need, strict=True)
+    ]
+    frames = {"products": pd.DataFrame([product()]), "nodes": pd.DataFrame(nodes), "links": pd.DataFrame(links)}
+    return SupplyGraph.from_tables(frames), to
+
+
+@pytest.mark.parametrize("goal", [concentration(), cost() + 1e4 * concentration()], ids=["index", "both"])
+@pytest.mark.parametrize(("makers", "buyers", "tight"), [(40, 15, 1.3), (60, 20, 1.0), (60, 20, 1.3)])
+def test_optimal_means_within_the_gap_where_every_producer_is_near_its_limit(
+    makers: int, buyers: int, tight: float, goal: Any
+) -> None:
+    g, to = strained(makers, buyers, tight)
+    plan = optimize(g, to, product=P, levers=resource(), objective=goal)
+    c = plan._compiled
+    assert c.n >= 1200
+    assert plan.status == "optimal"
+    assert 0.0 <= plan.gap <= 1e-8
+    # The gap is that of the squares as they are to what the best of all plans costs at least.
+    x = plan._solution.x
+    assert x[c.square] == pytest.approx(x[c.square_of] ** 2, abs=1e-12)
+    assert plan.objective_value == pytest.approx(float(c.cost @ x) + c.offset, rel=1e-12)
+    assert plan.bound <= plan.objective_value * (1 + 1e-12)
+    assert plan.gap == pytest.approx((plan.objective_value - plan.bound) / plan.objective_value, abs=1e-12)
+    exact = pytest.importorskip("cvxpy")
+    v = exact.Variable(c.n)
+    import scipy.sparse as sparse
+
+    a = sparse.csr_array((c.value, c.index, c.start), shape=(c.m, c.n))
+    low, high = np.isfinite(c.row_lower), np.isfinite(c.row_upper)
+    rows = [a[low] @ v >= c.row_lower[low], a[high] @ v <= c.row_upper[high]]
+    some = np.isfinite(c.upper)
+    rows += [v >= c.lower, v[np.flatnonzero(some)] <= c.upper[some]]
+    flat = np.where(np.isin(np.arange(c.n), c.square), 0.0, c.cost)
+    paid = exact.sum(exact.multiply(c.cost[c.square], exact.square(v[c.square_of])))
+    value = float(exact.Problem(exact.Minimize(flat @ v + paid), rows).solve(solver="CLARABEL")) + c.offset
+    assert plan.objective_value == pytest.approx(value, rel=1e-6)
+
+
+def test_yes_or_no_decisions_and_squares_share_the_gap_that_was_asked() -> None:
+    g, to = strained(10, 3, 1.5, spread=3.0)
+    ask: dict[str, Any] = {"product": P, "levers": resource(), "objective": concentration()}
+    limits = sp.min_suppliers(7, 0.12)
+    gaps = []
+    for gap in (None, 1e-3):
+        plan = optimize(g, to, constraints=limits, gap=gap, **ask)
+        assert plan.status == "optimal"
+        assert plan.gap <= (gap or 1e-6)
+        gaps.append(plan)
+    assert gaps[0].objective_value >= gaps[1].bound
+    assert gaps[0].objective_value <= gaps[1].objective_value * (1 + 1e-6)
+
+
+def test_squares_that_are_not_met_as_closely_as_asked_are_called_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    from supplyrisk.portfolio import solve as module
+
+    monkeypatch.setattr(module, "_FINER", 0)
+    g, to = strained(40, 15, 1.3)
+    plan = optimize(g, to, product=P, levers=resource(), objective=concentration())
+    assert plan.gap > 1e-6
+    assert plan.status == "near_optimal"
+    assert any("squares could not be met as closely as was asked" in n for n in plan.notes)
+    assert "near_optimal" in repr(plan)
+    assert optimize(g, to, product=P, levers=resource(), objective=concentration(), gap=1e-3).status == "optimal"
+
+
+def test_points_of_a_frontier_are_within_their_gap() -> None:
+    g, to = strained(40, 6, 1.3)
+    front = sp.frontier(
+        g, to, product=P, levers=resource(), objective=concentration(), against=sp.share(PLACES[3]), points=3
+    )
+    assert len(front.frame) >= 2
+    assert (front.frame["gap"] <= 1e-6).all()
 
 
 # ---------------------------------------------------------------------- where it is no quadratic programme
