@@ -143,7 +143,7 @@ def _taken(b: Book) -> FloatArray:
 
 
 def _overridden(b: Book, x: FloatArray, flag: FloatArray) -> FloatArray:
-    """Control where a host has overruled the owners of a part; it may give back what it took."""
+    """Control where a host has overruled the owners of a part; what it took is its own as long as the row is in force."""
     over = np.flatnonzero(b.c_type == "host_override")
     if not len(over):
         return x
@@ -159,7 +159,7 @@ def _overridden(b: Book, x: FloatArray, flag: FloatArray) -> FloatArray:
     y = x.copy()
     y[e, 0] = mixed[0]
     y[e, 1] = np.minimum(mixed[1], mixed[2])
-    y[e, 2] = np.maximum.reduce([x[e, 2], mixed[3], mixed[4]])
+    y[e, 2] = np.maximum(mixed[3], mixed[4])
     return _ordered(y)
 
 
@@ -396,8 +396,8 @@ def override(graph: SupplyGraph, taken: Mapping[str, float], *, name: str = "hos
     -------
     SupplyGraph
         With a row of type ``host_override`` for each part, graded ``assumption``. :func:`effective_control` then gives
-        ``owner_can_stop`` of what is left to the owner and ``overridden``; the high bound stays, since what was taken
-        may be given back.
+        ``owner_can_stop`` of what is left to the owner and ``overridden``; the bounds take it for settled: an order
+        that may not be, or of part of the output, is a row with ``low`` and ``high``, and one that ended has ``valid_to``.
 
     Raises
     ------

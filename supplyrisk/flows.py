@@ -599,7 +599,8 @@ class Build:
             "assumed",
             "no trade at hand: what the country needs is taken from its own output first",
         )
-        self.presumed = pd.Series(np.minimum(own["own"], own["short"]).to_numpy(dtype=float), index=own["buyer"])
+        taken = own[["own", "short"]].min(axis=1)
+        self.presumed = pd.Series(taken.to_numpy(dtype=float), index=own["buyer"])
 
     def _world(self) -> None:
         """What is left goes to the world pool; pools that send more than they get draw on it."""

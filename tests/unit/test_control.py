@@ -476,7 +476,7 @@ def test_creditor_golden_share_and_override():
     assert at(g, "cu@KAZ", rule="creditor") == (1, 0, 1)
     assert at(g, "cu@ZMB") == (1, 1, 1)
     assert at(g, "cu@ZMB", golden_share=False)[0] == 0
-    assert at(g, "cu@NLD") == (0, 0, 1)
+    assert at(g, "cu@NLD") == (0, 0, 0)  # in force, it settles the question
     assert at(g, "cu@NLD", "equity") == (1, 1, 1)
     t = control.effective_control(g).set_index("node")
     assert t.loc["cu@NLD", "overridden"] == 1.0
