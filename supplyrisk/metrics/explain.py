@@ -361,6 +361,30 @@ def _reasons(s: pd.DataFrame, column: str) -> pd.Series:
     return pd.Series(np.where(gone, "no value", ""), index=s.index, dtype="object")
 
 
+def _absent(there: pd.DataFrame, not_there: pd.DataFrame, index: pd.Index) -> pd.Series:
+    """Why rows of one side are not on the other: all their figures came out after its day, or it has no such market."""
+    day = not_there.attrs.get("as_of")
+    source = there.attrs.get("source")
+    made = getattr(source, "made", None)
+    out = pd.Series("no such row", index=index, dtype="object")
+    if made is None or not day or not len(there):
+        return out
+    out[:] = "no such row: the market is not in that graph"
+    lines = made.market.lines
+    table = made.graph.index.links if lines.links else made.graph.index.nodes
+    names = ["published_on"] if lines.links else ["output_published_on", "published_on"]
+    said = pd.concat([table[n] for n in names if n in table.columns], axis=1).astype("object").bfill(axis=1).iloc[:, 0]
+    # A date of less precision than the day counts from its first day on.
+    late = (said.fillna("").astype(str) > str(day)).to_numpy(dtype=bool)[lines.row]
+    early = np.bincount(lines.market, ~late, lines.n) > 0
+    if made.lone is not None:
+        early = ~late
+    code, rows, _ = made.group
+    known = np.bincount(code, early, len(rows)) > 0
+    fresh = pd.Series(~known, index=there.index if len(there) == len(rows) else rows).reindex(index)
+    return out.mask(fresh.eq(True).to_numpy(), "no such row: its figures were not published then")
+
+
 # Statuses, most serious first.
 _STATUS = (
     "new",
@@ -411,7 +435,8 @@ def compare(
     DataFrame
         Most serious first, of one status the largest change first. By key: ``before, after, change``; ``status``;
         ``dependent`` (on which side: before, after, both, neither; '' where a side has no value);
-        ``years_before, years_after`` dependent; ``reason`` why a side has no value.
+        ``years_before, years_after`` dependent; ``reason`` why a side has no value, or no such row: none of its figures
+        was published then, or the market is not in that graph.
 
         ============  ==========================================================================================
         new           dependent after, and was not; by more than the tolerance, or by the persistence rule
@@ -419,8 +444,8 @@ def compare(
         worsened      changed by more than the tolerance towards dependence, dependent on both sides
         improved      the other way, dependent on both sides
         changed       by more than the tolerance, dependent on neither side
-        entered       there is no such row before
-        left          there is no such row after
+        entered       there is no such row before: see ``reason``
+        left          there is no such row after: see ``reason``
         within noise  changed by no more than the tolerance; where both scores were made with ``samples=``, also
                       where their 5 to 95 % ranges overlap
         unchanged     the same
@@ -530,6 +555,10 @@ def compare(
     why = [
         w.set_axis(side[-1].index).reindex(out.index).where(~(o & (out[x].notna())), "too few years with a value")
         for w, side, o, x in zip(why, sides, open_, ("before", "after"), strict=True)
+    ]
+    why = [
+        w.where(here[i], _absent(sides[1 - i][-1], sides[i][-1], out.index)) if not here[i].all() else w
+        for i, w in enumerate(why)
     ]
     text = [
         "; ".join(f"{side}: {x}" for side, x in zip(("before", "after"), pair, strict=True) if isinstance(x, str) and x)

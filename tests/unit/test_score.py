@@ -538,3 +538,17 @@ def test_the_prior_of_the_draws_is_said_beside_them() -> None:
     assert "Dirichlet" in placed["figures"]
     assert "prior" not in m.score(g, by="product", metrics=["hhi"]).attrs
     assert "The value is what is known" in (m.score.__doc__ or "")
+
+
+def test_what_enters_and_leaves_says_why(g):
+    nodes = g.tables["nodes"].assign(published_on="2024-03-01")
+    later = g.replace(nodes=nodes.assign(published_on=nodes["published_on"].mask(nodes["product"] == GA, "2025-05")))
+    out = m.compare(later.at("2024-12-31"), later, by="product")
+    came = out[out["status"] == "entered"]
+    assert set(came.index.get_level_values("product")) == {GA}
+    assert came["reason"].tolist() == ["before: no such row: its figures were not published then"]
+    less = g.select(product=[p for p in g.tables["products"]["product"] if p != GA])
+    gone = m.compare(g, less, by="product")
+    assert gone.loc[gone["status"] == "left", "reason"].tolist() == [
+        "after: no such row: the market is not in that graph"
+    ]
