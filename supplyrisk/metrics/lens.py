@@ -422,8 +422,9 @@ def recipe(lines: Lines, view: Lens) -> Recipe:
         sold = view.draws.direct(lines.row, lines.node, lines.low, lines.high)
         sold = np.where(draw[line], 0.0, _times(sold[line], weight))
         # One pool is behind all draws of a market: a unit has what it has left of it once.
-        once = np.maximum.reduceat(np.where(draw[line], amounts[0], -np.inf), start)
-        joint = np.where(np.isneginf(once), np.inf, np.add.reduceat(sold, start) + once)
+        once = np.maximum.reduceat(np.where(draw[line], amounts[0], 0.0), start)
+        some = np.bitwise_or.reduceat(draw[line], start)
+        joint = np.where(some, np.add.reduceat(sold, start) + once, np.inf)
     return Recipe(
         line,
         weight,
