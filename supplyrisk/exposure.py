@@ -95,8 +95,9 @@ def exposure(
     those on record is essential, most of what goes in may be free. Three rules of what binds:
     ``strict``, every recorded input stops its producer; ``partial``, essential inputs do, important ones hold it back by
     their weight, minor ones do not; ``bottleneck`` allows substitution besides: of alternatives the least exposed counts.
-    An alternative of which nothing is known counts as free in the value: a score says NaN where it alone makes the value
-    0, and the high bound leaves it out. ``linear`` is content, not
+    An alternative of which nothing is known counts as free in the value, in every tier: there the value is the least
+    that is known, not a finding that there is a way out. A score says NaN where it alone makes the value 0, and the high
+    bound leaves it out. ``linear`` is content, not
     loss: ``linear <= bottleneck`` holds where every input is essential and has no alternative; where inputs are minor
     or have alternatives it may be above ``bottleneck``.
 

@@ -322,8 +322,11 @@ def trace(
 
     Notes
     -----
-    Recorded producers without recorded inputs end the chain. Inputs without a recipe count as essential. Definition
-    of this library; the linear mode is an absorbing Markov chain.
+    Recorded producers without recorded inputs end the chain. Inputs without a recipe count as essential. With
+    ``unknown=0`` the result is what is known to depend on the focal, the least that can be said: an alternative of which
+    nobody has data counts as 0 in whatever tier it is, so that its buyer, and all who depend on that buyer, have the value
+    of "a way out that nobody has looked at". It is never a finding of safety: ``unknown=1`` and :func:`known_alternatives`
+    are without it. Definition of this library; the linear mode is an absorbing Markov chain.
 
     Examples
     --------

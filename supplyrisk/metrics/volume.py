@@ -207,7 +207,10 @@ def bottleneck(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
-        In [0, 1]; NaN as for :func:`focal_share`.
+        In [0, 1]; NaN as for :func:`focal_share`. In a score the value counts what nobody has data on as free, in any
+        tier: an alternative input in the dark makes its buyer's part 0 there, which says "a way out that nobody has
+        looked at", not "safe". Where that alone makes all of the value 0 it is NaN; further up it lowers the value, and
+        ``bottleneck_high`` is without it.
 
     Examples
     --------
