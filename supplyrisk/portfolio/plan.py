@@ -17,6 +17,7 @@ from ..jurisdictions import scope
 from ..metrics.unknown import nothing_known
 from . import show, tables
 from .explain import binding_rows
+from .inputs import asked_outside
 from .kept import carried, uses
 from .marginal import Price, dual_words, need_prices, prices
 from .matrix import Compiled
@@ -230,7 +231,9 @@ class Portfolio:
             part = float(d.loc[graded, "cost"].sum() / max(float(d["cost"].sum()), 1e-300))
             notes.append(f"{int(graded.sum())} of {len(d)} unit costs ({part:.0%} of spending) rest on assumptions")
         notes += met_in_what_is_known(self._build, self._solution.x)
-        notes += unfed(m, self._solution.x)
+        focal = self.focal[0][0] if self.focal else scope("CHN")
+        notes += unfed(m, self._solution.x, focal)
+        notes += asked_outside(m, self._solution.x, focal)
         if self._solution.way:
             notes.append(f"concentration: {self._solution.way}")
         if m.edits:

@@ -199,7 +199,8 @@ def optimize(
     formulation of this library.
 
     Products that are planned together feed one another: what is made beyond today's output takes its inputs from the buyers'
-    pools (:mod:`supplyrisk.portfolio.tiers`), and the notes say with names and quantities where that is not so.
+    pools (:mod:`supplyrisk.portfolio.tiers`), and the notes say with names and quantities where that is not so, and what
+    new output asks of inputs that are not planned (from which pool, how much, what part of it is the focal's).
 
     Over several periods every one has its own deliveries and recourse; a plant decided in year :math:`t` delivers from
     :math:`t + L` on, with :math:`L` from the first year of the plan to the start on record (0 where none is), longer by

@@ -325,8 +325,9 @@ def _amount(x: float) -> str:
     return f"{x:,.0f}" if x >= 1e5 else f"{x:,.6g}"
 
 
-def unfed(m: Build, x: FloatArray) -> list[str]:
+def unfed(m: Build, x: FloatArray, focal: tuple[str, ...]) -> list[str]:
     """By which products, places and quantities the tiers of a plan do not fit together, in words."""
+    from .inputs import whose
     from .kept import uses
 
     if m.draws is None:
@@ -346,7 +347,8 @@ def unfed(m: Build, x: FloatArray) -> list[str]:
             at = f" from {place}" if place else ""
             of = m.unit[m.case.products.index(str(made[d.maker[int(r)]]))]
             amount = f"{_amount(rate * n)} {unit}{at}" if rate == rate else f"for {_amount(n)} {of} more{at}"
-            said.append(f"{own} {amount}")
+            code = int(m.graph.index.position.get_indexer(pd.Index([place], dtype=object))[0])
+            said.append(f"{own} {amount}" + (f" ({whose(m, code, focal)})" if code >= 0 else ""))
         shown = "; ".join(said[:_SHOWN]) + (f"; and {len(said) - _SHOWN} more" if len(said) > _SHOWN else "")
         notes.append(f"tiers do not fit: {k} for output beyond today's is not bought by the plan ({why}): {shown}")
     notes += _outbid_inputs(m, taken.outbid, taken.flow)

@@ -111,7 +111,7 @@ def test_what_is_not_bought_upstream_is_said_with_names_and_quantities() -> None
     limit = max_share("CHN", 0.26, product=R)
     plan = optimize(chain(), B, product=[ORE, R], levers=resource(redirect=0.3), constraints=limit)
     told = next(n for n in plan.notes if n.startswith("tiers do not fit"))
-    assert f"{R}@AUS 20 kg from {ORE}@AUS:demand" in told
+    assert f"{R}@AUS 20 kg from {ORE}@AUS:demand (0% of CHN by origin, 80 kg of capacity beyond output" in told
     assert "tiers do not fit" in plan._repr_html_()
     blind = optimize(chain(None), B, product=[ORE, R], levers=resource(redirect=0.3), constraints=limit)
     said = next(n for n in blind.notes if "no coefficient on record" in n)
@@ -119,6 +119,27 @@ def test_what_is_not_bought_upstream_is_said_with_names_and_quantities() -> None
     assert blind.needs["derived"].sum() == 0.0
     alone = optimize(chain(), B, product=R, levers=resource(redirect=0.3), constraints=limit)
     assert not any("tiers" in n for n in alone.notes)
+
+
+def test_what_new_output_asks_of_a_tier_that_is_not_planned_is_said_with_figures() -> None:
+    limit = max_share("CHN", 0.26, product=R)
+    alone = optimize(chain(), B, product=R, levers=resource(redirect=0.3), constraints=limit)
+    more = alone.decisions.groupby("supplier")["quantity"].sum()
+    told = [n for n in alone.notes if n.startswith("inputs outside the plan")]
+    assert len(told) == 1
+    # Korea makes 30 more and Australia 20, a kilogram of ore each; 40 of Korea's 60 kg of ore are Chinese, none of Australia's.
+    assert f"asks for 50 kg more of {ORE}, which the plan neither buys nor limits" in told[0]
+    assert f"{FED} 30 kg from {ORE}@KOR:demand (67% of CHN by origin" in told[0]
+    assert f"{R}@AUS 20 kg from {ORE}@AUS:demand (0% of CHN by origin, 80 kg of capacity beyond output" in told[0]
+    assert told[0].endswith(f"product=('{ORE}', '{R}'), with AUS among the buyers plans it too")
+    assert more[FED] > 60.0
+    # By what links carry today where the recipe has no coefficient; nothing where no more is made.
+    blind = optimize(chain(None), B, product=R, levers=resource(redirect=0.3), constraints=limit)
+    assert any("asks for 50 kg more" in n and "by what their links carry today" in n for n in blind.notes)
+    still = optimize(chain(), B, product=R, levers=resource(redirect=0.3))
+    assert not any("inputs outside the plan" in n for n in still.notes)
+    years = optimize(chain(), B, product=R, levers=resource(redirect=0.3), constraints=limit, horizon=(2026, 2027))
+    assert any("asks for 50 kg more" in n for n in years.notes)
 
 
 def test_a_plan_of_two_tiers_is_that_of_its_tables() -> None:
