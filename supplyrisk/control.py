@@ -241,7 +241,7 @@ def _location(graph: SupplyGraph, focal: tuple[str, ...]) -> FloatArray:
 
 def _widened(graph: SupplyGraph, pools: BoolArray, x: FloatArray) -> FloatArray:
     """Bounds of pools as wide as their flows: each anything within its interval, a draw on the world pool any maker's."""
-    from .tracing import best_mixes
+    from .mixing import best_mixes
 
     ix, draws = graph.index, draws_of(graph)
     at = np.flatnonzero(pools[ix.dst])

@@ -19,8 +19,9 @@ from .graph import SupplyGraph
 from .jurisdictions import scope
 from .kernels import solve_absorbing
 from .lookthrough import bottleneck, face_value, io_lookthrough, mix_origin, mix_touch
+from .mixing import flow_bounds
 from .paths import FreeFlow, dominators, free_flow, paths
-from .tracing import Mode, flow_bounds, input_weights, plan_of, trace, tracing_matrix
+from .tracing import Mode, input_weights, plan_of, trace, tracing_matrix
 
 __all__ = [
     "FreeFlow",

@@ -27,17 +27,15 @@ from .concentration import (
     contribution,
     delta_hhi,
     effective_suppliers,
-    evenness,
     hhi,
     hhi_normalized,
     hirschman_index,
     n_minus_1,
-    shannon,
     share,
-    theil,
     unctad_concentration,
 )
 from .explain import compare, explain
+from .information import evenness, shannon, theil
 from .mix import Mix
 from .published import methods
 from .registering import metric, why

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
-from .among import entropy_interval, evenness_interval, normalized_interval, theil_interval, unctad_interval
+from .among import entropy_interval, normalized_interval, unctad_interval
 from .arrays import rests
 from .boxes import least_hhi, least_top, most_hhi, most_top, others_demand, remainder_bounds
+from .information import entropy
 from .mix import FloatArray, Mix, grouped
 from .registering import metric
 
@@ -27,14 +28,11 @@ __all__ = [
     "contribution",
     "delta_hhi",
     "effective_suppliers",
-    "evenness",
     "hhi",
     "hhi_normalized",
     "hirschman_index",
     "n_minus_1",
-    "shannon",
     "share",
-    "theil",
     "unctad_concentration",
 ]
 
@@ -329,151 +327,6 @@ def concentration_ratio(mix: Mix, n: int = 3) -> FloatArray:
     return mix.per(mix.top(mix.known, int(n)))
 
 
-def _entropy(mix: Mix) -> FloatArray:
-    """Entropy of the named suppliers among themselves."""
-    below = mix.named[mix.market]
-    s = np.divide(mix.known, below, out=np.zeros(len(mix.known)), where=below > 0)
-    term = -s * np.log(s, out=np.zeros(len(s)), where=s > 0)
-    return np.where(mix.told, np.maximum(mix.sum(term), 0.0), np.nan)
-
-
-@metric(
-    unit="nat",
-    bounds=(0.0, np.inf),
-    reference="Shannon (1948)",
-    laws=("scale", "permutation", "merge_down"),
-    interval=entropy_interval,
-    worse="low",
-    shown=False,
-)
-def shannon(mix: Mix) -> FloatArray:
-    r"""Entropy of the named suppliers' shares, :math:`S = -\sum s \ln s`, in nats; 0 ln 0 = 0.
-
-    Parameters
-    ----------
-    mix : Mix or array-like
-        Quantities of suppliers.
-
-    Returns
-    -------
-    float, Series or ndarray
-        In nats, in [0, ln n]; NaN without supply.
-
-    Raises
-    ------
-    SchemaError
-        Quantities that are negative, or missing without ``low=`` and ``high=``.
-
-    Notes
-    -----
-    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual is left
-    out of both, they compare the named suppliers with each other; NaN where more than half has no named supplier. ``shannon.interval`` is exact.
-
-    References
-    ----------
-    Shannon (1948).
-
-    Examples
-    --------
-    >>> round(shannon([620, 180, 120, 80]), 6)
-    1.061536
-    """
-    return _entropy(mix)
-
-
-@metric(
-    unit="nat",
-    bounds=(0.0, np.inf),
-    reference="Theil (1967)",
-    laws=("scale", "permutation"),
-    interval=theil_interval,
-    worse="high",
-    shown=False,
-)
-def theil(mix: Mix) -> FloatArray:
-    r"""Theil index of the suppliers with a quantity, :math:`T = \ln n - S`.
-
-    Parameters
-    ----------
-    mix : Mix or array-like
-        Quantities of suppliers.
-
-    Returns
-    -------
-    float, Series or ndarray
-        In nats, in [0, ln n]: 0 where all are equal; NaN without supply.
-
-    Raises
-    ------
-    SchemaError
-        Quantities that are negative, or missing without ``low=`` and ``high=``.
-
-    Notes
-    -----
-    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual is left
-    out of both, they compare the named suppliers with each other; NaN where more than half has no named supplier. ``theil.interval`` is exact; n counts
-    suppliers above 0, so one that may be nothing may count or not.
-
-    References
-    ----------
-    Theil (1967).
-
-    Examples
-    --------
-    >>> round(theil([620, 180, 120, 80]), 6)
-    0.324759
-    """
-    return np.maximum(np.log(np.maximum(mix.count(mix.known > 0), 1.0)) - _entropy(mix), 0.0)
-
-
-@metric(
-    unit="1",
-    bounds=(0.0, 1.0),
-    reference="textbook identity",
-    laws=("scale", "permutation"),
-    interval=evenness_interval,
-    worse="low",
-    shown=False,
-)
-def evenness(mix: Mix) -> FloatArray:
-    r"""Evenness of the suppliers with a quantity, :math:`J = S/\ln n`; undefined for one supplier.
-
-    Parameters
-    ----------
-    mix : Mix or array-like
-        Quantities of suppliers.
-
-    Returns
-    -------
-    float, Series or ndarray
-        Dimensionless, in [0, 1]; NaN without supply, and for one supplier.
-
-    Raises
-    ------
-    SchemaError
-        Quantities that are negative, or missing without ``low=`` and ``high=``.
-
-    Notes
-    -----
-    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual is left
-    out of both, they compare the named suppliers with each other; NaN where more than half has no named supplier. ``evenness.interval`` is exact.
-
-    References
-    ----------
-    Textbook identity.
-
-    Examples
-    --------
-    >>> round(evenness([620, 180, 120, 80]), 6), evenness([5.0])
-    (0.765736, nan)
-    """
-    n = mix.count(mix.known > 0)
-    top = np.log(np.maximum(n, 1.0))
-    out = np.full(mix.n, np.nan)
-    np.divide(_entropy(mix), top, out=out, where=n > 1)
-    return out
-
-
 def _effective_interval(mix: Mix, order: float = 2) -> tuple[FloatArray, FloatArray]:
     if order == 2:
         low, high = most_hhi(mix), least_hhi(mix)
@@ -537,7 +390,7 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     if order == 2:
         inverse = mix.squared_shares()
     elif order == 1:
-        return np.asarray(np.exp(_entropy(mix)))
+        return np.asarray(np.exp(entropy(mix)))
     elif np.isinf(order):
         inverse = mix.per(mix.max(mix.known))
     else:

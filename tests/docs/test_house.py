@@ -49,6 +49,7 @@ LAYERS = {
     "holdings": 2,
     "ledger": 2,
     "lookthrough": 2,
+    "mixing": 2,
     "nominal": 2,
     "paths": 2,
     "posting": 2,

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from supplyrisk.tracing import best_mixes
+from supplyrisk.mixing import best_mixes
 
 
 def brute(e: np.ndarray, lo: np.ndarray, hi: np.ndarray, free: np.ndarray, unknown: float) -> float:
