@@ -12,6 +12,7 @@ so no solver can miss rows that were not yet made.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from ..errors import SupplyRiskError, UnknownNameError, unknown_name
 from .matrix import Columns, Matrix, Rows, held
 
-__all__ = ["absorb", "attach", "complete", "live_model", "load_values"]
+__all__ = ["Limit", "absorb", "attach", "complete", "live_model", "load_values"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -73,7 +74,7 @@ def live_model(name: str) -> Any:
             "theirs",
         )
     }
-    object.__setattr__(m, _OURS, ours | {"objective": None, "paid": {}})
+    object.__setattr__(m, _OURS, ours | {"objective": None, "paid": {}, "given": {}})
     return m
 
 
@@ -112,6 +113,7 @@ def attach(m: Any, matrix: Matrix) -> None:
         m.add_component(group.name, var)
         ours["groups"].append(group)
         ours["vars"].append(var)
+        ours["given"][id(group)] = group.lower.copy(), group.upper.copy()
 
     def variable(column: int) -> Any:
         flat = ours["flat"]
@@ -260,7 +262,17 @@ def load_values(m: Any, x: FloatArray) -> None:
             var[key].set_value(value, skip_validation=True)
 
 
-def absorb(m: Any, matrix: Matrix) -> tuple[list[str], set[str]]:
+@dataclass(frozen=True)
+class Limit:
+    """A bound that the user set on a column of ours: its variable, in words, and the bounds that it had."""
+
+    variable: str
+    words: str
+    lower: float
+    upper: float
+
+
+def absorb(m: Any, matrix: Matrix) -> tuple[list[str], set[str], dict[int, Limit]]:
     """Bring what a user did to the live model into the matrix: all that can be meant acts, the rest is refused.
 
     Own variables and linear constraints (also in blocks) are taken in; members of ours that were written anew,
@@ -275,8 +287,9 @@ def absorb(m: Any, matrix: Matrix) -> tuple[list[str], set[str]]:
 
     Returns
     -------
-    tuple of (list of str, set of str)
-        What was changed of ours, in words, and the names of the blocks that the user wrote.
+    tuple of (list of str, set of str, dict)
+        What was changed of ours, in words, the names of the blocks that the user wrote, and by column the bounds that were
+        set.
 
     Raises
     ------
@@ -295,7 +308,7 @@ def absorb(m: Any, matrix: Matrix) -> tuple[list[str], set[str]]:
         _take_out(matrix, block)
     ours["theirs"].clear()
     _refuse_others(m)
-    column = _variables(m, matrix)
+    column, limits = _variables(m, matrix)
     changed: list[str] = []
     anew: list[tuple[str, list[Any]]] = []
     for k, (block, con, made) in enumerate(zip(ours["blocks"], ours["cons"], ours["made"], strict=True)):
@@ -365,7 +378,7 @@ def absorb(m: Any, matrix: Matrix) -> tuple[list[str], set[str]]:
         if asked[square.at].any() or (square.lower > 0.0).any() or (square.upper < top * (1.0 - 1e-12)).any():
             del ours["paid"][k]  # the objective may go on as it is: both say the same
             _tie(ours, k)
-    return changed, names
+    return changed + [x.words for x in limits.values()], names, limits
 
 
 def _free(ours: dict[str, Any], block: Rows, rows: Any) -> None:
@@ -397,13 +410,15 @@ def _refuse_others(m: Any) -> None:
             raise SupplyRiskError(f"{name!r} is a {kind.__name__}; plans have linear rows: write linear constraints")
 
 
-def _variables(m: Any, matrix: Matrix) -> dict[int, int]:
-    """Bounds of all variables as they stand now, and the column of each."""
+def _variables(m: Any, matrix: Matrix) -> tuple[dict[int, int], dict[int, Limit]]:
+    """Bounds of all variables as they stand now: the column of each, and by column what the user set of ours."""
     import pyomo.environ as pyo
 
     ours = getattr(m, _OURS)
     column: dict[int, int] = {}
+    limits: dict[int, Limit] = {}
     for group, var in zip(ours["groups"], ours["vars"], strict=True):
+        given = ours["given"].get(id(group))
         if var.parent_block() is not m and group.meaning != _THEIRS:
             raise SupplyRiskError(f"variable {group.name!r} of the plan was taken out; fix its members instead")
         if len(var) < group.n and group.start + group.n <= len(ours["flat"]):
@@ -422,6 +437,10 @@ def _variables(m: Any, matrix: Matrix) -> dict[int, int]:
             group.lower[i] = fixed if fixed is not None else -np.inf if lo is None else lo
             group.upper[i] = fixed if fixed is not None else np.inf if hi is None else hi
             whole[i] = data.is_integer() or data.is_binary()
+            if given is not None and (group.lower[i] != given[0][i] or group.upper[i] != given[1][i]):
+                limits[group.start + i] = Limit(
+                    group.name, _limit(data, group, i, given), float(given[0][i]), float(given[1][i])
+                )
         if group.n and whole.any() != whole.all():
             raise SupplyRiskError(
                 f"only some members of {group.name!r} are whole numbers; tie a whole variable of your own to them instead"
@@ -455,7 +474,16 @@ def _variables(m: Any, matrix: Matrix) -> dict[int, int]:
         ours["groups"].append(group)
         ours["vars"].append(var)
         column |= {id(v): group.start + i for i, v in enumerate(members)}
-    return column
+    return column, limits
+
+
+def _limit(data: Any, group: Columns, i: int, given: tuple[Any, Any]) -> str:
+    """A bound that the user set, in words."""
+    if data.fixed:
+        return f"{data.name} fixed at {float(data.value):.6g}"
+    least = f"at least {group.lower[i]:.6g}" if group.lower[i] != given[0][i] else ""
+    most = f"at most {group.upper[i]:.6g}" if group.upper[i] != given[1][i] else ""
+    return f"{data.name} {' and '.join(x for x in (least, most) if x)}"
 
 
 def _written(matrix: Matrix, ours: dict[str, Any], name: str, members: list[Any], column: dict[int, int]) -> str:

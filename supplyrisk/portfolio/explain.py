@@ -27,7 +27,7 @@ _STEPS = 25
 # Constraints whose bound is their one parameter, as it stands.
 _ONE_NUMBER = ("budget", "min_suppliers")
 # Blocks that only say what a column is.
-_DEFINES = ("part_of", "arrives_of", "free_of")
+_DEFINES = ("part_of", "arrives_of", "free_of", "hhi_part_of", "hhi_arrives_of")
 _LEVER = {"stock": "stockpile", "substitute": "substitute"}
 
 
@@ -392,6 +392,32 @@ def _smallest(c: Compiled, groups: list[IntArray], rows: IntArray, seed: int) ->
     return kept
 
 
+def _own_limits(m: Build, c: Compiled, seed: int) -> tuple[list[str], list[str]]:
+    """Bounds that the user set in the live model and that clash, by variable, and what would help, in words."""
+    gone = {j: x for j, x in m.limits.items() if j < c.n}
+
+    def without(names: set[str]) -> Compiled:
+        lower, upper = c.lower.copy(), c.upper.copy()
+        for j, x in gone.items():
+            if x.variable in names:
+                lower[j], upper[j] = x.lower, x.upper
+        return replace(c, lower=lower, upper=upper)
+
+    names = sorted({x.variable for x in gone.values()})
+    if not names or not feasible(without(set(names)), seed):
+        return [], []
+    for name in list(names):
+        if feasible(without(set(names) - {name}), seed):
+            names.remove(name)
+    said, give = [], []
+    for name in names:
+        words = [x.words for x in gone.values() if x.variable == name]
+        more = f"; and {len(words) - _SHOWN} more of {name}" if len(words) > _SHOWN else ""
+        said.append(f"your limit: {'; '.join(words[:_SHOWN])}{more}")
+        give.append(f"what you set on {name} in the live model is taken back")
+    return said, give
+
+
 def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
     """The error that names a smallest clashing set in the user's words, the supply behind it, and what would help.
 
@@ -430,7 +456,7 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
             rows, how, cols = conflict_rows(near, [mine[k] for k in kept], seed, m.need_rows.at)
         if not kept:
             how = "supply"
-    said: list[str] = []
+    said, taken_back = _own_limits(m, c, seed)
     pools: list[IntArray] = []
     blocks: list[tuple[Rows, int]] = [m.matrix.block_of_row(int(r)) for r in rows]
     user = [(b, i) for b, i in blocks if b.name in asked]
@@ -463,6 +489,7 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
                 supply.append(f"{b.say(i)} {known.get(str(node), '')}".rstrip())
     told = [(blk, i) for blk, i in user if blk.say_relax is not None]
     give, ends, beside = _ways_out(m, c, told), [], []
+    give += taken_back
     if not give and told:  # there is another clash beside this one
         own = [g for g in mine if np.isin(g, rows).any()]
         others = [g for g in mine if not np.isin(g, rows).any()]

@@ -115,8 +115,9 @@ class Build:
     scenarios: Scenarios | None = None
     losses: Columns | None = None
     user_blocks: set[str] = field(default_factory=set)
-    # What the user changed of ours in the live model, in words.
+    # What the user changed of ours in the live model, in words; by column, bounds that were set (arrays.py).
     edits: list[str] = field(default_factory=list)
+    limits: dict[int, Any] = field(default_factory=dict)
     reliefs: list[Relief] = field(default_factory=list)
     outlays: list[Outlay] = field(default_factory=list)
     # What levers state once the lanes have their columns.
@@ -642,7 +643,7 @@ class Build:
             return
         from .arrays import absorb
 
-        self.edits, self.user_blocks = absorb(self._model, self.matrix)
+        self.edits, self.user_blocks, self.limits = absorb(self._model, self.matrix)
 
     @property
     def model(self) -> Any:

@@ -476,6 +476,36 @@ def test_a_user_can_ask_more_of_the_squares(live: Any) -> None:
     model.del_component("open")
 
 
+@pytest.mark.parametrize(
+    ("variable", "most"), [("hhi_square", 0.001), ("hhi_part", 0.01), ("flow", 0.1)], ids=lambda x: str(x)
+)
+def test_a_bound_that_a_user_set_is_named_where_it_clashes(live: Any, variable: str, most: float) -> None:
+    own = getattr(live.model, variable)
+    was = {k: own[k].ub for k in own}
+    for k in own:
+        own[k].setub(most)
+    with pytest.raises(InfeasibleError) as caught:
+        live.resolve()
+    text = str(caught.value)
+    assert f"your limit: {own[next(iter(own))].name} at most {most:g}" in text
+    assert f"it becomes feasible if:\n  - what you set on {variable} in the live model is taken back" in text
+    assert "concentration()" not in text
+    assert "falls short" not in text
+    for k in own:
+        own[k].setub(was[k])
+    after = live.resolve()
+    assert not after._build.edits
+    assert after.objective_value == pytest.approx(live.objective_value, rel=1e-10)
+
+
+def test_a_bound_that_a_user_set_is_a_note_of_the_plan(live: Any) -> None:
+    first, second = list(live.model.hhi_part)[:2]
+    live.model.hhi_part[first].setub(0.2)
+    live.model.hhi_part[second].fix(0.6)
+    notes = " ".join(live.resolve().notes)
+    assert f"the live model was edited: hhi_part[{first}] at most 0.2; hhi_part[{second}] fixed at 0.6" in notes
+
+
 def test_what_else_is_asked_of_such_a_plan() -> None:
     g = hand()
     goal = cost() + 500.0 * concentration()
