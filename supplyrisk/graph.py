@@ -27,7 +27,15 @@ from .errors import Problem, SchemaError, UnitError, unknown_name
 from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
 from .jurisdictions import dated, ended, members
 from .ordering import latest_links, segments
-from .overlays import as_published, beneath_from_json, beneath_to_json, laid_over, still_covered, warn_of_private_rows
+from .overlays import (
+    as_published,
+    beneath_from_json,
+    beneath_to_json,
+    earlier_of,
+    laid_over,
+    still_covered,
+    warn_of_private_rows,
+)
 from .schema import TABLES, coerce, date_ceil, is_date, table
 from .storage import read_parquet, write_parquet
 from .vintages import outlived, today
@@ -540,12 +548,13 @@ class SupplyGraph:
             keep &= products[column].isin(values)
         kept = set(products.loc[keep, "product"])
         n = nodes[nodes["product"].isin(kept)]
+        places: list[str] | None = None
         if country is not None:
-            values = [country] if isinstance(country, str) else list(country)
-            for v in values:
+            places = [country] if isinstance(country, str) else list(country)
+            for v in places:
                 if not (nodes["country"] == v).any():
                     raise unknown_name("country", v, nodes["country"].unique(), "select()")
-            n = n[n["country"].isin(values)]
+            n = n[n["country"].isin(places)]
         ids = set(n["node"])
         out = dict(self.tables)
         out["products"], out["nodes"] = products[keep], n
@@ -567,7 +576,8 @@ class SupplyGraph:
                     out[name] = out[name][out[name][c].isin(alive)]
         conditions = {"product": product, "chain": chain, "stage": stage, "country": country, "year": year}
         note = "select " + ", ".join(f"{k}={v!r}" for k, v in conditions.items() if v is not None)
-        return self._with(out, note, beneath=outlived(self.tables, out, self.beneath, year))
+        under = earlier_of(out, self.beneath, places, year)
+        return self._with(out, note, beneath=outlived(self.tables, out, under, year))
 
     def overlay(self, other: Any, name: str = "overlay") -> SupplyGraph:
         """The graph with rows added or overridden by key; overlaid rows carry the overlay's name.

@@ -8,7 +8,7 @@ take back what lies beneath; nothing private is needed for that, and nothing pub
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -24,6 +24,7 @@ __all__ = [
     "as_published",
     "beneath_from_json",
     "beneath_to_json",
+    "earlier_of",
     "laid_over",
     "still_covered",
     "warn_of_private_rows",
@@ -167,6 +168,48 @@ def as_published(tables: Frames, beneath: Frames, known: str) -> dict[str, pd.Da
         kept = frame[~(gone & there.isin(_keys(older, spec)))] if len(frame) else frame
         out[name] = pd.concat([kept, older], ignore_index=True) if len(older) else frame
     return out
+
+
+def earlier_of(
+    tables: Frames, beneath: Frames, countries: Collection[str] | None = None, year: int | None = None
+) -> dict[str, pd.DataFrame]:
+    """What is kept beneath a selection: of earlier releases only what meets its conditions too.
+
+    Parameters
+    ----------
+    tables : mapping
+        The tables of the selection.
+    beneath : mapping
+        What was kept beside the whole.
+    countries : collection of str, optional
+        Places that were selected.
+    year : int, optional
+        Last data year that was selected.
+
+    Returns
+    -------
+    dict of DataFrame
+    """
+    out = dict(beneath)
+    products = set(tables["products"]["product"])
+    ids = set(tables["nodes"]["node"])
+    for name in sorted((n for n in beneath if n.startswith(EARLIER)), key=lambda n: n != f"{EARLIER}nodes"):
+        frame, key = beneath[name], name.removeprefix(EARLIER)
+        keep = pd.Series(True, index=frame.index)
+        if "product" in frame:
+            keep &= frame["product"].isin(products)
+        if key == "nodes" and countries is not None:
+            keep &= frame["country"].isin(list(countries))
+        if key == "recipes":
+            keep &= frame["input"].isin(products)
+        if year is not None and key in ("nodes", "links", "demand", "stocks", "countries"):
+            keep &= frame["year"].astype("float64").fillna(-1) <= year
+        for end in {"links": ("supplier", "buyer"), "demand": ("node",), "stocks": ("node",)}.get(key, ()):
+            keep &= frame[end].isin(ids)
+        out[name] = frame[keep].reset_index(drop=True)
+        if key == "nodes":
+            ids |= set(out[name]["node"])
+    return {n: f for n, f in out.items() if len(f)}
 
 
 def beneath_to_json(beneath: Frames) -> dict[str, Any]:
