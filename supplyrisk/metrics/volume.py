@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import numpy.typing as npt
 
 from .boxes import part_bounds
 from .mix import UNTOLD, FloatArray, Mix
@@ -176,13 +177,18 @@ def focal_share(mix: Mix) -> FloatArray:
         out = np.where(unfigured(fine, fine.focal), np.nan, out)
     if fine.focal_high.dtype.kind == "b" or fine.focal_low.dtype.kind == "b":  # flags: nothing is in doubt
         return out
+    return np.where(_in_doubt(fine, out, fine.focal_low, fine.focal_high), np.nan, out)
+
+
+def _in_doubt(fine: Mix, value: FloatArray, low: FloatArray, high: FloatArray) -> npt.NDArray[np.bool_]:
+    """Markets of which a value would say more than is known."""
     # A market of unknown size has a share where its suppliers are beyond doubt, not where they may be anyone.
-    doubt = (fine.sum(fine.focal_high - fine.focal_low) > 0) & ~(fine.sum(fine.known) > 0)
-    none = out <= 0
+    doubt = (fine.sum(high - low) > 0) & ~(fine.sum(fine.known) > 0)
+    none = value <= 0
     if none.any():  # nothing found in the smaller part of a market is nothing said of the market
-        open_ = fine.known * (np.nan_to_num(fine.focal_high, nan=1.0) >= 1.0 - 1e-9)
+        open_ = fine.known * (np.nan_to_num(high, nan=1.0) >= 1.0 - 1e-9)
         doubt |= none & (fine.sum(open_) + fine.residual + fine.unknown > UNTOLD * fine.total)
-    return np.where(doubt, np.nan, out)
+    return np.asarray(doubt, dtype=bool)
 
 
 def _bottleneck_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
@@ -219,9 +225,12 @@ def bottleneck(mix: Mix) -> FloatArray:
     """
     fine = mix.fine
     out = _mean_of_part(mix, fine.bottleneck)
-    if fine.known is fine.quantity:  # no figure is missing
+    if fine.known is not fine.quantity:  # some figure is missing
+        out = np.where(unfigured(fine, fine.bottleneck), np.nan, out)
+    low, high = fine.bottleneck_low, fine.bottleneck_high
+    if low.dtype.kind == "b" or high.dtype.kind == "b":  # flags: nothing is in doubt
         return out
-    return np.where(unfigured(fine, fine.bottleneck), np.nan, out)
+    return np.where(_in_doubt(fine, out, low, high), np.nan, out)
 
 
 @_part(reference="definition of this package", worse="low")

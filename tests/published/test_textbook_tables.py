@@ -44,6 +44,35 @@ def test_leontief_inverse_of_miller_and_blair() -> None:
     np.testing.assert_allclose(q, 0.10 * inverse[:, 0], atol=5e-5)
 
 
+def test_two_regions_of_miller_and_blair() -> None:
+    # Miller & Blair (2009), 3.3.2: two regions of three and two sectors; the Leontief inverse to 4 digits.
+    z = [[150, 500, 50, 25, 75], [200, 100, 400, 200, 100], [300, 500, 50, 60, 40], [75, 100, 60, 200, 250]]
+    table = np.array([*z, [50, 25, 25, 150, 100]], dtype=float)
+    x = np.array([1000.0, 2000.0, 1000.0, 1200.0, 800.0])
+    inverse = np.array(
+        [
+            [1.4234, 0.4652, 0.2909, 0.1917, 0.3041],
+            [0.6346, 1.4237, 0.6707, 0.4092, 0.4558],
+            [0.6383, 0.5369, 1.3363, 0.2501, 0.3108],
+            [0.2672, 0.2000, 0.1973, 1.3406, 0.5473],
+            [0.1468, 0.0908, 0.0926, 0.2155, 1.2538],
+        ]
+    )
+    r = sr.exposure.io_lookthrough(table, x, region=list("rrrss"))
+    visits = r.pivot_table(index="focal", columns="sector", values="visits").loc[["r", "s"]].to_numpy(dtype=float)
+    more = inverse - np.eye(5)
+    np.testing.assert_allclose(visits, [more[:3].sum(axis=0), more[3:].sum(axis=0)], atol=2e-4)
+
+
+def test_mergers_in_markets_of_eight() -> None:
+    # Lecture notes on the guidelines of 1992: the two smallest, or the two largest, of nine firms merge.
+    assert sr.metrics.hhi([25, 20, 15, 10, 9, 8, 7, 6], scale=10_000) == pytest.approx(1580)
+    assert sr.metrics.hhi([45, 15, 10, 8, 7, 6, 5, 4], scale=10_000) == pytest.approx(2540)
+    # Three of several firms listed: what is not listed is no one firm.
+    assert sr.metrics.hhi([70, 15, 5], total=100, scale=10_000) == pytest.approx(5150)
+    assert sr.metrics.hhi([70, 20], total=100, scale=10_000) == pytest.approx(5300)
+
+
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     ("commodity", "kind", "country", "stated"),

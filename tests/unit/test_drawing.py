@@ -284,3 +284,18 @@ def test_what_is_only_presumed_to_come_from_home_is_no_exact_point(atlas):
     assert (frame.loc[at, "hhi_low"] < frame.loc[at, "hhi_high"]).all()
     assert frame.loc["alumina.refined@IND:demand", "focal_share"] == 0.0
     assert frame.loc["alumina.refined@IND:demand", "focal_share_high"] > 0.1
+
+
+def test_no_bottleneck_found_in_the_smaller_part_of_a_market_is_not_none(atlas):
+    bounds = {"bottleneck_low": [0.0, 0.0], "bottleneck_high": [0.0, 1.0]}
+    mix = sr.metrics.Mix.build(
+        np.array([0, 0]),
+        1,
+        np.array([20.0, 80.0]),
+        bottleneck=np.zeros(2),
+        **{k: np.array(x) for k, x in bounds.items()},
+    )
+    assert np.isnan(sr.metrics.bottleneck(mix)).all()
+    # Nobody says who makes 60 per cent of the photoresist, and none of the rest depends on China.
+    frame = sr.score(atlas, by="product").loc[("CHN", "location")]
+    assert np.isnan(frame.loc["photoresist.arf", ["focal_share", "bottleneck"]].astype(float)).all()
