@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,12 @@ import pandas as pd
 from .byproducts import byproduct_limits
 from .errors import printable, unknown_name
 from .schema import TABLES, Table, parse_node_id
-from .vintages import stated_use, today
+from .vintages import ESTIMATED, stated_use, today
 
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["balance", "explain", "latest", "overstated", "stated_day"]
+__all__ = ["balance", "explain", "latest", "overstated", "stated_day", "whole_rests"]
 
 
 def latest(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
@@ -38,7 +38,39 @@ def stated_day(graph: SupplyGraph) -> str:
     return graph.reference_date if dated else "no stated day"
 
 
-def overstated(graph: SupplyGraph, tolerance: float = 0.02, sent: bool = False) -> pd.DataFrame:
+def _until(nodes: pd.DataFrame, since: pd.Series) -> pd.DataFrame:
+    """Producers of products with a world total, of its year or before."""
+    made = nodes[(nodes["kind"] == "producer") & nodes["product"].isin(since.index)]
+    return made[made["year"].astype("float64").fillna(-np.inf) <= made["product"].map(since).astype(float)]
+
+
+def whole_rests(graph: SupplyGraph) -> pd.DataFrame:
+    """What the listed producers leave of each published world total: of the residual, and of all who are inside it.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+
+    Returns
+    -------
+    DataFrame
+        A row per residual ``product@ROW`` with a published total: ``node, product, total, whole``. ``whole`` is the total less
+        the newest known output, of its year or before, of everyone who is not inside the residual; never below 0.
+    """
+    nodes = today(graph.tables, graph.beneath)[0]
+    rest = latest(nodes[nodes["total"].notna() & (nodes["country"] == "ROW")], ["node"])
+    made = _until(nodes, rest.set_index("product")["year"].astype("float64"))
+    made = latest(made[made["output"].notna()], ["node"])
+    beside = made[made["inside"].isna() & (made["country"] != "ROW")].groupby("product")["output"].sum()
+    out = rest[["node", "product", "total"]].astype({"node": "object", "product": "object"})
+    out = out.assign(whole=out["total"] - out["product"].map(beside).astype(float).fillna(0.0))
+    return out.assign(whole=out["whole"].where(out["whole"] > 1e-3 * out["total"], 0.0))  # rounding of the source
+
+
+def overstated(
+    graph: SupplyGraph, tolerance: float = 0.02, sent: Literal["known", "all"] | None = None
+) -> pd.DataFrame:
     """World totals below what their listed producers make, by more than a relative tolerance.
 
     Parameters
@@ -47,8 +79,8 @@ def overstated(graph: SupplyGraph, tolerance: float = 0.02, sent: bool = False) 
         The graph; a published world total stands in ``total`` of the residual ``product@ROW``.
     tolerance : float
         Part of the listed sum that still counts as rounding of the total.
-    sent : bool
-        Whether a maker of unknown output inside the rest counts with what it is known or estimated to send.
+    sent : {"known", "all"}, optional
+        Whether a maker of unknown output inside the rest counts with what it is known to send, or known or estimated.
 
     Returns
     -------
@@ -63,17 +95,23 @@ def overstated(graph: SupplyGraph, tolerance: float = 0.02, sent: bool = False) 
     if not len(rest):
         return pd.DataFrame(columns=columns)
     since = rest.set_index("product")["year"].astype("float64")
-    made = nodes[(nodes["kind"] == "producer") & nodes["product"].isin(since.index)]
-    made = made[made["year"].astype("float64").fillna(-np.inf) <= made["product"].map(since).astype(float)]
+    made = _until(nodes, since)
     named = made["node"].where(made["inside"].notna())
     blank = latest(made[made["node"].isin(named)], ["node"])
     blank = blank[blank["output"].isna() & blank["inside"].notna()]
     made = latest(made[made["output"].notna()], ["node"]).assign(figure="output")
     if sent and len(blank):
         ix = graph.index
-        flows = pd.Series(ix.quantity).groupby(ix.links["supplier"].astype("object").to_numpy()).sum(min_count=1)
+        guess = np.isin(ix.links["method"], list(ESTIMATED)) if sent == "known" else np.zeros(len(ix.links), dtype=bool)
+        flows = (
+            pd.Series(np.where(guess, np.nan, ix.quantity))
+            .groupby(ix.links["supplier"].astype("object").to_numpy())
+            .sum(min_count=1)
+        )
         blank = blank.assign(output=blank["node"].astype("object").map(flows).astype(float), figure="what is sent")
         made = pd.concat([made[~made["node"].isin(blank["node"])], blank[blank["output"].notna()]], ignore_index=True)
+    if sent == "known":  # what the rest makes is an estimate, what it is seen to send is none
+        made = made[made["country"] != "ROW"]
     have = made.groupby("product")["output"].sum()
     part = made["inside"].notna() | (made["country"] == "ROW")
     listed = made[~part].groupby("product")["output"].sum()
@@ -201,7 +239,7 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     ):
         have = total["output"] if total["output"] == total["output"] else total["sent"]
         add(ix.code(total["node"]), total["product"], "by-product", have, total["limit"], [])
-    for total in overstated(graph, tolerance, sent=True).to_dict("records"):
+    for total in overstated(graph, tolerance, sent="all").to_dict("records"):
         add(ix.code(total["node"]), total["product"], "world", total["have"], total["need"], [])
     columns = ["node", "product", "account", "have", "need", "gap", "relative", "status", "reason"]
     return pd.DataFrame(rows, columns=columns).astype({"reason": "string"})

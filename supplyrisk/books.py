@@ -10,27 +10,32 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .accounts import whole_rests
 from .bounding import UNIT_VALUES, weight_bounds
 from .equilibrate import Edges
 from .flows import MAY_MAKE
 from .graph import SupplyGraph
 from .vintages import stated_use
 
-__all__ = ["BALANCED", "DRAW", "ESTIMATED", "INFERRED", "LINK", "MOVED", "OUTPUT", "USE", "Books", "loose", "open_books",
-           "own_bounds"]  # fmt: skip
+__all__ = ["BALANCED", "DRAW", "ESTIMATED", "INFERRED", "LINK", "MOVED", "OUTPUT", "REST_MOVED", "STANDS", "USE", "WHOLE", "Books", "loose",
+           "open_books", "own_bounds"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 ESTIMATED = frozenset(("balanced", "world_pool", "assumed"))
+STANDS = "what it sends stands for its output"  # note of assemble() on an output that is an estimate itself
 INFERRED = "stands for its output|at least net exports"  # notes of assemble() on outputs made from exports
 _DERIVED = "what is left of the inflow"  # the note of assemble() on use that it derived: no total to meet
 # Notes of assemble() on flows whose bounds it derived, of a recipe or of what a trader sends: nobody states them.
 _BY_RECIPE, _ASKED = "recipe times output", "needed by the recipe"
 BALANCED = "entropy balancing within the accounts"  # in the note of a flow that was estimated before
 MOVED = "moved by balancing from"  # in the note of a figure that was moved before; what it was moved to is a figure
-LINK, OUTPUT, USE, DRAW = range(4)  # what an edge is
+GUESSED = "output estimated by balancing, was"  # in the note of an output that was an estimate before, too
+REST_MOVED = f"rest of the total {MOVED}"  # in the note of a residual of a total that had to give way
+# What an edge is; WHOLE is the rest of a world total, of which the residual and those inside it make parts.
+LINK, OUTPUT, USE, DRAW, WHOLE = range(5)
 
 
 @dataclass
@@ -60,7 +65,7 @@ class Books:
     def inferred(self) -> BoolArray:
         """Outputs that were made from what is sent: no knowledge of their own."""
         note = self.graph.index.nodes["note"].fillna("").str.contains(INFERRED).to_numpy(dtype=bool)
-        made = (self.kind == OUTPUT) & (self.row >= 0)
+        made = (self.kind == OUTPUT) & (self.row >= 0) & (self.edges.head >= 0)
         return np.asarray(made & note[np.where(made, self.row, 0)])
 
     @property
@@ -114,6 +119,14 @@ class Books:
             return "nodes", f"output of {node}", f"{figure} ({source})"
         if kind == USE:
             return "demand", f"use at {node}", figure
+        if kind == WHOLE:
+            n = ix.nodes.iloc[row]
+            source = n["output_source"] if pd.notna(n["output_source"]) else "no source"
+            return (
+                "nodes",
+                f"output of {node} and of all inside it",
+                f"{figure} ({source}, of a world total of {n['total']:g})",
+            )
         product = self.products[int(self.edges.block[edge])]
         return "recipes", f"draw of {product} by {node} (recipe times output)", figure
 
@@ -171,11 +184,15 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     c = own[maker]
     # The unlisted rest of a total is up to what the total's own upper bound leaves; a by-product up to its host's limit.
     rest = ((ix.nodes["country"] == "ROW") & ix.nodes["total"].notna()).to_numpy(dtype=bool)
-    sure = ~np.isnan(output[c]) & ~(rest[c] & (output[c] == 0) & (out_high[c] > 0))
+    inner = ix.nodes["note"].fillna("").str.contains(STANDS, regex=False).to_numpy(dtype=bool) & ~np.isnan(output)
+    sure = ~np.isnan(output[c]) & ~(rest[c] & (output[c] == 0) & (out_high[c] > 0)) & ~inner[c]
     ceiling, likely = np.full(n + 1, np.inf), np.full(n, np.inf)
     if caps is not None and len(caps):
         given = caps.reindex(ix.position).fillna(np.inf)
         ceiling[:-1], likely = given["limit"].to_numpy(dtype=float), given["likely"].to_numpy(dtype=float)
+    # An output that was made from what its maker sends is an estimate: only bounds that somebody states hold.
+    out_high = np.where(inner, ix.nodes["output_high"].fillna(np.inf).to_numpy(dtype=float), out_high)
+    out_low = np.where(inner, 0.0, out_low)
     top = np.minimum(out_high, ceiling[:-1])[c]
     bottom = np.minimum(out_low[c], top)
     # The estimate keeps within what the host's own figure allows, unless more is stated; its interval, within its end.
@@ -184,7 +201,7 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     parts.append(
         {
             "tail": np.full(len(c), -1), "head": c, "block": block_own[maker], "kind": np.full(len(c), OUTPUT),
-            "row": c, "value": np.where(sure, output[c], np.nan), "known": sure,
+            "row": c, "value": np.where(sure | inner[c] & (output[c] > 0), output[c], np.nan), "known": sure,
             "low": np.where(sure, output[c], bottom), "high": np.where(sure, output[c], most),
             "span_low": np.where(sure, out_low[c], bottom), "span_high": np.where(sure, out_high[c], top), "aim": np.full(len(c), np.nan),
         }
@@ -203,11 +220,15 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     )  # fmt: skip
     held = u[node_kind[u] == "stock"]  # a stock gives what it held
     parts.append(loose(np.full(len(held), -1), held, block_own[~maker][node_kind[u] == "stock"], OUTPUT, held))
+    number = n + len(ix.segment_start)
+    out_of = np.append(tail, -1), np.append(low, 0.0)
+    shared, opened, new = _shared_rests(graph, parts[1], out_of, number, block_of, ceiling)
+    parts.append(shared)
+    out_low, out_high = np.where(opened, 0.0, out_low), np.where(opened, np.fmax(out_high, output), out_high)
     parts.append(_draws(graph, np.unique(head[~own_head]) - n, block_of, (output, out_low, out_high)))
     cols = {k: np.concatenate([np.asarray(p[k]) for p in parts]) for k in parts[0]}
-    number = n + len(ix.segment_start)
     edges = Edges(
-        number,
+        number + len(new),
         cols["tail"].astype(np.int64),
         cols["head"].astype(np.int64),
         cols["low"].astype(float),
@@ -223,7 +244,7 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     stiff = np.where(fixed & (middle > 0), np.maximum(np.where(fixed, half, 0.0), 0.01 * middle), np.nan)
     # An output of nothing whose maker is seen to send is as sure as an assumption; the rest of a known total stays.
     carry = (kind == LINK) & sure & (edges.tail >= 0)
-    sent = np.bincount(edges.tail[carry], value[carry], number)[np.maximum(edges.head, 0)]
+    sent = np.bincount(edges.tail[carry], value[carry], edges.n)[np.maximum(edges.head, 0)]
     nought = (kind == OUTPUT) & sure & (value == 0) & (edges.head < n) & (sent > 0)
     nought &= ~np.append(rest, True)[np.where(nought, edges.head, n)]
     stiff = np.where(nought, 0.5 * sent, stiff)
@@ -240,7 +261,83 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     hints, seen = np.append(hint, np.full(more, np.nan)), np.append(again, np.zeros(more, dtype=bool))
     most_of = np.fmax(np.where(kind == OUTPUT, ceiling[np.where(edges.head < n, edges.head, n)], np.inf), value)
     return Books(graph, list(products), edges, kind, cols["row"].astype(np.int64), value, sure, span_low, span_high,
-                  stiff, price, cols["aim"].astype(float), hints, seen, most_of)  # fmt: skip
+                  stiff, price, cols["aim"].astype(float), hints, seen, most_of, new)  # fmt: skip
+
+
+def _shared_rests(
+    graph: SupplyGraph,
+    made: dict[str, object],
+    out_of: tuple[IntArray, FloatArray],
+    number: int,
+    block_of: dict[str, int],
+    ceiling: FloatArray,
+) -> tuple[dict[str, object], BoolArray, dict[int, str]]:
+    """An account for each rest of a published total: the residual and the makers inside it share what the total leaves.
+
+    ``made`` are the outputs (changed in place: those of an account come out of it), ``out_of`` tail and least of each
+    flow. Where those inside are known to send more than the total leaves, it has no account: no flow mends that. Returned with the nodes whose output such an account leaves open.
+    """
+    ix = graph.index
+    opened = np.zeros(ix.n, dtype=bool)
+    found: list[dict[str, object]] = []
+    new: dict[int, str] = {}
+    row, sure = np.asarray(made["row"]), np.asarray(made["known"])
+    inside = ix.nodes["inside"].astype("object").fillna("").to_numpy(dtype=object)
+    totals = whole_rests(graph)
+    altered = ix.nodes["note"].fillna("").str.contains(f"output {MOVED}", regex=False)
+    shifted = set(ix.nodes.loc[altered, "product"].astype(str))
+    sends = np.bincount(ix.src, np.nan_to_num(ix.quantity), ix.n) if len(ix.src) else np.zeros(ix.n)
+    least = np.bincount(out_of[0][out_of[0] >= 0], out_of[1][out_of[0] >= 0], number)
+    for record in totals[totals["product"].isin(list(block_of))].to_dict("records"):
+        rest, k = ix.code(record["node"]), block_of[str(record["product"])]
+        mine = np.flatnonzero((inside[row] == record["node"]) & (row != rest))
+        if not len(mine) or sure[mine].all():
+            continue
+        about = ix.nodes.iloc[rest]
+        account = number + len(new)
+        new[account] = f"{record['node']} and all inside it"
+        own = np.flatnonzero(row == rest)
+        output = float(np.nan_to_num(about["output"]))
+        ends = [v for v in (about["rest_low"], about["rest_high"]) if pd.notna(v)]
+        value = float(record["whole"])
+        # A rest that its source states may differ from what its total leaves.
+        stated = float(np.nansum(np.asarray(made["value"])[mine])) + output
+        apart = "world total less" not in str(about["note"]) and abs(stated - value) > 1e-6 * stated
+        ends += [stated] if apart else []
+        # Beside listed figures that were moved before, what is sent may be another part of the total.
+        moved = REST_MOVED in str(about["note"])
+        if str(record["product"]) in shifted:
+            if not moved and GUESSED not in str(about["note"]):
+                continue
+            moved, ends = True, [*ends, float(sends[np.append(row[mine], rest)].sum())]
+        low, high = (min([value, *ends]), max([value, *ends]))
+        need = float(np.maximum(least[row[mine]], np.asarray(made["low"])[mine]).sum() + least[rest])
+        if need > high * (1 + 1e-9):
+            continue
+        known = not moved and not apart and (value > 0 or high == 0)
+        one = loose(np.array([-1]), np.array([account]), np.array([k]), WHOLE, np.array([rest]))
+        one.update(
+            value=np.array([value]), known=np.array([known]), span_low=np.array([low]), span_high=np.array([high])
+        )
+        one.update(low=np.array([value if known else low]), high=np.array([value if known else high]))
+        found.append(one)
+        if len(own):
+            at = np.append(mine, own)
+            for side in ("low", "span_low"):
+                np.asarray(made[side])[own] = 0.0
+            for side in ("high", "span_high"):
+                np.asarray(made[side])[own] = min(high, float(ceiling[rest]))
+            np.asarray(made["known"])[own] = False
+            np.asarray(made["value"])[own] = output if output > 0 else np.nan
+        else:  # a residual that sends nothing
+            at = mine
+            left = loose(np.array([account]), np.array([-1]), np.array([k]), OUTPUT, np.array([rest]))
+            found.append({**left, "value": np.array([output])})
+        np.asarray(made["tail"])[at] = account
+        opened[row[at]] = True
+    if not found:
+        return loose(*(np.zeros(0, dtype=np.int64),) * 3, WHOLE, np.zeros(0, dtype=np.int64)), opened, new
+    return {c: np.concatenate([np.asarray(f[c]) for f in found]) for c in found[0]}, opened, new
 
 
 def own_bounds(links: pd.DataFrame) -> tuple[FloatArray, FloatArray]:

@@ -15,7 +15,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .books import BALANCED, DRAW, ESTIMATED, INFERRED, LINK, MOVED, OUTPUT, USE, Books, loose, open_books, own_bounds
+from .books import (
+    BALANCED,
+    DRAW,
+    ESTIMATED,
+    INFERRED,
+    LINK,
+    MOVED,
+    OUTPUT,
+    REST_MOVED,
+    STANDS,
+    USE,
+    WHOLE,
+    Books,
+    loose,
+    open_books,
+    own_bounds,
+)
 from .equilibrate import Edges, minimal_conflict, shortfall, solve
 from .errors import Problem
 from .flows import MAY_MAKE
@@ -32,7 +48,10 @@ __all__ = [
     "LINK",
     "MOVED",
     "OUTPUT",
+    "REST_MOVED",
+    "STANDS",
     "USE",
+    "WHOLE",
     "Books",
     "Closed",
     "Mode",
@@ -123,11 +142,14 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
             makers = ends[kind[ends] == "producer"]
             sends = e.tail[mine & (e.head == world)]
             out = np.setdiff1d(makers, np.append(sends, rest))
-            out = np.intersect1d(out, e.head[mine & (books.kind == OUTPUT) & books.known])
+            out = np.intersect1d(out, e.head[mine & (books.kind == OUTPUT) & (books.known | (e.tail >= 0))])
             pairs = [(rest, int(j)) for j in to] + [(int(i), world) for i in out]
         t, h = (np.array(x, dtype=np.int64) for x in zip(*pairs, strict=True)) if pairs else (_NONE, _NONE)
         added.append(loose(t, h, np.full(len(t), k), LINK, np.full(len(t), -1)))
-        if not (mine & (books.kind == OUTPUT) & (e.head == rest)).any():
+        silent = mine & (books.kind == OUTPUT) & (books.row == rest) & (e.head < 0)
+        if silent.any():  # a residual that shares a total and sent nothing so far
+            e.head[silent] = rest
+        elif not (mine & (books.kind == OUTPUT) & (e.head == rest)).any():
             one = loose(np.array([-1]), np.array([rest]), np.array([k]), OUTPUT, np.array([-1]))
             if rest < ix.n and not np.isnan(v := float(ix.nodes["output"].iloc[rest])):
                 top = float(np.nan_to_num(ix.nodes["output_high"].iloc[rest])) if v == 0 else v
@@ -203,8 +225,8 @@ def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
 
     given = np.where(np.isnan(books.aim), np.nan_to_num(value), books.aim)
     one = np.ones(len(given))
-    source = known & ~link & (e.tail < 0)
-    sink = (known | ~np.isnan(books.aim)) & ~link & (e.head < 0)
+    source = (books.kind == OUTPUT) & ~np.isnan(value) & (e.head >= 0)
+    sink = (known | ~np.isnan(books.aim)) & np.isin(books.kind, (USE, DRAW))
     made, need = total(source, e.head, given), total(sink, e.tail, given)
     has_made, has_need = total(source, e.head, one) > 0, total(sink, e.tail, one) > 0
     # Where nothing of a product is seen, a flow is as large as the totals over the flows that share them.
@@ -229,8 +251,9 @@ def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
     feeds = calm & (books.row < 0)  # into pools of whose supply nothing is recorded: what these send on
     prior = np.where(feeds, total(calm, e.tail, prior)[j], prior)
     inflow, outflow = total(calm, e.head, prior), total(calm, e.tail, prior)
-    by = np.where(e.tail < 0, (outflow - inflow)[j], (inflow - outflow)[i])
-    through = np.where(e.tail < 0, outflow[j], inflow[i])
+    into = np.isin(books.kind, (OUTPUT, WHOLE))
+    by = np.where(into, (outflow - inflow)[j], (inflow - outflow)[i])
+    through = np.where(into, outflow[j], inflow[i])
     prior = np.where(np.isnan(value) & ~link, np.maximum(by, np.maximum(0.01 * through, least)), prior)
     prior = np.where(np.isnan(books.aim), prior, books.aim)
     return np.where(link & ~known, prior, np.clip(prior, e.low, e.high))
@@ -303,6 +326,36 @@ def _clash(books: Books, k: int, off: tuple[IntArray, FloatArray]) -> Problem:
     )
 
 
+def _short(books: Books, k: int) -> bool:
+    """Whether the accounts of a product cannot close; what estimated outputs draw is no figure then, but in its bounds."""
+    if shortfall(_block_edges(books, k)[0])[0] <= 0:
+        return False
+    e = books.edges
+    guessed = (books.kind == OUTPUT) & ~books.known & (books.value > 0)
+    free = (e.block == k) & (books.kind == DRAW) & books.known & np.isin(books.row, books.row[guessed])
+    if not free.any():
+        return True
+    books.aim[free], books.stiff[free], books.known[free] = books.value[free], np.nan, False
+    books.value[free] = np.nan
+    e.low[free], e.high[free] = books.span_low[free], books.span_high[free]
+    return shortfall(_block_edges(books, k)[0])[0] > 0
+
+
+def _ask_again(
+    books: Books, x: FloatArray, changed: BoolArray, origin: tuple[FloatArray, FloatArray, FloatArray]
+) -> None:
+    """Draws of estimated outputs that were let go: what the recipe asks for is told beside what the accounts leave."""
+    free = np.flatnonzero((books.kind == DRAW) & ~books.known & ~np.isnan(origin[2]))
+    if not len(free):
+        return
+    made = np.flatnonzero((books.kind == OUTPUT) & ~books.known & (books.value > 0))
+    ratio = pd.Series(x[made] / books.value[made], index=books.row[made]).reindex(books.row[free]).to_numpy(dtype=float)
+    asked = origin[2][free] * np.where(np.isnan(ratio), 1.0, ratio)
+    books.edges.low[free] = books.edges.high[free] = books.value[free] = asked
+    books.known[free] = True
+    changed[free] = np.abs(x[free] - asked) > _MOVED * asked
+
+
 def close(
     graph: SupplyGraph, products: Sequence[str], tolerance: float, mode: Mode, caps: pd.DataFrame | None = None
 ) -> Closed:
@@ -314,9 +367,9 @@ def close(
     books = _with_last_resorts(books, unfed, unfed)
     short = [k for k in every if k not in calm and shortfall(_block_edges(books, k)[0])[0] > 0]
     books = _with_last_resorts(books, short)
-    clashing = {k for k in short if shortfall(_block_edges(books, k)[0])[0] > 0}
     e = books.edges
     origin = e.low.copy(), e.high.copy(), books.value.copy()
+    clashing = {k for k in short if _short(books, k)}
     prior = priors(books)
     x = np.full(len(prior), np.nan)
     changed = np.zeros(len(prior), dtype=bool)
@@ -327,13 +380,25 @@ def close(
     todo = np.isin(e.block, [k for k in every if k not in clashing and k not in calm])
     good = _solve_part(books, todo, prior, x, price=books.price)
     clashing |= {int(k) for k in np.unique(e.block[todo]) if not good[k]}
+    # What an estimated output is found to be decides what its maker draws.
+    guessed = (books.kind == OUTPUT) & ~books.known & (books.value > 0)
+    for _ in range(8):
+        again = _draws_follow(books, x, guessed & ~np.isin(e.block, list(clashing)), origin) - clashing - calm
+        if not again:
+            break
+        clashing |= {k for k in again if _short(books, k)}
+        todo = np.isin(e.block, list(again - clashing))
+        prior = np.where(books.kind == DRAW, np.clip(prior, e.low, e.high), prior)
+        good = _solve_part(books, todo, prior, x, price=books.price)
+        clashing |= {int(k) for k in np.unique(e.block[todo]) if not good[k]}
     for _ in range(8):
         if not clashing:
             break
         _relax(books, clashing, prior, x, changed, tolerance, mode, clash, relaxed)
         # What a maker is found to make decides what it draws.
-        clashing = _draws_follow(books, x, changed, origin) if mode == "relax" else set()
+        clashing = _draws_follow(books, x, changed | guessed, origin) - calm if mode == "relax" else set()
         prior = np.where(books.kind == DRAW, np.clip(prior, e.low, e.high), prior)
+    _ask_again(books, x, changed, origin)
     size = np.bincount(e.block, np.nan_to_num(x), len(products))[e.block]
     x = np.where(~books.known & (x < DUST * size), 0.0, x)
     return Closed(books, prior, np.where(held, x, _without_traces(books, x, changed)), changed, clash, relaxed, calm)
@@ -343,9 +408,13 @@ def implied(books: Books) -> FloatArray:
     """Flow of every edge as the tables have it: figures and estimates as given, what is unknown is what is left."""
     e = books.edges
     x = np.where((books.known & (books.kind != DRAW)) | (books.kind == LINK), books.value, np.nan)
-    left = e.net(np.nan_to_num(x))[np.maximum(e.head, e.tail)]
-    blank = np.isnan(x) & (books.kind != LINK)
-    return np.where(blank, np.maximum(np.where(e.tail < 0, -left, left), 0.0), x)
+    x = np.where((books.kind == OUTPUT) & (e.head < 0), books.value, x)
+    for into in (books.kind == OUTPUT, books.kind != OUTPUT):  # what a rest is follows from what those inside it make
+        comes = into & ((books.kind == OUTPUT) | (books.kind == WHOLE))
+        left = e.net(np.nan_to_num(x))[np.where(comes, e.head, e.tail)]
+        blank = np.isnan(x) & (books.kind != LINK) & into
+        x = np.where(blank, np.maximum(np.where(comes, -left, left), 0.0), x)
+    return x
 
 
 def eased_draws(graph: SupplyGraph) -> pd.DataFrame:
@@ -520,7 +589,9 @@ def _draws_follow(
     """Set draws to the outputs that moved; the products that must be closed anew."""
     made = np.flatnonzero(changed & (books.kind == OUTPUT) & (books.row >= 0) & (books.value > 0))
     ratio = pd.Series(x[made] / books.value[made], index=books.row[made])
-    draws = np.flatnonzero((books.kind == DRAW) & np.isin(books.row, ratio.index) & np.isfinite(books.edges.high))
+    let_go = np.isnan(books.value) & ~np.isnan(origin[2])  # see _short
+    follows = (books.kind == DRAW) & ~let_go & np.isin(books.row, ratio.index) & np.isfinite(books.edges.high)
+    draws = np.flatnonzero(follows)
     if not len(draws):
         return set()
     part = ratio.reindex(books.row[draws]).to_numpy(dtype=float)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .books import GUESSED
 from .bounding import UNIT_VALUES
 from .equilibrate import tighten
 from .errors import Problem
@@ -23,7 +24,9 @@ from .ledger import (
     LINK,
     MOVED,
     OUTPUT,
+    REST_MOVED,
     USE,
+    WHOLE,
     Books,
     Closed,
     implied,
@@ -34,7 +37,7 @@ from .ledger import (
 from .schema import TABLES
 from .vintages import stated_use
 
-__all__ = ["BEYOND", "Written", "rows_of", "write"]
+__all__ = ["BEYOND", "GUESSED", "Written", "rows_of", "write"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -125,29 +128,44 @@ def write(
     # Published totals that had to move, and the rest of a total that is estimated within its upper bound.
     made = done & (books.kind == OUTPUT) & (books.row >= 0)
     had_output = ix.nodes["output"].notna().to_numpy(dtype=bool)[np.where(made, books.row, 0)]
-    rest = made & ~books.known & had_output & (x > 0)
+    rest = made & ~books.known & had_output & ((x > 0) | (books.value > 0))
     out = np.flatnonzero((made & c.moved) | rest)
     where = rows_of(nodes, ix.nodes.iloc[books.row[out]], TABLES["nodes"].key)
     was = ix.nodes["output"].to_numpy(dtype=float)[books.row[out]]
     said = nodes["note"].astype("object").where(nodes["note"].notna(), "").to_numpy(dtype=object)[where]
     bare = np.isnan(was) & ~rest[out]  # nobody gives it: only its bounds give way
+    guessed = rest[out] & ((e.tail[out] >= 0) | books.inferred[out])  # an estimate before and after
     about = [f"{books.span_low[j]:.6g} to {books.span_high[j]:.6g}" for j in out]
     moved_text = [
         f"{k}; output {BEYOND}, {s}".lstrip("; ") if b else f"{k}; output {MOVED} {v:.6g}".lstrip("; ")
         for k, v, s, b in zip(said, was, about, bare, strict=True)
     ]
+    same = np.isclose(was, x[out], rtol=1e-9, atol=0.0)
+    moved_text = [
+        (k if s or GUESSED in k else f"{k}; {GUESSED} {v:.6g}".lstrip("; ")) if g else t
+        for k, v, s, g, t in zip(said, was, same, guessed, moved_text, strict=True)
+    ]
+    now = np.where(guessed & same, was, x[out])
+    top = np.fmax(books.span_high[out], x[out])
+    old_low, old_high = (nodes[c].to_numpy(dtype=float)[where] for c in ("output_low", "output_high"))
+    top = np.where(np.isinf(top) | (guessed & same), old_high, top)
     _put(
         nodes,
         where,
         {
-            "output": np.where(bare, np.nan, x[out]),
-            "output_low": np.fmin(books.span_low[out], x[out]),
-            "output_high": np.fmax(books.span_high[out], x[out]),
+            "output": np.where(bare, np.nan, now),
+            "output_low": np.where(guessed & same, old_low, np.fmin(books.span_low[out], x[out])),
+            "output_high": top,
             "output_grade": worst(nodes["output_grade"].to_numpy(dtype=object)[where], ["B"] * len(out)),
             "published_on": _later(nodes["published_on"].iloc[where], nodes["product"].iloc[where], days),
             "note": np.array(moved_text, dtype=object),
         },
     )
+    for j in np.flatnonzero(done & (books.kind == WHOLE) & c.moved):
+        i = rows_of(nodes, ix.nodes.iloc[books.row[[j]]], TABLES["nodes"].key)
+        ends = [books.value[j], x[j], *nodes[["rest_low", "rest_high"]].iloc[i[0]].dropna()]
+        about_rest = f"{nodes['note'].iloc[i[0]]}; {REST_MOVED} {books.value[j]:.6g}"
+        _put(nodes, i, {"rest_low": min(ends), "rest_high": max(ends), "note": about_rest})
     nodes, links, new_nodes, new_links = _write_new(c, nodes, links, low, high, days)
     demand, use_rows = _write_use(c, demand, low, high, set(nodes["node"]), days)
     gaps = graph.table("gaps")

@@ -40,7 +40,7 @@ from .ledger import (
     residuals,
 )
 from .ordering import segments
-from .posting import BEYOND, Written, rows_of, write
+from .posting import BEYOND, GUESSED, Written, rows_of, write
 from .schema import TABLES
 from .vintages import only_today
 
@@ -206,9 +206,12 @@ def _limits(graph: SupplyGraph, wanted: Sequence[str]) -> pd.DataFrame:
 def _beyond(graph: SupplyGraph, wanted: Sequence[str], tolerance: float) -> dict[str, Problem]:
     """World totals that their listed producers exceed, by product."""
     out = {}
-    for t in overstated(graph, tolerance).itertuples():
+    eased = graph.tables["nodes"].loc[lambda f: f["note"].str.contains(f"output {MOVED}", na=False), "product"]
+    seen = overstated(graph, tolerance, sent="known")
+    for t in pd.concat([seen[~seen["product"].isin(eased)], overstated(graph, tolerance)]).itertuples():
         if t.product in wanted:
-            rule = f"the listed producers make {t.have:g}, more than the world total of {t.need:g}"
+            also = " or are seen to send" if "what is sent of" in str(t.rows) else ""
+            rule = f"the listed producers make{also} {t.have:g}, more than the world total of {t.need:g}"
             remedy = "Correct one of them, or leave the total out."
             out[str(t.product)] = Problem("nodes", str(t.node), "total", rule, str(t.rows), remedy)
     return out
@@ -303,6 +306,9 @@ def moved(before: SupplyGraph, after: SupplyGraph) -> pd.DataFrame:
             new[[*key, column]], on=key, suffixes=("", "_after")
         )
         both = both[both[column] != both[f"{column}_after"]]
+        if name == "nodes":  # an output that was an estimate before is no figure
+            told = new.loc[new["note"].str.contains(GUESSED, regex=False, na=False), key]
+            both = both[~both.set_index(key).index.isin(told.set_index(key).index)]
         parts.append(_told(name, column, both, key, both[column], both[f"{column}_after"], both[cited]))
     parts += [*_moved_bounds(before, after), _moved_draws(before, after)]
     out = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
