@@ -548,15 +548,21 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
         assumed_weights=view.assumed[lines.node],
         recorded=None if view.recorded is None else view.recorded[lines.node],
     )
-    most = how.units(lines.high, None if how.most is None else np.minimum(lines.high[how.line], how.most))
+    # Never tighter than the mix of the pool, which is the value and what draws of quantities start from.
+    mixed = how.units(lines.high)
+    least = most = None
+    if how.most is not None and how.others is not None:
+        most = np.maximum(np.minimum(lines.high[how.line], how.most), lines.high[how.line] * how.weight)
+        least = np.minimum(np.maximum(lines.low[how.line] - how.others, 0.0), lines.low[how.line] * how.weight)
+    top = how.units(lines.high, most)
     return Mix.build(
         how.market,
         lines.n,
         np.where(told, how.units(value), np.nan),
         unit=how.unit,
         lines=fine,
-        low=how.units(lines.low, None if how.others is None else np.maximum(lines.low[how.line] - how.others, 0.0)),
-        high=most if how.joint is None else np.minimum(most, np.maximum(how.joint, how.units(value))),
+        low=how.units(lines.low, least),
+        high=top if how.joint is None else np.minimum(top, np.maximum(how.joint, mixed)),
         demand=lines.demand,
         demand_low=lines.demand_low,
         demand_high=lines.demand_high,

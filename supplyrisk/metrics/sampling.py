@@ -12,8 +12,8 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from .joint import split_rest
-from .lens import Lens, Lines, Recipe, recipe
-from .levels import uncounted
+from .lens import Lens, Lines, Recipe, line_mix, recipe
+from .levels import MEANS, Levels, uncounted
 from .mix import FloatArray, IntArray, Mix
 
 if TYPE_CHECKING:
@@ -182,10 +182,15 @@ def draws(
                 q = split_rest(block, q, total, splits, samples)
         else:
             q = _dirichlet(shapes, block, samples, reliability)
-        q = _levelled(block, q, pools, level)
+        free = _levelled(block, q, pools, level)
+        if free is not q:  # in a market of one buyer the level cancels, except in the amount
+            matters = Levels(block, view).shared[block.market]
+            q = np.where(matters, free, q)
         v = parts.random((m, 2, samples))
         part: dict[str, Any] = {}
+        both: dict[str, Any] = {}
         for i, name in enumerate(("focal", "bottleneck")):
+            both[name] = view.together(name, block)
             low, high = view.ends(name, block)
             # Of a node of which nothing is known the draws start from the known part, none, as its market's value does.
             mode = np.where(np.isnan(low), np.nan, np.nan_to_num(getattr(view, name)[block.node]))
@@ -204,8 +209,13 @@ def draws(
         out: dict[str, FloatArray] = {}
         for c in columns:
             at, width = whole, block.n
-            if c.name == "coverage" and block.pool is not None:
-                out[c.name] = _counted(c, alone(block) if single else block, view, q, part)
+            if block.pool is not None and c.name in ("coverage", "quantity"):
+                rows_of = alone(block) if single else block
+                if c.name == "coverage":
+                    out[c.name] = _counted(c, rows_of, view, q, part)
+                else:
+                    amounts_of = _tiled(rows_of, view, recipe(rows_of, view), free, part)
+                    out[c.name] = c.value(amounts_of).reshape(samples, rows_of.n)
                 continue
             if single and c.grain == "line":
                 told = _of_lines(c, q, part, block, view)
@@ -217,6 +227,10 @@ def draws(
                     lone = _tiled(one, view, recipe(one, view), q, part)
                 at, width = lone, m
             out[c.name] = c.value(at).reshape(samples, width)
+            ends = both.get(MEANS.get(c.name, "")) if at is whole else None
+            if ends is not None:  # nobody sends more than it makes, whatever is drawn
+                known = c.value(line_mix(block, view))
+                out[c.name] = np.clip(out[c.name], np.fmin(ends[0], known), np.fmax(ends[1], known))
         yield slice(first, last), rows, out
         first = last
 

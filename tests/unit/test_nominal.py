@@ -190,3 +190,14 @@ def test_assembly_says_which_flows_stand_at_a_nominal_level():
     into = g.links[g.links["buyer"] == "x.refined@USA:demand"]
     assert into["note"].str.contains("A-NOMINAL").all()  # the unnamed rest of it too
     assert set(g.index.links.loc[nominal_of(g).pool >= 0, "buyer"]) == {"x.refined@USA:demand"}
+
+
+@pytest.mark.parametrize("by", [["product", "buyer"], ["product", "coalition"]])
+def test_every_value_and_every_draw_lies_within_its_bounds(atlas, by):
+    s = sr.score(atlas, by=by, bounds=True, samples=40)
+    for name in [c for c in s.columns if f"{c}_low" in s.columns]:
+        low, high = s[f"{name}_low"], s[f"{name}_high"]
+        slack = 1e-6 * (1.0 + s[name].abs())
+        for column in (name, f"{name}_p05", f"{name}_p95"):
+            assert not (s[column] < low - slack).any(), column
+            assert not (s[column] > high + slack).any(), column
