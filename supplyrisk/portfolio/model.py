@@ -176,7 +176,6 @@ class Build:
     still: set[int] = field(default_factory=set)
     apart: set[int] = field(default_factory=set)
     settling: bool = False
-    places: Any = None
     spec: Any = None
     # Aims that are parts of what arrives: columns that lessen it, in parts of the need, by the term's words.
     over: dict[str, tuple[IntArray, FloatArray]] = field(default_factory=dict)
@@ -184,6 +183,7 @@ class Build:
     found: FloatArray | None = None
     _shares: dict[tuple[Any, str], NodeShares] = field(default_factory=dict)
     _cuts: dict[tuple[bytes, bytes], list[list[LaneCut]]] = field(default_factory=dict)
+    known: dict[Any, Any] = field(default_factory=dict)  # of today's links alone (senders.py)
     _model: Any = None
 
     # ------------------------------------------------------------------ what is known

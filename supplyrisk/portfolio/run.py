@@ -317,6 +317,7 @@ def plan_case(
     known = read_scenarios(scenarios)
     shares: dict[Any, Any] = {}
     cuts: dict[Any, Any] = {}
+    links: dict[Any, Any] = {}
 
     def state(here: Period | None, holds: tuple[bool, ...], need: Any, more: Any, nudge: Nudge | None = None) -> Build:
         """The model of one period."""
@@ -324,7 +325,7 @@ def plan_case(
         own = own if nudge is None else replace(own, need=own.need + nudge.need)
         m = Build(
             own, horizon=horizon, periods=periods, here=here, gaps=list(case.gaps), notes=list(case.notes),
-            utilisation=utilisation, candidates=candidates, scenarios=known, _shares=shares, _cuts=cuts, grown=need,
+            utilisation=utilisation, candidates=candidates, scenarios=known, _shares=shares, _cuts=cuts, known=links, grown=need,
             added=None if nudge is None else nudge.need,
         )  # fmt: skip
         keep(m)

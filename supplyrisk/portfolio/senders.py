@@ -82,26 +82,33 @@ def _reached(r: Relays, stop: BoolArray) -> BoolArray:
 
 def _places(m: Build) -> tuple[Any, list[str]]:
     """Where each node stands, as the score counts it: nodes by country, and the countries."""
-    if m.places is None:
-        m.places = control.composition(m.graph, "location")
-    found: tuple[Any, list[str]] = m.places
+    if "places" not in m.known:
+        m.known["places"] = control.composition(m.graph, "location")
+    found: tuple[Any, list[str]] = m.known["places"]
     return found
 
 
 def _relays_of(m: Build, k: int) -> tuple[Relays, BoolArray]:
     """Today's links of one product, and its re-exporters whose own supply no plan changes."""
+    if ("relays", k) in m.known:
+        found: tuple[Relays, BoolArray] = m.known["relays", k]
+        return found
     r = relays(m, ())
     made = m.graph.index.nodes["product"].to_numpy(dtype=object) == m.case.products[k]
     down = altered(r, r.group)
     steady = r.pool & ~down & made
-    return r, steady & _reached(r, steady)
+    m.known["relays", k] = r, steady & _reached(r, steady)
+    return r, m.known["relays", k][1]
 
 
 def trigger(m: Build, k: int, focal: tuple[str, ...]) -> bool:
     """Whether a re-exporter stands in the focal: only then does it matter who sends by control or origin."""
+    if (k, focal) in m.known:
+        return bool(m.known[k, focal])
     r, _ = _relays_of(m, k)
     made = m.graph.index.nodes["product"].to_numpy(dtype=object) == m.case.products[k]
     mine = r.pool & made & np.isin(m.country, focal) & _reached(r, np.zeros(len(made), dtype=bool)) & ~r.group
+    m.known[k, focal] = bool(mine.any())
     return bool(mine.any())
 
 

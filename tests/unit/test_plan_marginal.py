@@ -286,3 +286,26 @@ def test_one_less_of_a_need_a_little_beyond_today_is_what_a_new_plan_saves(limit
         for side, real in (("one_more", (up - now) / h), ("one_less", (now - down) / h)):
             told = found.loc[buyer, side]
             assert (limits and np.isnan(told)) or told == pytest.approx(real, rel=2e-3 if not limits else 3e-2)
+
+
+def test_what_follows_from_todays_links_is_read_once_for_all_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    from supplyrisk.portfolio import senders
+
+    to = ("JPN", "KOR", "USA", "DEU", "FRA", "ITA")
+    nodes = [node(f"{P}@{c}", output=60.0, capacity=80.0, unit_cost=u) for c, u in (("CHN", 1.0), ("AUS", 2.0))]
+    nodes += [node(f"{P}@{c}:demand", "demand") for c in (*to, "NLD")]
+    links = [link(c, f"{b}:demand", 8.0, P) for c in ("CHN", "AUS") for b in to]
+    links += [link(c, "NLD:demand", 6.0, P) for c in ("CHN", "AUS")]
+    links += [link("NLD:demand", f"{b}:demand", 2.0, P) for b in to]
+    graph = SupplyGraph.from_tables(
+        products=pd.DataFrame([product(P, unit="t", price=4.0)]), nodes=pd.DataFrame(nodes), links=pd.DataFrame(links)
+    )
+    read: list[int] = []
+    plain = senders.relays
+    monkeypatch.setattr(senders, "relays", lambda m, still=None: (read.append(1), plain(m, still))[1])
+    limit = sp.max_share("CHN", 0.45, buyer="each", view="control")
+    plan = optimize(graph, to, product=P, levers=sp.resource(), constraints=limit)
+    once = len(read)
+    prices = plan.need_prices
+    assert len(prices) == len(to)
+    assert len(read) == once == 1
