@@ -47,6 +47,7 @@ from .flows import FLOW_METHODS, MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
 from .ledger import Mode
 from .reconcile import balance_flows
+from .remainder import last_text
 from .schema import TABLES, coerce, parse_node_id
 
 __all__ = ["INPUTS", "assemble"]
@@ -310,13 +311,10 @@ def _doubtful_exporters(b: Build) -> tuple[pd.DataFrame, pd.DataFrame]:
     sent = (
         observed[ends]
         .groupby(["supplier", "product"], as_index=False)
-        .agg(
-            high=("quantity", "sum"),
-            year=("year", "max"),
-            published_on=("published_on", "max"),
-            source=("source", "first"),
-        )
+        .agg(high=("quantity", "sum"), year=("year", "max"), source=("source", "first"))
     )
+    days = last_text(observed[ends], ["supplier", "product"], "published_on")
+    sent["published_on"] = days.reindex(pd.MultiIndex.from_frame(sent[["supplier", "product"]])).to_numpy(dtype=object)
     if not len(sent):
         return none
     place = sent["supplier"].map(lambda n: parse_node_id(str(n))[1])
@@ -514,7 +512,7 @@ def _use(b: Build) -> pd.DataFrame:
     drawn = links[industry].groupby("supplier")["quantity"].sum()
     unsure_in = set(links.loc[links["quantity"].isna(), "buyer"])
     year = links.groupby("buyer")["year"].max()
-    published = links.dropna(subset=["published_on"]).groupby("buyer")["published_on"].max()
+    published = last_text(links.dropna(subset=["published_on"]), "buyer", "published_on")
     stated = b.stated_use.copy()
     stated["node"] = pool_id(stated["product"], stated["country"]) if len(stated) else None
     stated["use"] = stated["use"].fillna("total")
@@ -626,14 +624,16 @@ def _published(
     if len(frames["trade"]):
         pairs = frames["trade"][["hs6", "published_on"]].drop_duplicates()
         seen.append(pairs.merge(frames["concordance"][["hs6", "product"]], on="hs6")[["product", "published_on"]])
-    dates = pd.concat(seen, ignore_index=True).dropna().astype(str)
-    last = dates.groupby("product")["published_on"].max()
+    dates = pd.concat(seen, ignore_index=True).dropna().drop_duplicates().astype(str)
+    last = last_text(dates, "product", "published_on")
     if not len(last):
         return {}
 
     def latest(*products: pd.Series) -> pd.Series:
         found = pd.DataFrame({i: p.astype(str).map(last).fillna("") for i, p in enumerate(products)})
-        day = found.max(axis=1).astype("object")
+        day = found[0].astype("object")
+        for i in range(1, len(products)):
+            day = day.where((day >= found[i]).to_numpy(dtype=bool), found[i].astype("object"))
         return day.where(day != "", None)
 
     links, nodes, use = links.copy(), nodes.copy(), use.copy()
@@ -648,7 +648,7 @@ def _published(
     ends = pd.concat(
         [links[[c, "published_on"]].set_axis(["node", "day"], axis=1) for c in ("supplier", "buyer")], ignore_index=True
     ).dropna()
-    first = ends.groupby("node")["day"].min()
+    first = last_text(ends, "node", "day", least=True)
     dated = dated.mask(nodes["kind"] != "producer", nodes["node"].map(first).astype("object"))
     nodes["published_on"] = nodes["published_on"].astype("object").fillna(dated)
     return {"nodes": nodes, "links": links, "demand": use}

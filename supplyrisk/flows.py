@@ -14,7 +14,7 @@ import pandas as pd
 
 from .feeding import shortfalls, world_feed
 from .intervals import DEFAULT_POLICY
-from .remainder import bound_by_rest, share_rest
+from .remainder import bound_by_rest, joined_texts, last_text, share_rest
 from .schema import GRADES, TABLES
 from .vintages import counts, mark, newest_of
 
@@ -241,14 +241,12 @@ class Build:
         by = t.groupby(keys)
         flows = by[["quantity", "value"]].sum(min_count=1)
         bounds = by[["low", "high"]].sum().where(~t[["low", "high"]].isna().groupby([t[k] for k in keys]).any())
-        flows = flows.join(bounds).join(by[["rank", "how", "published_on"]].max())
+        flows = flows.join(bounds).join(by[["rank", "how"]].max()).join(last_text(t, keys, "published_on"))
         flows = flows.join(by[["source", "note", "basket"]].first()).rename(columns={"note": "caveat"}).reset_index()
-        texts = (
-            t[[*keys, "hs6"]].drop_duplicates().sort_values("hs6", kind="stable").groupby(keys)["hs6"].agg(", ".join)
-        )
+        texts = joined_texts(t[[*keys, "hs6"]].drop_duplicates().sort_values("hs6", kind="stable"), keys, "hs6", ", ")
         flows["hs6"] = texts.reindex(pd.MultiIndex.from_frame(flows[keys])).to_numpy(dtype=object)
         told = t.loc[t["flag"].notna(), [*keys, "flag"]].drop_duplicates().sort_values("flag")
-        texts = told.groupby(keys)["flag"].agg("; ".join)
+        texts = joined_texts(told, keys, "flag", "; ")
         flows["flag"] = texts.reindex(pd.MultiIndex.from_frame(flows[keys])).to_numpy(dtype=object)
         flows = flows.sort_values("year").drop_duplicates(keys[:3], keep="last")
         flows["grade"] = np.array(GRADES, dtype=object)[flows["rank"].astype(int)]

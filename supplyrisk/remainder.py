@@ -9,7 +9,7 @@ import pandas as pd
 
 from .jurisdictions import display_name
 
-__all__ = ["bound_by_rest", "left_out", "share_rest"]
+__all__ = ["bound_by_rest", "joined_texts", "last_text", "left_out", "share_rest"]
 
 # What is said of a withheld figure that is in no total: with the figure itself, or in a sentence of the total's note.
 _NO_PART = re.compile(r"world total leaves it out", re.IGNORECASE)
@@ -17,6 +17,72 @@ _EXCLUDES = re.compile(r"\bexclud(?:es?|ed|ing)\b|\bnot includ(?:e|es|ed|ing)\b"
 _SENTENCE = re.compile(r"(?<!\bU\.S)\. |; | -- |\n")
 _ALSO = {"USA": ("U.S.", "United States of America"), "GBR": ("U.K.", "UK"), "CHN": ("PRC",)}
 _SHARED = "makers of unknown output are inside it"
+
+
+def last_text(frame: pd.DataFrame, keys: str | list[str], column: str, least: bool = False) -> pd.Series:
+    """Greatest (or least) text of each group, as ``groupby(keys)[column].max()`` without a call of Python for each group.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows; what is missing in ``column`` counts for nothing.
+    keys : str or list of str
+        Columns of the groups; rows without one are in no group.
+    column : str
+        Texts, such as ISO days.
+    least : bool
+        Whether the least one is asked for.
+
+    Returns
+    -------
+    Series
+        By group, in sorted order; NaN where a group has no text.
+
+    Examples
+    --------
+    >>> f = pd.DataFrame({"k": ["b", "a", "b"], "day": ["2025-01", None, "2026-01"]})
+    >>> last_text(f, "k", "day").to_dict()
+    {'a': nan, 'b': '2026-01'}
+    """
+    codes, texts = pd.factorize(frame[column].to_numpy(dtype=object), sort=True)
+    at = pd.Series(codes, index=frame.index, dtype="float64").where(codes >= 0)
+    names = [keys] if isinstance(keys, str) else keys
+    groups = at.groupby([frame[k] for k in names])
+    ends = groups.min() if least else groups.max()
+    found = np.append(texts, np.nan).astype(object)[ends.fillna(len(texts)).astype("int64")]
+    return pd.Series(found, index=ends.index, name=column, dtype="object")
+
+
+def joined_texts(frame: pd.DataFrame, keys: list[str], column: str, between: str) -> pd.Series:
+    """Texts of each group in one, in the order of the rows; only groups of several rows cost a call of Python.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows with a text each.
+    keys : list of str
+        Columns of the groups.
+    column : str
+        Texts.
+    between : str
+        What stands between two of them.
+
+    Returns
+    -------
+    Series
+        By group.
+
+    Examples
+    --------
+    >>> joined_texts(pd.DataFrame({"k": ["b", "a", "b"], "t": ["x", "y", "z"]}), ["k"], "t", ", ").to_dict()
+    {'a': 'y', 'b': 'x, z'}
+    """
+    several = frame.duplicated(keys, keep=False)
+    out = frame.drop_duplicates(keys).set_index(keys)[column].astype("object")
+    if several.any():
+        more = frame[several].groupby(keys)[column].agg(between.join)
+        out.loc[more.index] = more.astype("object")
+    return out.sort_index()
 
 
 def left_out(production: pd.DataFrame) -> set[tuple[str, str]]:
