@@ -49,7 +49,7 @@ def time_to_independence(
     cap = number("cap", cap, 0.0, 1.0)
     if view not in VIEWS:
         raise unknown_name("view", view, VIEWS, f"{m.spec!r}")
-    places = scope(focal)
+    places = scope(focal, m.graph)
     name = focal if isinstance(focal, str) else "+".join(places)
     markets = m.pick(product, None)
     if len(markets) != 1:

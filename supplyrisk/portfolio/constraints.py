@@ -80,7 +80,7 @@ def max_share(
     m : Build
         Given by the engine.
     focal : str or tuple of str
-        Country, scope preset or several countries.
+        Country, scope preset, coalition of the graph (its members of the day), or several of these.
     cap : float
         Greatest share, in [0, 1].
     view : {"location", "equity", "control", "origin"}
@@ -111,7 +111,7 @@ def max_share(
     cap = number("cap", cap, 0.0, 1.0)
     if view not in VIEWS:
         raise unknown_name("view", view, VIEWS, f"{m.spec!r}")
-    places = scope(focal)
+    places = scope(focal, m.graph)
     name = focal if isinstance(focal, str) else "+".join(places)
     shares = m.shares(places, view, rule)
     if mixing not in (None, "today", "proportional", "mass_balance"):

@@ -100,7 +100,7 @@ def share(
     m : Build
         Given by the engine.
     focal : str or tuple of str
-        Country, scope preset or several countries.
+        Country, scope preset, coalition of the graph (its members of the day), or several of these.
     view : {"location", "equity", "control", "origin"}
         Which share.
     product : str, optional
@@ -123,7 +123,7 @@ def share(
     if view not in VIEWS:
         raise unknown_name("view", view, VIEWS, f"{m.spec!r}")
     _, pools, need = _market(m, product, buyer)
-    places = scope(focal)
+    places = scope(focal, m.graph)
     todays_mixes(m, view, m.pick(product, buyer))
     s = m.shares(places, view)
     part = s.high if worst else np.where(np.isnan(s.value), s.high, s.value)

@@ -318,7 +318,7 @@ def no_decoupling(
     floor = number("floor", floor, 0.0, 1.0)
     if view not in VIEWS:
         raise unknown_name("view", view, VIEWS, f"{m.spec!r}")
-    places = scope(focal)
+    places = scope(focal, m.graph)
     name = focal if isinstance(focal, str) else "+".join(places)
     s = np.nan_to_num(m.shares(places, view).value)
     markets = m.pick(product, buyer)

@@ -475,7 +475,7 @@ def focal_free(
     floor = number("floor", floor, 0.0, 1.0)
     if view not in ("location", "control"):
         raise unknown_name("view", view, ("location", "control"), f"{m.spec!r}")
-    places = scope(focal)
+    places = scope(focal, m.graph)
     name = focal if isinstance(focal, str) else "+".join(places)
     markets = m.pick(product, buyer)
     need = needs(m, markets)

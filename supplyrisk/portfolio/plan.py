@@ -319,7 +319,7 @@ class Portfolio:
     def share(self, view: str, focal: Any = "CHN", product: str | None = None, buyer: str = GROUP) -> pd.Series:
         """One row of :attr:`shares`; another focal or view than the plan's is computed on the spot."""
         product = product or self._build.case.products[0]
-        frame = _share_table(self, ((scope(focal), view),))
+        frame = _share_table(self, ((scope(focal, self._build.graph), view),))
         hit = frame[(frame["product"] == product) & (frame["buyer"] == buyer)]
         if not len(hit):
             from ..errors import unknown_name

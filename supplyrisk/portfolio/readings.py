@@ -313,7 +313,11 @@ def share_in_what_is_known(
         for t, m in enumerate(bases):
             x = whole if wide is None else whole[wide.at[t]]
             product, _, _, pools = m.pick(a["product"], a["buyer"])[0]
-            need, lanes, s = float(m.case.need[pools].sum()), m.lanes_of(pools), m.shares(scope(a["focal"]), a["view"])
+            need, lanes, s = (
+                float(m.case.need[pools].sum()),
+                m.lanes_of(pools),
+                m.shares(scope(a["focal"], m.graph), a["view"]),
+            )
             part, at = x[lanes] * length[t] / need, m.supplier[lanes]
             top = np.nan_to_num(s.high, nan=1.0)
             open_ = (top - np.nan_to_num(np.where(np.isnan(s.value), s.high, s.value), nan=1.0))[at] * part

@@ -87,13 +87,13 @@ def _objective(given: Any) -> Objective:
     )
 
 
-def _asked(constraints: Sequence[Spec]) -> tuple[tuple[Any, str], ...]:
+def _asked(constraints: Sequence[Spec], graph: SupplyGraph) -> tuple[tuple[Any, str], ...]:
     """Focal and view of every cap, and location and control of each focal beside them."""
     pairs: dict[tuple[Any, str], None] = {}
     for c in constraints:
         a = c.arguments
         if "focal" in a:
-            focal = scope(a["focal"])
+            focal = scope(a["focal"], graph)
             for view in ("location", "control"):
                 pairs[(focal, view)] = None
             if a.get("view") in VIEWS:
@@ -374,7 +374,14 @@ def plan_case(
         _read_scenarios(m)
         then = fix(m) if fix is not None else None
         return solve_build(
-            m, written, _asked(constraint_specs), time_limit=time_limit, gap=gap, seed=seed, began=began, then=then
+            m,
+            written,
+            _asked(constraint_specs, graph),
+            time_limit=time_limit,
+            gap=gap,
+            seed=seed,
+            began=began,
+            then=then,
         )
     need, more = need_paths(case, periods, needs), supply_paths(case.graph, case.products, periods, supply)
     bases: list[Build] = []
@@ -399,7 +406,7 @@ def plan_case(
         discount,
         ramp,
         written,
-        _asked(constraint_specs),
+        _asked(constraint_specs, graph),
         fix=fix,
         time_limit=time_limit,
         gap=gap,

@@ -53,7 +53,7 @@ def node_shares(graph: SupplyGraph, focal: Any, view: str, rule: str = "majority
         raise unknown_name("view", view, VIEWS)
     if rule not in control.RULES:
         raise unknown_name("rule", rule, control.RULES)
-    places = scope(focal)
+    places = scope(focal, graph)
     if view == "origin":
         traced = exposure.exposure(graph, places, "location")
         gate = ((traced["kind"] != "producer") & (traced["country"] != "WLD")).to_numpy(dtype=bool)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from test_portfolio import BUYERS, P, hand
 
 import supplyrisk.portfolio as sp
-from supplyrisk.errors import SchemaError
+from supplyrisk.errors import InfeasibleError, SchemaError, UnknownNameError
 from supplyrisk.portfolio import max_share, optimize, resource
+from supplyrisk.registry import registries
 
 
 @pytest.mark.parametrize(
@@ -62,3 +66,44 @@ def test_the_question_has_a_hash_of_its_own() -> None:
     assert one.fingerprint == other.fingerprint
     assert one.question == same.question != other.question
     assert one.question in one.summary()
+
+
+@pytest.mark.parametrize("view", ["location", "equity", "control", "origin"])
+def test_a_coalition_is_a_focal_in_plans_as_in_the_score(view: str) -> None:
+    roll = pd.DataFrame(
+        [{"coalition": "PACT", "country": c, "role": "member", "valid_from": "2020-01-01"} for c in ("CHN", "KOR")]
+    )
+    g = hand().replace(memberships=roll)
+    for make in (
+        lambda f: {"constraints": sp.max_share(f, 0.5, view=view)},
+        lambda f: {"objective": sp.cost() + 500.0 * sp.share(f, view=view)},
+    ):
+        named = optimize(g, BUYERS, product=P, **make("PACT"))
+        listed = optimize(g, BUYERS, product=P, **make(("CHN", "KOR")))
+        assert named.objective_value == pytest.approx(listed.objective_value, rel=1e-12)
+        one, other = named.share(view, "PACT"), listed.share(view, ("CHN", "KOR"))
+        assert one["after"] == pytest.approx(other["after"], nan_ok=True)
+    front = [sp.frontier(g, BUYERS, product=P, against=sp.share(f), points=3).frame for f in ("PACT", ("CHN", "KOR"))]
+    pd.testing.assert_frame_equal(*front)
+    with pytest.raises(UnknownNameError, match="PACT"):
+        optimize(g, BUYERS, product=P, constraints=sp.max_share("PACTT", 0.5))
+
+
+OF_A_FOCAL = sorted(e.name for e in registries["constraint"] if "focal" in inspect.signature(e.function).parameters)
+
+
+@pytest.mark.parametrize("name", OF_A_FOCAL)
+def test_every_constraint_with_a_focal_takes_a_coalition(name: str) -> None:
+    g = hand().replace(
+        memberships=pd.DataFrame(
+            [{"coalition": "PACT", "country": "CHN", "role": "member", "valid_from": "2020-01-01"}]
+        )
+    )
+    told = []
+    for focal in ("PACT", "CHN"):
+        try:
+            plan = optimize(g, BUYERS, product=P, constraints=getattr(sp, name)(focal=focal))
+            told.append(plan.objective_value)
+        except InfeasibleError:
+            told.append(np.inf)
+    assert told[0] == pytest.approx(told[1], rel=1e-12)
