@@ -109,7 +109,7 @@ def tables_at(
     known : str or None
         ISO day; what was published later is left out. None: all is known.
     beneath : mapping, optional
-        What is kept beside the graph, see :func:`supplyrisk.vintages.outlived`.
+        What is kept beside the graph, see :func:`supplyrisk.retained.outlived`.
 
     Returns
     -------

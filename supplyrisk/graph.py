@@ -36,9 +36,10 @@ from .overlays import (
     still_covered,
     warn_of_private_rows,
 )
+from .retained import outlived
 from .schema import TABLES, coerce, date_ceil, is_date, table
 from .storage import read_parquet, write_parquet
-from .vintages import outlived, today
+from .vintages import today
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -15,8 +15,9 @@ import pandas as pd
 
 from .entry import convert_units
 from .errors import PrivateDataWarning, Problem, SchemaError
+from .retained import outlived
 from .schema import TABLES, Table, coerce, date_floor, table
-from .vintages import NEWEST, outlived
+from .vintages import NEWEST
 
 __all__ = [
     "EARLIER",

@@ -18,13 +18,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from .ordering import codes
-from .schema import TABLES
 
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "NEWEST", "SINGLE", "beside", "counts", "current", "family", "listed", "lists_of", "mark", "newest_of", "only_today", "outlived", "panels", "stated_use", "today", "today_of",
-           "vintages"]  # fmt: skip
+__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "ENTITY", "NEWEST", "SINGLE", "among", "beside", "counts", "current", "family",
+           "listed", "lists_of", "mark", "newest_of", "one_year", "only_today", "panels", "stated_again", "stated_use", "today",
+           "today_of", "vintages", "years"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ _OWN = ("output", "capacity")
 Frames = Mapping[str, pd.DataFrame]
 NOTHING: Frames = MappingProxyType({})
 # What a row of a table of statistics speaks of.
-_ENTITY = {
+ENTITY = {
     "nodes": ["node"],
     "links": ["supplier", "buyer", "product"],
     "demand": ["node", "use"],
@@ -106,11 +106,12 @@ def _code(*columns: Any) -> IntArray:
     return out
 
 
-def _years(frame: pd.DataFrame) -> FloatArray:
+def years(frame: pd.DataFrame) -> FloatArray:
+    """Data years of rows; NaN where there is none."""
     return frame["year"].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _one(year: FloatArray) -> bool:
+def one_year(year: FloatArray) -> bool:
     """Whether nothing is older than anything else."""
     return not len(year) or bool(np.nanmin(year, initial=np.inf) >= np.nanmax(year, initial=-np.inf))
 
@@ -119,7 +120,7 @@ def panels(year: FloatArray, series: IntArray, entity: IntArray, whole: BoolArra
     """Rows of series of several years that list whole years; arguments as for :func:`current`."""
     out = np.zeros(len(year), dtype=bool)
     at = np.flatnonzero(~np.isnan(year) & ~single)
-    if _one(year[at]):
+    if one_year(year[at]):
         return out
     y, s = pd.Series(year[at]), series[at]
     by = y.groupby(_code(s, entity[at]))
@@ -203,14 +204,14 @@ def counts(
     >>> counts(made, ["product"], ["country"], None).tolist()
     [False, False, True]
     """
-    if _one(_years(frame)):
+    if one_year(years(frame)):
         return np.ones(len(frame), dtype=bool)
     codes, sure, single = _read(frame, series, sources, whole)
     stated = frame["quantity"].notna().to_numpy(dtype=bool) if "quantity" in frame else np.ones(len(frame), dtype=bool)
     if "value" in frame:
         stated = stated | frame["value"].notna().to_numpy(dtype=bool)
     stated = stated | ~pd.Series(stated).groupby(codes).transform("any").to_numpy(dtype=bool)
-    return current(_years(frame), codes, _code(*(frame[c] for c in entity)), sure, single, stated)
+    return current(years(frame), codes, _code(*(frame[c] for c in entity)), sure, single, stated)
 
 
 def _read(
@@ -232,7 +233,7 @@ def _read(
 def mark(frame: pd.DataFrame, series: list[str], entity: list[str], sources: pd.DataFrame | None) -> pd.DataFrame:
     """The frame with the series of each row, and whether it lists whole years: for :func:`newest_of`."""
     codes, sure, single = _read(frame, series, sources, False)
-    listed = panels(_years(frame), codes, _code(*(frame[c] for c in entity)), sure, single)
+    listed = panels(years(frame), codes, _code(*(frame[c] for c in entity)), sure, single)
     return frame.assign(series=np.where(listed, codes, -1))
 
 
@@ -272,18 +273,19 @@ def _places(nodes: pd.Series) -> pd.Series:
     return pd.Series(where[ids], index=nodes.index)
 
 
-def _stated_again(nodes: pd.DataFrame) -> pd.DataFrame:
+def stated_again(nodes: pd.DataFrame) -> pd.DataFrame:
     """Products, by owner of the rows, of which a pool is stated for several years: their markets are."""
     pools = nodes.loc[(nodes["kind"] == "demand").to_numpy(dtype=bool), ["node", "product", "origin_tag", "year"]]
     if not pools["node"].duplicated().any():
         return pools.iloc[:0][["product", "origin_tag"]]
     key = _code(pools["node"], pools["origin_tag"])
-    by = pd.Series(_years(pools)).groupby(key)
+    by = pd.Series(years(pools)).groupby(key)
     several = (by.transform("min") < by.transform("max")).to_numpy(dtype=bool)
     return pools.loc[several, ["product", "origin_tag"]].drop_duplicates()
 
 
-def _among(frame: pd.DataFrame, columns: tuple[str, str], pairs: pd.DataFrame) -> BoolArray:
+def among(frame: pd.DataFrame, columns: tuple[str, str], pairs: pd.DataFrame) -> BoolArray:
+    """Whether two columns of each row are one of some pairs."""
     if not len(pairs):
         return np.zeros(len(frame), dtype=bool)
     mine = pd.MultiIndex.from_frame(frame[list(columns)].astype("object").fillna(""))
@@ -294,12 +296,12 @@ def _links_series(
     links: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame
 ) -> tuple[IntArray, BoolArray, BoolArray] | None:
     """Series of each link, whether it lists whole years, or single facts; None where nothing is stated twice."""
-    year = _years(links)
+    year = years(links)
     told = lists_of(links["source"], sources, links["origin_tag"])
     estimated = links["method"].isin(ESTIMATED).to_numpy(dtype=bool)
     single = (told == SINGLE) & ~estimated
     sure = ~single & ~estimated & ~np.asarray(pd.isna(told), dtype=bool)
-    if not len(again) and _one(year[sure]) and not links.duplicated(["supplier", "buyer", "product"]).any():
+    if not len(again) and one_year(year[sure]) and not links.duplicated(["supplier", "buyer", "product"]).any():
         return None
     reporter = np.full(len(links), "", dtype=object)
     for rule, end in ((BY_IMPORTER, "buyer"), (BY_EXPORTER, "supplier")):
@@ -312,7 +314,7 @@ def _links_series(
     name[estimated] = "estimated"
     series = _code(product, reporter, name, links["origin_tag"], estimated)
     # A market whose pools are stated for several years is one of several years.
-    whole = _among(links, ("product", "origin_tag"), again) & (np.asarray(pd.isna(told), dtype=bool) | estimated)
+    whole = among(links, ("product", "origin_tag"), again) & (np.asarray(pd.isna(told), dtype=bool) | estimated)
     return series, np.asarray(whole | sure, dtype=bool), np.asarray(single, dtype=bool)
 
 
@@ -322,12 +324,12 @@ def _links_today(links: pd.DataFrame, found: tuple[IntArray, BoolArray, BoolArra
     series, whole, single = found
     known = links[["quantity", "low", "high", "value"]].notna().any(axis=1).to_numpy(dtype=bool)
     stated = known | ~pd.Series(known).groupby(series).transform("any").to_numpy(dtype=bool)
-    return current(_years(links), series, key, whole, single, stated)
+    return current(years(links), series, key, whole, single, stated)
 
 
 def _last(frame: pd.DataFrame, key: IntArray) -> BoolArray:
     """Newest rows of each key."""
-    year = np.nan_to_num(_years(frame), nan=-np.inf)
+    year = np.nan_to_num(years(frame), nan=-np.inf)
     top = pd.Series(year).groupby(key).transform("max").to_numpy()
     return np.asarray(year >= top, dtype=bool)
 
@@ -351,30 +353,30 @@ def _nodes_series(
     """Series of each row of nodes, whether it lists whole years, or single facts; None where nothing can be old."""
     source = nodes["output_source"].fillna(nodes["capacity_source"]).fillna(nodes["source"])
     told = lists_of(source, sources, nodes["origin_tag"])
-    year = _years(nodes)
-    if not len(again) and _one(year[figure & (told != SINGLE)]) and not nodes["node"][~figure].duplicated().any():
+    year = years(nodes)
+    if not len(again) and one_year(year[figure & (told != SINGLE)]) and not nodes["node"][~figure].duplicated().any():
         return None
     name = np.where(figure, family(source).to_numpy(dtype=object), "silent")
     plate = (nodes["output"].isna() & nodes["capacity"].notna()).to_numpy(dtype=bool)
     series = _code(nodes["product"], name, plate, nodes["origin_tag"], figure)
-    whole = np.where(figure, told == COMPLETE, _among(nodes, ("product", "origin_tag"), again)).astype(bool)
+    whole = np.where(figure, told == COMPLETE, among(nodes, ("product", "origin_tag"), again)).astype(bool)
     return series, whole, np.asarray(figure & (told == SINGLE), dtype=bool)
 
 
 def _nodes_today(nodes: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
     """Rows of nodes that count, and those that state a figure."""
     figure = _figured(nodes)
-    found = None if _one(_years(nodes)) else _nodes_series(nodes, figure, again, sources)
+    found = None if one_year(years(nodes)) else _nodes_series(nodes, figure, again, sources)
     if found is None:
         return np.ones(len(nodes), dtype=bool), figure
     series, whole, single = found
     known = nodes[["output", "output_low", "capacity", "capacity_low"]].notna().any(axis=1).to_numpy(dtype=bool)
     stated = known | ~pd.Series(known).groupby(series).transform("any").to_numpy(dtype=bool)
-    return current(_years(nodes), series, _code(nodes["node"]), whole, single, stated), figure
+    return current(years(nodes), series, _code(nodes["node"]), whole, single, stated), figure
 
 
 def beside(tables: Frames, beneath: Frames, name: str) -> pd.DataFrame:
-    """Rows of a table, and after them what :func:`outlived` kept of rows that are no longer in it."""
+    """Rows of a table, and after them what :func:`supplyrisk.retained.outlived` kept of rows that are no longer in it."""
     extra = beneath.get(NEWEST + name)
     if extra is None or not len(extra):
         return tables[name]
@@ -388,8 +390,8 @@ def listed(tables: Frames, name: str, beneath: Frames = NOTHING) -> IntArray:
 
 def _listed(tables: Frames, name: str, beneath: Frames) -> IntArray:
     """As :func:`listed`, of any table of statistics, and of the rows that are kept beside it."""
-    frame, again = beside(tables, beneath, name), _stated_again(beside(tables, beneath, "nodes"))
-    if _one(_years(frame)):
+    frame, again = beside(tables, beneath, name), stated_again(beside(tables, beneath, "nodes"))
+    if one_year(years(frame)):
         return np.full(len(frame), -1, dtype=np.int64)
     if name == "nodes":
         found = _nodes_series(frame, _figured(frame), again, tables["sources"])
@@ -400,110 +402,8 @@ def _listed(tables: Frames, name: str, beneath: Frames) -> IntArray:
     if found is None:
         return np.full(len(frame), -1, dtype=np.int64)
     series, whole, single = found
-    several = panels(_years(frame), series, _code(*(frame[c] for c in _ENTITY[name])), whole, single)
+    several = panels(years(frame), series, _code(*(frame[c] for c in ENTITY[name])), whole, single)
     return np.where(several, series, -1)
-
-
-def outlived(tables: Frames, kept: Frames, beneath: Frames, until: int | None = None) -> dict[str, pd.DataFrame]:
-    """What is kept beside a graph, with the years of series that are about to lose rows.
-
-    What leaves a table because an overlay covers it or because it is not selected still says which year is the newest:
-    without it the year before would be the market again. Of each year of such a series one row is kept, and of a place
-    that shows the series to be one of whole years two; that there was a figure is kept, the figure is not.
-
-    Parameters
-    ----------
-    tables : mapping
-        All tables, before.
-    kept : mapping
-        Those rows of them that stay, index unchanged; a table that is absent stays as it is.
-    beneath : mapping
-        What is kept beside the graph, see :mod:`supplyrisk.overlays`.
-    until : int, optional
-        Last data year that is of interest.
-
-    Returns
-    -------
-    dict of DataFrame
-
-    Examples
-    --------
-    >>> import supplyrisk as sr
-    >>> g = sr.SupplyGraph.from_tables()
-    >>> outlived(g.tables, {}, {})
-    {}
-    """
-    out = dict(beneath)
-    if until is not None:
-        cut = {n: f[f["year"].astype("float64").fillna(-1) <= until] for n, f in tables.items() if n in _ENTITY}
-        tables = {**tables, **cut}
-        for name in _ENTITY:
-            if NEWEST + name in beneath:
-                of = beneath[NEWEST + name]
-                beneath = {**beneath, NEWEST + name: of[of["year"].astype("float64").fillna(-1) <= until]}
-                out[NEWEST + name] = beneath[NEWEST + name]
-    again = _stated_again(beside(tables, beneath, "nodes"))
-    for name, entity in _ENTITY.items():
-        frame = tables[name]
-        if name not in kept or len(frame) == 0:
-            continue
-        gone = ~frame.index.isin(kept[name].index)
-        if not gone.any() or _one(_years(beside(tables, beneath, name))):
-            continue
-        series = _listed(tables, name, beneath)[: len(frame)]
-        some = gone & (series >= 0) & np.isin(series, series[~gone])
-        rows = frame.assign(_series=series, _known=_told(frame, name))[some]
-        rows = rows.sort_values("_known", ascending=False, kind="stable")
-        year = ["_series", "year"]
-        parts = [rows.drop_duplicates(year), _twice(rows, ["_series"], entity)]
-        if name == "nodes":  # a market of several years shows by a pool
-            pools = frame.assign(_series=0, _known=False)[gone & (frame["kind"] == "demand").to_numpy(dtype=bool)]
-            pools = pools[_among(pools, ("product", "origin_tag"), again)]
-            parts.append(_twice(pools[pools["product"].isin(kept[name]["product"])], ["product", "origin_tag"], entity))
-        found = pd.concat(parts)
-        found = found[~found.index.duplicated()].sort_index()
-        if not len(found):
-            continue
-        new = _without_figures(found.drop(columns=["_series", "_known"]), name)
-        have = out.get(NEWEST + name)
-        both = new if have is None or not len(have) else pd.concat([have, new])
-        out[NEWEST + name] = both.drop_duplicates([*entity, "year", "origin_tag", "source"]).reset_index(drop=True)
-    return {n: f for n, f in out.items() if len(f)}
-
-
-def _told(frame: pd.DataFrame, name: str) -> BoolArray:
-    """Rows that open a year."""
-    columns = {
-        "nodes": ["output", "output_low", "capacity", "capacity_low"],
-        "links": ["quantity", "low", "high", "value"],
-    }.get(name, ["quantity"])
-    return frame[columns].notna().any(axis=1).to_numpy(dtype=bool)
-
-
-def _twice(rows: pd.DataFrame, group: list[str], entity: list[str]) -> pd.DataFrame:
-    """First and last year of one place of each group that is stated in several."""
-    by = rows.groupby([*group, *entity], dropna=False)["year"]
-    several = rows[(by.transform("min") < by.transform("max")).to_numpy(dtype=bool)]
-    first = several.drop_duplicates(group)[[*group, *entity]]
-    ends = several.merge(first, on=[*group, *entity], how="left", indicator=True).set_axis(several.index)
-    mine = several[(ends["_merge"] == "both").to_numpy()].sort_values("year", kind="stable")
-    ends = pd.concat([mine.drop_duplicates(group, keep="first"), mine.drop_duplicates(group, keep="last")])
-    return ends[~ends.index.duplicated()]
-
-
-def _without_figures(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Rows that say that there was a figure (0 stands for it), not which."""
-    out = rows.copy()
-    for q in TABLES[name].quantities:
-        sides = [c for c in (q.name, q.low, q.high) if c in out]
-        out[q.name] = out[q.name].mask(out[sides].notna().any(axis=1), 0.0)
-    blank = {"low", "high", "value", "stated_low", "stated_high", "rest_low", "rest_high", "total", "note", "firm"}
-    blank |= {c for q in TABLES[name].quantities for c in (q.low, q.high)}
-    if name == "links":
-        out["quantity"] = out["quantity"].mask(_told(rows, name), 0.0)
-    for c in blank & set(out.columns):
-        out[c] = out[c].mask(out[c].notna())
-    return out
 
 
 def today(tables: Frames, beneath: Frames = NOTHING) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -525,11 +425,11 @@ def today(tables: Frames, beneath: Frames = NOTHING) -> tuple[pd.DataFrame, pd.D
     """
     nodes, links = tables["nodes"], tables["links"]
     every, flows = (beside(tables, beneath, name) for name in ("nodes", "links"))
-    if _one(_years(every)) and _one(_years(flows)):
+    if one_year(years(every)) and one_year(years(flows)):
         return nodes, links
     sources = tables["sources"]
-    again = _stated_again(every)
-    found = None if _one(_years(flows)) else _links_series(flows, again, sources)
+    again = stated_again(every)
+    found = None if one_year(years(flows)) else _links_series(flows, again, sources)
     row, figure = (a[: len(nodes)] for a in _nodes_today(every, again, sources))
     if found is None and row.all():
         return nodes, links
@@ -585,12 +485,12 @@ def today(tables: Frames, beneath: Frames = NOTHING) -> tuple[pd.DataFrame, pd.D
 def today_of(tables: Frames, name: str, beneath: Frames = NOTHING) -> pd.DataFrame:
     """Rows of ``demand`` or ``stocks`` whose series has no newer year without them; older ones of a key may be there."""
     frame, every = tables[name], beside(tables, beneath, name)
-    year = _years(every) if len(frame) else np.zeros(0)
-    if _one(year):
+    year = years(every) if len(frame) else np.zeros(0)
+    if one_year(year):
         return frame
-    again = _stated_again(beside(tables, beneath, "nodes"))
+    again = stated_again(beside(tables, beneath, "nodes"))
     series, whole, single = _uses_series(every, again, tables["sources"])
-    keep = current(year, series, _code(*(every[c] for c in _ENTITY[name])), whole, single)[: len(frame)]
+    keep = current(year, series, _code(*(every[c] for c in ENTITY[name])), whole, single)[: len(frame)]
     return frame if keep.all() else frame[keep]
 
 
@@ -602,7 +502,7 @@ def _uses_series(
     told = lists_of(frame["source"], sources, frame["origin_tag"])
     derived = frame["source"].isna().to_numpy(dtype=bool)
     pair = pd.DataFrame({"product": product, "origin_tag": frame["origin_tag"]})
-    whole = (told == COMPLETE) | (derived & _among(pair, ("product", "origin_tag"), again))
+    whole = (told == COMPLETE) | (derived & among(pair, ("product", "origin_tag"), again))
     series = _code(product, family(frame["source"]), frame["origin_tag"])
     return series, np.asarray(whole, dtype=bool), np.asarray((told == SINGLE) & ~derived, dtype=bool)
 
@@ -697,7 +597,7 @@ def vintages(graph: SupplyGraph) -> pd.DataFrame:
                     "table": name,
                     "product": of.to_numpy(dtype=object),
                     "publisher": who,
-                    "year": _years(frame),
+                    "year": years(frame),
                     "counts": counts,
                     "gone": ~ids.isin(ids[counts]),
                 }

@@ -31,6 +31,7 @@ LAYERS = {
     "celltext": 1,
     "overlays": 1,
     "storage": 1,
+    "retained": 1,
     "vintages": 1,
     "graph": 1,
     "control": 2,

@@ -1,0 +1,117 @@
+"""What is kept beside a graph when rows leave it: of which years its series are, so that no earlier year comes back.
+
+The rule of which year counts is in :mod:`supplyrisk.vintages`; here is what it needs to know of rows that an overlay
+covers, or that a selection does not hold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .schema import TABLES
+from .vintages import ENTITY, NEWEST, BoolArray, Frames, among, beside, listed, one_year, stated_again, years
+
+__all__ = ["outlived"]
+
+
+def outlived(tables: Frames, kept: Frames, beneath: Frames, until: int | None = None) -> dict[str, pd.DataFrame]:
+    """What is kept beside a graph, with the years of series that are about to lose rows.
+
+    What leaves a table because an overlay covers it or because it is not selected still says which year is the newest:
+    without it the year before would be the market again. Of each year of such a series one row is kept, and of a place
+    that shows the series to be one of whole years two; that there was a figure is kept, the figure is not.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables, before.
+    kept : mapping
+        Those rows of them that stay, index unchanged; a table that is absent stays as it is.
+    beneath : mapping
+        What is kept beside the graph, see :mod:`supplyrisk.overlays`.
+    until : int, optional
+        Last data year that is of interest.
+
+    Returns
+    -------
+    dict of DataFrame
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> g = sr.SupplyGraph.from_tables()
+    >>> outlived(g.tables, {}, {})
+    {}
+    """
+    out = dict(beneath)
+    if until is not None:
+        cut = {n: f[f["year"].astype("float64").fillna(-1) <= until] for n, f in tables.items() if n in ENTITY}
+        tables = {**tables, **cut}
+        for name in ENTITY:
+            if NEWEST + name in beneath:
+                of = beneath[NEWEST + name]
+                beneath = {**beneath, NEWEST + name: of[of["year"].astype("float64").fillna(-1) <= until]}
+                out[NEWEST + name] = beneath[NEWEST + name]
+    again = stated_again(beside(tables, beneath, "nodes"))
+    for name, entity in ENTITY.items():
+        frame = tables[name]
+        if name not in kept or len(frame) == 0:
+            continue
+        gone = ~frame.index.isin(kept[name].index)
+        if not gone.any() or one_year(years(beside(tables, beneath, name))):
+            continue
+        series = listed(tables, name, beneath)[: len(frame)]
+        some = gone & (series >= 0) & np.isin(series, series[~gone])
+        rows = frame.assign(_series=series, _known=_told(frame, name))[some]
+        rows = rows.sort_values("_known", ascending=False, kind="stable")
+        year = ["_series", "year"]
+        parts = [rows.drop_duplicates(year), _twice(rows, ["_series"], entity)]
+        if name == "nodes":  # a market of several years shows by a pool
+            pools = frame.assign(_series=0, _known=False)[gone & (frame["kind"] == "demand").to_numpy(dtype=bool)]
+            pools = pools[among(pools, ("product", "origin_tag"), again)]
+            parts.append(_twice(pools[pools["product"].isin(kept[name]["product"])], ["product", "origin_tag"], entity))
+        found = pd.concat(parts)
+        found = found[~found.index.duplicated()].sort_index()
+        if not len(found):
+            continue
+        new = _without_figures(found.drop(columns=["_series", "_known"]), name)
+        have = out.get(NEWEST + name)
+        both = new if have is None or not len(have) else pd.concat([have, new])
+        out[NEWEST + name] = both.drop_duplicates([*entity, "year", "origin_tag", "source"]).reset_index(drop=True)
+    return {n: f for n, f in out.items() if len(f)}
+
+
+def _told(frame: pd.DataFrame, name: str) -> BoolArray:
+    """Rows that open a year."""
+    columns = {
+        "nodes": ["output", "output_low", "capacity", "capacity_low"],
+        "links": ["quantity", "low", "high", "value"],
+    }.get(name, ["quantity"])
+    return frame[columns].notna().any(axis=1).to_numpy(dtype=bool)
+
+
+def _twice(rows: pd.DataFrame, group: list[str], entity: list[str]) -> pd.DataFrame:
+    """First and last year of one place of each group that is stated in several."""
+    by = rows.groupby([*group, *entity], dropna=False)["year"]
+    several = rows[(by.transform("min") < by.transform("max")).to_numpy(dtype=bool)]
+    first = several.drop_duplicates(group)[[*group, *entity]]
+    ends = several.merge(first, on=[*group, *entity], how="left", indicator=True).set_axis(several.index)
+    mine = several[(ends["_merge"] == "both").to_numpy()].sort_values("year", kind="stable")
+    ends = pd.concat([mine.drop_duplicates(group, keep="first"), mine.drop_duplicates(group, keep="last")])
+    return ends[~ends.index.duplicated()]
+
+
+def _without_figures(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Rows that say that there was a figure (0 stands for it), not which."""
+    out = rows.copy()
+    for q in TABLES[name].quantities:
+        sides = [c for c in (q.name, q.low, q.high) if c in out]
+        out[q.name] = out[q.name].mask(out[sides].notna().any(axis=1), 0.0)
+    blank = {"low", "high", "value", "stated_low", "stated_high", "rest_low", "rest_high", "total", "note", "firm"}
+    blank |= {c for q in TABLES[name].quantities for c in (q.low, q.high)}
+    if name == "links":
+        out["quantity"] = out["quantity"].mask(_told(rows, name), 0.0)
+    for c in blank & set(out.columns):
+        out[c] = out[c].mask(out[c].notna())
+    return out
