@@ -37,6 +37,11 @@ class _Table:
 
     def __init__(self, table: Any, x: Any, what: str) -> None:
         self.names: pd.Index | None = table.columns if isinstance(table, pd.DataFrame) else None
+        if isinstance(table, pd.DataFrame) and table.shape[0] == table.shape[1]:
+            rows = table.index
+            if not rows.equals(table.columns) and rows.isin(table.columns).any():
+                remedy = "Bring both to one order, e.g. table.reindex(index=table.columns)."
+                raise _problem(what, "table", "rows and columns are not the same sectors in one order", "", remedy)
         z = table.to_numpy(dtype=np.float64) if isinstance(table, pd.DataFrame) else table
         self.z = z if hasattr(z, "tocsr") else np.asarray(z, dtype=np.float64)
         if self.z.ndim != 2 or self.z.shape[0] != self.z.shape[1]:
@@ -51,7 +56,7 @@ class _Table:
             remedy = "Set changes in stocks and corrections apart; shares of negative inputs are no shares."
             raise _problem(what, "table", "a sector takes in less than nothing", f"{least:g}", remedy)
         if x is not None:
-            total = np.asarray(x, dtype=np.float64).ravel()
+            total = np.asarray(_by_sector(x, self, what, "x"), dtype=np.float64).ravel()
             if len(total) != self.n or not np.isfinite(total).all() or (total < 0).any():
                 raise _problem(what, "x", "not one non-negative output per sector", len(total), f"Give {self.n}.")
             bad = (total == 0) & (self.inputs != 0)
@@ -79,6 +84,19 @@ class _Table:
                     sums += flat[:, i : i + step] @ self.z[i : i + step]
                 out = sums.T
         return out if self.x is None else out / self.x[:, None]
+
+
+def _by_sector(values: Any, table: _Table, what: str, column: str) -> Any:
+    """Values in the order of the sectors: by label where they bear the table's, else by position."""
+    v = values.iloc[:, 0] if isinstance(values, pd.DataFrame) and values.shape[1] == 1 else values
+    names = pd.RangeIndex(table.n) if table.names is None else table.names
+    if not isinstance(v, pd.Series) or len(v) != table.n:
+        return v
+    if v.index.equals(names) or not v.index.isin(names).any():
+        return v.to_numpy()
+    if v.index.is_unique and names.is_unique and names.isin(v.index).all():
+        return v.reindex(names).to_numpy()
+    raise _problem(what, column, "its index is not that of the table", "", "Align them, or give an array.")
 
 
 def _domestic(table: _Table, labels: npt.NDArray[np.object_]) -> Callable[[FloatArray], FloatArray]:
@@ -217,10 +235,10 @@ def _solve(
     return y, left
 
 
-def _regions(region: Any, n: int, focal: Any, what: str) -> tuple[list[Any], npt.NDArray[np.object_], list[Any]]:
-    labels = np.asarray(pd.Series(list(region), dtype="object"))
-    if len(labels) != n:
-        raise _problem(what, "region", "not one region per sector", len(labels), f"Give {n}.")
+def _regions(region: Any, table: _Table, focal: Any, what: str) -> tuple[list[Any], npt.NDArray[np.object_], list[Any]]:
+    labels = np.asarray(pd.Series(list(_by_sector(region, table, what, "region")), dtype="object"))
+    if len(labels) != table.n:
+        raise _problem(what, "region", "not one region per sector", len(labels), f"Give {table.n}.")
     known = list(dict.fromkeys(labels.tolist()))
     wanted = known if focal is None else [focal] if isinstance(focal, str) else list(focal)
     for f in wanted:
@@ -241,9 +259,9 @@ def face_value(
     table : DataFrame, ndarray or sparse matrix
         Flows Z (rows supply columns) if ``x`` is given, or coefficients A.
     x : array-like, optional
-        Output of each sector.
+        Output of each sector; a Series that bears the labels of the table is taken by label.
     region : sequence
-        Region of each sector.
+        Region of each sector; a Series likewise.
     focal : str or sequence, optional
         Regions to report; default all.
 
@@ -271,7 +289,7 @@ def face_value(
     [0.754717, 0.09434, 0.150943]
     """
     t = _Table(table, x, "face_value()")
-    _, labels, wanted = _regions(region, t.n, focal, "face_value()")
+    _, labels, wanted = _regions(region, t, focal, "face_value()")
     e = np.column_stack([np.ones(t.n), *((labels == f).astype(float) for f in wanted)])
     y = t.left(e)
     share = np.divide(y[:, 1:], y[:, :1], out=np.full_like(y[:, 1:], np.nan), where=y[:, :1] != 0)
@@ -299,9 +317,9 @@ def io_lookthrough(
     table : DataFrame, ndarray or sparse matrix
         Flows Z (rows supply columns) if ``x`` is given, or coefficients A.
     x : array-like, optional
-        Output of each sector.
+        Output of each sector; a Series that bears the labels of the table is taken by label.
     region : sequence
-        Region of each sector.
+        Region of each sector; a Series likewise.
     focal : str or sequence, optional
         Regions to report; default all.
     of : {"all", "foreign"}
@@ -346,8 +364,8 @@ def io_lookthrough(
     if of not in ("all", "foreign"):
         raise unknown_name("of", of, ("all", "foreign"), what)
     t = _Table(table, x, what)
-    known, labels, wanted = _regions(region, t.n, focal, what)
-    mask = np.ones(t.n) if rows is None else np.asarray(rows, dtype=bool).astype(float)
+    known, labels, wanted = _regions(region, t, focal, what)
+    mask = np.ones(t.n) if rows is None else np.asarray(_by_sector(rows, t, what, "rows"), dtype=bool).astype(float)
     if len(mask) != t.n:
         raise _problem(what, "rows", "not one per sector", len(mask), f"Give {t.n}.")
     solved = known if of == "foreign" else wanted
@@ -560,6 +578,10 @@ def bottleneck(
     need = np.ones(len(y), dtype=bool) if essential is None else np.asarray(essential, dtype=bool)
     g = pd.Series(list(range(len(y))) if group is None else list(group), dtype="object")
     what = "bottleneck()"
+    every: tuple[Any, ...] = (exposures, weights, essential, group, classes)
+    given = [x.index for x in every if isinstance(x, pd.Series)]
+    if any(not x.equals(given[0]) for x in given[1:]):
+        raise _problem(what, "-", "Series of different indexes", "", "Align them, or give arrays.")
     if not (len(y) == len(w) == len(need) == len(g)) or not len(y):
         raise _problem(what, "-", "not one value of each kind per input", len(y), "Give lists of one length.")
     if not ((y >= 0) & (y <= 1)).all():

@@ -70,7 +70,20 @@ def _labels(by: Sequence[Any], r: _Rows, column: str, what: str) -> npt.NDArray[
     return labels
 
 
+def _one_index(what: str, **columns: Any) -> None:
+    """Refuse Series whose indexes differ: rows would be put together by position, whoever they are."""
+    given = {k: x for k, x in columns.items() if isinstance(x, pd.Series)}
+    first = next(iter(given.values()), None)
+    wrong = [k for k, x in given.items() if first is not None and not x.index.equals(first.index)]
+    if wrong and len({len(x) for x in given.values()}) == 1:
+        remedy = "Take all columns of one frame, or give arrays."
+        raise SchemaError(
+            [Problem(what, "-", k, f"its index is not that of {next(iter(given))}", "", remedy) for k in wrong], what
+        )
+
+
 def _rows(holder: Sequence[Any] | Any, asset: Sequence[Any] | Any, share: Sequence[float] | Any, what: str) -> _Rows:
+    _one_index(what, holder=holder, asset=asset, share=share)
     h, a = (np.asarray(pd.Series(list(x), dtype=object)) for x in (holder, asset))
     s = np.asarray(share, dtype=np.float64)
     if not len(h) == len(a) == len(s):
@@ -180,6 +193,7 @@ def equity(
     >>> y.loc[["P", "Q"]].round(6).to_numpy().tolist()
     [[0.642105, 0.421053], [0.357895, 0.578947]]
     """
+    _one_index("equity()", holder=holder, by=by)
     r = _rows(holder, asset, share, "equity()")
     code, names = pd.factorize(_labels(holder if by is None else by, r, "by", "equity()"))
     outside = r.holder >= r.n_assets
@@ -313,6 +327,7 @@ def majority(
     codes: IntArray | None = None
     names = r.entity
     if group is not None:
+        _one_index("majority()", holder=holder, group=group)
         g = pd.Series(list(group), dtype=object)
         if len(g) != len(r.holder):
             lengths = f"{len(g)} for {len(r.holder)} rows"
@@ -407,6 +422,7 @@ def network_power(
         raise SchemaError(
             [Problem(what, "-", "quota", "not from 0 to below 1", f"{quota:g}", "Give 0.5 for a majority.")], what
         )
+    _one_index("network_power()", holder=holder, by=by)
     r = _rows(holder, asset, votes, what)
     n, m = r.n_assets, r.n
     column, names = _columns(r, by, what)
@@ -430,7 +446,8 @@ def network_power(
     if exits is not None:  # out of a loop by any of its firms, as often as the chain gets there
         b = exits @ b
     power = solve_absorbing(w, b)
-    power[:, -1] += np.clip(1 - power.sum(axis=1), 0.0, 1.0)  # what goes round in a loop for ever
+    lost = 1 - power.sum(axis=1)
+    power[:, -1] += np.where(lost > 1e-12, np.minimum(lost, 1.0), 0.0)  # what goes round in a loop for ever
     out = pd.DataFrame(power.T, index=names, columns=r.entity[:n])
     reached = _fed_by(w, loops.sampled)
     out.attrs.update(method="sampled" if reached.any() else "exact", loops=loops.count, rounded=rounded)
