@@ -22,6 +22,9 @@ IntArray = npt.NDArray[np.int64]
 # Weight of the other aims beside the cost, as a part of the range of the cost: breaks ties, moves nothing else.
 _TIE = 1e-6
 _SAME = 1e-7
+# Room above a level: as little as the solver's rounding asks for, so that none of it is used; more where that is too little,
+# and for squares, which are met within a tolerance.
+_SLACKS = (1e-11, 1e-7)
 _ROUNDS = 50
 
 
@@ -46,6 +49,7 @@ class Sweep:
         self.model = Persistent(c, time_limit=time_limit, gap=gap, seed=seed)
         self.rows, self.cost_row = rows, cost_row
         self.cost, self.offset = c.cost, c.offset
+        self.slacks = _SLACKS[1:] if len(c.square) else _SLACKS
         import scipy.sparse as sp
 
         a = sp.csr_array((c.value, c.index, c.start), shape=(c.m, c.n))
@@ -109,8 +113,14 @@ class Sweep:
         self.model.set_rows(self.cost_row, -np.inf, np.inf)
         for k in range(len(self.rows)):
             low = self._lowest(k)
-            self._hold(k, low + 1e-7)
-            s = self._least(self.cost)
+            self.model.set_cost(self.cost)
+            for slack in self.slacks:
+                self._hold(k, low + slack)
+                s = self.model.solve(duals=False)
+                if s.status != "infeasible":
+                    break
+            if not usable(s):
+                raise stopped(s)
             table.append(self.values(s.x))
             table[-1][k] = low
             costs.append(_dot(self.cost, s.x))
@@ -132,15 +142,20 @@ class Sweep:
             for level in axes[0].tolist():
                 if level >= met + 1e-9 and level > axes[0][-1]:
                     continue  # the last plan meets this level already: it would come again
-                levels = np.array([level, *outer]) + 1e-7
-                for k, at in enumerate(levels.tolist()):
-                    self._hold(k, at)
-                s = self.model.solve()
+                first = level == axes[0][0]  # no limit yet: what one less costs is that of the next levels
+                for slack in self.slacks[-1:] if first else self.slacks:
+                    levels = np.array([level, *outer]) + slack
+                    for k, at in enumerate(levels.tolist()):
+                        self._hold(k, at)
+                    s = self.model.solve()
+                    if s.status != "infeasible":
+                        break
                 if s.status == "infeasible":
                     break  # with the other aims as they are, lower levels cannot be reached either
                 if not usable(s):
                     raise stopped(s)
                 aims = self.values(s.x)
+                aims = np.where(np.abs(aims - bottom) <= 2.0 * _SLACKS[0], bottom, aims)
                 met = float(aims[0])
                 plain = _dot(self.cost, s.x) + self.offset
                 way = f"{s.way}, since a sweep starts each solve from the last" if s.way else ""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_portfolio import hand, link, node, product
+from test_portfolio import hand, link, node, product, simple
 
 import supplyrisk as sr
 import supplyrisk.portfolio as sp
@@ -272,8 +272,9 @@ def test_a_share_on_the_frontier_is_of_what_arrives(view: str, lever: Any) -> No
     for i, at in enumerate(found.frame["share"]):
         plan = found.plan(i)
         if plan.decisions["quantity"].sum() > 1e-6:
-            assert plan.share(view)["after"] == pytest.approx(at, abs=1e-6)
-        alone = optimize(g, BUYERS, product=P, levers=levers, constraints=sp.max_share("CHN", at + 1e-7, view=view))
+            assert plan.share(view)["after"] == pytest.approx(at, abs=1e-6, nan_ok=True)
+        cap = 1e-7 + (0.0 if np.isnan(at) else at)  # nothing is known of who is left at the end
+        alone = optimize(g, BUYERS, product=P, levers=levers, constraints=sp.max_share("CHN", cap, view=view))
         assert alone.objective_value == pytest.approx(found.frame["objective"][i], rel=1e-5)
 
 
@@ -305,7 +306,24 @@ def test_a_share_on_the_frontier_counts_re_exporters_in_the_focal(view: str) -> 
     aim = share("CHN", view=view)
     found = frontier(g, "USA", product=P, levers=[resource(redirect=0.5)], against=aim, points=4)
     for i, at in enumerate(found.frame["share"]):
-        assert found.plan(i).share(view)["after"] == pytest.approx(at, abs=1e-6)
+        assert found.plan(i).share(view)["after"] == pytest.approx(at, abs=1e-6, nan_ok=True)
+
+
+def test_the_ends_of_a_linear_frontier_are_what_they_are() -> None:
+    # Room above a level is used by a linear programme: 1e-7 of China's would be bought at the end where none is needed.
+    g = simple(10.0, {"CHN": 10.0, "AUS": 10.0}, {"CHN": 1.0, "AUS": 2.0}, flow={"CHN": 10.0})
+    found = frontier(g, "USA", product=P, levers=[resource(redirect=1.0)], against=share("CHN"), points=4)
+    assert found.frame["share"].tolist() == pytest.approx([1.0, 2 / 3, 1 / 3, 0.0], abs=1e-8)
+    assert found.frame["share"].iloc[-1] == 0.0
+    assert found.frame["objective"].tolist() == pytest.approx([10.0, 10 + 10.4 / 3, 10 + 20.8 / 3, 20.4], rel=1e-9)
+    end = found.plan(len(found) - 1)
+    assert end.decisions["country"].tolist() == ["AUS"]
+    assert end.share("location")["after"] == 0.0
+    # A control share of which nothing is known is none, neither in the table nor in the plan.
+    owned = frontier(
+        g, "USA", product=P, levers=[resource(redirect=1.0)], against=share("CHN", view="control"), points=4
+    )
+    assert np.isnan(owned.frame["share"].iloc[-1]) == np.isnan(owned.plan(len(owned) - 1).share("control")["after"])
 
 
 @pytest.mark.parametrize("horizon", [None, (2026, 2027)])
