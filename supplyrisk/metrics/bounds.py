@@ -562,8 +562,8 @@ def dirichlet_shares(
     """
     _no_rest(shares, "dirichlet_shares")
     s = _shares(shares, tolerance=TOLERANCE) + floor
-    if not s.sum() > 0 or not reliability > 0:
-        raise _fail("dirichlet_shares", "shares and reliability must be positive", reliability, "Give both.")
+    if not s.sum() > 0 or not 0 < reliability < np.inf:
+        raise _fail("dirichlet_shares", "shares and reliability must be positive and finite", reliability, "Give both.")
     if floor == 0 and abs(s.sum() - 1) > TOLERANCE + 1e-12:
         raise _fail("dirichlet_shares", "shares do not add to 1", f"{s.sum():.6g}", "Use hhi_bounds for a residual.")
     s = s / s.sum()
@@ -603,7 +603,7 @@ def dirichlet_moments(shares: Any, reliability: float, coverage: float = 0.9) ->
 
     _no_rest(shares, "dirichlet_moments")
     s = _shares(shares, tolerance=TOLERANCE)
-    if abs(s.sum() - 1) > TOLERANCE + 1e-12 or not reliability > 0:
+    if abs(s.sum() - 1) > TOLERANCE + 1e-12 or not 0 < reliability < np.inf:
         raise _fail("dirichlet_moments", "shares do not add to 1", f"{s.sum():.6g}", "Use hhi_bounds for a residual.")
     s = s / s.sum()
     tail = (1 - coverage) / 2

@@ -148,9 +148,18 @@ def draws(
         raise unknown_name("correlation", correlate, ["source"], "score(correlate=...)")
     if samples < 2:
         raise SchemaError([Problem("score", "-", "samples", "fewer than 2", str(samples), "Give 1000.")], "score()")
-    if reliability is not None and not reliability > 0:
+    if reliability is not None and not 0 < reliability < np.inf:
         raise SchemaError(
-            [Problem("score", "-", "reliability", "not above 0", str(reliability), "Give a pseudo-sample size.")],
+            [
+                Problem(
+                    "score",
+                    "-",
+                    "reliability",
+                    "not above 0 and finite",
+                    str(reliability),
+                    "Give a pseudo-sample size.",
+                )
+            ],
             "score()",
         )
     streams = np.random.SeedSequence(seed).spawn(8)

@@ -59,3 +59,9 @@ def test_inputs_of_a_bottleneck_are_of_one_frame():
     with pytest.raises(SchemaError, match="different indexes"):
         sr.exposure.bottleneck(one, weights)
     assert np.isclose(sr.exposure.bottleneck(one, weights[["p", "q"]])["bottleneck"], 0.7)
+
+
+def test_a_reliability_without_end_is_no_sample_size():
+    for what in (sr.metrics.dirichlet_shares, sr.metrics.dirichlet_moments):
+        with pytest.raises(SchemaError):
+            what([0.5, 0.5], np.inf)
