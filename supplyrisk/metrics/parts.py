@@ -208,7 +208,9 @@ def at_bound(made: Origin, c: Asked, m: int, rows: IntArray, bound: float, high:
     if name in ("focal_share", "bottleneck"):
         part = getattr(made.mix.fine, f"{MEANS[name]}_{'high' if high else 'low'}")[rows]
         part = np.nan_to_num(part, nan=1.0 if high else 0.0)
-        q = _best_mean(lo, hi, part, 1.0 if high else -1.0)
+        sign = 1.0 if high else -1.0
+        shared = made.nominal is not None and bool(made.nominal.shared[m])
+        q = _best_levels(lines, rows, hi, part, sign) if shared else _best_mean(lo, hi, part, sign)
         x = q * part / q.sum() if q.sum() > 0 else (part if len(rows) == 1 else np.zeros(len(rows)))
         what = f"Share of the line times its {name.replace('_', ' ')}, at the {end} within the ranges of all figures"
     else:
@@ -251,6 +253,24 @@ def _best_mean(lo: FloatArray, hi: FloatArray, part: FloatArray, sign: float) ->
         if not new.sum() > 0 or np.array_equal(new, q):
             break
         q = new
+    return q
+
+
+def _best_levels(lines: Lines, rows: IntArray, most: FloatArray, part: FloatArray, sign: float) -> FloatArray:
+    """The same where flows at a nominal level keep the shares of their buyer, whose level is anything."""
+    pool = np.full(len(rows), -1) if lines.pool is None else lines.pool[rows]
+    lo, hi = lines.low[rows], lines.high[rows]
+    known, groups = np.flatnonzero(pool < 0), [np.flatnonzero(pool == p) for p in np.unique(pool[pool >= 0])]
+    own = [_best_mean(lo[g], hi[g], part[g], sign) for g in groups]
+    own = [x / x.sum() if x.sum() > 0 else x for x in own]
+    means = np.array([float(x @ part[g]) for x, g in zip(own, groups, strict=True)])
+    tops = np.array([float(most[g].sum()) for g in groups])
+    all_low, all_high = np.append(lo[known], np.zeros(len(groups))), np.append(hi[known], tops)
+    found = _best_mean(all_low, all_high, np.append(part[known], means), sign)
+    q = np.zeros(len(rows))
+    q[known] = found[: len(known)]
+    for x, g, amount in zip(own, groups, found[len(known) :], strict=True):
+        q[g] = x * amount
     return q
 
 

@@ -201,3 +201,14 @@ def test_every_value_and_every_draw_lies_within_its_bounds(atlas, by):
         for column in (name, f"{name}_p05", f"{name}_p95"):
             assert not (s[column] < low - slack).any(), column
             assert not (s[column] > high + slack).any(), column
+
+
+def test_a_bound_over_levels_comes_apart_into_buyers():
+    flows = [("CHN", "USA", 30.0, False), ("AUS", "USA", 30.0, False), ("CHN", "JPN", 1.0, True)]
+    flows += [("AUS", "JPN", 9.0, True)]
+    g = graph({"CHN": 500.0, "AUS": 4000.0}, flows, ["USA", "JPN"])
+    s = sr.score(g, "CHN", by=["product", "coalition"], bounds=True, metrics=["focal_share"])
+    for end in ("low", "high"):
+        e = sr.explain(s, column=f"focal_share_{end}", product="x", coalition="MSP")
+        assert e.contributions["contribution"].sum() == pytest.approx(e.value)
+        assert "scaled" not in e.rule
