@@ -70,8 +70,11 @@ def _find(graph: SupplyGraph) -> Nominal | None:
     ix = graph.index
     if not len(ix.src):
         return None
-    note = ix.links["note"].astype("object").fillna("").astype(str)
-    flag = note.str.contains(NOMINAL, regex=False).to_numpy(dtype=bool)
+    said = ix.links["note"]
+    hits = [n for n in said.dropna().unique() if NOMINAL in f"{n}"]  # few different notes, however many links
+    if not hits:
+        return None
+    flag = said.isin(hits).to_numpy(dtype=bool)
     flag = flag & (ix.nodes["kind"].astype("object").to_numpy() == "demand")[ix.dst]
     if not flag.any():
         return None
@@ -80,7 +83,7 @@ def _find(graph: SupplyGraph) -> Nominal | None:
     made, _, most = graph.interval("nodes", "output", ix.nodes)
     # Who sends the unnamed rest is itself a guess, and one who sends more than it makes sells on: they bound nothing.
     named = flag & (maker & (country != "ROW") & ~np.isnan(made))[ix.src] & (ix.low > 0)
-    named &= ~note.str.startswith(NOT_SAID_WHO).to_numpy(dtype=bool)
+    named &= ~said.isin([n for n in hits if f"{n}".startswith(NOT_SAID_WHO)]).to_numpy(dtype=bool)
     at = np.flatnonzero(named & (most[ix.src] >= ix.low))
     factor = np.full(ix.n, np.inf)
     np.minimum.at(factor, ix.dst[at], most[ix.src[at]] / ix.low[at])
