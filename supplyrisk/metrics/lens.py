@@ -141,7 +141,8 @@ class Lens:
         least = np.bincount(lines.market, np.where(np.isnan(lines.low), 0.0, lines.low), lines.n)
         ask = np.bincount(lines.market[at], lines.high[at], lines.n)
         some = (group >= 0) & (least > 0)
-        beyond = np.maximum(ask[some] - d.spare[group[some]], 0.0)  # is somebody's whom nobody has named
+        with np.errstate(invalid="ignore"):  # of a draw without a limit
+            beyond = np.maximum(ask[some] - d.spare[group[some]], 0.0)  # is somebody's whom nobody has named
         beyond = np.nan_to_num(beyond, nan=np.inf, posinf=np.inf)
         out = np.zeros(lines.n), np.ones(lines.n)
         plain = np.flatnonzero(~drawn)
