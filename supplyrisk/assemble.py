@@ -57,7 +57,8 @@ INPUTS: dict[str, tuple[str, ...]] = {
     key: tuple(columns.split())
     for key, columns in {
         "production": "product country site firm year what quantity low high missing unit published_on source grade note",
-        "trade": "hs6 origin destination year quantity low high value method flag published_on source grade",
+        "trade": "hs6 origin destination year quantity low high value value_low value_high method flag published_on "
+        "source grade",
         "concordance": "hs6 product factor factor_low factor_high purity purity_low purity_high purity_source coverage use note",
         "demand": "product country use year quantity low high missing published_on source grade note",
         "sourcing": "product buyer supplier share year reliance imports published_on source grade note",
@@ -157,8 +158,8 @@ def assemble(
         ``product, country, year, quantity`` and optionally ``what`` (``output`` or ``capacity``), ``low, high,
         missing, unit, source, grade, note, published_on, site, firm``. Country ``WLD`` is the world total.
     trade : DataFrame, optional
-        ``hs6, origin, destination, year, quantity`` (tonnes) and optionally ``low, high`` (tonnes), ``value`` (USD),
-        ``method`` (``observed``, ``mirrored`` or ``imputed``; default observed) and ``flag`` (goes into the link's
+        ``hs6, origin, destination, year, quantity`` (tonnes) and optionally ``low, high`` (tonnes), ``value,
+        value_low, value_high`` (USD), ``method`` (``observed``, ``mirrored`` or ``imputed``; default observed) and ``flag`` (goes into the link's
         note), as :attr:`supplyrisk.sources.repair.Repaired.inputs` has them; a row per flow: different
         headings of one product add up, one flow that stands twice is refused. Taiwan, Hong Kong and
         Macao stand apart from China, as in the source. ``ROW`` is what the source lumps together.
@@ -459,12 +460,15 @@ def _off_trade(trade: pd.DataFrame) -> list[Problem]:
     for i in trade.index[trade["method"].notna() & ~trade["method"].isin(FLOW_METHODS)]:
         given, remedy = repr(trade.at[i, "method"]), f"Known: {', '.join(FLOW_METHODS)}."
         out.append(Problem("trade", f"row {i}", "method", "unknown method of a flow", given, remedy))
-    for side, sign in (("low", 1.0), ("high", -1.0)):
-        slack = 1e-9 * trade["quantity"].abs()
-        wrong = (sign * (trade[side] - trade["quantity"]) > slack) | (trade[side] < 0) | (trade["low"] > trade["high"])
-        for i in trade.index[wrong]:
-            given, remedy = repr(trade[side].loc[i]), "Give 0 <= low <= quantity <= high, in tonnes."
-            out.append(Problem("trade", f"row {i}", side, "on the wrong side of its figure", given, remedy))
+    for column, before, unit in (("quantity", "", "tonnes"), ("value", "value_", "USD")):
+        low, high, slack = trade[f"{before}low"], trade[f"{before}high"], 1e-9 * trade[column].abs()
+        for side, sign in (("low", 1.0), ("high", -1.0)):
+            end = trade[before + side]
+            wrong = (sign * (end - trade[column]) > slack) | (end < 0) | (low > high)
+            for i in trade.index[wrong]:
+                remedy = f"Give 0 <= {before}low <= {column} <= {before}high, in {unit}."
+                rule = "on the wrong side of its figure"
+                out.append(Problem("trade", f"row {i}", before + side, rule, repr(end.loc[i]), remedy))
     return out
 
 

@@ -248,7 +248,19 @@ def _with_unseen(links: pd.DataFrame, kept: pd.DataFrame, day: str) -> pd.DataFr
     if not len(lost):
         return kept
     stub = latest(lost, key)
-    blank = ["quantity", "low", "high", "stated_low", "stated_high", "value", "source", "grade", "published_on"]
+    blank = [
+        "quantity",
+        "low",
+        "high",
+        "stated_low",
+        "stated_high",
+        "value",
+        "value_low",
+        "value_high",
+        "source",
+        "grade",
+        "published_on",
+    ]
     stub[blank] = stub[blank].mask(stub[blank].notna())
     stub["missing"], stub["note"] = "unknown", "published later: the link is known now, its quantity was not on the day"
     stub["year"] = stub["year"].clip(upper=int(day[:4]))

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .feeding import shortfalls, world_feed
 from .intervals import DEFAULT_POLICY
-from .remainder import bound_by_rest, joined_texts, last_text, share_rest
+from .remainder import bound_by_rest, joined_texts, last_text, share_rest, spanned_values
 from .schema import GRADES, TABLES
 from .vintages import counts, mark, newest_of
 
@@ -240,7 +240,9 @@ class Build:
             t[side] = t[side].mask(several, t["quantity"] * (1.0 + sign * width))
         by = t.groupby(keys)
         flows = by[["quantity", "value"]].sum(min_count=1)
-        bounds = by[["low", "high"]].sum().where(~t[["low", "high"]].isna().groupby([t[k] for k in keys]).any())
+        t = spanned_values(t, keys)
+        by, ends = t.groupby(keys), ["low", "high", "value_low", "value_high"]
+        bounds = by[ends].sum().where(~t[ends].isna().groupby([t[k] for k in keys]).any())
         flows = flows.join(bounds).join(by[["rank", "how"]].max()).join(last_text(t, keys, "published_on"))
         flows = flows.join(by[["source", "note", "basket"]].first()).rename(columns={"note": "caveat"}).reset_index()
         texts = joined_texts(t[[*keys, "hs6"]].drop_duplicates().sort_values("hs6", kind="stable"), keys, "hs6", ", ")

@@ -342,6 +342,8 @@ class SupplyGraph:
         for name in TABLES:
             frame = self.tables[name]
             if len(frame):
+                late = [c for c in ("value_low", "value_high") if c in frame and frame[c].isna().all()]
+                frame = frame.drop(columns=late)  # of a graph without them as before there were such columns
                 rows = pd.util.hash_pandas_object(
                     frame.astype("object").where(frame.notna(), None).astype("string"), index=False
                 ).to_numpy()

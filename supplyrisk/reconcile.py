@@ -689,7 +689,7 @@ def _blinded(graph: SupplyGraph, hide: IntArray) -> SupplyGraph:
     made = ix.links["method"].isin(ESTIMATED).to_numpy(dtype=bool) & (ends[ix.src] | ends[ix.dst])
     made &= ~np.isnan(ix.quantity) & np.isin(of, np.unique(of[hide].astype(str)))
     spots = rows_of(links, ix.links.iloc[np.flatnonzero(gone | made)], TABLES["links"].key)
-    for column in ("quantity", "low", "high", "stated_low", "stated_high", "value"):
+    for column in ("quantity", "low", "high", "stated_low", "stated_high", "value", "value_low", "value_high"):
         links.loc[spots, column] = np.nan
     links.loc[spots, "missing"] = "unknown"
     note = nodes["note"].fillna("")

@@ -7,9 +7,11 @@ import re
 import numpy as np
 import pandas as pd
 
+from .intervals import DEFAULT_POLICY
 from .jurisdictions import display_name
+from .schema import GRADES
 
-__all__ = ["bound_by_rest", "joined_texts", "last_text", "left_out", "share_rest"]
+__all__ = ["bound_by_rest", "joined_texts", "last_text", "left_out", "share_rest", "spanned_values"]
 
 # What is said of a withheld figure that is in no total: with the figure itself, or in a sentence of the total's note.
 _NO_PART = re.compile(r"world total leaves it out", re.IGNORECASE)
@@ -83,6 +85,36 @@ def joined_texts(frame: pd.DataFrame, keys: list[str], column: str, between: str
         more = frame[several].groupby(keys)[column].agg(between.join)
         out.loc[more.index] = more.astype("object")
     return out.sort_index()
+
+
+def spanned_values(trade: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Bounds of values of headings that add up: beside one with bounds, one without is as wide as its grade.
+
+    Parameters
+    ----------
+    trade : DataFrame
+        ``value, value_low, value_high, rank`` (of the grade) and the keys.
+    keys : list of str
+        Columns of a flow.
+
+    Returns
+    -------
+    DataFrame
+        The same with ``value_low`` and ``value_high`` of every heading of a flow, or of none.
+
+    Examples
+    --------
+    >>> t = pd.DataFrame({"k": "x", "rank": 0, "value": [100.0, 10.0], "value_low": [80.0, np.nan], "value_high": [np.nan] * 2})
+    >>> spanned_values(t, ["k"])[["value_low", "value_high"]].round(6).values.tolist()
+    [[80.0, nan], [9.5, nan]]
+    """
+    t = trade.copy()
+    width = np.array([DEFAULT_POLICY.by_grade[g] for g in GRADES])[t["rank"].astype(int)]
+    for side, sign in (("value_low", -1.0), ("value_high", 1.0)):
+        if t[side].notna().any():
+            several = t[side].notna().groupby([t[k] for k in keys]).transform("any") & t[side].isna()
+            t[side] = t[side].mask(several, t["value"] * (1.0 + sign * width))
+    return t
 
 
 def left_out(production: pd.DataFrame) -> set[tuple[str, str]]:

@@ -108,7 +108,20 @@ def _without_figures(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     for q in TABLES[name].quantities:
         sides = [c for c in (q.name, q.low, q.high) if c in out]
         out[q.name] = out[q.name].mask(out[sides].notna().any(axis=1), 0.0)
-    blank = {"low", "high", "value", "stated_low", "stated_high", "rest_low", "rest_high", "total", "note", "firm"}
+    blank = {
+        "low",
+        "high",
+        "value",
+        "value_low",
+        "value_high",
+        "stated_low",
+        "stated_high",
+        "rest_low",
+        "rest_high",
+        "total",
+        "note",
+        "firm",
+    }
     blank |= {c for q in TABLES[name].quantities for c in (q.low, q.high)}
     if name == "links":
         out["quantity"] = out["quantity"].mask(_told(rows, name), 0.0)

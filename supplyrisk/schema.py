@@ -237,6 +237,8 @@ TABLES: dict[str, Table] = {
                 _PANEL_YEAR,
                 _c("method", "how the figure came about", nullable=False, choices=LINK_METHODS),
                 _c("value", "trade value", dtype="float", unit="USD", minimum=0.0),
+                _c("value_low", "lower bound of value, where stated", dtype="float", unit="USD", minimum=0.0),
+                _c("value_high", "upper bound of value, where stated", dtype="float", unit="USD", minimum=0.0),
                 _c(
                     "stated_low",
                     "of an estimate: lower bound that its own row had before it was estimated; it holds in every balancing",

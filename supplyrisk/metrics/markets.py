@@ -234,10 +234,11 @@ def _from_links(graph: SupplyGraph, pick: IntArray, market: IntArray, keys: pd.D
 
 
 def _in_value(graph: SupplyGraph, lines: Lines) -> Lines:
-    """The same lines by what was paid for them; estimated links state no value, so their bounds are open."""
-    paid = graph.index.links["value"].to_numpy(dtype=np.float64)[lines.row]
-    gone = np.isnan(paid)
-    return replace(lines, quantity=paid, low=np.where(gone, 0.0, paid), high=np.where(gone, np.inf, paid))
+    """The same lines by what was paid for them, as wide as quantities of their grade and age; without a value open."""
+    rows = graph.index.links.iloc[lines.row]
+    money = {"quantity": "value", "low": "value_low", "high": "value_high"}
+    paid, low, high = graph.interval("links", "quantity", rows.assign(**{q: rows[v] for q, v in money.items()}))
+    return replace(lines, quantity=paid, low=low, high=high)
 
 
 def _segments(graph: SupplyGraph) -> Market:

@@ -22,7 +22,7 @@ __all__ = ["Repaired", "dedupe", "fill_weights", "reconcile", "repair", "trace_o
 
 FILLED, MIRRORED = "weight from unit values", "mirror average"
 APART = "the two sides differ more than threefold"
-_TRADE = ("hs6", "origin", "destination", "year", "quantity", "low", "high", "value", "method", "flag", "published_on",
+_TRADE = ("hs6", "origin", "destination", "year", "quantity", "low", "high", "value", "value_low", "value_high", "method", "flag", "published_on",
           "source", "grade")  # fmt: skip
 
 
