@@ -438,8 +438,63 @@ def dual_words(plan: Any, both: bool) -> pd.DataFrame:
     several = labels[0] is not None
     with unit_for(goal):
         words = told(plan._prices, bases, labels) if both else {}
+        words |= _kinks(now.build if several else now, plan._compiled, plan._solution, bases) if both else {}
         frame = dual_table(now.build if several else now, plan._compiled, plan._solution, words)
     return spoken(frame, goal, plan._build, present=several, fixed=bool(plan._compiled.integer.any()))
+
+
+def _kinks(m: Build, c: Compiled, s: Solution, bases: Sequence[Build]) -> dict[int, tuple[str, float]]:
+    """Words of limits of which a little less and a little more differ, by row: the dual is any figure between the two.
+
+    Each is solved with its bound moved, decisions of yes or no as they are; as many as are worth their time.
+    """
+    out: dict[int, tuple[str, float]] = {}
+    if any(b.movers for b in bases) or len(s.row_dual) != c.m or _by_tangents(s):
+        return out
+    rows = [
+        (b, i, b.start + i)
+        for b in m.matrix.rows
+        if b.spec is not None and b.say_dual is not None and b.start + b.n <= c.m
+        for i in np.flatnonzero(np.abs(s.row_dual[b.start : b.start + b.n]) > 0.0).tolist()
+    ][: _EFFORT // (2 * max(c.n, 1))]
+    fixed = _held(c, s.x) if rows else c
+    middle = float((fixed.cost * s.x).sum()) + fixed.offset
+    m.found = s.x
+    for b, i, row in rows:
+        upper, by = bool(s.row_dual[row] < 0.0), _STEP * float(c.row_scale[row])
+
+        def moved(sign: float, row: int = row, upper: bool = upper, by: float = by) -> float:
+            low, high = fixed.row_lower.copy(), fixed.row_upper.copy()
+            (high if upper else low)[row] += sign * by
+            if low[row] > high[row]:
+                return np.nan
+            found = solve(replace(fixed, row_lower=low, row_upper=high), duals=False)
+            return found.objective if found.status == "optimal" else np.inf if found.status == "infeasible" else np.nan
+
+        tight = abs(moved(-1.0 if upper else 1.0) - middle) / by
+        loose = abs(middle - moved(1.0 if upper else -1.0)) / by
+        assert b.say_dual is not None
+        dual, noise = abs(float(s.row_dual[row])), 1e-9 * abs(middle) / by
+        if np.isnan(tight + loose) or np.isinf(loose) or same(bases[0], c, tight, loose) or tight - loose <= noise:
+            continue
+        if not loose * (1.0 - _SAME) - noise <= dual <= tight * (1.0 + _SAME) + noise:
+            continue  # no side of it: the step is past another kink
+        sign = -1.0 if upper else 1.0
+        less, more = (b.say_dual(i, sign * x) for x in (0.0 if np.isinf(tight) else tight, loose))
+        verb, parts = (
+            ("costs", less.rpartition(" costs ")) if " costs " in less else ("saves", more.rpartition(" saves "))
+        )
+        other = (more if verb == "costs" else less).rpartition(f" {verb} ")
+        if not parts[1] or not other[1]:
+            continue
+        if np.isinf(tight):
+            said = f"{parts[0]} cannot be met with the decisions as they are, as much the other way saves {other[2]}"
+            said = f"{more}, the other way cannot be met" if verb == "saves" else said
+        else:
+            back = "saves" if verb == "costs" else "costs"
+            said = f"{parts[0]} {verb} {parts[2]}, as much the other way {back} {other[2]}"
+        out[row] = said, float(abs(s.row_dual[row]))
+    return out
 
 
 def _need(m: Build, p: Price) -> str:

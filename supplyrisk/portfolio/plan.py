@@ -60,7 +60,8 @@ class Portfolio:
     needs, availability, projects : DataFrame
         The rest of the model's data: what each pool needs, what each supplier can deliver, what can be built.
     duals : DataFrame
-        Marginal values in words, with yes-or-no decisions as they are; at a kink both sides are told (:attr:`need_prices`).
+        Marginal values in words, with yes-or-no decisions as they are; at a kink both sides are told, of needs
+        (:attr:`need_prices`), supply and limits.
     binding : tuple of str
         Constraints that hold with equality.
     objective_value : float

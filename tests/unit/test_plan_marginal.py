@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from test_portfolio import link, node, product, project
+from test_portfolio import link, node, product, project, simple
 
 import supplyrisk.portfolio as sp
 from supplyrisk.graph import SupplyGraph
@@ -286,6 +286,35 @@ def test_one_less_of_a_need_a_little_beyond_today_is_what_a_new_plan_saves(limit
         for side, real in (("one_more", (up - now) / h), ("one_less", (now - down) / h)):
             told = found.loc[buyer, side]
             assert (limits and np.isnan(told)) or told == pytest.approx(real, rel=2e-3 if not limits else 3e-2)
+
+
+@pytest.mark.parametrize(
+    ("cap", "costs", "saves"), [(0.5, 0.308, 0.104), (0.45, 0.308, None), (0.55, 0.104, None), (0.0, None, 0.308)]
+)
+def test_a_limit_at_a_kink_tells_what_it_is_worth_both_ways(
+    cap: float, costs: float | None, saves: float | None
+) -> None:
+    # Down to a half Australia's 5 at 2 (and 2 % for switching) stand in, below it Canada's at 4: by hand, a point of 10 kg.
+    g = simple(10.0, {"CHN": 10.0, "AUS": 5.0, "CAN": 10.0}, {"CHN": 1.0, "AUS": 2.0, "CAN": 4.0}, flow={"CHN": 10.0})
+    levers = sp.resource(redirect=1.0, revealed=False)
+    name = "gallium.refined"
+
+    def least(x: float) -> float:
+        return optimize(g, "USA", product=name, levers=levers, constraints=sp.max_share("CHN", x)).objective_value
+
+    plan = optimize(g, "USA", product=name, levers=levers, constraints=sp.max_share("CHN", cap))
+    said = str(plan.duals["meaning"].iloc[0])
+    assert said.startswith("one point less CHN share (location)")
+    if costs is None:
+        assert "cannot be met" in said
+    else:
+        assert f" costs {costs:.2f} USD of 2024 a year" in said
+        assert (least(cap - 0.01) - least(cap)) == pytest.approx(costs, rel=1e-6)
+    if saves is None:
+        assert "the other way" not in said
+    else:
+        assert said.endswith(f"as much the other way saves {saves:.2f} USD of 2024 a year")
+        assert (least(cap) - least(cap + 0.01)) == pytest.approx(saves, rel=1e-6)
 
 
 def test_what_follows_from_todays_links_is_read_once_for_all_prices(monkeypatch: pytest.MonkeyPatch) -> None:
