@@ -156,7 +156,9 @@ def baci(
     names = _country_names(path, country_file, report)
     parts, tally = [], Tally()
     for file in files:
-        parts += [_finish(p, names, report, tally, file, decimal) for p in _file(file, wanted, report, tally, year)]
+        mine = [_finish(p, names, report, tally, file, decimal) for p in _file(file, wanted, report, tally, year)]
+        _other_years(file, mine, report)
+        parts += mine
     data = pd.concat(parts, ignore_index=True) if parts else _finish(_empty(), names, report, tally, files[0], decimal)
     if len(parts) > 1:
         twice = data.duplicated(["year", "hs6", "origin", "destination"])
@@ -507,6 +509,20 @@ def _code_set(wanted: set[str] | None, by_code: bool) -> Any:
 
     table = concordance("baci_trim")
     return pa.array(table.loc[table["product"].str.removeprefix("hs:").isin(wanted), "commodity"].tolist(), pa.string())
+
+
+def _other_years(file: Path, parts: list[pd.DataFrame], report: Report) -> None:
+    """Say that a file holds rows of another year than the one in its name; the rows' own year counts."""
+    named = re.findall(r"_Y((?:19|20)\d{2})(?=[^0-9]|$)", file.name)
+    if len(named) != 1 or not parts:
+        return
+    held = pd.concat([p["year"] for p in parts]).value_counts().sort_index()
+    other = held[held.index != int(named[0])]
+    if len(other):
+        shown = ", ".join(f"{n:,} of {y}" for y, n in other.items())
+        report.notes.append(
+            f"the name of {file.name} says {named[0]}, but rows are of another year ({shown}): the year in the rows counts"
+        )
 
 
 def _year_of(name: str, file: Path, year: int | None) -> int:

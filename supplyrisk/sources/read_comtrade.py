@@ -64,6 +64,7 @@ _AREAS = dict.fromkeys(
     ("_X", "X1", "X2", "X3", "XX", "_O", "F19", "F49", "F97", "E19", "E29", "A49", "A59", "A79", "O19"), REST
 )
 _AREAS["EUR"] = AGGREGATE
+_BEHIND = 3  # years after which what a reporter last said is called old
 _NOTHING = ("", "null", "none", "nan")
 _PART = "part of a total (transport, customs or second partner)"
 _PART_OF_SUM = "part of a flow that has no total in the file: in its sum"
@@ -418,6 +419,23 @@ def _summed(
     return data, why, pd.concat([out_of_it, pd.Series("", index=size, dtype="object")])
 
 
+def _behind(trade: pd.DataFrame, side: str, report: Report) -> None:
+    """Name reporters whose newest year is far behind that of the file: what they say of today is that old."""
+    if not len(trade):
+        return
+    last = trade.groupby(side)["year"].max()
+    old = last[last < last.max() - _BEHIND].sort_values()
+    if len(old):
+        value = trade.loc[trade[side].isin(old.index) & (trade["year"] == trade[side].map(last)), "value"].sum()
+        newest = trade.loc[trade["year"] == trade[side].map(last), "value"].sum()
+        share = f", {value / newest:.2%} of the value of all newest years" if newest > 0 else ""
+        shown = ", ".join(f"{c} {y}" for c, y in old.head(8).items()) + (", ..." if len(old) > 8 else "")
+        report.notes.append(
+            f"{len(old)} reporters last reported more than {_BEHIND} years before {last.max()} ({shown}{share}): their newest "
+            "year stands for today and its interval widens with its age (A-AGE)"
+        )
+
+
 def _reading(
     data: pd.DataFrame, con: pd.DataFrame, at: str, side: str | None, report: Report, given: str | None
 ) -> Reading:
@@ -445,6 +463,7 @@ def _reading(
     report.vintage = f"{at}, {years}"
     name = f"comtrade_{at[:2].lower()}{at[-2:]}"
     trade = trade.assign(published_on=released(report, given), source=name, grade="A" if code == "X" else "B")
+    _behind(trade, "origin" if code == "X" else "destination", report)
     known = con[con["hs6"].isin(set(trade["hs6"]))].reset_index(drop=True)
     for heading, rows in known[~known["use"]].groupby("hs6"):
         report.notes.append(

@@ -273,3 +273,14 @@ def test_lines_are_counted_however_a_stream_is_cut(parts, cut, size):
         out += bytes(buffer[:n])
     assert out == text
     assert stream.lines == sum(1 for line in text.replace(b"\r\n", b"\n").split(b"\n") if line)
+
+
+def test_rows_of_another_year_than_the_name_says_are_told(tmp_path):
+    path = tmp_path / "BACI_HS17_Y2023_V202601.csv"
+    path.write_text("t,i,j,k,v,q\n2023,156,842,850511,10,1\n2024,156,276,850511,30,2\n")
+    notes = [n for n in sr.sources.baci(path).report.notes if "another year" in n]
+    assert notes == [
+        "the name of BACI_HS17_Y2023_V202601.csv says 2023, but rows are of another year (1 of 2024): the year in the rows counts"
+    ]
+    path.write_text("t,i,j,k,v,q\n2023,156,842,850511,10,1\n")
+    assert not [n for n in sr.sources.baci(path).report.notes if "another year" in n]

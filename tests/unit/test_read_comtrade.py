@@ -195,3 +195,13 @@ def test_a_flow_in_parts_only_is_their_sum(tmp_path, rows, value, quantity):
     assert (r.data["flag"] == "sum of its parts: no total in the file").sum() == (0 if whole else 1)
     again = repair(r.data[r.data["keep"]]).trade
     assert again["value"].sum() == pytest.approx(value / 1.06, rel=0.1)  # brought to one price basis
+
+
+def test_reporters_who_last_reported_years_ago_are_named(tmp_path):
+    later = NEW.replace("2022,", "2024,")
+    old = "2014,682,SAU,156,CHN,M,850511,300,10,0,C00,0,H5\n"
+    told = [n for n in read(tmp_path, later + old).report.notes if "last reported" in n]
+    assert len(told) == 1
+    assert "SAU 2014" in told[0]
+    assert "A-AGE" in told[0]
+    assert not [n for n in read(tmp_path, later).report.notes if "last reported" in n]
