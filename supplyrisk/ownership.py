@@ -85,7 +85,10 @@ def _one_index(what: str, **columns: Any) -> None:
 def _rows(holder: Sequence[Any] | Any, asset: Sequence[Any] | Any, share: Sequence[float] | Any, what: str) -> _Rows:
     _one_index(what, holder=holder, asset=asset, share=share)
     h, a = (np.asarray(pd.Series(list(x), dtype=object)) for x in (holder, asset))
-    s = np.asarray(share, dtype=np.float64)
+    try:
+        s = np.asarray(share, dtype=np.float64)
+    except (TypeError, ValueError) as e:
+        raise SchemaError([Problem(what, "-", "share", "not numbers", str(e), "Give fractions.")], what) from e
     if not len(h) == len(a) == len(s):
         raise SchemaError(
             [Problem(what, "-", "share", "lengths differ", f"{len(h)}, {len(a)}, {len(s)}", "Give one share per row.")],

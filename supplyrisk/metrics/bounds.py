@@ -67,7 +67,10 @@ def _no_rest(shares: Any, what: str) -> None:
 
 
 def _shares(shares: Any, what: str = "shares", tolerance: float = 1e-9) -> FloatArray:
-    s = np.asarray(list(shares.values()) if isinstance(shares, dict) else shares, dtype=np.float64)
+    try:
+        s = np.asarray(list(shares.values()) if isinstance(shares, dict) else shares, dtype=np.float64)
+    except (TypeError, ValueError) as e:
+        raise _fail(what, "not numbers", e, "Give fractions.") from e
     problems = []
     if s.ndim != 1:
         raise _fail(what, f"has {s.ndim} dimensions", s.shape, "Give one column.")

@@ -318,6 +318,9 @@ def dependency_screen(
         for c in _NEEDS[rule]
         if c not in t.columns
     ]
+    for c in {*_NEEDS[rule]} - {"product", "year"} if not problems else ():
+        text = t[c][pd.to_numeric(t[c], errors="coerce").isna() & t[c].notna()]
+        problems += [Problem("table", str(k), c, "not a number", repr(v), "Give the figure.") for k, v in text.items()]
     refuse(problems, "dependency_screen")
     n = {c: t[c].astype("float64") for c in _NEEDS[rule] if c not in ("product", "year")}
     for c, s in n.items():

@@ -492,6 +492,10 @@ def eu_group_supply_risk(members: Mapping[str, float] | pd.Series) -> Value:
     return Value(float(s.mean()), method="EU supply risk", parts={"n": len(s)})
 
 
+def _numbers(column: pd.Series) -> bool:
+    return bool((pd.to_numeric(column, errors="coerce").isna() <= column.isna()).all())
+
+
 def substitution_index(shares: Values, substitutes: pd.DataFrame, kind: Literal["SR", "EI"] = "SR") -> Value:
     """Substitution index of the EU method; the part that nothing replaces counts with weight 1.
 
@@ -539,6 +543,8 @@ def substitution_index(shares: Values, substitutes: pd.DataFrame, kind: Literal[
     scores = ["SP", "SCr", "SCo"] if kind == "SR" else ["SCP"]
     lacking = [c for c in ("application", "sub", *scores) if c not in substitutes.columns]
     problems += [Problem("substitutes", "-", c, "required column is absent", "", "Add it.") for c in lacking]
+    texts = [c for c in ("sub", *scores) if c not in lacking and not _numbers(substitutes[c])]
+    problems += [Problem("substitutes", "-", c, "not numbers", "", "Give fractions.") for c in texts]
     refuse(problems, "substitution_index")
     share = a.reindex(pd.Index(substitutes["application"])).to_numpy(dtype=np.float64)
     sub = substitutes["sub"].to_numpy(dtype=np.float64)
@@ -553,7 +559,7 @@ def substitution_index(shares: Values, substitutes: pd.DataFrame, kind: Literal[
         problems.append(
             Problem("substitutes", str(i), scores[j], "not in (0, 1]", repr(float(grid[i, j])), "1 = no relief.")
         )
-    taken = substitutes.groupby("application")["sub"].sum()
+    taken = substitutes.assign(sub=sub).groupby("application")["sub"].sum()
     problems += [
         Problem("substitutes", str(k), "sub", "more than all of the application is replaced", f"{v:g}", "At most 1.")
         for k, v in taken.items()

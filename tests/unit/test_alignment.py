@@ -65,3 +65,21 @@ def test_a_reliability_without_end_is_no_sample_size():
     for what in (sr.metrics.dirichlet_shares, sr.metrics.dirichlet_moments):
         with pytest.raises(SchemaError):
             what([0.5, 0.5], np.inf)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: sr.control.equity(["A"], ["B"], ["x"]),
+        lambda: sr.metrics.hhi_bounds(["x"]),
+        lambda: sr.metrics.dependency_screen(
+            {"hhi_origins": "x", "outside_imports": 1, "inside_imports": 1, "exports": 1}, "EC2021"
+        ),
+        lambda: sr.metrics.substitution_index(
+            {"a": 1.0}, pd.DataFrame({"application": ["a"], "sub": ["x"], "SP": 1.0, "SCr": 1.0, "SCo": 1.0})
+        ),
+    ],
+)
+def test_text_is_refused_in_the_words_of_the_library(call):
+    with pytest.raises(SchemaError, match=r"not (a )?number"):
+        call()
