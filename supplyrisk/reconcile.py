@@ -122,9 +122,9 @@ def balance_flows(
     -------
     SupplyGraph or list of SupplyGraph
         Estimated links are ``balanced`` (or ``world_pool``), graded B at best, with ``low`` and ``high`` from the
-        bounds of all accounts (outer bounds). Withheld and unknown outputs stay so. Supply that no listed producer
-        can give is a residual ``p@ROW``, where a world total is known no more than it leaves; output that nobody is
-        known to take goes to the world pool. A figure that was moved says so in its note, with what it was, and its
+        bounds of all accounts (outer bounds). Withheld and unknown outputs stay so; one inferred from what is sent is an
+        estimate. Supply that no listed producer can give is a residual ``p@ROW``, where a world total is known no more than
+        it leaves, makers inside it included; output that nobody is known to take goes to the world pool. A figure that was moved says so in its note, with what it was, and its
         interval holds both; a stated bound that gave way does so too, and what an industry gets of an input where that is
         not what its recipe asks for stands in ``gaps`` (``draw``). :func:`moved` lists all of them. An estimate bears the
         data year and the publication day of the last figure that it rests on.
@@ -199,16 +199,15 @@ def balance_flows(
 
 
 def _limits(graph: SupplyGraph, wanted: Sequence[str]) -> pd.DataFrame:
-    limits = byproduct_limits(graph)
-    return limits[limits["product"].isin(wanted)]
+    return byproduct_limits(graph).loc[lambda f: f["product"].isin(wanted)]
 
 
 def _beyond(graph: SupplyGraph, wanted: Sequence[str], tolerance: float) -> dict[str, Problem]:
     """World totals that their listed producers exceed, by product."""
     out = {}
     eased = graph.tables["nodes"].loc[lambda f: f["note"].str.contains(f"output {MOVED}", na=False), "product"]
-    seen = overstated(graph, tolerance, sent="known")
-    for t in pd.concat([seen[~seen["product"].isin(eased)], overstated(graph, tolerance)]).itertuples():
+    seen = overstated(graph, tolerance, sent="known").loc[lambda f: ~f["product"].isin(eased)]
+    for t in pd.concat([seen, overstated(graph, tolerance)]).itertuples():
         if t.product in wanted:
             also = " or are seen to send" if "what is sent of" in str(t.rows) else ""
             rule = f"the listed producers make{also} {t.have:g}, more than the world total of {t.need:g}"
@@ -307,8 +306,7 @@ def moved(before: SupplyGraph, after: SupplyGraph) -> pd.DataFrame:
         )
         both = both[both[column] != both[f"{column}_after"]]
         if name == "nodes":  # an output that was an estimate before is no figure
-            told = new.loc[new["note"].str.contains(GUESSED, regex=False, na=False), key]
-            both = both[~both.set_index(key).index.isin(told.set_index(key).index)]
+            both = both.merge(new.loc[~new["note"].str.contains(GUESSED, regex=False, na=False), key], on=key)
         parts.append(_told(name, column, both, key, both[column], both[f"{column}_after"], both[cited]))
     parts += [*_moved_bounds(before, after), _moved_draws(before, after)]
     out = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
