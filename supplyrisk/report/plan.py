@@ -319,7 +319,9 @@ def read_plan(
         *(f"{names.get(g['product'], g['product'])}, {g['what']}: {g['note']}" for g in plan.gaps.to_dict("records")),
     ]
     integer = bool(len(plan.projects))
-    how = "proven optimal" + (f", relative gap {plan.gap:.1g}" if integer and plan.gap > 0 else "")
+    proven = plan.status == "optimal"
+    far = f", relative gap {plan.gap:.1g}" if plan.gap > 0 and (integer or not proven) else ""
+    how = ("proven optimal" if proven else f"not proven optimal ({plan.status.replace('_', ' ')})") + far
     return PlanReading(
         "optimal",
         wanted,

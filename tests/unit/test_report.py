@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -108,6 +109,13 @@ def test_plan_is_scored_by_the_same_ruler(made):
 def test_a_cap_that_was_asked_for_and_cannot_be_met_raises(graph):
     with pytest.raises(InfeasibleError, match=r"gallium\.refined"):
         brief(graph, cap=0.05, products="gallium.refined")
+
+
+def test_a_plan_that_is_not_proven_is_not_called_so(graph):
+    plan = optimize(graph, "MSP", product="ndfeb.magnet", constraints=[max_share("CHN", 0.95, view="control")])
+    assert "proven optimal" in brief(graph, plan).text()
+    text = brief(graph, replace(plan, status="time_limit", gap=0.25)).text()
+    assert "not proven optimal (time limit), relative gap 0.2" in text
 
 
 def test_results_that_are_given_are_used(graph):
