@@ -34,7 +34,8 @@ __all__ = ["wgi"]
 _INDICATORS = {
     "cc": "wgi_cc", "controlofcorruption": "wgi_cc", "ge": "wgi_ge", "governmenteffectiveness": "wgi_ge",
     "pv": "wgi_pv", "politicalstability": "wgi_pv", "politicalstabilityandabsenceofviolence": "wgi_pv",
-    "politicalstabilityandabsenceofviolenceterrorism": "wgi_pv", "ps": "wgi_pv", "rl": "wgi_rl", "ruleoflaw": "wgi_rl",
+    "politicalstabilityandabsenceofviolenceterrorism": "wgi_pv", "politicalstabilitynoviolence": "wgi_pv",
+    "ps": "wgi_pv", "rl": "wgi_rl", "ruleoflaw": "wgi_rl",
     "rq": "wgi_rq", "regulatoryquality": "wgi_rq", "va": "wgi_va", "voiceandaccountability": "wgi_va",
 }  # fmt: skip
 _LONG = {
@@ -135,7 +136,7 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     comma = int(code_of.eq("decimal_comma").sum())
     if comma:
         report.notes.append(f'{comma} estimates have a decimal comma and are not read: give decimal=","')
-    code_of = code_of.mask(code_of.isin(["text", "decimal_comma"]), "unreadable")
+    code_of = code_of.mask(code_of.isin(["text", "decimal_comma", "decimal_point"]), "unreadable")
     report.missing = {str(k): int(v) for k, v in code_of.value_counts().items() if k}
     data = tidy.assign(country=place, wgi=code, number=parsed["value"], code_of_cell=code_of, year=year)
     keep = known & code.notna() & year.notna()
@@ -245,18 +246,25 @@ def _workbook(path: PathLike, report: Report, sheet: str | None) -> pd.DataFrame
     long = find_sheets(path, _LONG, ["code", "year", "indicator", "value"], sheet)
     if long:
         return _table(path, read_sheet(path, report, sheet=long[0][0], header_row=long[0][1]))
-    parts = []
+    parts, skipped = [], []
     for name, row in find_sheets(path, _LONG, _SHEETED, sheet):
         if _indicator(name):
             raw = read_sheet(path, report, sheet=name, header_row=row)
             parts.append(_long(path, raw.assign(indicator=name)))
+        else:
+            skipped.append(name)
     for name, rows in first_rows(path, sheet).items() if not parts else ():
         head = next(
             (k for k, cells in enumerate(rows) if k and {"code", "estimate"} <= {plain(c) for c in cells}), None
         )
         if head is not None and _indicator(name):
             parts.append(_blocks(path, name, head, report))
+        elif head is not None:
+            skipped.append(name)
     if parts:
+        report.notes += [
+            f"sheet {n!r} has estimates but its name is no indicator's: it is not read" for n in dict.fromkeys(skipped)
+        ]
         return pd.concat(parts, ignore_index=True)
     return _table(path, read_sheet(path, report, sheet=sheet))
 

@@ -1,0 +1,27 @@
+"""Files as strangers have them: old releases, units that nobody states, rows that stand twice."""
+
+from __future__ import annotations
+
+import openpyxl
+
+from supplyrisk import sources
+
+
+def write(tmp_path, name, text):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_wgi_of_2022_has_its_sheet_of_political_stability_and_names_what_it_skips(tmp_path):
+    book = openpyxl.Workbook()
+    for name in ("Political StabilityNoViolence", "RuleofLaw", "Press Freedom"):
+        sheet = book.create_sheet(name)
+        for row in (["", "", 2021, 2021, 2022, 2022], ["Country/Territory", "Code", *["Estimate", "StdErr"] * 2],
+                    ["France", "FRA", 0.5, 0.2, 0.6, 0.2]):  # fmt: skip
+            sheet.append(row)
+    book.save(tmp_path / "wgidataset.xlsx")
+    reading = sources.wgi(tmp_path / "wgidataset.xlsx")
+    assert set(reading.tables["countries"]["indicator"]) == {"wgi_pv", "wgi_rl"}
+    assert "'Press Freedom'" in str(reading.report)
