@@ -49,6 +49,12 @@ _PARTS = {
     "flag": ["data_source", "data source", "source"],
 }
 _MAX_TABLES = 500
+# Units in which the publisher prints, by commodity: for rows that state none. What it lists besides is in tonnes.
+_PRINTED = {
+    **dict.fromkeys(["gold", "silver", "platinum", "palladium", "rhodium", "rhenium"], "kg"),
+    **dict.fromkeys(["diamondsgem", "diamondsind"], "ct"),
+    "naturalgas": "Mio m3",
+}
 
 
 @source(
@@ -119,6 +125,8 @@ def wmd(
     report = Report("wmd", file.name, "restricted")
     parts = _tables(file, report, commodity)
     tidy = pd.concat([_tidy(file, name, frame) for name, frame in parts], ignore_index=True)
+    mapped = map_products("wmd", tidy["commodity"])
+    tidy["unit"] = _units(tidy, mapped["known"], report)
     parsed = numbers(tidy["text"], decimal)
     refuse_decimal_comma(path, tidy["text"], parsed)
     data = pd.concat([tidy, parsed], axis=1)
@@ -133,7 +141,6 @@ def wmd(
     listed = data["value"].mask((data["country"] == "WLD").fillna(False))
     report.unknown("country", data.loc[data["country"].isna(), "place"], listed,
                    [data["commodity"], data["unit"], data["year"]], "quantity")  # fmt: skip
-    mapped = map_products("wmd", data["commodity"])
     data["product"], data["factor"] = mapped["product"], mapped["factor"]
     mass = tonnes(listed, data["unit"])
     report.unknown("commodity", data.loc[~mapped["known"], "commodity"], mass, [data["year"]], "tonnage")
@@ -273,12 +280,35 @@ def _tidy(file: Path, commodity: str | None, frame: pd.DataFrame) -> pd.DataFram
             "place": text["country"],
             **{k: text.get(k, blank) for k in ("iso3", "number", "flag")},
             "unit": text.get("unit", blank)
-            .mask(text.get("unit", blank) == "", "metr. t")
+            .fillna("")
             .str.replace(r"^metr\.?\s*t(?:ons?)?\.?$", "metr. t", regex=True, case=False),
         }
     )
     parts = [shared.assign(year=y, text=frame[c].str.strip()) for c, y in years.items()]
     return pd.concat(parts, ignore_index=True)
+
+
+def _units(tidy: pd.DataFrame, known: pd.Series, report: Report) -> pd.Series:
+    """Unit of each row; where it states none, that of its commodity in this file, else the one that the publisher prints."""
+    given = tidy["unit"].mask(tidy["unit"] == "")
+    blank = given.isna()
+    if not blank.any():
+        return tidy["unit"]
+    own = pd.DataFrame({"c": tidy["commodity"], "u": given}).dropna().drop_duplicates()
+    stated = own.drop_duplicates("c", keep=False).set_index("c")["u"]
+    printed = tidy["commodity"].map(plain).map(_PRINTED).astype("string")
+    printed = printed.fillna(pd.Series("metr. t", index=tidy.index, dtype="string").where(known))
+    out = given.fillna(tidy["commodity"].map(stated).astype("string")).fillna(printed)
+    kinds = ", ".join(f"{u} (of {n})" for u, n in _by_unit(tidy["commodity"][blank], out[blank]).items())
+    report.notes.append(
+        f"{int(blank.sum()):,} figures without a unit: read in the unit that their commodity has elsewhere in the file, else "
+        f"in the one that World Mining Data prints for it: {kinds or 'none known'}"
+    )
+    return out.fillna("")
+
+
+def _by_unit(commodity: pd.Series, unit: pd.Series) -> dict[str, int]:
+    return {str(u): int(n) for u, n in commodity.groupby(unit).nunique().items()}
 
 
 def _refuse(file: Path, rule: str, remedy: str, value: str = "") -> SourceError:

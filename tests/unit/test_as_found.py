@@ -25,3 +25,15 @@ def test_wgi_of_2022_has_its_sheet_of_political_stability_and_names_what_it_skip
     reading = sources.wgi(tmp_path / "wgidataset.xlsx")
     assert set(reading.tables["countries"]["indicator"]) == {"wgi_pv", "wgi_rl"}
     assert "'Press Freedom'" in str(reading.report)
+
+
+def test_wmd_without_units_is_read_in_those_that_the_publisher_prints(tmp_path):
+    rows = "commodity,Country,2022{}\nGold,China,3000{}\nGallium,China,600{}\nUnheard of,China,9{}\n"
+    file = write(tmp_path, "wmd.csv", rows.format("", "", "", ""))
+    reading = sources.wmd(file)
+    made = reading.inputs["production"].set_index("product")["quantity"]
+    assert made["gold.mine"] == 3.0  # t, of 3000 kg
+    assert made["gallium.refined"] == 600_000.0  # kg
+    assert "without a unit" in str(reading.report)
+    file = write(tmp_path, "stated.csv", rows.format(",unit", ",t", ",metr. t", ",t"))
+    assert sources.wmd(file).inputs["production"].set_index("product")["quantity"]["gold.mine"] == 3000.0
