@@ -12,7 +12,11 @@ from .report import PathLike, refuse
 __all__ = ["as_years", "marks", "numbers", "refuse_decimal_comma"]
 
 _NUMBER = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d+)?(\.\d+|\.)?([eE][-+]?\d{1,3})?")
-_DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+,\d+|\d+,\d{1,2}|\d+,\d{4,})")
+_DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+,\d+|\d{1,3}(\.\d{3}){2,}|\d+,\d{1,2}|\d+,\d{4,})")
+# With a decimal comma, points and blanks part groups of three, or the cell has another mark than was announced.
+_WITH_COMMA = re.compile(r"\d{1,3}([. ]\d{3})+(,\d+)?|\d*,?\d+|\d+,")
+# Thousands parted by a blank or an apostrophe: one to three digits, then groups of three.
+_PARTED = re.compile(r"(?<![\d.,])\d{1,3}(?:([ '\u2019])\d{3})(?:\1\d{3})*(?![\d\s]*[\d/])")
 _BOUND = re.compile(r"(<=?|>=?|\u2264|\u2265)\s*(\d[\d,]*(?:\.\d+)?)")
 _RANGE = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*(?:-|\u2013|\u2014|to)\s*(\d[\d,]*(?:\.\d+)?)")
 # A figure with the publisher's mark: e estimated, r revised, p preliminary, or a footnote's number in brackets.
@@ -56,7 +60,8 @@ def numbers(cells: pd.Series, decimal: str = ".", percent: bool = False) -> pd.D
     DataFrame
         ``value, low, high, code``, indexed as the cells. ``code`` is empty for a number; else ``zero`` (a dash),
         ``withheld`` (W), ``not_available`` (NA), ``not_applicable`` (XX), ``net_exporter`` (E), ``bound`` (``>50``,
-        ``<0.1``), ``range`` (``330 - 390``), ``less_than_half_unit`` (s), ``empty``, ``decimal_comma`` or ``text``.
+        ``<0.1``), ``range`` (``330 - 390``), ``less_than_half_unit`` (s), ``empty``, ``decimal_comma`` or
+        ``decimal_point`` (decimals in the other mark than announced) or ``text``.
         Bounds and ranges have no value: they have ``low`` and ``high``. A publisher's mark beside a figure is no part of
         it: see :func:`marks`.
 
@@ -103,7 +108,7 @@ def _number(cell: object, decimal: str, percent: bool) -> tuple[float, float, fl
     nan = float("nan")
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         return (float(cell), nan, nan, "") if np.isfinite(cell) else (nan, nan, nan, "not_available")
-    text = " ".join(str(cell).replace("\xa0", " ").replace("\u202f", " ").replace("\u2212", "-").split())
+    text = " ".join(str(cell).replace("\u2212", "-").split())  # of blanks of every width, too
     if text.casefold() in _CODES:
         return nan, nan, nan, _CODES[text.casefold()]
     if text in _ZERO:
@@ -113,8 +118,14 @@ def _number(cell: object, decimal: str, percent: bool) -> tuple[float, float, fl
     if len(text) > 60:
         return nan, nan, nan, "text"
     if decimal == ",":
+        if not all(
+            _WITH_COMMA.fullmatch(t) for t in re.findall(r"[\d.,]+(?: \d{3}(?!\d))*[\d.,]*", text) if t.strip(".,")
+        ):
+            return nan, nan, nan, "decimal_point"
         text = text.replace(".", "").replace(" ", "").replace(",", ".")
-    elif _DECIMAL_COMMA.fullmatch(text):
+    else:
+        text = _PARTED.sub(lambda m: m[0].replace(m[1], ""), text)
+    if decimal != "," and _DECIMAL_COMMA.fullmatch(text):
         return nan, nan, nan, "decimal_comma"
     if any(c.isdigit() for c in text):
         mark = _MARKED.fullmatch(text)
@@ -139,8 +150,16 @@ def _number(cell: object, decimal: str, percent: bool) -> tuple[float, float, fl
 
 
 def refuse_decimal_comma(path: PathLike, cells: pd.Series, parsed: pd.DataFrame) -> None:
-    """A column with ``1.234,5`` in it makes ``1.234`` ambiguous too: say so rather than read it a thousandfold wrong."""
-    bad = parsed["code"] == "decimal_comma"
-    if bad.any():
-        shown = ", ".join(repr(str(v)) for v in cells[bad].head(3))
-        raise refuse(path, "numbers with a decimal comma", 'Give decimal="," if they are.', shown, str(bad.idxmax()))
+    """A column with ``1.234,5`` in it makes ``1.234`` ambiguous too: say so rather than read it a thousandfold wrong.
+
+    With ``decimal=","`` so does a column with ``12.5`` in it.
+    """
+    for mark, other, remedy in (
+        ("comma", ".", 'Give decimal="," if they are.'),
+        ("point", ",", 'Leave out decimal=",".'),
+    ):
+        bad = parsed["code"] == f"decimal_{mark}"
+        if bad.any():
+            shown = ", ".join(repr(str(v)) for v in cells[bad].head(3))
+            rule = f"numbers with a decimal {mark}" + (f" where decimal={other!r}" if mark == "point" else "")
+            raise refuse(path, rule, remedy, shown, str(bad.idxmax()))

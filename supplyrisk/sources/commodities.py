@@ -277,6 +277,7 @@ MISSING_CODE = {
     "empty": "unknown",
     "text": "unknown",
     "decimal_comma": "unknown",
+    "decimal_point": "unknown",
 }
 
 

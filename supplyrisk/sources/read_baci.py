@@ -540,6 +540,11 @@ def _decimal_point(raw: pd.DataFrame, file: Path, decimal: str) -> pd.DataFrame:
     for part in ("v", "usd", "q"):
         text = out[part].astype("str").str.strip()
         if decimal == ",":
+            groups = r"[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?"
+            point = text.str.contains(".", regex=False) & ~text.str.fullmatch(groups)
+            if point.any():
+                shown = ", ".join(text[point].head(3))
+                raise _refuse(file, "numbers with a decimal point where decimal=','", 'Leave out decimal=",".', shown)
             out[part] = text.str.replace(".", "", regex=False).str.replace(",", ".", regex=False).astype("object")
         elif (comma := text[text.str.contains(",", regex=False)].str.fullmatch(r"[-+]?\d+,\d+")).any():
             shown = ", ".join(text[comma[comma].index].head(3))

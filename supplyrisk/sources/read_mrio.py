@@ -240,6 +240,7 @@ def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
     rest = cells[fast.isna()]
     parsed = numbers(rest, decimal) if decimal != "," else numbers(cells, decimal)
     if decimal == ",":
+        refuse_decimal_comma(path, cells, parsed)
         value = parsed["value"]
     else:
         refuse_decimal_comma(path, rest, parsed)
