@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from ..registry import source
+from ..units import convertible, factor, is_unit
 from .base import (
     PathLike,
     Reading,
@@ -19,6 +20,7 @@ from .base import (
     find_columns,
     numbers,
     parse_json,
+    plain,
     read_delimited,
     read_text,
     released,
@@ -40,9 +42,12 @@ _CSV = {
     "place": ["country", "region"],
     "year": ["year"],
     "text": ["kt", "value", "production"],
+    "unit": ["unit", "units"],
     "scenario": ["scenario", "case", "pathway"],
     "kind": ["status", "type", "series", "data type"],
 }
+_YEAR = re.compile(r"((?:19|20)\d{2})(?:\.0)?[ep]?")
+_IN_HEADER = re.compile(r"(value|production|supply)\s*[\[(,]\s*([^\])]+?)\s*[\])]?", re.IGNORECASE)
 _LATEST = 2025
 _HISTORY = ("", "historical", "history", "actual", "actuals", "base year", "base", "estimate", "estimated", "observed")
 
@@ -54,7 +59,12 @@ _HISTORY = ("", "historical", "history", "actual", "actuals", "base year", "base
     reads="mining and refining by country with projections, demand by sector and scenario",
 )
 def iea(
-    path: PathLike, *, actual_through: int | None = None, published: int | None = None, published_on: str | None = None
+    path: PathLike,
+    *,
+    actual_through: int | None = None,
+    published: int | None = None,
+    published_on: str | None = None,
+    unit: str | None = None,
 ) -> Reading:
     r"""Read the IEA's Critical Minerals Data Explorer.
 
@@ -62,7 +72,8 @@ def iea(
     ----------
     path : path-like
         The explorer's workbook (sheets ``1 Total demand ...`` and ``2 Total supply ...``), the same as json, or its supply
-        as csv (``mineral, stage, country, year, kt``).
+        as csv (``mineral, stage, country, year, kt``, or a column per year; with ``value`` and ``unit`` in the place of
+        ``kt``, or ``value (t)``).
     actual_through : int, optional
         Last year that is a figure and not a projection. Default: the base year that the file states; where it states
         none, the last of the years that follow one another without a gap from the first (2024 in ``2024, 2030, 2035``),
@@ -71,6 +82,8 @@ def iea(
         Year of the release; default the year after ``actual_through``.
     published_on : str, optional
         Day (or month, or year) on which the release came out; default the one that the workbook's cover states, else the end of May of the release's year, when the outlook comes out.
+    unit : str, optional
+        Unit of a csv that states none; default thousand tonnes, as the explorer prints them, with a note.
 
     Returns
     -------
@@ -82,7 +95,7 @@ def iea(
     Raises
     ------
     SourceError
-        Not such a file.
+        Not such a file, or a unit that is no mass.
 
     Notes
     -----
@@ -109,10 +122,13 @@ def iea(
     suffix = Path(path).suffix.lower()
     tidy = _json(path, report) if suffix == ".json" else None
     if tidy is None:
-        tidy = _book(path, report) if is_workbook(path) else _csv(path, report)
+        tidy = _book(path, report) if is_workbook(path) else _csv(path, report, unit)
     given = pd.to_numeric(tidy["year"], errors="coerce").astype("float64")
     year = given.where(given.between(1900, 2100) & (given % 1 == 0)).astype("Int64")
     parsed = numbers(tidy["text"])
+    if "unit" in tidy:
+        scale = _to_kt(path, tidy["unit"])
+        parsed[["value", "low", "high"]] = parsed[["value", "low", "high"]].mul(scale, axis=0)
     notes = (tidy["branch"] == "supply") & tidy["place"].astype("str").str.len().gt(60)
     whole = [tidy[c] for c in ("branch", "mineral", "stage", "sector", "scenario")]
     report.leave_out("footnotes in the place of a country", notes, parsed["value"].fillna(0.0), whole, "quantity")
@@ -179,16 +195,47 @@ def _first_run(years: pd.Series) -> int:
     return int(seen[gaps[0]] if len(gaps) else seen[-1])
 
 
-def _csv(path: PathLike, report: Report) -> pd.DataFrame:
+def _csv(path: PathLike, report: Report, unit: str | None) -> pd.DataFrame:
     raw = read_delimited(path, report)
-    required = [k for k in _CSV if k not in ("scenario", "kind")]
+    heads = {c: m for c in raw.columns if (m := _IN_HEADER.fullmatch(c))}
+    if heads and "kt" not in map(plain, raw.columns):
+        column, hit = next(iter(heads.items()))
+        raw = raw.rename(columns={column: "value"})
+        if "unit" not in map(plain, raw.columns):
+            raw = raw.assign(unit=hit[2])
+    years = {c: int(m[1]) for c in raw.columns if (m := _YEAR.fullmatch(c))}
+    if years and "year" not in map(plain, raw.columns):
+        raw = raw.melt([c for c in raw.columns if c not in years], [*years], "year", "value")
+        raw = raw.assign(year=raw["year"].map(years).astype("string"))
+        raw = raw[raw["value"].fillna("").str.strip() != ""].reset_index(drop=True)
+    required = [k for k in _CSV if k not in ("scenario", "kind", "unit")]
     cols = find_columns(path, raw.columns, _CSV, required)
     out = pd.DataFrame({k: raw[c].str.strip() for k, c in cols.items()})
     out["stage"] = out["stage"].map(lambda s: _STAGES.get(str(s).casefold(), str(s)))
     kind = out.pop("kind") if "kind" in out else pd.Series("", index=out.index, dtype="string")
     scenario = out.get("scenario", kind)
     out["scenario"] = scenario.mask(scenario.fillna("") == "", kind)
-    return out.assign(branch="supply", sector=None)[_COLUMNS]
+    given = out.get("unit", pd.Series("", index=out.index, dtype="string")).fillna("")
+    lacking = given == ""
+    if lacking.any() and plain(cols["text"]) != "kt" and unit is None:
+        report.notes.append(
+            f"{int(lacking.sum())} figures without a unit: read as kt (thousand tonnes), in which the explorer prints; give unit= if they are not"
+        )
+    out["unit"] = given.mask(lacking, unit or "kt")
+    return out.assign(branch="supply", sector=None)[[*_COLUMNS, "unit"]]
+
+
+def _to_kt(path: PathLike, units: pd.Series) -> pd.Series:
+    """Factor from each row's unit to thousand tonnes; a unit that is no mass is refused."""
+    own = [str(u) for u in units.unique()]
+    problems = [
+        Problem(Path(path).name, f"{int((units == u).sum())} rows", "unit", "no unit of mass", repr(u), "Give kt or t.")
+        for u in own
+        if not (is_unit(u) and convertible(u, "kt"))
+    ]
+    if problems:
+        raise SourceError(problems, f"the file {Path(path).name}")
+    return units.map({u: factor(u, "kt") for u in own}).astype("float64")
 
 
 def _book(path: PathLike, report: Report) -> pd.DataFrame:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import openpyxl
+import pytest
 
 from supplyrisk import sources
+from supplyrisk.errors import SourceError
 
 
 def write(tmp_path, name, text):
@@ -37,3 +39,34 @@ def test_wmd_without_units_is_read_in_those_that_the_publisher_prints(tmp_path):
     assert "without a unit" in str(reading.report)
     file = write(tmp_path, "stated.csv", rows.format(",unit", ",t", ",metr. t", ",t"))
     assert sources.wmd(file).inputs["production"].set_index("product")["quantity"]["gold.mine"] == 3000.0
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "tonnes", "told"),
+    [
+        ("value,unit", "50,t", 50.0, False),
+        ("value,unit", "50,thousand tonnes", 50_000.0, False),
+        ("value (t)", "50", 50.0, False),
+        ("value", "50", 50_000.0, True),
+        ("kt", "50", 50_000.0, False),
+        ("2024", "50", 50_000.0, True),
+        ("2024,unit", "50,t", 50.0, False),
+    ],
+)
+def test_iea_figures_have_the_unit_that_the_file_states(tmp_path, head, tail, tonnes, told):
+    wide = head.startswith("2024")
+    file = write(tmp_path, "s.csv", f"mineral,stage,country{'' if wide else ',year'},{head}\n"
+                 f"Copper,mining,Chile{'' if wide else ',2024'},{tail}\n")  # fmt: skip
+    reading = sources.iea(file)
+    assert reading.inputs["production"]["quantity"].tolist() == [tonnes]
+    assert reading.data["value"].tolist() == [tonnes / 1000]
+    assert ("without a unit" in str(reading.report)) is told
+    if told:
+        assert sources.iea(file, unit="t").inputs["production"]["quantity"].tolist() == [50.0]
+
+
+def test_iea_units_that_are_no_mass_are_refused(tmp_path):
+    with pytest.raises(SourceError, match="litres"):
+        sources.iea(
+            write(tmp_path, "s.csv", "mineral,stage,country,year,value,unit\nCopper,mining,Chile,2024,5,litres\n")
+        )
