@@ -22,7 +22,7 @@ _EXTRA = {
 # Subsectors that name one product; "Steel" covers iron ore, chrome and mills alike, so it names none.
 _PRODUCTS = {"copper": "copper.mine", "aluminum": "bauxite.mine", "aluminium": "bauxite.mine"}
 _AEI = {
-    "year": ["Year"], "month": ["Month"], "investor": ["Investor", "Chinese Entity"],
+    "year": ["Year"], "month": ["Month"], "investor": ["Investor", "Investor/Contractor", "Contractor", "Chinese Entity"],
     "value": ["Millions", "Quantity in Millions", "Value", "Investment in Millions"],
     "share": ["Share Size", "Share"], "target": ["Partner/Target", "Partner", "Transaction Party"], "sector": ["Sector"],
     "subsector": ["Subsector"], "country": ["Country"], "region": ["Region"], "bri": ["BRI"],
@@ -30,7 +30,8 @@ _AEI = {
 _MONTHS = {
     m: k + 1 for k, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
 }
-_FRACTION = re.compile(r"0?\.\d+|1(?:\.0+)?")
+_BARE = re.compile(r"\d*\.?\d+(?:\s*[,;/&]\s*\d*\.?\d+)*")
+_BOUND = re.compile(r"[<>\u2264\u2265~]")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
@@ -81,7 +82,8 @@ def aei_investments(
     Notes
     -----
     ``20%, 35%`` are the shares of as many investors in their order; where the numbers of shares and investors differ, the
-    shares stay in ``data`` and no holding is made. A deal says what was bought, not what is held today: grade C. A deal of a
+    shares stay in ``data`` and no holding is made. Shares without a ``%`` are percent where any of the column is above 1, else
+    fractions. A deal says what was bought, not what is held today: grade C. A deal of a
     target that was sold on later is not taken back by anything in the file.
 
     References
@@ -138,16 +140,25 @@ def aei_investments(
 
 
 def _shares(cells: pd.Series, report: Report) -> list[tuple[float, ...]]:
-    """``20%, 35%`` as fractions; a workbook stores 24% as 0.24; ``>50%`` states a bound and no share."""
+    """``20%, 35%`` as fractions; a workbook stores 24% as 0.24; ``>50%`` states a bound and no share.
+
+    Figures without the mark are read by their column as a whole: percent if any of them is above 1, else fractions.
+    """
+    texts = [str(cell).strip() for cell in cells.astype("object")]
+    bare = {t: tuple(float(p) for p in re.split(r"[,;/&]", t)) for t in set(texts) if _BARE.fullmatch(t)}
+    whole = any(v > 1.0 for parts in bare.values() for v in parts)
+    if whole:
+        report.notes.append(
+            f"{sum(t in bare for t in texts)} shares without a % sign: read as percent, because some of them are above 1"
+        )
     out: list[tuple[float, ...]] = []
     bounds = 0
-    for cell in cells.astype("object"):
-        text = str(cell).strip()
-        if re.search(r"[<>\u2264\u2265~]", text):
+    for text in texts:
+        if _BOUND.search(text):
             bounds += 1
             out.append(())
-        elif _FRACTION.fullmatch(text):
-            out.append((float(text),))
+        elif text in bare:
+            out.append(tuple(v / 100.0 if whole else v for v in bare[text]))
         else:
             out.append(tuple(float(p) / 100.0 for p in _PERCENT.findall(text)))
     if bounds:
@@ -175,7 +186,8 @@ def _deals(deals: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
         shares = d["shares"]
         investors = _split(str(d["investor"]))
         if not shares:
-            skip("no share is given")
+            text = "" if pd.isna(d["share"]) else str(d["share"])
+            skip("no share is given" if not text or _BOUND.search(text) else "the share cannot be read")
         elif pd.isna(d["target"]) or plain(d["target"]) in ("", "na") or pd.isna(d["country"]):
             skip("no target, or no country, is given")
         elif len(shares) != len(investors) and not (len(shares) == 1 and len(investors) == 1):

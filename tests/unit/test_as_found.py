@@ -70,3 +70,28 @@ def test_iea_units_that_are_no_mass_are_refused(tmp_path):
         sources.iea(
             write(tmp_path, "s.csv", "mineral,stage,country,year,value,unit\nCopper,mining,Chile,2024,5,litres\n")
         )
+
+
+@pytest.mark.parametrize(
+    ("cells", "shares"),
+    [
+        (["1", "85", "45; 35"], [0.01, 0.85]),
+        (["1", "0.85", ".2"], [1.0, 0.85, 0.2]),
+        (["1%", "85%", "0.2"], [0.01, 0.85, 0.2]),
+        (["1%", "85", "1"], [0.01, 0.85, 0.01]),
+    ],
+)
+def test_shares_of_the_tracker_without_a_mark_are_read_by_their_column(tmp_path, cells, shares):
+    rows = [f"2007,May,Firm,$100,{c},Mine {k},Metals,Copper,Peru" for k, c in enumerate(cells)]
+    head = "Year,Month,Investor/Contractor,Millions,Share Size,Partner/Target,Sector,Subsector,Country"
+    reading = sources.aei_investments(write(tmp_path, "t.csv", "\n".join([head, *rows]) + "\n"))
+    assert reading.tables["holdings"]["share"].tolist() == pytest.approx(shares)
+    assert ("without a % sign" in str(reading.report)) is any(c in cells for c in ("85",))
+
+
+def test_a_share_that_is_no_number_is_not_said_to_be_absent(tmp_path):
+    head = "Year,Month,Investor,Millions,Share Size,Partner/Target,Sector,Subsector,Country"
+    row = "2007,May,Firm,$100,most of it,Mine,Metals,Copper,Peru"
+    notes = str(sources.aei_investments(write(tmp_path, "t.csv", f"{head}\n{row}\n")).report)
+    assert "the share cannot be read" in notes
+    assert "no share is given" not in notes
