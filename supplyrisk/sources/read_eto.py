@@ -60,7 +60,7 @@ _SOURCE = "eto_chips"
     formats=("folder of csv",),
     reads="inputs of chip making, shares of countries and firms, sequence of steps",
 )
-def eto_chipexplorer(path: PathLike, *, published_on: str | None = None) -> Reading:
+def eto_chipexplorer(path: PathLike, *, published_on: str | None = None, year: int | None = None) -> Reading:
     r"""Read the chip explorer's five tables.
 
     Parameters
@@ -71,6 +71,8 @@ def eto_chipexplorer(path: PathLike, *, published_on: str | None = None) -> Read
         ``negligible_market_share`` or ``negligible_share``, no year: it is taken from the market size, ``$56 billion (2019)``).
     published_on : str, optional
         Day (or month, or year) on which the release came out; default the folder's name, where it is a date (``2026-08``), else unknown.
+    year : int, optional
+        Year of the shares that state none (the files of 2022 have no years at all). Without it they stay in ``data`` alone.
 
     Returns
     -------
@@ -82,12 +84,13 @@ def eto_chipexplorer(path: PathLike, *, published_on: str | None = None) -> Read
     Raises
     ------
     SourceError
-        A table or column is absent.
+        A table or column is absent, or no share is above 1 and they add to neither 1 nor 100.
 
     Notes
     -----
     The terms are CC BY-NC 4.0: nothing of it ships with this package, and exports leave it out. A row without a share says
     who provides, not how much: ``not_available``; ``negligible`` keeps that code. Shares are by headquarters of the vendor.
+    Shares none of which is above 1 and that add to 1 by country are fractions (a release of 2025): the report says so.
     ``Various countries`` and ``Europe`` are ROW: nobody in particular. Firms stay in ``data``: their shares are parts of their
     countries'. The sequence tells that something goes into something, never how much: coefficients are ``not_available``.
 
@@ -128,6 +131,9 @@ def eto_chipexplorer(path: PathLike, *, published_on: str | None = None) -> Read
     data["input_name"] = data["input"].map(goods["name"]).astype("string").fillna(data["input_name"])
     parsed = numbers(data["text"].fillna(""), percent=True)
     parsed["code"] = parsed["code"].replace("empty", "not_available")
+    if _are_fractions(path, data, parsed):
+        parsed[["value", "low", "high"]] *= 100.0
+        report.notes.append("no share is above 1 and those of countries add to 1: read as fractions, not as percent")
     small = data["negligible"].fillna("").str.casefold().str.contains("negligible") & parsed["value"].isna()
     parsed["code"] = parsed["code"].mask(small, "negligible")
     wrong = (parsed["value"] < 0) | (parsed["value"] > 100)
@@ -136,10 +142,14 @@ def eto_chipexplorer(path: PathLike, *, published_on: str | None = None) -> Read
     data = pd.concat([data, parsed.rename(columns={"value": "share"})], axis=1)
     said = pd.to_numeric(data["year"].str.extract(r"((?:19|20)\d{2})")[0], errors="coerce")
     data["year"] = said.fillna(data["input"].map(goods["year"]).astype("float64")).astype("Int64")
+    undated = data["year"].isna() & data["share"].notna()
+    if year is not None and undated.any():
+        data["year"] = data["year"].fillna(year)
+        report.notes.append(f"{int(undated.sum())} shares without a year: taken as those of {year}, as asked")
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k}
     by_country = data[(data["kind"] == "country") & ~lost & data["country"].notna() & data["year"].notna()]
     dateless = (data["kind"] == "country") & data["year"].isna() & data["share"].notna()
-    report.leave_out("shares without a year", dateless, ones, (), of)
+    report.leave_out("shares without a year (give year= to read them)", dateless, ones, (), of)
     production = _production(by_country)
     recipes = _recipes(t["sequence"], set(goods.index), report)
     used = sorted(set(production["product"]) | set(recipes["product"]) | set(recipes["input"]))
@@ -184,6 +194,21 @@ def _tables(path: PathLike, report: Report) -> dict[str, pd.DataFrame]:
         blank = pd.Series("", index=raw.index, dtype="string")
         out[key] = pd.DataFrame({k: raw[cols[k]].fillna("").str.strip() if k in cols else blank for k in _COLUMNS[key]})
     return out
+
+
+def _are_fractions(path: PathLike, data: pd.DataFrame, parsed: pd.DataFrame) -> bool:
+    """Whether bare numbers are fractions: none above 1, and those of the countries of an input add to 1."""
+    bare = parsed["value"].notna() & ~data["text"].fillna("").str.contains("%")
+    if not bare.any() or bool((parsed["value"].where(bare) > 1.0).any()) or not parsed["value"].gt(0.0).any():
+        return False
+    own = parsed["value"].where(bare & (data["kind"] == "country"))
+    sums = own.groupby([data["input"], data["year"]]).sum(min_count=1).dropna()
+    if bool(sums.between(0.9, 1.1).any()):
+        return True
+    shown = ", ".join(f"{v:g}" for v in sums.head(3))
+    problem = Problem(Path(path).name, "-", "share_provided", "no share is above 1 and they add to neither 1 nor 100", shown,
+                      "Give percent, e.g. 61 or 61%.")  # fmt: skip
+    raise SourceError([problem], Path(path).name)
 
 
 def _goods(t: dict[str, pd.DataFrame]) -> pd.DataFrame:

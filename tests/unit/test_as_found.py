@@ -95,3 +95,39 @@ def test_a_share_that_is_no_number_is_not_said_to_be_absent(tmp_path):
     notes = str(sources.aei_investments(write(tmp_path, "t.csv", f"{head}\n{row}\n")).report)
     assert "the share cannot be read" in notes
     assert "no share is given" not in notes
+
+
+def chips(tmp_path, *shares, year=",2024"):
+    tables = {
+        "inputs": f"input_id,input_name,type,stage_id{',year' if year else ''}\nN19,Steppers,tool_resource,{year}\n",
+        "stages": "stage_id,stage_name\nS1,Design\n",
+        "providers": "provider_name,provider_id,provider_type,country\nNLD,P1,country,\nJPN,P2,country,\n",
+        "provision": "provider_id,provided_id,share_provided\n"
+        + "".join(f"P{k + 1},N19,{s}\n" for k, s in enumerate(shares)),
+        "sequence": "input_id,goes_into_id,is_type_of_id\n",
+    }
+    for name, text in tables.items():
+        write(tmp_path, f"{name}.csv", text)
+    return tmp_path
+
+
+@pytest.mark.parametrize("shares", [("0.9", "0.1"), ("90", "10"), ("90%", "10%"), ("99%", "1%")])
+def test_chip_shares_as_fractions_or_percent(tmp_path, shares):
+    reading = sources.eto_chipexplorer(chips(tmp_path, *shares))
+    assert reading.inputs["production"]["quantity"].sum() == pytest.approx(1.0)
+    assert ("read as fractions" in str(reading.report)) is (shares[0] == "0.9")
+
+
+def test_chip_shares_that_are_neither_are_refused(tmp_path):
+    with pytest.raises(SourceError, match="neither 1 nor 100"):
+        sources.eto_chipexplorer(chips(tmp_path, "0.3", "0.1"))
+
+
+def test_chip_shares_without_a_year_need_one(tmp_path):
+    folder = chips(tmp_path, "90%", "10%", year="")
+    reading = sources.eto_chipexplorer(folder)
+    assert not len(reading.inputs["production"])
+    assert "year=" in str(reading.report)
+    reading = sources.eto_chipexplorer(folder, year=2021)
+    assert reading.inputs["production"]["year"].tolist() == [2021, 2021]
+    assert "2 shares without a year" in str(reading.report)
