@@ -12,7 +12,8 @@ import pandas as pd
 
 from ..errors import Problem, unknown_name
 from .elementwise import elementwise
-from .governance import NUMBERS, RESIDUALS, FloatArray, Value, amounts, check_choice, number, refuse
+from .governance import NUMBERS, FloatArray, Value, check_choice, number, refuse
+from .origins import trade_profile
 
 __all__ = [
     "SCREENS",
@@ -48,6 +49,12 @@ _NEEDS = {
     "CEPII": ("product", "year", "hhi_origins", "outside_imports", "inside_imports", "exports"),
     "EU65": ("top_imports", "consumption"),
 }
+
+
+# What the unnamed may change, where the table says so: see trade_profile.
+_UNNAMED = "unnamed_imports"
+_BOUNDED = ("hhi_origins_high", "focal_imports_high", "focal_exports_high", "top_imports_high")
+Ends = tuple[pd.Series, pd.Series]
 
 
 def _nir_numbers(
@@ -145,99 +152,20 @@ def net_import_reliance(production: Any, imports: Any, exports: Any, stock_incre
     )
 
 
-def trade_profile(
-    flows: pd.DataFrame, buyer: Iterable[str], focal: Iterable[str] = ("CHN",), by: Iterable[str] = ("product",)
-) -> pd.DataFrame:
-    """What the screens need to know of each product, from bilateral trade.
-
-    Parameters
-    ----------
-    flows : DataFrame
-        Rows with ``exporter``, ``importer``, ``value`` and the columns of ``by`` (add ``"year"`` for a panel).
-        Drop aggregates (EU27, World) first; average at least three years where one year is not the question.
-    buyer : iterable of str
-        Country, or members of a bloc: trade among them is inside trade.
-    focal : iterable of str
-        Supplier in question.
-    by : iterable of str
-        Columns that identify a market.
-
-    Returns
-    -------
-    DataFrame
-        A row per market: ``outside_imports``, ``inside_imports``, ``exports`` (to outside), ``hhi_origins`` (of
-        named outside origins, a lower bound where ``"ROW"`` sells too; NaN without imports), ``focal_imports``, ``world_exports``, ``focal_exports``,
-        ``top_origin``, ``top_imports``. Sums of observed rows: a market without a row is absent, not zero.
-
-    Raises
-    ------
-    SchemaError
-        Columns are absent, values negative or missing, the focal is part of the buyer.
-
-    Notes
-    -----
-    Missing policy: missing values and keys are refused; a market without a row is absent, not zero. ``world_exports``
-    counts what the file holds, trade inside the bloc included. Definition of this library. Evidence T.
-
-    Examples
-    --------
-    >>> flows = pd.DataFrame({"product": ["magnets"] * 4, "exporter": ["CHN", "JPN", "DEU", "DEU"],
-    ...     "importer": ["DEU", "DEU", "FRA", "USA"], "value": [80.0, 20.0, 10.0, 5.0]})
-    >>> trade_profile(flows, ["DEU", "FRA"]).loc["magnets", ["outside_imports", "inside_imports", "exports"]].tolist()
-    [100.0, 10.0, 5.0]
-    """
-    keys = list(by)
-    home, other = sorted(set(buyer)), sorted(set(focal))
-    problems = [
-        Problem("flows", "-", c, "required column is absent", "", "Add it.")
-        for c in ("exporter", "importer", "value", *keys)
-        if c not in flows.columns
-    ]
-    problems += [
-        Problem("trade_profile", k, "focal", "is part of the buyer", "", "A focal is outside the buyer.")
-        for k in other
-        if k in home
-    ]
-    refuse(problems, "trade_profile")
-    problems += [
-        Problem("flows", "-", c, "missing keys", f"{n} rows", "Name them or drop them: a sum would lose them.")
-        for c in ("exporter", "importer", *keys)
-        if (n := int(flows[c].isna().sum()))
-    ]
-    refuse(problems, "trade_profile")
-    value = amounts(flows["value"].reset_index(drop=True), "flows.value").to_numpy()
-    frame = (
-        flows[keys]
-        .reset_index(drop=True)
-        .assign(value=value, exporter=flows["exporter"].to_numpy(), importer=flows["importer"].to_numpy())
-    )
-    from_home, to_home = frame["exporter"].isin(home).to_numpy(), frame["importer"].isin(home).to_numpy()
-    from_focal = frame["exporter"].isin(other).to_numpy()
-    inward = to_home & ~from_home
-    frame["outside_imports"] = np.where(inward, value, 0.0)
-    frame["inside_imports"] = np.where(to_home & from_home, value, 0.0)
-    frame["exports"] = np.where(from_home & ~to_home, value, 0.0)
-    frame["focal_imports"] = np.where(inward & from_focal, value, 0.0)
-    frame["world_exports"] = value
-    frame["focal_exports"] = np.where(from_focal, value, 0.0)
-    columns = ["outside_imports", "inside_imports", "exports", "focal_imports", "world_exports", "focal_exports"]
-    out = frame.groupby(keys, sort=True, observed=True)[columns].sum()
-    # An unnamed rest ("ROW") is part of the imports, never one origin.
-    named = ~frame["exporter"].isin(RESIDUALS).to_numpy()
-    origins = frame.loc[inward & named].groupby([*keys, "exporter"], sort=True, observed=True)["value"].sum()
-    squares = (origins**2).groupby(level=keys, observed=True).sum()
-    total = out["outside_imports"].where(out["outside_imports"] > 0)
-    out["hhi_origins"] = squares.reindex(out.index) / total**2
-    best = origins.reset_index().sort_values("value", kind="stable").drop_duplicates(keys, keep="last").set_index(keys)
-    out["top_origin"] = best["exporter"].reindex(out.index)
-    out["top_imports"] = best["value"].reindex(out.index)
-    return out
+def _over(value: pd.Series, limit: float, strict: bool = True, ends: Ends | None = None) -> pd.Series:
+    """Three-valued comparison: undefined stays undefined, and so does what the ends of the figure do not agree on."""
+    low, high = (value, value) if ends is None else ends
+    passes, may = ((low > limit), (high > limit)) if strict else ((low >= limit), (high >= limit))
+    certain = passes | (high.notna() & ~may)
+    return passes.astype("boolean").mask(~certain)
 
 
-def _over(value: pd.Series, limit: float, strict: bool = True) -> pd.Series:
-    """Three-valued comparison: undefined stays undefined."""
-    flag = (value > limit) if strict else (value >= limit)
-    return flag.astype("boolean").mask(value.isna())
+def _ends(n: Mapping[str, pd.Series], name: str, over: pd.Series | None = None) -> Ends:
+    """Least and most a column may be, over another one: its own bounds where the table has them."""
+    # A named part may be nothing at all, where nobody is named; then the bound alone is there.
+    high = n.get(f"{name}_high", n[name]).fillna(n[name])
+    low = n[name].where(n[name].notna() | ~(high > 0), 0.0)
+    return (low, high) if over is None else (_ratio(low, over), _ratio(high, over))
 
 
 def _ratio(top: pd.Series, bottom: pd.Series) -> pd.Series:
@@ -269,7 +197,8 @@ def dependency_screen(
     ----------
     table : DataFrame or mapping
         A row per product with the columns the rule needs, as :func:`trade_profile` makes them (``consumption`` for
-        EU65: in the unit of ``top_imports``, a quantity rather than a value). A mapping is one product.
+        EU65: in the unit of ``top_imports``, a quantity rather than a value). A mapping is one product. Bounds of
+        them (``hhi_origins_high``, ``focal_imports_high``, ``focal_exports_high``, ``top_imports_high``) are read where they are there.
     rule : str
         A key of :data:`SCREENS`.
     **thresholds
@@ -293,7 +222,9 @@ def dependency_screen(
     -----
     Comparisons are strict (>) but for the 30 % of MERICS2024. Missing policy: a criterion whose figure is missing is
     undefined, neither passed nor failed, and so is ``dependent`` unless another criterion settles it; likewise a share of
-    nothing, such as a share in a consumption of 0. Without imports there is no deficit. Source: European Commission (2021), SWD(2021) 352
+    nothing, such as a share in a consumption of 0. Without imports there is no deficit. What comes from no named
+    origin may be the focal's, or one supplier's: a criterion is judged at both ends of its bounds, and undefined where
+    they differ; a share or HHI is NaN where more than half is unnamed, even where its flag is certain. Source: European Commission (2021), SWD(2021) 352
     (evidence U: "EC-type"); Henry Jackson Society (2020), MERICS (2020, 2024), Vicard & Wibaux (2023), CEPII PB
     2023-41, Regulation (EU) 2024/1252 (evidence S). Flags of a single year are unstable: average at least three.
 
@@ -318,11 +249,14 @@ def dependency_screen(
         for c in _NEEDS[rule]
         if c not in t.columns
     ]
-    for c in {*_NEEDS[rule]} - {"product", "year"} if not problems else ():
+    numbers = [c for c in _NEEDS[rule] if c not in ("product", "year")]
+    numbers += [c for c in _BOUNDED if c in t.columns and c.rpartition("_")[0] in numbers]
+    numbers += [_UNNAMED] if _UNNAMED in t.columns and "hhi_origins" in numbers else []
+    for c in numbers if not problems else ():
         text = t[c][pd.to_numeric(t[c], errors="coerce").isna() & t[c].notna()]
         problems += [Problem("table", str(k), c, "not a number", repr(v), "Give the figure.") for k, v in text.items()]
     refuse(problems, "dependency_screen")
-    n = {c: t[c].astype("float64") for c in _NEEDS[rule] if c not in ("product", "year")}
+    n = {c: t[c].astype("float64") for c in numbers}
     for c, s in n.items():
         problems += [
             Problem("table", str(k), c, "negative", repr(float(v)), "Check sign.") for k, v in s[s < 0].items()
@@ -331,12 +265,21 @@ def dependency_screen(
             Problem("table", str(k), c, "infinite", repr(float(v)), "Give the figure; leave empty what is not known.")
             for k, v in s[np.isposinf(s)].items()
         ]
-    if "hhi_origins" in n:
+    for c in [c for c in n if c.startswith("hhi_origins")]:
         problems += [
-            Problem("table", str(k), "hhi_origins", "above 1", repr(float(v)), "An HHI of 0 to 10,000? Divide by 1e4.")
-            for k, v in n["hhi_origins"][n["hhi_origins"] > 1 + 1e-9].items()
+            Problem("table", str(k), c, "above 1", repr(float(v)), "An HHI of 0 to 10,000? Divide by 1e4.")
+            for k, v in n[c][n[c] > 1 + 1e-9].items()
         ]
-    for part, whole in (("focal_imports", "outside_imports"), ("focal_exports", "world_exports")):
+    for c in [c for c in n if c in _BOUNDED]:
+        value = n[c.rpartition("_")[0]]
+        problems += [
+            Problem("table", str(k), c, "below the figure it bounds", repr(float(v)), "Correct one.")
+            for k, v in n[c][n[c] < value * (1 - 1e-9)].items()
+        ]
+    for part, whole in (
+        ("focal_imports", "outside_imports"), ("focal_imports_high", "outside_imports"), (_UNNAMED, "outside_imports"),
+        ("focal_exports", "world_exports"), ("focal_exports_high", "world_exports"),
+    ):  # fmt: skip
         if part in n and whole in n:
             over = n[part] > n[whole] * (1 + 1e-9)
             problems += [
@@ -351,8 +294,9 @@ def dependency_screen(
             out = persistence(out["dependent"], t["product"], t["year"], k=k, n=last)
     elif rule == "EU65":
         # A share in a consumption of nothing is none, however much was imported.
-        value = _ratio(n["top_imports"], n["consumption"].where(n["consumption"] > 0))
-        out = pd.DataFrame({"top_share": value, "top_share_flag": _over(value, limits["top_share"])})
+        used = n["consumption"].where(n["consumption"] > 0)
+        value, ends = _ratio(n["top_imports"], used), _ends(n, "top_imports", used)
+        out = pd.DataFrame({"top_share": value, "top_share_flag": _over(value, limits["top_share"], ends=ends)})
         out["dependent"] = out["top_share_flag"]
     else:
         out = _focal(rule, n, limits)
@@ -367,53 +311,74 @@ def dependency_screen(
 
 
 def _why(dependent: pd.Series, n: Mapping[str, pd.Series]) -> pd.Series:
-    """What leaves a row undecided: figures that are missing, or that are 0 where something is a share of them."""
+    """What leaves a row undecided: figures missing, or 0 where something is a share of them, or an unnamed origin."""
     text = np.full(len(dependent), "", dtype=object)
+    told = {c: _ends(n, c) for c in n if f"{c}_high" in n}
     for i in np.flatnonzero(dependent.isna()):
-        here = {c: float(s.iloc[i]) for c, s in n.items()}
-        gone = [c for c, v in here.items() if np.isnan(v)]
+        here = {c: float(s.iloc[i]) for c, s in n.items() if c not in (*_BOUNDED, _UNNAMED)}
+        ends = {c: (float(a.iloc[i]), float(b.iloc[i])) for c, (a, b) in told.items()}
+        wide = {c: (a, b) for c, (a, b) in ends.items() if b > a}
+        gone = [c for c, v in here.items() if np.isnan(v) and c not in wide]
         none = [c for c, v in here.items() if v == 0 and c not in ("focal_imports", "focal_exports", "top_imports")]
-        text[i] = f"{', '.join(gone)} missing" if gone else f"a share of nothing: {', '.join(none)} 0"
+        if gone:
+            text[i] = f"{', '.join(gone)} missing"
+        elif wide:
+            shown = ", ".join(f"{c} {a:.4g} to {b:.4g}" for c, (a, b) in wide.items())
+            text[i] = f"the part without a named origin could decide: {shown}"
+        else:
+            text[i] = f"a share of nothing: {', '.join(none)} 0"
     return pd.Series(text, index=dependent.index, dtype="str")
+
+
+def _share_of(n: Mapping[str, pd.Series], part: str, whole: str) -> tuple[pd.Series, Ends]:
+    """Share of the focal with its ends; undefined where more than half of the whole is unnamed and may be its own."""
+    share, ends = _ratio(n[part], n[whole]), _ends(n, part, n[whole])
+    return share.mask(ends[1] - ends[0] > 0.5), ends
+
+
+def _origins(n: Mapping[str, pd.Series]) -> tuple[pd.Series, Ends]:
+    """HHI of the origins with its ends, by the rule of :func:`hhi`: undefined where more than half is unnamed."""
+    value = n["hhi_origins"]
+    if _UNNAMED in n:
+        value = value.mask(n[_UNNAMED] > 0.5 * n["outside_imports"] * (1 + 1e-12))
+    return value, _ends(n, "hhi_origins")
 
 
 def _ec(n: Mapping[str, pd.Series], limits: Mapping[str, float]) -> pd.DataFrame:
     outside = n["outside_imports"]
+    origins, ends = _origins(n)
     out = pd.DataFrame(
-        {
-            "cdf1": n["hhi_origins"],
-            "cdf2": _ratio(outside, outside + n["inside_imports"]),
-            "cdf3": _ratio(outside, n["exports"]),
-        }
+        {"cdf1": origins, "cdf2": _ratio(outside, outside + n["inside_imports"]), "cdf3": _ratio(outside, n["exports"])}
     )
     for c in ("cdf1", "cdf2", "cdf3"):
-        out[f"{c}_flag"] = _over(out[c], limits[c])
+        out[f"{c}_flag"] = _over(out[c], limits[c], ends=ends if c == "cdf1" else None)
     out["dependent"] = out["cdf1_flag"] & out["cdf2_flag"] & out["cdf3_flag"]
     return out
 
 
 def _focal(rule: str, n: Mapping[str, pd.Series], limits: Mapping[str, float]) -> pd.DataFrame:
-    m, own = n["outside_imports"], n["focal_imports"]
-    share = _ratio(own, m)
+    m = n["outside_imports"]
+    share, ends = _share_of(n, "focal_imports", "outside_imports")
     out = pd.DataFrame({"focal_import_share": share})
     if rule == "MERICS2024":
-        out["focal_import_share_flag"] = _over(share, limits["focal_import_share_at_least"], strict=False)
+        limit = limits["focal_import_share_at_least"]
+        out["focal_import_share_flag"] = _over(share, limit, strict=False, ends=ends)
         with np.errstate(divide="ignore", invalid="ignore"):
             out["deficit_ratio"] = (m - n["exports"]) / m
         # Where nothing is imported there is no deficit, at any limit.
         out["deficit_ratio_flag"] = _over(out["deficit_ratio"].mask(m == 0, -np.inf), limits["deficit_ratio"])
-        out["hhi_origins"] = n["hhi_origins"]
-        out["hhi_origins_flag"] = _over(out["hhi_origins"], limits["hhi_origins"])
+        out["hhi_origins"], ends = _origins(n)
+        out["hhi_origins_flag"] = _over(out["hhi_origins"], limits["hhi_origins"], ends=ends)
         out["dependent"] = out["focal_import_share_flag"] & out["deficit_ratio_flag"] & out["hhi_origins_flag"]
         return out
-    out["focal_import_share_flag"] = _over(share, limits["focal_import_share"])
+    out["focal_import_share_flag"] = _over(share, limits["focal_import_share"], ends=ends)
     if rule == "MERICS2020":
         out["dependent"] = out["focal_import_share_flag"]
         return out
     out["net_imports"] = m - n["exports"]
     out["net_imports_flag"] = _over(out["net_imports"], 0.0)
-    out["focal_world_share"] = _ratio(n["focal_exports"], n["world_exports"])
-    out["focal_world_share_flag"] = _over(out["focal_world_share"], limits["focal_world_share"])
+    out["focal_world_share"], ends = _share_of(n, "focal_exports", "world_exports")
+    out["focal_world_share_flag"] = _over(out["focal_world_share"], limits["focal_world_share"], ends=ends)
     out["dependent"] = out["focal_import_share_flag"] & out["net_imports_flag"] & out["focal_world_share_flag"]
     return out
 

@@ -242,3 +242,72 @@ def test_a_share_of_no_consumption_is_undefined_with_a_reason() -> None:
         "",
         "consumption missing",
     ]
+
+
+def _flows(*rows: tuple[str, str, float]) -> pd.DataFrame:
+    return pd.DataFrame([("p", *r) for r in rows], columns=["product", "exporter", "importer", "value"])
+
+
+FOCAL_RULES = ("HJS2020", "MERICS2020", "MERICS2024")
+
+
+@pytest.mark.parametrize("rest", ["ROW", "UNK"])
+def test_screens_say_nothing_where_the_unnamed_could_decide(rest: str) -> None:
+    t = trade_profile(_flows((rest, "DEU", 900.0), ("JPN", "DEU", 100.0)), ["DEU"]).assign(consumption=1000.0)
+    assert t.loc["p", "hhi_origins_high"] == pytest.approx(0.82 if rest == "ROW" else 1.0)
+    for rule in ("EC2021", *FOCAL_RULES, "EU65"):
+        out = dependency_screen(t, rule).loc["p"]
+        assert out["dependent"] is pd.NA, rule
+        assert "without a named origin" in out["reason"]
+    assert math.isnan(dependency_screen(t, "EC2021").loc["p", "cdf1"])
+    assert math.isnan(dependency_screen(t, "MERICS2020").loc["p", "focal_import_share"])
+    panel = pd.concat([t.assign(product="p", year=y).set_index(["product", "year"]) for y in (2021, 2022, 2023)])
+    assert dependency_screen(panel, "CEPII").loc["p", "dependent"] is pd.NA
+
+
+def test_screens_keep_what_is_certain_beside_unnamed_trade() -> None:
+    # The focal has most of it already; a rest that is no listed supplier cannot make the other verdict true.
+    t = trade_profile(_flows(("CHN", "DEU", 700.0), ("ROW", "DEU", 300.0)), ["DEU"])
+    for rule in ("EC2021", "HJS2020", "MERICS2020", "MERICS2024"):
+        out = dependency_screen(t, rule).loc["p"]
+        assert bool(out["dependent"]), rule
+        assert out["reason"] == ""
+    few = trade_profile(_flows(("JPN", "DEU", 600.0), ("CHN", "DEU", 200.0), ("ROW", "DEU", 200.0)), ["DEU"])
+    assert few.loc["p", "focal_imports_high"] == 200.0  # the importer lists China: its rest of the world is not China
+    assert not bool(dependency_screen(few, "MERICS2020").loc["p", "dependent"])
+    maybe = trade_profile(_flows(("JPN", "DEU", 450.0), ("CHN", "DEU", 350.0), ("UNK", "DEU", 200.0)), ["DEU"])
+    assert maybe.loc["p", "focal_imports_high"] == 550.0
+    out = dependency_screen(maybe, "MERICS2020").loc["p"]
+    assert (out["dependent"], out["focal_import_share"]) == (pd.NA, pytest.approx(0.35))
+    assert not bool(dependency_screen(maybe, "MERICS2020", focal_import_share=0.6).loc["p", "dependent"])
+
+
+def test_unnamed_origins_of_a_bloc_are_bounded_by_every_completion() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        rows = [
+            (str(x), str(m), float(rng.integers(1, 9)))
+            for m in ("DEU", "FRA")
+            for x in rng.choice(["CHN", "JPN", "USA", "ROW", "UNK"], rng.integers(1, 5), replace=False)
+        ]
+        t = trade_profile(_flows(*rows), ["DEU", "FRA"], ["CHN"]).loc["p"]
+        for _ in range(20):
+            true = []
+            for x, m, v in rows:
+                listed = {y for y, n, _ in rows if n == m}
+                who = [c for c in ("CHN", "JPN", "USA", "NEW") if x == "UNK" or c not in listed]
+                true.append((x if x not in ("ROW", "UNK") else str(rng.choice(who)), m, v))
+            u = trade_profile(_flows(*true), ["DEU", "FRA"], ["CHN"]).loc["p"]
+            assert t["hhi_origins"] - 1e-12 <= u["hhi_origins"] <= t["hhi_origins_high"] + 1e-12
+            assert t["focal_imports"] <= u["focal_imports"] <= t["focal_imports_high"]
+            assert t["focal_exports"] <= u["focal_exports"] <= t["focal_exports_high"]
+            assert u["top_imports"] <= t["top_imports_high"]
+
+
+def test_bounds_of_a_profile_are_checked() -> None:
+    row = {"hhi_origins": 0.3, "outside_imports": 10, "inside_imports": 0, "exports": 1}
+    with pytest.raises(SchemaError, match="below the figure"):
+        dependency_screen(row | {"hhi_origins_high": 0.2}, "EC2021")
+    with pytest.raises(SchemaError, match="above 1"):
+        dependency_screen(row | {"hhi_origins_high": 4000}, "EC2021")
+    assert dependency_screen(row | {"hhi_origins_high": 0.5}, "EC2021")["dependent"].iloc[0] is pd.NA
