@@ -424,7 +424,8 @@ def compare(
         A change of no more than this is noise.
     persistence : (int, int), optional
         ``(k, n)``: a side counts as dependent if at least k of its last n years are; a single graph is then scored
-        for each of its last n years, with hindsight. Where years without a value could decide, nothing is said.
+        for each of its last n years, with hindsight. Where years without a value, or not given at all, could decide,
+        nothing is said.
     **options
         For graphs: arguments of ``score``. Unless told ``by=``, a row is a (product, buyer), or a product where the
         graphs have no buyers or ``coalition=`` is given; ``by="link"`` follows links by the ids of both ends, so that
@@ -506,13 +507,10 @@ def compare(
         table = pd.concat([s[column] for s in last], axis=1, sort=True, keys=range(len(last)))
         flag = (table < threshold) if low_is_worse else (table > threshold)
         hits = flag.sum(axis=1).astype(float)
+        unknown = table.isna().sum(axis=1) + (n - len(last))  # a year that is not given is not known either
         frames.append(
             pd.DataFrame(
-                {
-                    label: table.iloc[:, -1],
-                    f"years_{label}": hits,
-                    f"open_{label}": (hits < k) & (hits + table.isna().sum(axis=1) >= k),
-                }
+                {label: table.iloc[:, -1], f"years_{label}": hits, f"open_{label}": (hits < k) & (hits + unknown >= k)}
             )
         )
     out = frames[0].join(frames[1], how="outer", sort=True)

@@ -1,6 +1,7 @@
 """explain: every column of a score, and every bound, comes apart into lines that add up, down to source rows."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import supplyrisk as sr
@@ -128,3 +129,17 @@ def test_the_chip_score_reaches_its_sources(atlas):
     assert len(e.drivers.path) >= 2
     assert e.by_tier.sum() == pytest.approx(e.value)
     assert s.loc[("CHN", "origin", "front_end.logic_lt10nm"), "bottleneck_headline"] == 0  # every recipe is grade D
+
+
+def test_years_that_are_not_given_are_unknown() -> None:
+    def year(value: float) -> pd.DataFrame:
+        key = pd.MultiIndex.from_tuples([("CHN", "location", "x")], names=["focal", "view", "product"])
+        return pd.DataFrame({"focal_share": [value]}, index=key)
+
+    two, three = [year(0.6), year(0.4)], [year(0.6), year(0.6), year(0.4)]
+    out = sr.metrics.compare(two, three, persistence=(2, 3)).iloc[0]
+    assert (out["status"], out["dependent"]) == ("unknown", "")
+    assert out["reason"] == "before: too few years with a value"
+    # Two years of three settle it, one way or the other.
+    assert sr.metrics.compare([year(0.6), year(0.6)], three, persistence=(2, 3)).iloc[0]["dependent"] == "both"
+    assert sr.metrics.compare([year(0.4), year(0.4)], three, persistence=(2, 3)).iloc[0]["status"] == "new"
