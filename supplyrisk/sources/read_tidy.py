@@ -28,11 +28,13 @@ from .base import (
 )
 from .commodities import MISSING_CODE
 from .places import AGGREGATE, countries
+from .unions import less_members
 
 __all__ = ["tidy"]
 
 _NOWHERE = "place that no concordance knows"
 _COUNTRY = ("country", "holder_country", "origin", "destination", "actor", "target", "partner")
+_NETTED = {"production": "quantity", "demand": "quantity", "nodes": "output"}  # tables whose places add up
 _WITH_UNITS = ("nodes", "links", "demand", "stocks", "production")
 _ASSEMBLE = tuple(k for k in INPUTS if k != "demand")
 
@@ -115,7 +117,8 @@ def tidy(
     -----
     Country names become ISO3. A row whose place no concordance knows is dropped and reported with its share of the
     quantity (or value, or share); the owner of an unknown home stays, as ``UNK``. World totals become ``WLD``, the European
-    Union ``EUE``; other unions and continents, and the partner World of trade, are dropped as sums of other rows.
+    Union ``EUE``; other unions and continents, and the partner World of trade, are dropped as sums of other rows. Beside
+    members of its own the Union is their sum: it keeps what they leave of it (the members not listed), or is dropped.
     ``W``, ``NA``, ``..`` become missingness codes; a double or long dash is zero, a lone one not available; ``<5`` and ``3-4`` become
     bounds without a value; ``45%`` is 0.45 where a fraction belongs. Text is never evaluated.
 
@@ -155,6 +158,9 @@ def tidy(
     if unread:
         report.notes.append(f"columns not read: {', '.join(unread[:20])}")
     frame = _frame(path, raw, mapping, declared, decimal, report, dash_is_zero)
+    netted = _NETTED.get(table)
+    if netted and "country" in frame:
+        frame["with_uk"] = frame["country"].astype("string").str.contains("28").fillna(False).astype(bool)
     frame = _known_places(frame, mapping, table, report, strict)
     for ours, value in {"year": year, "unit": unit, **(values or {})}.items():
         if value is not None and ours in declared and ours not in frame:
@@ -167,6 +173,10 @@ def tidy(
         hint = f"Give it with one of {', '.join(_WITH_UNITS)}."
         raise SchemaError([Problem(table, "-", "unit", "this table takes no unit", str(unit), hint)], "tidy()")
     _odd_units(frame, mapping, report)
+    if "with_uk" in frame:
+        if netted in frame and {"product", "country"} <= set(frame.columns):
+            frame = less_members(frame, str(netted), report)
+        frame = frame.drop(columns="with_uk")
     if table == "links" and not to_assemble:
         frame = _ends(frame)
     if table == "nodes":

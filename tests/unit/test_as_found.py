@@ -131,3 +131,33 @@ def test_chip_shares_without_a_year_need_one(tmp_path):
     reading = sources.eto_chipexplorer(folder, year=2021)
     assert reading.inputs["production"]["year"].tolist() == [2021, 2021]
     assert "2 shares without a year" in str(reading.report)
+
+
+PLACED = {"country": "c", "product": "p", "quantity": "q", "year": "y"}
+
+
+@pytest.mark.parametrize(
+    ("label", "figure", "left"),
+    [("EU27", 10, None), ("EU27", 13, 3.0), ("European Union", 9, None), ("EU28", 14, 2.0), ("EU27", 14, 4.0)],
+)
+def test_the_union_beside_its_members_is_their_sum(tmp_path, label, figure, left):
+    rows = [("Germany", 5), ("France", 5), ("United Kingdom", 2), (label, figure), ("China", 20)]
+    text = "c,p,q,y\n" + "".join(f"{c},gallium.refined,{q},2024\n" for c, q in rows)
+    text += "EU27,gallium.refined,7,2023\n"  # no member beside it
+    reading = sources.tidy(write(tmp_path, "x.csv", text), "production", PLACED, source="x", unit="t")
+    made = reading.inputs["production"].set_index(["country", "year"])["quantity"]
+    assert made.get(("EUE", 2024)) == left
+    assert made["EUE", 2023] == 7.0
+    assert "with_uk" not in reading.inputs["production"]
+    if left is None:
+        assert "the European Union beside its members" in str(reading.report)
+    else:
+        assert "members that are not listed" in str(reading.report)
+
+
+def test_a_member_of_unknown_output_leaves_the_union_a_bound(tmp_path):
+    text = "c,p,q,y\nGermany,gallium.refined,W,2024\nFrance,gallium.refined,4,2024\nEU,gallium.refined,10,2024\n"
+    made = sources.tidy(write(tmp_path, "x.csv", text), "production", PLACED, source="x", unit="t").inputs["production"]
+    row = made.set_index("country").loc["EUE"]
+    assert (row["low"], row["high"], row["missing"]) == (0.0, 6.0, "unknown")
+    assert row["quantity"] != row["quantity"]
