@@ -7,6 +7,7 @@ A *unit* says how much (``t``, ``kg``, ``wafer``); a *basis* says of what (``con
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,8 +37,23 @@ _DEFINITIONS = (
     "short_ton = 2000 * pound",
 )
 
+# What a unit may look like: at most one number before names that are multiplied, divided or raised to a small power. What
+# stands in a file is text: no sum of powers in it is ever worked out.
+_NAME = r"[^\W\d_][\w%]*(?:\s*(?:\^|\*\*)\s*-?[1-9])?"
+_GRAMMAR = re.compile(
+    rf"(?:\d{{1,12}}(?:\.\d{{1,12}})?(?:e[+-]?\d{{1,2}})?)?\s*\*?\s*(?:{_NAME}(?:(?:\s*[*/]\s*|\s+){_NAME}){{0,5}})?"
+)
+_LONGEST = 80
+# Spellings with two meanings a thousandfold and more apart, and what to write instead.
+_TWO_MEANINGS = {
+    "mt": ("metric tons, or million tonnes", ("t", "Mt")),
+    "MT": ("metric tons, or million tonnes", ("t", "Mt")),
+    "gr": ("grams, or grains", ("g",)),
+}
+
 # Names as the statistics print them. pint's own names (kg, t, lb, troy_ounce, ...) need no entry.
 _ALIASES = {
+    "t": "t",
     "kt": "1e3 t",
     "metric ton": "t",
     "metric tons": "t",
@@ -46,7 +62,40 @@ _ALIASES = {
     "metr. t": "t",
     "tonne": "t",
     "tonnes": "t",
+    "ton": "t",
     "tons": "t",
+    "m.t.": "t",
+    "kiloton": "1e3 t",
+    "kilotons": "1e3 t",
+    "kilotonne": "1e3 t",
+    "kilotonnes": "1e3 t",
+    "kton": "1e3 t",
+    "ktons": "1e3 t",
+    "000 t": "1e3 t",
+    "'000 t": "1e3 t",
+    "000 tons": "1e3 t",
+    "'000 tons": "1e3 t",
+    "000 tonnes": "1e3 t",
+    "'000 tonnes": "1e3 t",
+    "000 metric tons": "1e3 t",
+    "'000 metric tons": "1e3 t",
+    "thousand t": "1e3 t",
+    "thousand tons": "1e3 t",
+    "thousand metric tonnes": "1e3 t",
+    "million t": "Mt",
+    "million tons": "Mt",
+    "million metric tonnes": "Mt",
+    "mio t": "Mt",
+    "mln t": "Mt",
+    "kgs": "kg",
+    "kg": "kg",
+    "000 kg": "t",
+    "'000 kg": "t",
+    "tonnes/year": "t/year",
+    "short ton": "short_ton",
+    "short tons": "short_ton",
+    "long ton": "long_ton",
+    "long tons": "long_ton",
     "tonnes (metric)": "t",
     "metric dry tons": "t",
     "thousand metric tons": "1e3 t",
@@ -122,11 +171,19 @@ def _quantity(unit: str) -> tuple[float, str, str]:
     text = _clean(unit)
     if not text:
         raise ValueError("empty unit")
+    if text in _TWO_MEANINGS:
+        raise ValueError(f"{text!r} has two meanings: {_TWO_MEANINGS[text][0]}")
+    if len(text) > _LONGEST or not _GRAMMAR.fullmatch(text):
+        raise ValueError("not the name of a unit")
     try:
         q = registry().Quantity(text) if text[0].isdigit() else registry().Quantity(1, text)
         base = q.to_base_units()
-    except (pint.errors.PintError, AttributeError, TypeError, ValueError, AssertionError, SyntaxError) as err:
+    except (
+        pint.errors.PintError, AttributeError, TypeError, ValueError, AssertionError, SyntaxError, ArithmeticError,
+    ) as err:  # fmt: skip
         raise ValueError(str(err)) from err
+    if not 0.0 < float(base.magnitude) < float("inf"):
+        raise ValueError("a unit of nothing")
     return float(base.magnitude), str(base.dimensionality), text
 
 
@@ -218,10 +275,15 @@ def near_units(unit: str) -> list[str]:
 
     Examples
     --------
-    >>> near_units("tonz")[0]
-    'tons'
+    >>> near_units("tonnez")[0]
+    'tonnes'
     """
-    return close_matches(str(unit), [*_COMMON, *_ALIASES])
+    plain = " ".join(str(unit).split())
+    return (
+        list(_TWO_MEANINGS[plain][1])
+        if plain in _TWO_MEANINGS
+        else close_matches(plain[:_LONGEST], [*_COMMON, *_ALIASES])
+    )
 
 
 def convertible(source: str, target: str) -> bool:
@@ -274,7 +336,7 @@ def factor(source: str, target: str) -> float:
         if not is_unit(unit):
             close = near_units(unit)
             hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else "Use a pint unit such as 't' or 'kg'."
-            raise UnitError([Problem("units", "-", "-", "unknown unit", repr(unit), hint)], "a unit")
+            raise UnitError([Problem("units", "-", "-", "unknown unit", repr(str(unit)[:60]), hint)], "a unit")
     a, dim_a, name_a = _quantity(source)
     b, dim_b, name_b = _quantity(target)
     if dim_a != dim_b:

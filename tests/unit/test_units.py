@@ -53,3 +53,52 @@ def test_bases_convert_by_stated_factor_only():
         assert row.reference
     with pytest.raises(UnitError, match="contained->LCE"):
         basis_factor("lithium", "contained", "oxide")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9**9**9 t",
+        "9^9^9 t",
+        "t/0",
+        "0 t",
+        "t**9**9",
+        "1/3 t",
+        "-5 t",
+        "nan t",
+        "(t)",
+        "t.__class__",
+        "a" * 10_000_000,
+        "t " * 400,
+    ],
+)
+def test_no_unit_text_is_worked_out(text):
+    assert not is_unit(text)
+    with pytest.raises(UnitError, match="unknown unit"):
+        factor(text, "t")
+
+
+@pytest.mark.parametrize(
+    ("text", "tonnes"),
+    [
+        *(("ton", 1.0), ("tons", 1.0), ("T", 1.0), ("m.t.", 1.0), ("KG", 1e-3), ("kgs", 1e-3), ("000 t", 1e3)),
+        *(
+            ("'000 tonnes", 1e3),
+            ("1000 t", 1e3),
+            ("kilotons", 1e3),
+            ("kton", 1e3),
+            ("KT", 1e3),
+            ("Mt", 1e6),
+            ("mln t", 1e6),
+        ),
+    ],
+)
+def test_spellings_of_tonnes(text, tonnes):
+    assert factor(text, "t") == pytest.approx(tonnes, rel=1e-12)
+
+
+@pytest.mark.parametrize(("text", "plain"), [("mt", "'t' or 'Mt'"), ("MT", "'t' or 'Mt'"), ("gr", "'g'")])
+def test_a_spelling_of_two_meanings_is_refused_with_both(text, plain):
+    assert not is_unit(text)
+    with pytest.raises(UnitError, match=plain):
+        factor(text, "t")
