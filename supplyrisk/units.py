@@ -275,8 +275,8 @@ def near_units(unit: str) -> list[str]:
 
     Examples
     --------
-    >>> near_units("tonnez")[0]
-    'tonnes'
+    >>> near_units("kilogramm")[0]
+    'kilogram'
     """
     plain = " ".join(str(unit).split())
     return (
