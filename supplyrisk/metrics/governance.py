@@ -25,6 +25,8 @@ Values = pd.Series | Mapping[Any, float] | Sequence[float] | FloatArray
 # Keys that stand for a rest nobody has named: counted in the total, never squared as one supplier.
 RESIDUALS: tuple[str, ...] = ("ROW", "UNK")
 SHARE_TOLERANCE = 0.02
+# Of a market of which less than this part is named, nothing can be said but bounds; the rule of all metrics.
+UNTOLD = 0.5
 NUMBERS = (int, float, np.number)  # what counts as one number rather than several
 
 _TOP = {"g10": 10.0, "g01": 1.0, "g_pr": 1.0}
@@ -118,6 +120,13 @@ def refuse(problems: Sequence[Problem], what: str) -> None:
     """Raise one error that lists all problems, if there is any."""
     if problems:
         raise SchemaError(problems, what)
+
+
+def unnamed(rest: float, of: str) -> tuple[str, tuple[str, ...]]:
+    """Why a figure without its unnamed rest is undefined, or that it is the lower end; nothing where there is no rest."""
+    if rest > 1.0 - UNTOLD + 1e-9:
+        return f"{rest:.3g} of {of} is unnamed, more than half: see the bounds", ()
+    return "", (f"lower end: {rest:.3g} of {of} is unnamed",) if rest > 1e-12 else ()
 
 
 def check_choice(kind: str, value: str, choices: Iterable[str], where: str) -> None:
@@ -420,8 +429,10 @@ def hhi_governance(
     Returns
     -------
     Value or DataFrame
-        (With ``by`` a frame ``value, low, high, reason, flags``, a row per market.) In [0, 10] with ``g10`` before t, [0, 1] with ``g01``; always of fraction shares. ``high`` counts the
-        residual as one supplier with the worst weight there is. NaN with a reason where there is no supply.
+        (With ``by`` a frame ``value, low, high, reason, flags``, a row per market.) In [0, 10] with ``g10`` before t, [0, 1] with ``g01``; always of fraction shares.
+        Where some supply is unnamed the value is the lower end, that of the named, and ``flags`` says so (beyond
+        ``tolerance`` where shares just do not add to 1); ``high`` counts the residual as one supplier with the worst
+        weight there is. NaN with a reason, between bounds, where more than half is unnamed; NaN without supply.
 
     Raises
     ------
@@ -431,8 +442,8 @@ def hhi_governance(
 
     Notes
     -----
-    Missing policy: missing supply or weights are refused; the residual has no country and counts in ``high`` alone.
-    Source: European Commission (2017), methodology for the list of critical raw materials. Evidence V.
+    Missing policy: missing supply or weights are refused; the residual has no country and counts in ``high`` alone;
+    where it is more than half there is no value, as of :func:`hhi`. Source: European Commission (2017), methodology for the list of critical raw materials. Evidence V.
 
     Examples
     --------
@@ -465,10 +476,12 @@ def hhi_governance(
     if rest < -tolerance:
         hint = "Are these percent? Say kind='percent'." if 90.0 <= total <= 110.0 else "Say kind='quantity'."
         refuse([Problem("supply", "-", "-", "shares sum to more than 1", f"{total:g}", hint)], "supply")
-    unnamed = q.index.isin(list(residual))
-    anyone = float(s_all[unnamed & (q.index == RESIDUALS[1])].sum())
-    rest = max(rest, 0.0) + float(s_all[unnamed].sum())
-    s = s_all[~unnamed]
+    nobody = q.index.isin(list(residual))
+    anyone = float(s_all[nobody & (q.index == RESIDUALS[1])].sum())
+    # What shares lack of 1 within the rounding of a print is no unnamed supply, but for the bounds.
+    said = float(s_all[nobody].sum()) + (rest if rest > tolerance + 1e-12 else 0.0)
+    rest = max(rest, 0.0) + float(s_all[nobody].sum())
+    s = s_all[~nobody]
     sa = s.to_numpy()
     needed = sa > 0
     g, g_lo, g_hi = weights_interval(governance, s, "governance", needed)
@@ -487,7 +500,10 @@ def hhi_governance(
         # What nobody has named may be a listed supplier's; the rest of the world is not.
         joined = np.where(needed, ((sa + anyone) ** 2 - sq) * g_hi * t_hi, 0.0) if anyone > 0 else np.zeros(1)
         high += max(rest**2 * top, float(np.max(joined, initial=0.0)) + (rest - anyone) ** 2 * top)
-    reason = "a supplier has a weight only as an interval" if math.isnan(value) else ""
+    reason, flags = unnamed(said, "the supply")
+    if math.isnan(value):
+        reason = "a supplier has a weight only as an interval"
+    parts = {"total": total, "residual": max(rest, 0.0)}
     return Value(
-        value, method=method, low=low, high=high, reason=reason, parts={"total": total, "residual": max(rest, 0.0)}
+        math.nan if reason else value, method=method, low=low, high=high, reason=reason, flags=flags, parts=parts
     )

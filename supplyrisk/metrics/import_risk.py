@@ -21,6 +21,7 @@ from .governance import (
     keyed,
     number,
     refuse,
+    unnamed,
     weights_interval,
 )
 
@@ -51,7 +52,7 @@ def geopolrisk(
     ----------
     world_production : Series, mapping or array
         Production of the raw material by country. ``"ROW"`` and ``"UNK"`` are unnamed rests: part of the total, squared
-        in the upper bound alone.
+        in the upper bound alone (``"UNK"`` there with a listed producer).
     imports : Series, mapping or array
         f: imports by origin, in the unit of ``production`` (tonnes; never values).
     governance : Series, mapping, array or DataFrame
@@ -64,7 +65,7 @@ def geopolrisk(
     region : iterable
         Members of a region taken as one unit: imports from them carry no risk.
     missing : {"raise", "neutral"}
-        Origin without a weight: raise, or 0.5 as the public code does.
+        Origin without a weight: raise, or 0.5 as the public code does; the bounds then hold any weight.
     copper_midpoint : float, optional
         Mid-point of copper of the same unit and year; ``parts["gsp_constant"]`` always uses the constant of the
         public code, :data:`GSP_COPPER`.
@@ -75,7 +76,9 @@ def geopolrisk(
     Returns
     -------
     Value or DataFrame
-        (With ``by`` a frame ``value, low, high, reason, flags``, a row per market.) Score, dimensionless, in [0, 1]. ``parts``: ``hhi``, ``import_risk``, ``price``, ``midpoint`` (value per unit of quantity),
+        (With ``by`` a frame ``value, low, high, reason, flags``, a row per market.) Score, dimensionless, in [0, 1].
+        Where some of the world's production is unnamed the score is the lower end, and ``flags`` says so; NaN with a
+        reason, between bounds, where more than half is. ``parts``: ``hhi``, ``import_risk``, ``price``, ``midpoint`` (value per unit of quantity),
         ``gsp`` (with ``copper_midpoint``, else NaN), ``gsp_constant``. NaN with a reason where neither imports nor
         production exist (the public code returns 0). Imports of 0 with production: score 0, price NaN.
 
@@ -87,7 +90,7 @@ def geopolrisk(
     Notes
     -----
     Missing policy: missing quantities and origins without a weight are refused; where neither is imported nor made
-    the score is NaN, not 0. Source: Gemechu et al. (2015); Santillan-Saldivar et al. (2020, 2021); Koyamparambath
+    the score is NaN, not 0, and so where more than half of the world's production is unnamed. Source: Gemechu et al. (2015); Santillan-Saldivar et al. (2020, 2021); Koyamparambath
     et al. (2022, 2024). Evidence R.
 
     Examples
@@ -116,17 +119,22 @@ def geopolrisk(
     if float(w.sum()) == 0:
         return Value(math.nan, method=method, reason="no world production")
     made = (w / w.sum()).to_numpy()
-    unnamed = w.index.isin(list(RESIDUALS))
-    # An unnamed rest is never one supplier: it counts in the total, and as a single hand in the upper bound.
-    hhi = float((made[~unnamed] ** 2).sum())
-    hhi_high = hhi + float(made[unnamed].sum()) ** 2
+    nobody = w.index.isin(list(RESIDUALS))
+    # An unnamed rest is never one supplier: it counts in the total, and as a single hand in the upper bound, which may
+    # be a listed one's where nobody knows whose it is.
+    hhi_low = float((made[~nobody] ** 2).sum())
+    rest, anyone = float(made[nobody].sum()), float(made[w.index == RESIDUALS[1]].sum())
+    joined = anyone**2 + 2 * anyone * float(made[~nobody].max(initial=0.0)) + (rest - anyone) ** 2
+    hhi_high = hhi_low + max(rest**2, joined)
+    untold, flags = unnamed(rest, "world production")
+    hhi = math.nan if untold else hhi_low
     fa = f.to_numpy()
     total = float(fa.sum())
     if total + p == 0:
         return Value(math.nan, method=method, reason="neither imports nor production", parts={"hhi": hhi})
     home = f.index.isin(list(region))
     weights: Values | pd.DataFrame = governance
-    flags: tuple[str, ...] = ()
+    guessed = np.zeros(len(f), dtype=bool)
     if missing == "neutral" and not isinstance(governance, pd.DataFrame):
         known = (
             keyed(governance, "governance")
@@ -134,10 +142,11 @@ def geopolrisk(
             else pd.Series(np.asarray(governance, dtype=np.float64), index=f.index)
         )
         full = known.reindex(f.index)
-        gone = full.index[full.isna() & ~home & (fa > 0)]
-        flags = tuple(f"neutral weight: {k}" for k in gone)
+        guessed = full.isna().to_numpy() & ~home & (fa > 0)
+        flags += tuple(f"neutral weight: {k}" for k in f.index[guessed])
         weights = full.fillna(0.5)
     g, g_lo, g_hi = weights_interval(weights, f, "governance", (fa > 0) & ~home)
+    g_lo, g_hi = np.where(guessed, 0.0, g_lo), np.where(guessed, 1.0, g_hi)  # neutral is a guess: it may be any
     for one in (g_lo, g_hi):
         used = one[(fa > 0) & ~home]
         if ((used < 0) | (used > 1)).any():
@@ -152,19 +161,22 @@ def geopolrisk(
         # Value over quantity, as the method has it: a value without a quantity counts, and is said.
         price = float(np.nansum(v)) / total
         flags += tuple(f"value without quantity: {k}" for k in f.index[(fa == 0) & (np.nan_to_num(v) > 0)])
-    score = hhi * risk(g)
+    # Where nothing at risk is imported the concentration of the world does not matter, not even an unknown one.
+    score = 0.0 if risk(g_hi) == 0 else hhi * risk(g)
     midpoint = score * price
     copper = math.nan if copper_midpoint is None else number(copper_midpoint, "copper_midpoint", 1e-300)
-    reason = "an origin has its weight only as an interval" if math.isnan(score) else ""
+    reason = (untold or "an origin has its weight only as an interval") if math.isnan(score) else ""
     return Value(
         score,
         method=method,
-        low=hhi * risk(g_lo),
+        low=hhi_low * risk(g_lo),
         high=hhi_high * risk(g_hi),
         reason=reason,
         flags=flags,
         parts={
             "hhi": hhi,
+            "hhi_low": hhi_low,
+            "hhi_high": hhi_high,
             "import_risk": risk(g),
             "price": price,
             "midpoint": midpoint,

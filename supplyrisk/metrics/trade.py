@@ -13,7 +13,7 @@ from ..errors import Problem
 from ..lifecycle import standing
 from ..schema import date_ceil, is_date
 from .elementwise import elementwise
-from .governance import Value, Values, aligned, amounts, check_choice, keyed, number, refuse
+from .governance import SHARE_TOLERANCE, Value, Values, aligned, amounts, check_choice, keyed, number, refuse, unnamed
 from .import_risk import GSP_COPPER, geopolrisk
 
 __all__ = [
@@ -355,7 +355,8 @@ def eu_supply_risk(
     Value or DataFrame
         (A frame ``value, low, high, reason, flags`` by key where columns are given.) Dimensionless, about [0, 10 max t], not rounded: round once, at the end, to 0.1. ``parts`` holds ``gs_only``, ``eu_only``,
         ``without_recycling_and_substitution`` and the IR used. NaN with a reason if a needed concentration is NaN;
-        bounds of the concentrations become bounds of the score.
+        bounds of the concentrations become bounds of the score, and their flags its flags: of concentrations that are
+        lower ends the score is one.
 
     Raises
     ------
@@ -406,7 +407,12 @@ def eu_supply_risk(
         return own if ir == 0.0 else world * ir / 2.0 + own * (1.0 - ir / 2.0)
 
     value = mixed(gs, eu) * keep
-    reason = "a concentration or the import reliance is undefined" if math.isnan(value) else ""
+    used = [x for x, side in ((hhi_gs, "GS"), (hhi_eu, "EU")) if side in use and not (side == "GS" and ir == 0.0)]
+    flags += [f for x in used if isinstance(x, Value) for f in x.flags if f not in flags]
+    reason = ""
+    if math.isnan(value):
+        why = [x.reason for x in used if isinstance(x, Value) and x.reason]
+        reason = "; ".join(dict.fromkeys(["a concentration or the import reliance is undefined", *why]))
     parts = {
         "gs_only": gs * keep,
         "eu_only": eu * keep,
@@ -470,7 +476,7 @@ def eu_group_supply_risk(members: Mapping[str, float] | pd.Series) -> Value:
     Returns
     -------
     Value
-        Mean; NaN with a reason if there is no member.
+        Mean, with the mean of the members' bounds; NaN with a reason if there is no member.
 
     Raises
     ------
@@ -489,7 +495,9 @@ def eu_group_supply_risk(members: Mapping[str, float] | pd.Series) -> Value:
     s = amounts(members, "members")
     if not len(s):
         return Value(math.nan, method="EU supply risk", reason="no member")
-    return Value(float(s.mean()), method="EU supply risk", parts={"n": len(s)})
+    given = list(dict(members).values()) if isinstance(members, (Mapping, pd.Series)) else list(members)
+    low, high = (sum(getattr(v, end, float(v)) for v in given) / len(given) for end in ("low", "high"))
+    return Value(float(s.mean()), method="EU supply risk", low=low, high=high, parts={"n": len(s)})
 
 
 def _numbers(column: pd.Series) -> bool:
@@ -582,7 +590,8 @@ def eu_economic_importance(shares: Values, value_added: Values, si_ei: float, *,
     Parameters
     ----------
     shares : Series, mapping or array
-        A: end-use share by sector (NACE 2-digit), fractions.
+        A: end-use share by sector (NACE 2-digit), fractions. What they lack of 1 by more than 0.02, the rounding of a
+        print, is a use whose sector nobody has named.
     value_added : Series, mapping or array
         Q: value added by sector, one currency. May hold more sectors than ``shares``.
     si_ei : float
@@ -594,7 +603,9 @@ def eu_economic_importance(shares: Values, value_added: Values, si_ei: float, *,
     Returns
     -------
     Value
-        Dimensionless, in [0, 10], not rounded; NaN with a reason where there is no value added at all.
+        Dimensionless, in [0, 10], not rounded. Where some use is unnamed the value is the lower end, that of the named,
+        and ``flags`` says so; ``low`` takes the rest for a sector without value added, ``high`` for the greatest. NaN
+        with a reason, between bounds, where more than half is unnamed; NaN where there is no value added at all.
 
     Raises
     ------
@@ -603,7 +614,8 @@ def eu_economic_importance(shares: Values, value_added: Values, si_ei: float, *,
 
     Notes
     -----
-    Missing policy: missing figures are refused, never read as 0. Source: European Commission (2017). Evidence V.
+    Missing policy: missing figures are refused, never read as 0; a remainder of the use is unknown, not nothing.
+    Source: European Commission (2017). Evidence V.
 
     Examples
     --------
@@ -625,6 +637,12 @@ def eu_economic_importance(shares: Values, value_added: Values, si_ei: float, *,
             [Problem("maximum", "-", "-", "below a sector's value added", f"{top:g}", "Take the greatest.")], "maximum"
         )
     weighted = float(np.where(a.to_numpy() > 0, a.to_numpy() * q, 0.0).sum())
+    rest = max(1.0 - float(a.sum()), 0.0)
+    rest = rest if rest > SHARE_TOLERANCE + 1e-12 else 0.0
+    reason, flags = unnamed(rest, "the use")
+    low, high = (10.0 * x / top * si for x in (weighted, weighted + rest * top))
+    parts = {"sum_AQ": weighted, "maximum": top, "unnamed": rest}
     return Value(
-        10.0 * weighted / top * si, method="EU economic importance", parts={"sum_AQ": weighted, "maximum": top}
-    )
+        math.nan if reason else low,
+        method="EU economic importance", low=low, high=high, reason=reason, flags=flags, parts=parts,
+    )  # fmt: skip

@@ -346,3 +346,69 @@ def test_eu_2023_economic_importance_is_rebuilt_from_the_annex(published: Path) 
     assert len(diff) == 40
     assert pd.Series(diff).median() == pytest.approx(0.034, abs=0.002)  # the print is rounded to 0.1
     assert (pd.Series(diff) <= 0.06).mean() > 0.6
+
+
+def test_what_is_mostly_unnamed_has_no_value() -> None:
+    """The rule of hhi: NaN with a reason where more than half is unnamed; else the lower end, flagged, with bounds."""
+    g10 = {"CHN": 5.6}
+    h = hhi_governance({"CHN": 0.1, "ROW": 0.9}, g10)
+    assert math.isnan(h)
+    assert "unnamed" in h.reason
+    assert (h.low, h.high) == pytest.approx((0.056, 8.156))
+    short = hhi_governance({"CHN": 0.1}, g10, kind="fraction")
+    assert (math.isnan(short), short.low, short.high) == (True, pytest.approx(0.056), pytest.approx(8.156))
+    sr = eu_supply_risk(h, h, import_reliance=0.5, eol_rir=0.0, si_sr=1.0)
+    assert math.isnan(sr)
+    assert "unnamed" in sr.reason
+    assert (sr.low, sr.high) == pytest.approx((0.056, 8.156))
+    some = hhi_governance({"CHN": 0.6, "ROW": 0.4}, g10)
+    assert (float(some), some.low) == (pytest.approx(0.36 * 5.6), pytest.approx(0.36 * 5.6))
+    assert some.flags == ("lower end: 0.4 of the supply is unnamed",)
+    assert eu_supply_risk(some, scope="GS only", eol_rir=0.0, si_sr=1.0).flags == some.flags
+    assert hhi_governance({"CHN": 0.99}, g10, kind="fraction").flags == ()  # the rounding of a print
+    frame = pd.Series({("a", "CHN"): 1.0, ("a", "ROW"): 9.0, ("b", "CHN"): 1.0})
+    frame.index.names = ["product", "country"]
+    out = hhi_governance(frame, g10, by="product")
+    assert out["value"].isna().tolist() == [True, False]
+    assert "unnamed" in out.loc["a", "reason"]
+
+
+def test_geopolrisk_of_a_world_that_is_mostly_unnamed() -> None:
+    g = {"A": 0.6}
+    r = geopolrisk({"A": 50.0, "ROW": 2000.0}, {"A": 30.0}, g, production=20.0)
+    assert math.isnan(r)
+    assert "world production is unnamed" in r.reason
+    assert r.low == pytest.approx((50 / 2050) ** 2 * 0.36)
+    assert r.high == pytest.approx(((50 / 2050) ** 2 + (2000 / 2050) ** 2) * 0.36)
+    assert geopolrisk({"A": 50.0, "ROW": 2000.0}, {"A": 0.0}, g, production=20.0) == 0.0
+    some = geopolrisk({"A": 60.0, "UNK": 40.0}, {"A": 1.0}, g, production=0.0)
+    assert (float(some), some.high) == (pytest.approx(0.36 * 0.6), pytest.approx(0.6))  # it may all be of A
+    assert some.flags == ("lower end: 0.4 of world production is unnamed",)
+
+
+def test_a_neutral_weight_is_a_guess_with_bounds() -> None:
+    world = {"A": 500.0, "B": 200.0, "C": 100.0}
+    r = geopolrisk(world, {"A": 30.0, "C": 10.0}, {"A": 0.6}, production=20.0, missing="neutral")
+    hhi = (25 + 4 + 1) / 64
+    assert (float(r), r.low, r.high) == pytest.approx((hhi * 23 / 60, hhi * 18 / 60, hhi * 28 / 60))
+    assert r.flags == ("neutral weight: C",)
+
+
+def test_economic_importance_of_uses_that_are_not_all_named() -> None:
+    q = {"a": 150_000.0, "b": 200_000.0}
+    half = eu_economic_importance({"a": 0.5}, q, 1.0)
+    assert (float(half), half.low, half.high) == pytest.approx((3.75, 3.75, 8.75))
+    assert half.flags == ("lower end: 0.5 of the use is unnamed",)
+    most = eu_economic_importance({"a": 0.4}, q, 1.0)
+    assert math.isnan(most)
+    assert "more than half" in most.reason
+    assert (most.low, most.high) == pytest.approx((3.0, 9.0))
+    print_ = eu_economic_importance({"a": 0.99}, q, 1.0)
+    assert (print_.flags, print_.low == print_.high) == ((), True)
+
+
+def test_a_group_has_the_mean_of_its_members_bounds() -> None:
+    wide = hhi_governance({"A": 60.0, "ROW": 40.0}, {"A": 5.0})
+    sr = eu_supply_risk(wide, scope="GS only", eol_rir=0.0, si_sr=1.0)
+    group = eu_group_supply_risk({"a": sr, "b": 1.0})
+    assert (group.low, group.high) == pytest.approx(((sr.low + 1) / 2, (sr.high + 1) / 2))
