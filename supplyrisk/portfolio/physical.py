@@ -289,7 +289,9 @@ def free_network(m: Build, focal: Any, view: str) -> Free:
     capacity = ix.nodes["capacity"].to_numpy(dtype=float)
     sold = np.bincount(ix.src, q, ix.n) if len(q) else np.zeros(ix.n)
     made = np.where(np.isnan(output), sold, output)
-    top = free * np.fmax(made, np.nan_to_num(capacity))
+    # A recycler has no output on record and no capacity: it makes what the plan takes of it.
+    recycled = m.availability_parts.get("recycled", np.zeros(ix.n))
+    top = free * (np.fmax(made, np.nan_to_num(capacity)) + recycled)
     lanes = np.arange(m.n_lanes)
     z = m.matrix.add_columns(
         "free_flow",
