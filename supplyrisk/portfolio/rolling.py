@@ -54,9 +54,8 @@ class Rolled:
 
     def __repr__(self) -> str:
         extra = self.plan.objective_value - self.before.objective_value
-        return (
-            f"<Rolled: {money(extra)} more, {len(self.changes)} deliveries change, {len(self.lost)} commitments lost>"
-        )
+        cost = f"{money(abs(extra))} {'less' if extra < 0.0 else 'more'}"
+        return f"<Rolled: {cost}, {len(self.changes)} deliveries change, {len(self.lost)} commitments lost>"
 
     def _repr_html_(self) -> str:
         return page(repr(self).strip("<>"), self.changes, pd.DataFrame({"lost": self.lost}))
@@ -72,6 +71,8 @@ _DECIDED = {
     "qualify_signed": "contracts",
     "stock": "stocks",
 }
+# Groups of columns that are what a plan delivers, or does instead.
+_DELIVERED = ("flow", "shortfall", "substitute", "drawn")
 _COMMITMENTS = ("plants", "contracts", "stocks", "deliveries")
 
 
@@ -96,9 +97,9 @@ def rolling(
     graph : SupplyGraph
         New data. A project that is no longer on offer there is a lost commitment (sold, cancelled) or stands already.
     fixed : iterable of {"plants", "contracts", "stocks", "deliveries"}
-        Commitments that hold. In a plan of one year: the plants that are built and the contracts agreed. Over several
-        periods, up to ``now``: what was decided and what was not, in each of them; stocks as they were held, deliveries as
-        they were made.
+        Commitments that hold. In a plan of one year: the plants that are built, the contracts agreed, stocks at no less
+        than they were, deliveries and what is unmet or substituted exactly as they were. Over several periods, up to
+        ``now``: what was decided and what was not, in each of them; stocks as they were held, deliveries as they were made.
     now : int or str, optional
         For a plan over several periods: decisions up to this year or quarter hold; default its first.
     **changes
@@ -152,7 +153,7 @@ def rolling(
                     continue
                 _freeze(group, old.get(name, {}), past, whole=name != "stock")
             if "deliveries" in names:
-                for name in ("flow", "shortfall", "substitute", "drawn"):
+                for name in _DELIVERED:
                     if name in now_there:
                         _freeze(now_there[name], old.get(name, {}), past, whole=False)
             if "plants" in names and wide.decide is not None:
@@ -184,6 +185,11 @@ def rolling(
                         hold(group, key, 1.0, says)
                     else:
                         lost.append(f"{says}: {gone(key) if of == 'plants' else 'nothing to be had'}")
+            if "stocks" in names:
+                _stocks(old.get("stock", {}), now_there.get("stock"), kept, lost)
+            if "deliveries" in names:
+                for name in _DELIVERED:
+                    _deliveries(name, old.get(name, {}), now_there.get(name), kept, lost)
         return lambda c, s: _fewest_moves(c, s, m.matrix.columns, old, plan.seed)
 
     after = again(plan, graph, fix, **changes)
@@ -203,6 +209,42 @@ def _freeze(group: Columns, was: dict[Any, float], past: set[Any], whole: bool) 
         value = float(round(value)) if whole else value
         value = min(max(value, group.lower[i]), group.upper[i])
         group.lower[i] = group.upper[i] = value
+
+
+def _stocks(was: dict[Any, float], group: Columns | None, kept: list[str], lost: list[str]) -> None:
+    """Stocks of a plan of one year: held at no less than they were, as far as the new plan may hold them."""
+    at = {} if group is None else {k: i for i, k in enumerate(group.keys)}
+    for key, value in was.items():
+        i = at.get(key)
+        size = 1.0 if group is None or i is None else float(group.scale[i])
+        if value <= _SAME * size:
+            continue
+        most = 0.0 if group is None or i is None else min(value, float(group.upper[i]))
+        if group is not None and i is not None and most > _SAME * size:
+            group.lower[i] = max(group.lower[i], most)
+            kept.append(f"stock of {most:.6g} at {key}")
+        if value - most > _SAME * size:
+            lost.append(f"stock of {value - most:.6g} at {key}: no more than {most:.6g} may be held")
+
+
+def _deliveries(name: str, was: dict[Any, float], group: Columns | None, kept: list[str], lost: list[str]) -> None:
+    """Deliveries of a plan of one year, and what it does instead: exactly as they were, as far as they are on offer."""
+    at = {} if group is None else {k: i for i, k in enumerate(group.keys)}
+    if group is not None:
+        for key, i in at.items():
+            value = float(np.clip(was.get(key, 0.0), group.lower[i], group.upper[i]))
+            group.lower[i] = group.upper[i] = value
+    for key, value in was.items():
+        i = at.get(key)
+        have = 0.0 if group is None or i is None else float(group.upper[i])
+        size = 1.0 if group is None or i is None else float(group.scale[i])
+        says = f"{key[0]} of {key[1]} to {key[2]}" if name == "flow" else f"{name} at {key}"
+        if value <= _SAME * size:
+            continue
+        if have > _SAME * size:
+            kept.append(says)
+        if value - have > _SAME * size:
+            lost.append(f"{says}: {value - have:.6g} of {value:.6g} no longer on offer")
 
 
 def _agreed(

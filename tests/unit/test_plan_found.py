@@ -1,0 +1,82 @@
+"""Plans against what readers of them found wrong: each is small, and measured on the graph that it leads to."""
+
+from __future__ import annotations
+
+import pytest
+from test_portfolio import P, simple
+
+import supplyrisk.portfolio as sp
+from supplyrisk.errors import InfeasibleError
+from supplyrisk.graph import SupplyGraph
+from supplyrisk.portfolio import optimize, resource
+
+FREE = resource(redirect=1.0, switching=0.0, revealed=False)
+
+
+def two() -> SupplyGraph:
+    """One buyer of 10; China at 1 and Australia at 2 a unit could each deliver all of it."""
+    return simple(10.0, {"CHN": 10.0, "AUS": 10.0}, {"CHN": 1.0, "AUS": 2.0}, flow={"CHN": 10.0})
+
+
+# ---------------------------------------------------------------------- what is free of the focal
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        sp.focal_free("CHN", 0.6),
+        sp.focal_free("CHN", 0.6, view="control"),
+        sp.max_share("CHN", 0.4, view="origin", mixing="mass_balance"),
+    ],
+)
+def test_recycled_goods_are_free_of_the_focal(ask: object) -> None:
+    # A recycler has no output on record: it makes what the plan takes of it. Six of ten are recycled at home.
+    graph = simple(10.0, {"CHN": 10.0}, {"CHN": 1.0}, flow={"CHN": 10.0})
+    plan = optimize(graph, "USA", product=P, levers=sp.recycle(rate=1.0), constraints=ask)
+    assert float(plan.decisions.loc[plan.decisions["lever"] == "recycle", "quantity"].sum()) == pytest.approx(6.0)
+    assert plan.readings[["model", "score"]].to_numpy() == pytest.approx(0.6)
+    both = optimize(two(), "USA", product=P, levers=[FREE, sp.recycle(rate=0.2)], constraints=ask)
+    assert both.readings["model"].iloc[0] == pytest.approx(both.readings["score"].iloc[0])
+
+
+def test_a_home_that_is_the_focal_recycles_nothing_free() -> None:
+    graph = simple(10.0, {"CHN": 10.0}, {"CHN": 1.0}, flow={"CHN": 10.0})
+    with pytest.raises(InfeasibleError):
+        optimize(graph, "USA", product=P, levers=sp.recycle(rate=1.0), constraints=sp.focal_free(("CHN", "USA"), 0.1))
+
+
+# ---------------------------------------------------------------------- solved again
+
+
+def test_a_rolled_plan_of_one_year_keeps_its_stock() -> None:
+    graph = simple(10.0, {"CHN": 30.0, "AUS": 10.0}, {"CHN": 1.0, "AUS": 2.0}, flow={"CHN": 10.0})
+    plan = optimize(
+        graph, "USA", product=P, levers=[FREE, sp.stockpile(days=90.0)], constraints=sp.min_stock_days(60.0)
+    )
+    had = 10.0 * 60.0 / 365.0
+    assert plan.stocks["added"].sum() == pytest.approx(had)
+    rolled = sp.rolling(plan, graph, constraints=())
+    assert rolled.plan.stocks["added"].sum() == pytest.approx(had)
+    assert rolled.kept == (f"stock of {had:.6g} at {P}@USA:demand",)
+    assert rolled.lost == ()
+    assert rolled.plan.objective_value == pytest.approx(plan.objective_value)
+    free = sp.rolling(plan, graph, fixed=(), constraints=())
+    assert free.plan.stocks["added"].sum() == pytest.approx(0.0, abs=1e-6)
+    assert "USD less, " in repr(free)
+    assert "-" not in repr(free)
+    cut = sp.rolling(plan, graph, levers=[FREE, sp.stockpile(days=30.0)], constraints=())
+    assert cut.plan.stocks["added"].sum() == pytest.approx(had / 2.0)
+    assert cut.lost == (f"stock of {had / 2.0:.6g} at {P}@USA:demand: no more than {had / 2.0:.6g} may be held",)
+
+
+def test_a_rolled_plan_of_one_year_keeps_its_deliveries() -> None:
+    plan = optimize(two(), "USA", product=P, levers=FREE, constraints=sp.max_share("CHN", 0.5))
+    dear = simple(10.0, {"CHN": 10.0, "AUS": 10.0}, {"CHN": 1.0, "AUS": 3.0}, flow={"CHN": 10.0})
+    rolled = sp.rolling(plan, dear, fixed="deliveries", constraints=())
+    assert rolled.changes.empty
+    assert rolled.plan.objective_value == pytest.approx(20.0)
+    assert rolled.kept == (f"keep of {P}@CHN to {P}@USA:demand", f"re-source of {P}@AUS to {P}@USA:demand")
+    assert not sp.rolling(plan, dear, fixed=(), constraints=()).changes.empty
+    gone = simple(10.0, {"CHN": 10.0, "AUS": 3.0}, {"CHN": 1.0, "AUS": 2.0}, flow={"CHN": 10.0})
+    with pytest.raises(InfeasibleError):
+        sp.rolling(plan, gone, fixed="deliveries", constraints=())
