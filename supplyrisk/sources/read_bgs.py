@@ -33,6 +33,7 @@ from .commodities import (
 )
 from .layout import read_table
 from .places import AGGREGATE, agreed
+from .twins import without_twins
 
 __all__ = ["bgs"]
 
@@ -117,6 +118,7 @@ def bgs(
     required = ["year", "country", "commodity", "unit", "quantity"]
     is_json = Path(path).name.lower().endswith((".json", ".geojson"))
     raw = _features(path, report) if is_json else read_table(path, report, _PARTS, required)
+    raw = without_twins(raw, report)
     cols = find_columns(path, raw.columns, _PARTS, required)
     blank = pd.Series("", index=raw.index, dtype="string")
     text = {k: raw[c].str.strip() for k, c in cols.items()}

@@ -18,6 +18,7 @@ from .commodities import product_rows
 from .fineprint_csv import tables_of_folder
 from .owners import control_type, parse_owners
 from .places import AGGREGATE, countries
+from .twins import without_twins
 
 __all__ = ["fineprint"]
 
@@ -112,7 +113,7 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None, publish
     else:
         with open_book(path) as book:
             wanted = [s for s in _SHEETS if s in book.names or s in _SHEETS[:3]]
-            raw = {s: read_sheet(path, report, sheet=s, book=book) for s in wanted}
+            raw = {s: without_twins(read_sheet(path, report, sheet=s, book=book), report) for s in wanted}
     general = raw["general"]
     cols = find_columns(path, general.columns, {"fac": ["mine_fac"], "place": ["country"]}, ["fac", "place"])
     named = general.drop_duplicates(cols["fac"]).set_index(

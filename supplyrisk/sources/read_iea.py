@@ -30,6 +30,7 @@ from .commodities import in_product_units, map_products, node_rows, product_rows
 from .iea_book import rows_of_book
 from .layout import is_workbook
 from .places import AGGREGATE, countries
+from .twins import without_twins
 
 __all__ = ["iea"]
 
@@ -196,7 +197,7 @@ def _first_run(years: pd.Series) -> int:
 
 
 def _csv(path: PathLike, report: Report, unit: str | None) -> pd.DataFrame:
-    raw = read_delimited(path, report)
+    raw = without_twins(read_delimited(path, report), report)
     heads = {c: m for c in raw.columns if (m := _IN_HEADER.fullmatch(c))}
     if heads and "kt" not in map(plain, raw.columns):
         column, hit = next(iter(heads.items()))

@@ -37,6 +37,7 @@ from .commodities import (
 )
 from .layout import read_table
 from .places import AGGREGATE, countries
+from .twins import without_twins
 from .usgs_errata import correct_units, withheld_blanks
 from .usgs_names import SHORT
 from .usgs_salient import is_salient, tidy_salient
@@ -206,7 +207,8 @@ def _files(path: PathLike, report: Report, member: str | None) -> Iterator[tuple
         raise SourceError([Problem(file.name, "-", "-", rule, "", remedy)], f"the folder {file.name}")
     for name, inner in names:
         source_file = file if inner else name
-        yield name, read_table(source_file, report, _HEADER, ["country", "what"], member=inner)
+        raw = read_table(source_file, report, _HEADER, ["country", "what"], member=inner)
+        yield name, without_twins(raw, report)
 
 
 def _is_world(name: str) -> bool:

@@ -37,6 +37,7 @@ from .commodities import (
 )
 from .layout import first_rows
 from .places import AGGREGATE, REST, agreed, countries
+from .twins import without_twins
 
 __all__ = ["wmd"]
 
@@ -123,7 +124,7 @@ def wmd(
     """
     file = Path(path)
     report = Report("wmd", file.name, "restricted")
-    parts = _tables(file, report, commodity)
+    parts = [(name, without_twins(frame, report)) for name, frame in _tables(file, report, commodity)]
     tidy = pd.concat([_tidy(file, name, frame) for name, frame in parts], ignore_index=True)
     mapped = map_products("wmd", tidy["commodity"])
     tidy["unit"] = _units(tidy, mapped["known"], report)

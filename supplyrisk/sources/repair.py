@@ -21,6 +21,7 @@ from .repair_origins import OPEN, PASSED, RULES, TRACED, both, need, say, trace,
 __all__ = ["Repaired", "dedupe", "fill_weights", "reconcile", "repair", "trace_origins"]
 
 FILLED, MIRRORED = "weight from unit values", "mirror average"
+_IMPUTED = DEFAULT_POLICY.by_grade["C"]  # half-width of a weight imputed from unit values that are all equal
 APART = "the two sides differ more than threefold"
 _TRADE = ("hs6", "origin", "destination", "year", "quantity", "low", "high", "value", "value_low", "value_high", "method", "flag", "published_on",
           "source", "grade")  # fmt: skip
@@ -67,8 +68,9 @@ class Repaired:
         mirrored = text.str.contains(MIRRORED, regex=False)
         trade["method"] = np.select([filled | traced, mirrored], ["imputed", "mirrored"], "observed")
         trade["flag"] = (flag + ": ").where((flag != "") & (text != ""), flag) + text
-        if {"low", "high"} <= set(trade.columns):  # quartiles that meet do not make an imputed weight exact
-            point = (filled & (trade["low"] == trade["high"])).to_numpy()
+        if {"low", "high"} <= set(trade.columns):  # where quartiles meet the width is the grade's, which grows with age
+            width = (trade["high"] - trade["low"]) / (2.0 * trade["quantity"])
+            point = (filled & ((width - _IMPUTED).abs() <= 1e-9)).to_numpy()
             trade.loc[point, ["low", "high"]] = np.nan
         doubtful = flag.str.contains(OPEN, regex=False)
         if "grade" in trade:
@@ -276,7 +278,8 @@ def fill_weights(trade: pd.DataFrame, outlier: float = 4.0, floor: int = 5) -> p
     -------
     DataFrame
         The same rows; ``quantity`` repaired, ``quantity_original`` beside, ``low`` and ``high`` for what was imputed,
-        ``flag`` and ``method``. A heading and year without enough good flows stays as it is.
+        ``flag`` and ``method``. Where the quartiles meet, the interval is that of grade C. A heading and year without
+        enough good flows stays as it is.
 
     References
     ----------
@@ -307,6 +310,10 @@ def fill_weights(trade: pd.DataFrame, outlier: float = 4.0, floor: int = 5) -> p
         imputed = out["value"] / np.exp(levels[level])
         before = out[column] if column in out else pd.Series(np.nan, index=out.index)
         out[column] = before.where(~hit, imputed)
+    # Unit values that are all equal make no imputed weight exact: it is as wide as the grade of an imputed weight.
+    point = hit & ((out["high"] - out["low"]).abs() <= 1e-9 * out["quantity"].abs())
+    out["low"] = out["low"].mask(point, out["quantity"] * (1.0 - _IMPUTED))
+    out["high"] = out["high"].mask(point, out["quantity"] * (1.0 + _IMPUTED))
     out["flag"] = say(out["flag"], lacking, "no weight")
     out["flag"] = say(out["flag"], absurd, "unit value out of range")
     out["method"] = say(out["method"], hit & own["mid"].notna(), f"{FILLED} of the same origin")
@@ -344,7 +351,7 @@ def repair(
     ----------
     trade : DataFrame
         Either reported flows (``reporter, partner, flow``: duplicates go and the sides are reconciled) or one row per
-        flow (``origin, destination``). Rows that the reader marks ``keep=False`` (sub-totals, the world) stay out.
+        flow (``origin, destination``: rows that repeat another in every cell go). Rows that the reader marks ``keep=False`` (sub-totals, the world) stay out.
     weights : bool
         Fill missing and absurd weights.
     reexports : mapping or iterable of str, optional
@@ -380,6 +387,9 @@ def repair(
             report[str(method)] = float(count)
         frame["value_original"] = frame["value_import"].fillna(frame["value_export"])
         frame["quantity_original"] = frame["quantity_import"].fillna(frame["quantity_export"])
+    elif (twice := trade.duplicated()).any():
+        report["duplicates_dropped"] = float(twice.sum())
+        frame = trade[~twice]
     out = both(frame)
     imputed = pd.Series(False, index=out.index)
     if weights:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import openpyxl
+import pandas as pd
 import pytest
 
 from supplyrisk import sources
 from supplyrisk.errors import SourceError
+from supplyrisk.sources.repair import repair
 
 
 def write(tmp_path, name, text):
@@ -161,3 +163,52 @@ def test_a_member_of_unknown_output_leaves_the_union_a_bound(tmp_path):
     row = made.set_index("country").loc["EUE"]
     assert (row["low"], row["high"], row["missing"]) == (0.0, 6.0, "unknown")
     assert row["quantity"] != row["quantity"]
+
+
+USGS = "SOURCE,COMMODITY,COUNTRY,TYPE,UNIT_MEAS,PROD_2023,PROD_EST_ 2024,PROD_NOTES\n"
+ROW = 'MCS2025,Gallium,China,"Primary production, gallium",kilograms,500000,600000,\n'
+
+
+def test_rows_that_stand_twice_count_once(tmp_path):
+    file = write(tmp_path, "MCS2025_World_Data.csv", USGS + ROW * 2)
+    reading = sources.usgs_mcs(file)
+    assert reading.inputs["production"]["quantity"].tolist() == [500_000.0, 600_000.0]
+    assert "dropped 1: a row that stands twice" in str(reading.report)
+    head = "year,country_trans,country_iso3_code,bgs_commodity_trans,units,quantity,bgs_statistic_type_trans\n"
+    row = '2023-01-01,China,CHN,"gallium, primary",tonnes (metric),600,Production\n'
+    reading = sources.bgs(write(tmp_path, "bgs.csv", head + row * 2))
+    assert reading.inputs["production"]["quantity"].tolist() == [600_000.0]
+    assert "a row that stands twice" in str(reading.report)
+    rows = "commodity,Country,2022,unit\n" + "Gallium,China,600,metr. t\n" * 2
+    assert sources.wmd(write(tmp_path, "wmd.csv", rows)).inputs["production"]["quantity"].tolist() == [600_000.0]
+    rows = "mineral,stage,country,year,kt\n" + "Copper,mining,Chile,2024,5\n" * 2
+    assert sources.iea(write(tmp_path, "iea.csv", rows)).inputs["production"]["quantity"].tolist() == [5000.0]
+    book = openpyxl.Workbook()
+    sheets = {
+        "general": [["mine_fac", "country"], ["Kolwezi", "Congo, Dem. Rep."]],
+        "commodities": [
+            ["mine_fac", "sub_site", "commodity", "year", "unit", "value"],
+            *[["Kolwezi", "", "Copper ", 2018, "Kt", 100]] * 2,
+            ["Kolwezi", "", "Copper ", 2017, "Kt", 100],
+        ],
+        "other_info": [["mine_fac", "sub_site", "owners", "year"], ["Kolwezi", "", "Zijin Mining (72%)", 2018]],
+    }
+    for name, lines in sheets.items():
+        sheet = book.create_sheet(name)
+        for line in lines:
+            sheet.append(line)
+    book.save(tmp_path / "mines.xlsx")
+    reading = sources.fineprint(tmp_path / "mines.xlsx")
+    assert reading.tables["nodes"]["output"].tolist() == [100_000.0, 100_000.0]
+    assert reading.report.rows_dropped == 1
+
+
+def test_repair_of_flows_that_stand_twice_and_width_of_what_is_imputed():
+    flows = pd.DataFrame({"hs6": "850511", "year": 2024, "origin": "CHN", "destination": list("ABCDEFG"),
+                          "value": 100.0, "quantity": [10.0] * 6 + [None]})  # fmt: skip
+    done = repair(pd.concat([flows, flows]))
+    assert done.report["duplicates_dropped"] == 7
+    assert done.trade["quantity"].sum() == 70.0
+    row = done.trade.iloc[6]  # unit values that are all equal make no estimate exact
+    assert (row["low"], row["quantity"], row["high"]) == (7.5, 10.0, 12.5)
+    assert done.trade["low"].notna().sum() == 1
