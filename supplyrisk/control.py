@@ -13,14 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .drawing import draws_of
 from .errors import unknown_name
 from .graph import GraphIndex, SupplyGraph
 from .hands import possible, reached, sure
 from .holdings import CONTRACTS, STAKES, Book, book, holders
 from .jurisdictions import scope
 from .kernels import closed_rows, solve_absorbing
-from .nominal import flow_ends
 from .ownership import (
     closed_loop_error,
     control_labels,
@@ -43,6 +41,7 @@ __all__ = [
     "focal_share",
     "holders",
     "majority",
+    "mixed",
     "network_power",
     "override",
     "shapley_shubik",
@@ -212,6 +211,42 @@ def _mix(ix: GraphIndex, pools: BoolArray, x: FloatArray) -> FloatArray:
     return out
 
 
+def _pools(graph: SupplyGraph) -> BoolArray:
+    """Nodes that are whose their suppliers are: pools of demand, and stocks that are fed and have no holder of their own."""
+    ix = graph.index
+    fed = np.bincount(ix.dst, minlength=ix.n) > 0
+    recorded = np.bincount(book(graph).node, minlength=ix.n) > 0
+    kind = _kinds(ix)[0]
+    return np.asarray((kind == "demand") | ((kind == "stock") & fed & ~recorded))
+
+
+def mixed(graph: SupplyGraph, x: FloatArray) -> FloatArray:
+    """A value of every node, that of pools being the share-weighted mean of what feeds them.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    x : ndarray, shape (n,)
+        Values in [0, 1] in the order of ``graph.index.nodes``; those of pools have no effect.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        A flow that is not known adds nothing, nor does a loop of pools that nothing feeds.
+
+    Notes
+    -----
+    One sparse solve: exact through any number of re-exporters, and where they send to each other.
+
+    Examples
+    --------
+    >>> mixed(SupplyGraph.from_tables(), np.zeros(0)).shape
+    (0,)
+    """
+    return np.clip(_mix(graph.index, _pools(graph), x.reshape(-1, 1))[:, 0], 0.0, 1.0)
+
+
 def _mix_interval(ix: GraphIndex, pools: BoolArray, x: FloatArray) -> FloatArray:
     y = np.column_stack([x[:, 0], x[:, 1], 1 - x[:, 2]])
     y = _mix(ix, pools, y)
@@ -240,36 +275,10 @@ def _location(graph: SupplyGraph, focal: tuple[str, ...]) -> FloatArray:
 
 
 def _widened(graph: SupplyGraph, pools: BoolArray, x: FloatArray) -> FloatArray:
-    """Bounds of pools as wide as their flows: each anything within its interval, a draw on the world pool any maker's."""
-    from .mixing import best_mixes
+    """Bounds of pools as wide as their flows."""
+    from .mixing import pool_bounds
 
-    ix, draws = graph.index, draws_of(graph)
-    at = np.flatnonzero(pools[ix.dst])
-    if not len(at):
-        return x
-    code, segment = np.unique(ix.segment[at], return_inverse=True)
-    least, most = (y[at] for y in flow_ends(graph))
-    free = ~np.isfinite(most)
-    lo = np.nan_to_num(least)
-    hi = np.where(free, lo, np.maximum(most, lo))
-    self_fed = ix.src[at] == ix.dst[at]
-    lo[self_fed], hi[self_fed], free[self_fed] = 0.0, 0.0, False
-    size = np.bincount(segment, hi, len(code))[segment]
-    lo, hi = (np.divide(y, size, out=np.zeros_like(y), where=size > 0) for y in (lo, hi))
-    buyer = ix.dst[at][np.unique(segment, return_index=True)[1]]
-    out, source = x.copy(), (ix.src if draws is None else draws.sources(ix.src))[at]
-    for column, sign, unknown in ((1, -1.0, 0.0), (2, 1.0, 1.0)):
-        mixed = best_mixes(source, segment, len(code), lo, hi - lo, free, sign, unknown)
-        y = out[:, column].copy()
-        y[buyer] = unknown  # from the safe side: stopping early widens
-        for _ in range(20):
-            new = mixed(y if draws is None else draws.extended(y, column == 2))
-            gap = float(np.max(np.abs(new - y[buyer]), initial=0.0))
-            y[buyer] = new
-            if gap <= 1e-12:
-                break
-        out[:, column] = y
-    return _ordered(out)
+    return _ordered(np.column_stack([x[:, 0], *pool_bounds(graph, pools, x[:, 1], x[:, 2])]))
 
 
 def _view(view: str) -> None:
@@ -373,9 +382,7 @@ def _owners(
     kind, country = _kinds(ix)
     if view == "control":  # a pool draws on producers, whose host can stop them
         x[np.isin(country, codes) & (kind == "producer")] = 1.0
-    fed = np.bincount(ix.dst, minlength=ix.n) > 0
-    recorded = np.bincount(b.node, minlength=ix.n) > 0
-    pools = (kind == "demand") | ((kind == "stock") & fed & ~recorded)
+    pools = _pools(graph)
     return _widened(graph, pools, _mix_interval(ix, pools, x))
 
 

@@ -276,15 +276,10 @@ def _graded(graph: SupplyGraph, focal: tuple[str, ...], host: bool) -> FloatArra
 
 
 def _through_pools(graph: SupplyGraph, out: FloatArray) -> FloatArray:
-    """Values of makers, with those of pools as the mean of what feeds them."""
-    ix = graph.index
-    pool = (ix.nodes["kind"] == "demand").to_numpy(dtype=bool)
-    if len(ix.src) and pool.any():
-        share = np.nan_to_num(ix.share)
-        for _ in range(3):  # the world pool, a re-exporter, a buyer: deeper chains of pools do not occur
-            mixed = np.bincount(ix.dst, share * out[ix.src], ix.n)
-            out = np.where(pool, np.minimum(mixed, 1.0), out)
-    return out
+    """Values of makers, with those of pools as the mean of what feeds them, through any number of pools and loops."""
+    from .. import control
+
+    return control.mixed(graph, out)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from supplyrisk.mixing import best_mixes
+from supplyrisk.mixing import Mixes
 
 
 def brute(e: np.ndarray, lo: np.ndarray, hi: np.ndarray, free: np.ndarray, unknown: float) -> float:
@@ -35,7 +35,7 @@ def test_best_mix_is_the_best_of_all_corners(seed, sign):
     free[segment == 3] = False
     src = rng.integers(0, 9, m).astype(np.int64)
     unknown = 1.0 if sign > 0 else 0.0
-    mixed = best_mixes(src, segment, 12, lo, hi - lo, free, sign, unknown)
+    mixed = Mixes(src, segment, 12, lo, hi - lo, free, sign, unknown)
     for _ in range(4):  # the guess of one sweep must not hold back the next
         x = np.round(rng.random(9), 1)
         want = [
@@ -43,3 +43,51 @@ def test_best_mix_is_the_best_of_all_corners(seed, sign):
             for k in range(12)
         ]
         np.testing.assert_allclose(mixed(x), np.where(np.isnan(want), unknown, want), atol=1e-12)
+
+
+def corners(src, segment, k, lo, hi, node, x):
+    """Largest value of each node over the corners of the box, each a linear system; what has no source is 1."""
+    best = np.zeros(k)
+    inner = {v: i for i, v in enumerate(node.tolist())}
+    for corner in itertools.product((0, 1), repeat=len(lo)):
+        q = np.where(np.array(corner) == 1, hi, lo)
+        total = np.bincount(segment, q, k)
+        if ((total <= 0) & (np.bincount(segment, hi, k) > 0)).any():
+            continue  # a pool of which something flows in somehow
+        w, b, reach = np.zeros((k, k)), np.zeros(k), total <= 0
+        unknown = total <= 0
+        for u, s, amount in zip(src.tolist(), segment.tolist(), q.tolist(), strict=True):
+            if amount <= 0:
+                continue
+            if u in inner:
+                w[s, inner[u]] += amount / total[s]
+            else:
+                b[s] += amount / total[s] * x[u]
+                reach[s] = True
+        for _ in range(k):
+            reach |= (w[:, reach] > 0).any(axis=1)
+        b = np.where(unknown | ~reach, 1.0, b)
+        w[unknown | ~reach] = 0.0
+        best = np.maximum(best, np.linalg.solve(np.eye(k) - w, b))
+    return best
+
+
+@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_loops_of_pools_are_solved_and_not_swept(seed, sign):
+    rng = np.random.default_rng(seed)
+    k, makers = 3, 2  # nodes 0 to 2 are pools, 3 and 4 makers
+    pairs = [(u, s) for s in range(k) for u in range(k + makers) if u != s and rng.random() < 0.7]
+    src = np.array([u for u, _ in pairs] or [3], dtype=np.int64)
+    segment = np.array([s for _, s in pairs] or [0], dtype=np.int64)
+    size = np.where(src < k, rng.choice([1.0, 30.0, 3000.0]), 1.0)
+    lo = size * rng.random(len(src)) * rng.integers(0, 2, len(src))
+    hi = lo + size * rng.random(len(src)) * rng.integers(0, 2, len(src))
+    node = np.arange(k, dtype=np.int64)
+    own = rng.integers(0, 3, makers) / 2
+    x = np.append(np.ones(k), own) if sign > 0 else np.append(np.zeros(k), own)
+    free = np.zeros(len(src), dtype=bool)
+    mixed = Mixes(src, segment, k, lo, hi - lo, free, sign, 1.0 if sign > 0 else 0.0)
+    found = mixed.settled(x, node)
+    want = corners(src, segment, k, lo, hi, node, x if sign > 0 else 1 - x)
+    np.testing.assert_allclose(found, want if sign > 0 else 1 - want, atol=1e-9)
