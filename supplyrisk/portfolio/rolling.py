@@ -235,9 +235,9 @@ def _deliveries(name: str, was: dict[Any, float], group: Columns | None, kept: l
             value = float(np.clip(was.get(key, 0.0), group.lower[i], group.upper[i]))
             group.lower[i] = group.upper[i] = value
     for key, value in was.items():
-        i = at.get(key)
-        have = 0.0 if group is None or i is None else float(group.upper[i])
-        size = 1.0 if group is None or i is None else float(group.scale[i])
+        there = at.get(key)
+        have = 0.0 if group is None or there is None else float(group.upper[there])
+        size = 1.0 if group is None or there is None else float(group.scale[there])
         says = f"{key[0]} of {key[1]} to {key[2]}" if name == "flow" else f"{name} at {key}"
         if value <= _SAME * size:
             continue
