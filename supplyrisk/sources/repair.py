@@ -69,8 +69,9 @@ class Repaired:
         trade["method"] = np.select([filled | traced, mirrored], ["imputed", "mirrored"], "observed")
         trade["flag"] = (flag + ": ").where((flag != "") & (text != ""), flag) + text
         if {"low", "high"} <= set(trade.columns):  # where quartiles meet the width is the grade's, which grows with age
-            width = (trade["high"] - trade["low"]) / (2.0 * trade["quantity"])
-            point = (filled & ((width - _IMPUTED).abs() <= 1e-9)).to_numpy()
+            off = (trade["low"] / trade["quantity"] - (1.0 - _IMPUTED)).abs()
+            off += (trade["high"] / trade["quantity"] - (1.0 + _IMPUTED)).abs()
+            point = (filled & (off <= 1e-9)).to_numpy()
             trade.loc[point, ["low", "high"]] = np.nan
         doubtful = flag.str.contains(OPEN, regex=False)
         if "grade" in trade:
