@@ -124,6 +124,7 @@ def bgs(
     text = {k: raw[c].str.strip() for k, c in cols.items()}
     parsed = numbers(text["quantity"], decimal)
     refuse_decimal_comma(path, text["quantity"], parsed)
+    report.unread(text["quantity"], parsed["code"])
     said = (text.get("flag", blank) + " " + text.get("precision", blank)).str.casefold()
     code = parsed["code"].mask((said.str.contains("less than 0.5")).fillna(False), "less_than_half_unit")
     code = code.mask((parsed["code"] == "empty") & said.str.contains("not available").fillna(False), "not_available")

@@ -157,6 +157,7 @@ def usgs_mcs(
         report.notes.append("no rows")
     parsed = numbers(tidy["text"], decimal, percent=bool((tidy["unit"] == "percent").all()) and len(tidy) > 0)
     refuse_decimal_comma(path, tidy["text"], parsed)
+    report.unread(tidy["text"], parsed["code"])
     share = (tidy["unit"] == "percent") & (parsed["code"] == "bound") & parsed["high"].isna()
     parsed["high"] = parsed["high"].mask(share, 100.0)
     data = pd.concat([tidy, parsed], axis=1)

@@ -130,6 +130,7 @@ def wmd(
     tidy["unit"] = _units(tidy, mapped["known"], report)
     parsed = numbers(tidy["text"], decimal)
     refuse_decimal_comma(path, tidy["text"], parsed)
+    report.unread(tidy["text"], parsed["code"])
     data = pd.concat([tidy, parsed], axis=1)
     data["estimated"] = data["flag"].str.casefold().isin(["e", "p"])
     data["note"] = ""

@@ -156,6 +156,16 @@ class Report:
             if code:
                 self.missing[str(code)] = self.missing.get(str(code), 0) + int(cells)
 
+    def unread(self, cells: pd.Series, codes: pd.Series) -> None:
+        """Note the cells that hold something which is neither a number nor a code, with their part of all that hold one."""
+        hit = (codes == "text").fillna(False)
+        if hit.any():
+            filled = int((codes != "empty").sum())
+            shown = ", ".join(repr(str(v)[:40]) for v in cells[hit].drop_duplicates().head(3))
+            self.notes.append(
+                f"{int(hit.sum()):,} of {filled:,} figures ({hit.sum() / filled:.1%}) cannot be read: {shown}"
+            )
+
     @property
     def rows_dropped(self) -> int:
         """Rows left out, in all."""
@@ -183,7 +193,10 @@ class Report:
         out = [f"{self.source}: {self.path} ({self.vintage or 'vintage not stated'}; {self.licence_class})"]
         out.append(f"  {self.rows_read:,} rows read, {self.rows_dropped:,} dropped")
         out += [f"  dropped {d['rows']:,}: {d['reason']}{part(d.get('share'), d)}" for d in self.dropped]
-        for u in self.unmapped[:10]:
+        largest = sorted(
+            self.unmapped, key=lambda u: -1.0 if u["value_share"] is None else u["value_share"], reverse=True
+        )
+        for u in largest[:10]:
             text = part(u["value_share"], u)
             out.append(f"  unmapped {u['kind']} {u['name']!r}: {u['rows']} rows{text}")
         if len(self.unmapped) > 10:

@@ -9,6 +9,7 @@ import pytest
 from supplyrisk import sources
 from supplyrisk.errors import SourceError
 from supplyrisk.sources.repair import repair
+from supplyrisk.sources.report import Report
 
 
 def write(tmp_path, name, text):
@@ -212,3 +213,28 @@ def test_repair_of_flows_that_stand_twice_and_width_of_what_is_imputed():
     row = done.trade.iloc[6]  # unit values that are all equal make no estimate exact
     assert [row["low"], row["quantity"], row["high"]] == pytest.approx([7.5, 10.0, 12.5])
     assert done.trade["low"].notna().sum() == 1
+
+
+def test_figures_that_cannot_be_read_are_told_with_their_part(tmp_path):
+    text = USGS + ROW + ROW.replace("China", "Japan").replace("600000", "six hundred").replace("500000", "")
+    report = str(sources.usgs_mcs(write(tmp_path, "MCS2025_World_Data.csv", text)).report)
+    assert "1 of 3 figures (33.3%) cannot be read: 'six hundred'" in report
+
+
+def test_thousands_parted_by_blanks_or_apostrophes_are_read_and_by_points_refused(tmp_path):
+    for mark in (" ", "\u202f", "'"):
+        text = USGS + ROW.replace("500000", f"1{mark}500{mark}000").replace("600000", f"60{mark}000")
+        made = sources.usgs_mcs(write(tmp_path, "MCS2025_World_Data.csv", text)).inputs["production"]
+        assert made["quantity"].tolist() == [1_500_000.0, 60_000.0]
+    text = USGS + ROW.replace("500000", "1.500.000").replace("600000", "60.000")
+    with pytest.raises(SourceError, match='decimal=","'):
+        sources.usgs_mcs(write(tmp_path, "MCS2025_World_Data.csv", text))
+
+
+def test_unmapped_names_are_shown_by_their_share():
+    report = Report("x", "f", "private")
+    report.unmapped = [
+        {"kind": "country", "name": n, "rows": 1, "value_share": s} for n, s in (("A", 0.1), ("B", None), ("C", 0.7))
+    ]
+    shown = str(report)
+    assert shown.index("'C'") < shown.index("'A'") < shown.index("'B'")
