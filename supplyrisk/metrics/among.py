@@ -1,7 +1,7 @@
 """Bounds of the measures that compare named suppliers with each other: entropy, evenness, normalised HHI.
 
 These are measures of the suppliers who are named, among themselves: what is not listed stays out of them, in the
-value and in the bounds. Each quantity lies anywhere between its bounds, and what is unknown may belong to any of the
+value and in the bounds. The entropy alone has bounds of the whole market, whoever stands behind the rest. Each quantity lies anywhere between its bounds, and what is unknown may belong to any of the
 named, or to none of them. The number of suppliers counts those with a quantity above 0, so that a supplier whose
 quantity may be 0 may count or not. All bounds are exact for such a box: where concentration is least all quantities
 are cut at one common level; where it is most they sit at corners; of suppliers who may be absent, those with the most
@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from .boxes import ENTROPY, SQUARES, Shape, largest_with, ordered
+from .boxes import ENTROPY, SQUARES, Shape, largest_with, ordered, with_residual
 from .mix import FloatArray, IntArray, Mix
 
 __all__ = ["entropy_interval", "evenness_interval", "normalized_interval", "theil_interval", "unctad_interval"]
@@ -123,8 +123,17 @@ def _endless(extra: FloatArray) -> FloatArray:
     return np.where(np.isfinite(extra), extra, 1e150)
 
 
+def _of_all(mix: Mix) -> FloatArray:
+    """Least entropy of a market, the residual as one supplier of its own, the unknown with whoever it makes largest."""
+    market, low, high = with_residual(mix)
+    endless = ~np.isfinite(mix.unknown_high)
+    extra = np.where(endless, 0.0, mix.unknown_high)
+    found = largest_with(market, mix.n, low, high, (extra, extra), ENTROPY)
+    return np.maximum(-np.where(endless | np.isnan(found), ENTROPY.most, found), 0.0)
+
+
 def entropy_interval(mix: Mix) -> Interval:
-    """Exact bounds of the entropy of the named suppliers among themselves.
+    """Bounds of the entropy: exact where all suppliers are named; else they hold whoever stands behind the rest.
 
     Parameters
     ----------
@@ -134,12 +143,21 @@ def entropy_interval(mix: Mix) -> Interval:
     Returns
     -------
     tuple of ndarray
-        Low and high by market, in nats; NaN where no supplier can have a quantity.
+        Low and high by market, in nats; NaN where nothing can have a quantity. What is not named may be one supplier or
+        endlessly many, so that ``high`` is infinite there; ``low`` is the least with the rest as one supplier (what
+        nobody knows may be a listed one's), and where more than half is named no more than that of the named among
+        themselves, which is the value.
     """
+    told = mix.told
     mix, extra, _, none = _parts(mix)
     low = np.maximum(-_peak(mix, extra, ENTROPY), 0.0)
     high = -_flattest(mix.market, mix.n, mix.low, _caps(mix.market, mix.n, mix.high, _endless(extra)), ENTROPY)
-    return np.where(none, np.nan, low), np.where(none, np.nan, np.maximum(high, 0.0))
+    low, high = np.where(none, np.nan, low), np.where(none, np.nan, np.maximum(high, 0.0))
+    rest = (mix.residual_high > 0) | (mix.unknown_high > 0)
+    if not rest.any():
+        return low, high
+    all_ = _of_all(mix)
+    return np.where(rest, np.where(told, np.fmin(low, all_), all_), low), np.where(rest, np.inf, high)
 
 
 def theil_interval(mix: Mix) -> Interval:

@@ -111,7 +111,7 @@ def least_hhi(mix: Mix) -> FloatArray:
     return np.where(_undefined(mix), np.nan, np.where(np.isinf(best), np.nan, best))
 
 
-def _with_residual(mix: Mix) -> tuple[IntArray, FloatArray, FloatArray]:
+def with_residual(mix: Mix) -> tuple[IntArray, FloatArray, FloatArray]:
     """Market, low and high of all suppliers, the residual as one more."""
     has = np.flatnonzero(mix.residual_high > 0)
     if not len(has):
@@ -298,7 +298,7 @@ def largest_with(
 def most_hhi(mix: Mix) -> FloatArray:
     """Largest HHI: a corner of the box, the residual as one supplier, the unknown with whoever it hurts most."""
     mix = ordered(mix)
-    market, low, high = _with_residual(mix)
+    market, low, high = with_residual(mix)
     found = largest_with(market, mix.n, low, high, (mix.unknown_low, mix.unknown_high))
     return np.where(_undefined(mix), np.nan, found)
 
@@ -306,7 +306,7 @@ def most_hhi(mix: Mix) -> FloatArray:
 def most_top(mix: Mix, k: int) -> FloatArray:
     """Largest share that the k largest suppliers can have."""
     mix = ordered(mix)
-    market, low, high = _with_residual(mix)
+    market, low, high = with_residual(mix)
     endless = (np.bincount(market, ~np.isfinite(high), mix.n) > 0) | ~np.isfinite(mix.unknown_high)
     high = np.where(np.isfinite(high), high, low)
     extra = np.where(np.isfinite(mix.unknown_high), mix.unknown_high, 0.0)

@@ -22,6 +22,7 @@ from .boxes import least_hhi, least_top, most_hhi, most_top, others_demand, rema
 from .information import entropy
 from .mix import FloatArray, Mix, grouped
 from .registering import metric
+from .volume import count_interval, n_suppliers
 
 __all__ = [
     "concentration_ratio",
@@ -332,9 +333,13 @@ def _effective_interval(mix: Mix, order: float = 2) -> tuple[FloatArray, FloatAr
         low, high = most_hhi(mix), least_hhi(mix)
     elif np.isinf(order):
         low, high = most_top(mix, 1), least_top(mix, 1)
+    elif order == 0:
+        return count_interval(mix)
     else:
         low, high = entropy_interval(mix)
-        return np.asarray(np.exp(low)), np.asarray(np.exp(high))
+        # Order 1 is never below order 2, with any rest.
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.fmax(np.exp(low), 1.0 / most_hhi(mix))), np.asarray(np.exp(high))
     with np.errstate(divide="ignore"):
         return 1.0 / low, 1.0 / high
 
@@ -350,19 +355,20 @@ def _effective_interval(mix: Mix, order: float = 2) -> tuple[FloatArray, FloatAr
 def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     r"""Number of equal suppliers that would be as concentrated.
 
-    :math:`N_2 = 1/H`, :math:`N_1 = e^S`, :math:`N_\infty = 1/\max s`.
+    :math:`N_2 = 1/H`, :math:`N_1 = e^S`, :math:`N_\infty = 1/\max s`, :math:`N_0` their number.
 
     Parameters
     ----------
     mix : Mix or array-like
         Quantities of suppliers.
-    order : {2, 1, inf}
-        Weight on the large: 2 inverse HHI, 1 exponential of the entropy, inf one over the largest share.
+    order : {2, 1, 0, inf}
+        Weight on the large: 2 inverse HHI, 1 exponential of the entropy, 0 :func:`n_suppliers`, inf one over the
+        largest share.
 
     Returns
     -------
     float, Series or ndarray
-        In suppliers, 1 or more; without a residual it never rises with the order. NaN without supply.
+        In suppliers, 1 or more; it never rises with the order (from 0 to 1: without a residual). NaN without supply.
 
     Raises
     ------
@@ -375,7 +381,9 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     -----
     Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual (``residual=``,
     ``total=``) is never one supplier; where more than half has no named supplier the value is NaN. Order 1 is of
-    the named suppliers among themselves, as the entropy it is made of.
+    the named suppliers among themselves, as the entropy it is made of, and never below order 2; order 0 counts those
+    who are named. Bounds hold for any residual, one supplier or endlessly many: of order 1 the upper one is infinite
+    then, of order 0 they are of the named alone.
 
     References
     ----------
@@ -390,11 +398,14 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     if order == 2:
         inverse = mix.squared_shares()
     elif order == 1:
-        return np.asarray(np.exp(entropy(mix)))
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.maximum(np.exp(entropy(mix)), 1.0 / mix.squared_shares()))
+    elif order == 0:
+        return np.asarray(n_suppliers(mix))
     elif np.isinf(order):
         inverse = mix.per(mix.max(mix.known))
     else:
-        raise unknown_name("order", order, ["1", "2", "inf"], "effective_suppliers")
+        raise unknown_name("order", order, ["0", "1", "2", "inf"], "effective_suppliers")
     return np.asarray(np.divide(1.0, inverse, out=inverse))
 
 

@@ -1,6 +1,7 @@
 """How evenly a market is spread over its suppliers: measures of information, in nats.
 
-They are of the named suppliers among themselves: what is not listed stays out of them. Rules shared by all are those of
+They are of the named suppliers among themselves: what is not listed stays out of them (but for the bounds of the
+entropy, which hold whoever stands behind it). Rules shared by all are those of
 :mod:`supplyrisk.metrics.concentration`.
 """
 
@@ -62,8 +63,9 @@ def shannon(mix: Mix) -> FloatArray:
 
     Notes
     -----
-    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds; a residual is left
-    out of both, they compare the named suppliers with each other; NaN where more than half has no named supplier. ``shannon.interval`` is exact.
+    Missing policy: a quantity that is missing but bounded is left out of the value and widens the bounds. The value is of
+    the named suppliers among themselves, NaN where more than half has no named supplier. ``shannon.interval`` is exact
+    where all are named; a residual is one supplier up to endlessly many in it, so that its upper bound is infinite.
 
     References
     ----------

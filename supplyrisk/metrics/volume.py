@@ -62,12 +62,23 @@ def quantity(mix: Mix) -> FloatArray:
     return np.where(known, fine.total, np.nan)
 
 
+def count_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
+    """How many of the named suppliers surely have, and how many may have, a quantity."""
+    return mix.count(mix.low > 0), mix.count(mix.high > 0)
+
+
+def _number(mix: Mix) -> tuple[FloatArray, FloatArray]:
+    """Fewest and most suppliers: what nobody has named is somebody's, one who is listed or any number of others."""
+    low = np.maximum(mix.count(mix.low > 0), (mix.unknown_low > 0) & (mix.residual_high <= 0))
+    return low, np.where(mix.unknown_high > 0, np.inf, mix.count(mix.high > 0))
+
+
 @metric(
     unit="supplier",
     bounds=(0.0, np.inf),
     reference="count",
     laws=("scale", "permutation"),
-    interval=lambda mix: (mix.count(mix.low > 0), mix.count(mix.high > 0)),
+    interval=count_interval,
     worse="low",
 )
 def n_suppliers(mix: Mix) -> FloatArray:
@@ -81,6 +92,15 @@ def n_suppliers(mix: Mix) -> FloatArray:
     Returns
     -------
     float, Series or ndarray
+
+    Notes
+    -----
+    Missing policy: a quantity that is missing but bounded is not counted in the value; ``n_suppliers.interval`` counts
+    those who surely have one, and those who may. Nobody is counted behind a residual.
+
+    References
+    ----------
+    Definition of this package: a count.
 
     Examples
     --------
@@ -218,6 +238,15 @@ def bottleneck(mix: Mix) -> FloatArray:
         looked at", not "safe". Where that alone makes all of the value 0 it is NaN; further up it lowers the value, and
         ``bottleneck_high`` is without it.
 
+    Notes
+    -----
+    Missing policy: a part that is not known counts as free in the value and as anything in the bounds; NaN where that
+    leaves everything open.
+
+    References
+    ----------
+    Definition of this package: the weakest of the essential inputs, through all tiers.
+
     Examples
     --------
     >>> bottleneck([50, 50], bottleneck=[1, 0.2])
@@ -250,6 +279,15 @@ def coverage(mix: Mix) -> FloatArray:
         nothing is known. In the control view of a score a supplier is known as far as its holders are on record, or
         wholly where it stands in the focal.
 
+    Notes
+    -----
+    Missing policy: what is missing is what this measures. A supplier without a quantity is not covered, and counts with
+    the most that it can make.
+
+    References
+    ----------
+    Definition of this package.
+
     Examples
     --------
     >>> coverage([60, 20], residual=20)
@@ -279,6 +317,14 @@ def headline(mix: Mix) -> FloatArray:
     -------
     float, Series or ndarray
         In [0, 1]: of the volume that has a figure, times the part of the rows that have one, as in :func:`coverage`.
+
+    Notes
+    -----
+    Missing policy: a figure that is missing carries no headline; a grade that is missing is none.
+
+    References
+    ----------
+    Definition of this package.
 
     Examples
     --------

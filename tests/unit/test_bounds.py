@@ -185,7 +185,11 @@ def test_measures_among_the_named_against_brute_force(rng, name, open_):
         low = low * (rng.random(n) < 0.7)
         more = float(rng.random()) if open_ else 0.0
         mid = (low + high) / 2
-        got = measure.interval(mid, low=low, high=high, unknown=more, residual=0.3)
+        # The bounds of the entropy hold whoever is behind the rest; all others leave it out.
+        left = {} if name == "shannon" else {"residual": 0.3}
+        if name == "shannon" and open_:
+            continue
+        got = measure.interval(mid, low=low, high=high, unknown=more, **left)
         tried = np.array([f(q) for q in _quantities(rng, low, high, more) if q.sum() > 0])
         tried = tried[~np.isnan(tried)]
         if not len(tried):
@@ -196,8 +200,44 @@ def test_measures_among_the_named_against_brute_force(rng, name, open_):
         corner = int(name in ("theil", "hhi_normalized", "unctad_concentration"))  # the other end lies on a level
         assert got[corner] == pytest.approx((tried.min(), tried.max())[corner], abs=1e-5)
         assert got[1 - corner] == pytest.approx((tried.min(), tried.max())[1 - corner], abs=5e-3)
-        value = measure(mid, unknown=more, residual=0.3)
+        value = measure(mid, unknown=more, **left)
         assert np.isnan(value) or got[0] - 1e-9 <= value <= got[1] + 1e-9
+
+
+def test_bounds_of_entropy_hold_whoever_is_behind_the_rest(rng):
+    assert m.effective_suppliers.interval(pd.Series({"A": 1.0, "ROW": 4.0}), order=1) == pytest.approx(
+        (math.exp(_shannon(np.array([1.0, 4.0]))), np.inf)
+    )
+    assert m.shannon.interval(pd.Series({"A": 1.0, "UNK": 4.0})) == (0.0, np.inf)  # it may all be of A
+    assert m.shannon.interval(pd.Series({"ROW": 4.0})) == (0.0, np.inf)
+    for _ in range(60):
+        q = rng.uniform(0, 3, int(rng.integers(1, 5)))
+        rest, anyone = (float(rng.choice([0.0, 1.0]) * rng.uniform(0, 2)) for _ in range(2))
+        given = {"residual": rest, "unknown": anyone}
+        low, high = m.shannon.interval(q, **given)
+        ends = [m.effective_suppliers.interval(q, order=o, **given) for o in (1, 2)]
+        values = [m.effective_suppliers(q, order=o, **given) for o in (1, 2)]
+        assert np.isnan(values[0]) == np.isnan(values[1])
+        assert not values[0] < values[1] - 1e-12  # a law of Hill numbers, with any rest
+        assert ends[0][0] >= ends[1][0] - 1e-9
+        assert ends[0][1] >= ends[1][1] - 1e-9
+        for value, side in zip(values, ends, strict=True):
+            assert np.isnan(value) or side[0] - 1e-9 <= value <= side[1] + 1e-9
+        value = m.shannon(q, **given)
+        assert np.isnan(value) or low - 1e-9 <= value <= high + 1e-9
+        for _ in range(30):
+            all_ = np.append(q, rest * rng.dirichlet(np.ones(int(rng.integers(1, 4)))))
+            all_[rng.integers(0, len(all_)) if rng.random() < 0.7 else int(np.argmax(q))] += anyone
+            assert low - 1e-9 <= _shannon(all_) <= high + 1e-9
+            assert ends[0][0] - 1e-9 <= math.exp(_shannon(all_)) <= ends[0][1] + 1e-9
+
+
+def test_order_0_is_the_number_of_suppliers():
+    q = pd.Series({"A": 3.0, "B": 1.0, "C": 0.0, "ROW": 1.0})
+    assert m.effective_suppliers(q, order=0) == m.n_suppliers(q) == 2.0
+    assert m.effective_suppliers.interval(q, order=0) == m.n_suppliers.interval(q)
+    values = [m.effective_suppliers([3.0, 1.0, 1.0], order=o) for o in (0, 1, 2, math.inf)]
+    assert values == sorted(values, reverse=True)
 
 
 def test_measures_among_the_named_at_their_ends():
