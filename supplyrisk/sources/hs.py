@@ -146,8 +146,10 @@ def _relation(source: str, target: str) -> pd.DataFrame:
 
 
 def _plain(codes: pd.Series) -> pd.Series:
-    """Headings as six digits: without the dots of a tariff, with the zero that a number loses."""
-    return codes.astype("str").str.strip().str.replace(_DOTTED, r"\1\2\3", regex=True).str.zfill(6)
+    """Headings as six digits: without the dots of a tariff, with the zero that a number loses; other lengths as given."""
+    text = codes.astype("str").str.strip().str.replace(_DOTTED, r"\1\2\3", regex=True)
+    text = text.str.replace(r"^(\d{5,6})\.0$", r"\1", regex=True)  # a heading saved as a decimal number
+    return text.mask(text.str.fullmatch(r"\d{5}"), "0" + text)
 
 
 def _absent(
@@ -167,6 +169,10 @@ def _absent(
             hint = f"Near it: {', '.join(close)}. The tables hold the headings of the products here; give table= for others."
         else:
             hint = "The tables hold the headings of the products here; give table= for others."
+        if len(code) != 6:
+            hint = f"A heading has six digits, this has {len(code)}." + (
+                f" Near it: {', '.join(close)}." if close else ""
+            )
         value = repr(code)
         if code in counts:
             value += f", {counts[code]:,} rows" + (f", {share[code]:.2%} of value" if code in share else "")

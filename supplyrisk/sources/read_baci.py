@@ -35,7 +35,7 @@ from .base import (
 from .cells import as_years
 from .commodities import map_products, product_rows, shares_of_world
 from .places import AGGREGATE, agreed, countries
-from .tally import UNREAD, Tally, batch_amount
+from .tally import UNREAD, Tally, amount_role, batch_amount
 from .trade_links import links_of
 from .workbook import FOREIGN
 
@@ -76,6 +76,7 @@ def baci(
     country_file: PathLike | None = None,
     year: int | None = None,
     decimal: str = ".",
+    thousands: bool = False,
     published_on: str | None = None,
 ) -> Reading:
     r"""Read BACI: one year, a zip or a folder of years, any HS revision, in bounded memory.
@@ -98,6 +99,8 @@ def baci(
         Year of a file that has no column for it and no year in its name.
     decimal : {".", ","}
         Decimal mark, should the file have been saved with another one.
+    thousands : bool
+        Whether a column ``value`` is in thousand USD, as BACI's own ``v`` is; default USD, with a note.
     published_on : str, optional
         Day (or month, or year) on which the release came out; default the month of the version in the file's name (``V202601``).
 
@@ -156,7 +159,9 @@ def baci(
     names = _country_names(path, country_file, report)
     parts, tally = [], Tally()
     for file in files:
-        mine = [_finish(p, names, report, tally, file, decimal) for p in _file(file, wanted, report, tally, year)]
+        mine = [
+            _finish(p, names, report, tally, file, decimal) for p in _file(file, wanted, report, tally, year, thousands)
+        ]
         _other_years(file, mine, report)
         parts += mine
     data = pd.concat(parts, ignore_index=True) if parts else _finish(_empty(), names, report, tally, files[0], decimal)
@@ -250,15 +255,15 @@ def _empty() -> pd.DataFrame:
 
 
 def _file(
-    file: Path, wanted: set[str] | None, report: Report, tally: Tally, year: int | None
+    file: Path, wanted: set[str] | None, report: Report, tally: Tally, year: int | None, thousands: bool
 ) -> Iterator[pd.DataFrame]:
     """The kept rows of each member of a file, one frame per member."""
     with ExitStack() as stack:
         if file.suffix.lower() == ".parquet":
-            yield _collect(_parquet(file), file, file.name, wanted, report, tally, year)
+            yield _collect(_parquet(file), file, file.name, wanted, report, tally, year, thousands)
             return
         for name, stream in stack.enter_context(_members(file)):
-            yield _collect(_csv(file, stream, report), file, name, wanted, report, tally, year)
+            yield _collect(_csv(file, stream, report), file, name, wanted, report, tally, year, thousands)
 
 
 @contextmanager
@@ -458,6 +463,7 @@ def _collect(
     report: Report,
     tally: Tally,
     year: int | None,
+    thousands: bool,
 ) -> pd.DataFrame:
     """Filter batch by batch; what is kept of one year is small enough for pandas."""
     import pyarrow as pa
@@ -468,7 +474,7 @@ def _collect(
     for batch in batches:
         read += batch.num_rows
         if codes is None:
-            roles = _roles(file, list(batch.schema.names))
+            roles = amount_role(_roles(file, list(batch.schema.names)), name, thousands, report)
             codes = _code_set(wanted, "k" in roles)
         column = batch[roles.get("k", roles.get("material"))]
         kept = batch
@@ -503,8 +509,9 @@ def _code_set(wanted: set[str] | None, by_code: bool) -> Any:
 
     if wanted is None:
         return None
-    if by_code:  # leading zeros are often lost
-        return pa.array(sorted(wanted | {w.lstrip("0") for w in wanted}), pa.string())
+    if by_code:  # leading zeros are often lost, and headings saved as decimals
+        bare = wanted | {w.lstrip("0") for w in wanted}
+        return pa.array(sorted(bare | {f"{w}.0" for w in bare}), pa.string())
     from .commodities import concordance
 
     table = concordance("baci_trim")

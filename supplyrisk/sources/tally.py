@@ -10,7 +10,7 @@ import pandas as pd
 
 from .report import Report
 
-__all__ = ["UNREAD", "Tally", "batch_amount"]
+__all__ = ["UNREAD", "Tally", "amount_role", "batch_amount"]
 
 UNREAD = "a value that is no number, is negative or beyond all measure: what the row carries is not known"
 
@@ -89,6 +89,17 @@ def _put(into: dict[str, dict[str, float]], key: str, rows: pd.DataFrame) -> Non
     held["rows"] += len(rows)
     for measure in ("value", "quantity"):
         held[measure] += _sum(rows[measure])
+
+
+def amount_role(roles: dict[str, str], name: str, thousands: bool, report: Report) -> dict[str, str]:
+    """A bare ``value`` is USD, and the report says so, unless the caller or the file's name says of what."""
+    if roles.get("usd", "").casefold() != "value" or "v" in roles:
+        return roles
+    if thousands:
+        return {"v": roles["usd"], **{k: c for k, c in roles.items() if k != "usd"}}
+    if "usd" not in name.casefold():
+        report.notes.append(f"{name}: the column 'value' is read as USD; thousands=True if it is thousand USD, as v is")
+    return roles
 
 
 def batch_amount(batch: Any, roles: Mapping[str, str], asked: Any) -> tuple[str, float, float]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from supplyrisk import sources
-from supplyrisk.errors import SourceError
+from supplyrisk.errors import SchemaError, SourceError
 from supplyrisk.sources.repair import repair
 from supplyrisk.sources.report import Report
 
@@ -238,3 +238,27 @@ def test_unmapped_names_are_shown_by_their_share():
     ]
     shown = str(report)
     assert shown.index("'C'") < shown.index("'A'") < shown.index("'B'")
+
+
+@pytest.mark.parametrize(("name", "extra", "usd", "told"), [
+    ("BACI_HS17_Y2024_V202601.csv", {}, 745.0, True),
+    ("BACI_HS17_Y2024_V202601.csv", {"thousands": True}, 745_000.0, False),
+    ("baci_2024_value_usd.csv", {"revision": "HS2017"}, 745.0, False),
+])  # fmt: skip
+def test_baci_with_a_bare_value_says_of_what(tmp_path, name, extra, usd, told):
+    text = "year,exporter,importer,product,value,quantity\n2024,156,842,850511,745.0,10\n"
+    reading = sources.baci(write(tmp_path, name, text), products=["ndfeb.magnet"], **extra)
+    assert reading.inputs["trade"]["value"].tolist() == [usd]
+    assert ("read as USD" in str(reading.report)) is told
+
+
+def test_baci_headings_saved_as_decimals(tmp_path):
+    file = write(tmp_path, "BACI_HS17_Y2024_V202601.csv", "t,i,j,k,v,q\n2024,156,842,850511.0,745.0,10\n")
+    assert sources.baci(file, products=["ndfeb.magnet"]).inputs["trade"]["value"].tolist() == [745_000.0]
+
+
+def test_a_heading_of_four_digits_is_shown_as_given():
+    with pytest.raises(SchemaError, match="has six digits, this has 4") as err:
+        sources.hs.concord("8112", "HS2017", "HS2022")
+    assert "'8112'" in str(err.value)
+    assert sources.hs.concord("810411.0", "HS2017", "HS2022")["source"].tolist() == ["810411"]
