@@ -17,6 +17,7 @@ from .lookthrough import book_origin, follow_mixes, protect, which_mixes
 from .model import GROUP, Build, money, number
 from .readings import Coordinates, Reading, arrived, joined, part_of_arrivals, summed
 from .senders import by_place, relayed
+from .views import cap_part
 
 __all__ = ["budget", "max_share", "max_supplier_share", "min_suppliers"]
 
@@ -105,8 +106,12 @@ def max_share(
         focal-free inputs may be led to where they free most (linear, see :func:`supplyrisk.portfolio.focal_free`; goes
         without ``worst``, ``gamma``, ``hazard`` and ``rule``).
     rule : {"majority", "aggregate", "creditor"}
-        What counts as control. Under ``creditor`` a plant that runs on the focal's technology, money, offtake or
-        operator is the focal's by that part, whoever owns it. The plan's share table is by majority.
+        What counts as control in the view ``control``. ``majority``, the default: one focal holder, or a group that it
+        leads, with more than half of the votes. ``aggregate``: all focal holders and their groups added up. Neither counts
+        what is no ownership: a plant that runs on the focal's technology, finance, offtake or operator and is owned by
+        others counts as nothing, and the plan's notes name the suppliers of whom such holdings are on record. Under
+        ``creditor`` it is the focal's by that part, whoever owns it. The plan's tables show the share by this rule beside that by
+        majority, as view ``control, creditor``.
     """
     cap = number("cap", cap, 0.0, 1.0)
     if view not in VIEWS:
@@ -129,14 +134,8 @@ def max_share(
         return
     if view == "origin":
         mixing = which_mixes(m, mixing, m.pick(product, buyer), gamma is not None)
-    s = shares.high if worst else np.where(np.isnan(shares.value), shares.high, shares.value)
-    s = np.where(np.isnan(s), 1.0, s)
-    plain = s
     hazard = number("hazard", hazard, 0.0, 1.0)
-    if hazard and m.candidates is not None and view in ("equity", "control"):
-        plants = np.unique(m.supplier[m.project >= 0])
-        s = s.copy()
-        s[plants] += hazard * (1.0 - s[plants])
+    plain, s = cap_part(m, places, view, rule, worst), cap_part(m, places, view, rule, worst, hazard)
     markets = m.pick(product, buyer)
     need = np.array([m.case.need[pools].sum() for *_, pools in markets])
     weight = s[m.supplier]

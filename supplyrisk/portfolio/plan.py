@@ -23,12 +23,12 @@ from .marginal import Price, dual_words, need_prices, prices
 from .matrix import Compiled
 from .model import GROUP, Build
 from .options import RECYCLER
-from .readings import counted, entering, met_in_what_is_known
+from .readings import bound_but_not_counted, counted, entering, met_in_what_is_known
 from .reserves import stock_table
 from .solve import Solution
 from .tables import NOISE
 from .tiers import derived, drawn_links, unfed
-from .views import node_shares
+from .views import cap_part, node_shares
 from .words import worth
 
 __all__ = ["Portfolio", "market_shares", "plan_graph"]
@@ -118,22 +118,22 @@ class Portfolio:
 
     @cached_property
     def offers(self) -> pd.DataFrame:
-        """Every delivery the plan could choose from, and the focal part of it in each view of the plan's shares."""
+        """Every delivery the plan could choose from, and the focal part of it in each view of the plan's shares.
+
+        A cap with a ``rule``, ``worst`` or ``hazard`` of its own has a column of that name: what a unit counts in it.
+        """
         out = tables.offers(self._build, self._solution.x)
-        for focal, view in self.focal:
-            out[f"share {'+'.join(focal)} ({view})"] = _flag(self._build, focal, view)[self._build.supplier]
+        for name, flag in tables.counted_parts(self._build, self.focal, self.written["constraints"]).items():
+            out[name] = flag[self._build.supplier]
         return out
 
     @cached_property
     def re_exports(self) -> pd.DataFrame:
         """Kept re-exports that a constraint by location counts, and what a unit adds to each focal share over its makers'."""
         out = tables.re_exports(self._build, self._solution.x)
-        for focal, view in self.focal:
-            extra = [np.zeros(0)]
-            for s in self._build.sent.values():
-                flag = _flag(self._build, focal, view)
-                extra.append(flag[s.relay] - s.mix @ flag)
-            out[f"share {'+'.join(focal)} ({view})"] = np.concatenate(extra)
+        for name, flag in tables.counted_parts(self._build, self.focal, self.written["constraints"]).items():
+            extra = [flag[s.relay] - s.mix @ flag for s in self._build.sent.values()]
+            out[name] = np.concatenate([np.zeros(0), *extra])
         return out
 
     @cached_property
@@ -231,7 +231,8 @@ class Portfolio:
         if graded.any():
             part = float(d.loc[graded, "cost"].sum() / max(float(d["cost"].sum()), 1e-300))
             notes.append(f"{int(graded.sum())} of {len(d)} unit costs ({part:.0%} of spending) rest on assumptions")
-        notes += met_in_what_is_known(self._build, self._solution.x)
+        notes += met_in_what_is_known(m, self._solution.x)
+        notes += bound_but_not_counted(m, self._solution.x, self.written["constraints"])
         focal = self.focal[0][0] if self.focal else scope("CHN")
         notes += unfed(m, self._solution.x, focal)
         notes += asked_outside(m, self._solution.x, focal)
@@ -411,13 +412,6 @@ def market_shares(graph: SupplyGraph, pools: list[str], focal: Any, view: str) -
     return pd.DataFrame(out, index=pd.Index(pools, name="pool"))
 
 
-def _flag(m: Build, focal: Any, view: str) -> FloatArray:
-    """Focal part of each node as a cap counts it."""
-    s = m.shares(focal, view)
-    flag = np.where(np.isnan(s.value), s.high, s.value)
-    return np.where(np.isnan(flag), 1.0, flag)
-
-
 def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None) -> pd.DataFrame:
     m = p._build
     case = m.case
@@ -437,7 +431,7 @@ def _share_table(p: Portfolio, which: tuple[tuple[Any, str], ...] | None = None)
             part = np.where(np.isnan(part), 0.0 if name == "low" else s.high[m.base_supplier], part)
             base[name] = np.bincount(case.base_pool, case.base * part, len(pools))
         made = pd.DataFrame(base, index=direct.index)
-        flag = _flag(m, focal, view)
+        flag = cap_part(m, focal, view)
         got = np.bincount(m.pool, x, len(pools))
         for k, product in enumerate(case.products):
             mine = np.flatnonzero(case.pool_product == k)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +27,7 @@ __all__ = [
     "AS_ONE",
     "Reading",
     "as_one",
+    "bound_but_not_counted",
     "counted",
     "met_in_what_is_known",
     "part_of_arrivals",
@@ -39,6 +40,8 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Market = tuple[str, int, str, IntArray]
 Coordinates = tuple[IntArray, IntArray, FloatArray]
+# Holdings that bind a plant without owning it: what the rule "creditor" counts beside owners.
+_BINDS = ("offtake", "finance", "technology", "operator")
 # Coalition under which the score looks at the buyers as one.
 AS_ONE = "(the buyers of the plan)"
 
@@ -292,6 +295,40 @@ def met_in_what_is_known(m: Build, x: FloatArray) -> list[str]:
             out.append(
                 f"{block.spec!r} is met only in what is known of {p} for {who}: with the owners that are not on record "
                 f"({said}) the share may be up to {min(most, 1.0):.1%}; worst=True caps that"
+            )
+    return out
+
+
+def bound_but_not_counted(m: Build, x: FloatArray, constraints: Sequence[Any]) -> list[str]:
+    """Suppliers of a plan that the focal binds on record by what is no ownership, where a cap counts owners alone."""
+    table = m.graph.tables["holdings"]
+    binds = table[table["type"].astype("object").isin(_BINDS)]
+    flow = x[: m.n_lanes]
+    out: list[str] = []
+    for c in constraints:
+        a = c.arguments
+        if c.name != "max_share" or a["view"] not in ("equity", "control") or a["rule"] == "creditor" or binds.empty:
+            continue
+        focal = scope(a["focal"], m.graph)
+        counts, would = m.shares(focal, a["view"], a["rule"]), m.shares(focal, "control", "creditor")
+        direct = binds[binds["holder_country"].astype("object").isin(focal)]
+        more = np.nan_to_num(would.value) > np.nan_to_num(counts.value) + 1e-9
+        more |= np.isin(m.node, direct["asset"].astype("object").to_numpy()) & (
+            np.nan_to_num(counts.value) < 1.0 - 1e-9
+        )
+        lanes = np.concatenate([m.lanes_of(pools) for *_, pools in m.pick(a["product"], a["buyer"])])
+        used = lanes[flow[lanes] > 1e-9 * m.size[m.lane_product[lanes]]]
+        found = []
+        for v in np.unique(m.supplier[used[more[m.supplier[used]]]]).tolist():
+            mine = direct[direct["asset"].astype("object") == m.node[v]]
+            rows = [f"{r.type} of {r.holder} ({r.holder_country}), grade {r.grade}" for r in mine.itertuples()]
+            found.append(f"{m.node[v]} ({'; '.join(rows) or 'through holders of holders, or upstream of a pool'})")
+        if found:
+            said = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+            by = f"by {a['view']}" if a["view"] == "equity" else f"under rule={a['rule']!r}"
+            out.append(
+                f"{c!r} counts who owns, {by}: {', '.join(_BINDS[:-1])} or {_BINDS[-1]} that the data name for suppliers of "
+                f"the plan does not count in it: {said}; view='control' with rule='creditor' counts it"
             )
     return out
 

@@ -33,6 +33,7 @@ from .settling import ROUNDS, Live
 from .solve import solve, usable
 from .stages import with_expansion, with_stages
 from .supply import drop_products, read_case
+from .views import told_view
 from .widen import read_ramp, widen
 
 __all__ = ["optimize"]
@@ -98,6 +99,8 @@ def _asked(constraints: Sequence[Spec], graph: SupplyGraph) -> tuple[tuple[Any, 
                 pairs[(focal, view)] = None
             if a.get("view") in VIEWS:
                 pairs[(focal, a["view"])] = None
+            if a.get("view") == "control" and a.get("rule", "majority") != "majority":
+                pairs[(focal, told_view("control", a["rule"]))] = None
     if not pairs:
         pairs = {(scope(_DEFAULT_FOCAL), view): None for view in ("location", "control")}
     return tuple(pairs)

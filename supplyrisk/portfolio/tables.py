@@ -9,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..jurisdictions import scope
 from .model import Build
 from .tiers import derived
+from .views import cap_part, told_view
 
 __all__ = [
     "availability",
     "costs",
+    "counted_parts",
     "decisions",
     "needs",
     "offers",
@@ -32,6 +35,21 @@ NOISE = 1e-9
 
 def _names(m: Build) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
     return np.array(m.case.products, dtype=object), np.array(m.unit, dtype=object)
+
+
+def counted_parts(m: Build, pairs: Any, constraints: Any) -> dict[str, FloatArray]:
+    """Focal part of each node in every view of the plan's shares, and as every cap counts it, by name of its column."""
+    out = {f"share {'+'.join(focal)} ({view})": cap_part(m, focal, view) for focal, view in pairs}
+    for c in constraints:
+        a = c.arguments
+        if c.name != "max_share" or a["mixing"] == "mass_balance":
+            continue
+        focal, how = scope(a["focal"], m.graph), {k: a[k] for k in ("rule", "worst", "hazard")}
+        how["rule"] = a["rule"] if a["view"] == "control" else "majority"
+        name = f"share {'+'.join(focal)} ({told_view(a['view'], **how)})"
+        if name not in out:
+            out[name] = cap_part(m, focal, a["view"], **how)
+    return out
 
 
 def _yearly(m: Build) -> FloatArray:

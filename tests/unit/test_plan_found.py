@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from test_portfolio import P, simple
 
@@ -80,3 +81,61 @@ def test_a_rolled_plan_of_one_year_keeps_its_deliveries() -> None:
     gone = simple(10.0, {"CHN": 10.0, "AUS": 3.0}, {"CHN": 1.0, "AUS": 2.0}, flow={"CHN": 10.0})
     with pytest.raises(InfeasibleError):
         sp.rolling(plan, gone, fixed="deliveries", constraints=())
+
+
+# ---------------------------------------------------------------------- what counts as control
+
+
+def bound(part: float = 1.0) -> SupplyGraph:
+    """Australia's plant belongs to Australians and runs on Chinese technology."""
+    rows = [
+        ("AUS", "An", "AUS", "majority", 1.0),
+        ("AUS", "Cn Technology", "CHN", "technology", part),
+        ("CAN", "Bn", "CAN", "majority", 1.0),
+        ("CHN", "Hn", "CHN", "majority", 1.0),
+    ]
+    held = pd.DataFrame(
+        [
+            {"asset": f"{P}@{c}", "part": "", "portion": 1.0, "holder": h, "holder_country": n, "type": t, "share": s}
+            for c, h, n, t, s in rows
+        ]
+    ).assign(grade="assumption")
+    graph = simple(
+        10.0, {"CHN": 10.0, "AUS": 10.0, "CAN": 10.0}, {"CHN": 1.0, "AUS": 2.0, "CAN": 5.0}, flow={"CHN": 10.0}
+    )
+    return graph.replace(note="owners", holdings=held)
+
+
+def test_tables_print_what_a_rule_counts() -> None:
+    ask = sp.max_share("CHN", 0.3, view="control", rule="creditor")
+    plan = optimize(bound(), "USA", product=P, levers=FREE, constraints=ask)
+    column = plan.offers.groupby("country")["share CHN (control, creditor)"].first()
+    assert column.to_dict() == {"AUS": 1.0, "CAN": 0.0, "CHN": 1.0}
+    assert plan.offers.groupby("country")["share CHN (control)"].first()["AUS"] == 0.0
+    table = plan.shares.set_index(["buyer", "view"])
+    for after in (table.loc[("group", "control, creditor"), "after"], plan.share("control, creditor")["after"]):
+        assert after == pytest.approx(plan.readings["score"].iloc[0]) == pytest.approx(0.3)
+    assert not [n for n in plan.notes if "technology" in n]
+
+
+def test_tables_print_what_a_worst_case_and_a_hazard_count() -> None:
+    ask = [sp.max_share("CHN", 0.9, view="control", worst=True, hazard=0.25)]
+    plan = optimize(bound(), "USA", product=P, levers=FREE, constraints=ask)
+    name = "share CHN (control, worst case, hazard 0.25)"
+    offers = plan.offers
+    bought = offers.set_index(["lever", "supplier"])[name]
+    d = plan.decisions
+    part = sum(bought[(r.lever, r.supplier)] * r.quantity for r in d.itertuples()) / d["quantity"].sum()
+    assert part == pytest.approx(plan.readings["model"].iloc[0]) == pytest.approx(0.9)
+
+
+def test_a_plan_names_what_its_rule_leaves_out() -> None:
+    for view in ("control", "equity"):
+        ask = sp.max_share("CHN", 0.3, view=view)
+        plan = optimize(bound(), "USA", product=P, levers=FREE, constraints=ask)
+        said = [n for n in plan.notes if "technology of Cn Technology (CHN), grade assumption" in n]
+        assert len(said) == 1
+        assert f"{P}@AUS" in said[0]
+        assert "rule='creditor' counts it" in said[0]
+    aside = optimize(bound(), "USA", product=P, levers=FREE, constraints=sp.max_share("CHN", 1.0, view="control"))
+    assert not [n for n in aside.notes if "technology of" in n]  # nothing comes from there
