@@ -45,9 +45,9 @@ from .usgs_salient import is_salient, tidy_salient
 __all__ = ["usgs_mcs"]
 
 _LONG = {
-    "commodity": ["Commodity"], "chapter": ["MCS chapter", "Chapter"], "section": ["Section"], "country": ["Country"],
+    "commodity": ["Commodity"], "chapter": ["MCS chapter", "Chapter"], "section": ["Section"], "country": ["Country", "Country or locality"],
     "statistic": ["Statistics", "Statistic"], "detail": ["Statistics_detail", "Statistic detail", "Type"],
-    "unit": ["Unit", "UNIT_MEAS"], "year": ["Year"], "value": ["Value"], "note": ["Notes", "Note"],
+    "unit": ["Unit", "UNIT_MEAS", "Units", "Units of measure", "Unit of measure"], "year": ["Year"], "value": ["Value"], "note": ["Notes", "Note"],
 }  # fmt: skip
 _WIDE = re.compile(r"(prod|cap|reserves?)(?:_(?!est|note)([a-z]+[0-9]?))?(?:_(est))?_?(\d{4})?")
 _UNITS = {"t": "t", "kt": "kt", "kg": "kg", "mt": "million metric tons", "mct": "million carats", "kct": "thousand carats",
@@ -182,7 +182,10 @@ def usgs_mcs(
     return _reading(data, report, vintage, None if products is None else set(products), published_on)
 
 
-_HEADER = {"country": ["Country"], "what": ["Type", "Statistics", "Commodity", "Prod_notes", "Source"]}
+_HEADER = {
+    "country": ["Country", "Country or locality"],
+    "what": ["Type", "Statistics", "Commodity", "Prod_notes", "Source"],
+}
 
 
 def _files(path: PathLike, report: Report, member: str | None) -> Iterator[tuple[Path, pd.DataFrame]]:
@@ -250,7 +253,7 @@ def _from_wide(path: PathLike, raw: pd.DataFrame, wide: dict[str, _Wide], commod
     cols = find_columns(
         path,
         raw.columns,
-        {"commodity": ["COMMODITY"], "country": ["COUNTRY"], "type": ["TYPE"], "unit": ["UNIT_MEAS", "UNIT"],
+        {"commodity": ["COMMODITY"], "country": _LONG["country"], "type": ["TYPE"], "unit": _LONG["unit"],
          "prod": ["PROD_NOTES"], "cap": ["CAP_NOTES"], "reserves": ["RESERVE_NOTES", "RESERVES_NOTES"]},
         ["country"],
     )  # fmt: skip
@@ -438,7 +441,16 @@ def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | 
             "U.S. statistics alone: no production of the world is in the file, see the one named _world.csv"
         )
     elif not len(production) and len(data):
-        report.notes.append("no production was read: no column or no commodity of it is known")
+        unitless = made & data["product"].notna() & (data["unit"].fillna("") == "")
+        if unitless.any():
+            report.notes.append(
+                f"no production was read: {int(unitless.sum()):,} figures of known commodities have no unit; name its column UNIT_MEAS"
+            )
+        elif (made & data["product"].notna()).any():
+            odd = ", ".join(repr(str(u)[:40]) for u in data.loc[made & data["product"].notna(), "unit"].unique()[:5])
+            report.notes.append(f"no production was read: no unit of it is known or fits its commodity: {odd}")
+        else:
+            report.notes.append("no production was read: no column or no commodity of it is known")
     _check_totals(production, report)
     inputs = {"products": product_rows([]), "production": production}
     used = converted[(converted["what"] == "use") & converted["product_unit"].notna()]

@@ -262,3 +262,18 @@ def test_a_heading_of_four_digits_is_shown_as_given():
         sources.hs.concord("8112", "HS2017", "HS2022")
     assert "'8112'" in str(err.value)
     assert sources.hs.concord("810411.0", "HS2017", "HS2022")["source"].tolist() == ["810411"]
+
+
+def test_usgs_without_a_unit_says_so(tmp_path):
+    text = USGS + ROW
+    for old, new, cause in (
+        ("UNIT_MEAS", "Measure", "have no unit"),
+        ("kilograms", "bushels of it", "no unit of it is known"),
+        ("Gallium", "Unheard of", "no commodity of it is known"),
+    ):
+        reading = sources.usgs_mcs(write(tmp_path, "MCS2025_World_Data.csv", text.replace(old, new)))
+        assert not len(reading.inputs["production"])
+        assert cause in str(reading.report)
+    for old, new in (("UNIT_MEAS", "Units of measure"), ("COUNTRY", "Country or locality")):
+        file = write(tmp_path, "MCS2025_World_Data.csv", text.replace(old, new))
+        assert len(sources.usgs_mcs(file).inputs["production"]) == 2
