@@ -102,7 +102,8 @@ _NUMERIC = {490: "TWN", 251: "FRA", 381: "ITA", 579: "NOR", 699: "IND", 757: "CH
 
 _AGGREGATES = re.compile(
     r"^(world( total)?\b|total\b|grand total|eu\b|eu-?\d\d|eu27|(extra|intra)[ -]?eu|ea\b|europe(an union)?\b|africa$|asia$|america$|oceania$"
-    r"|latin america|north america|south america|sub-saharan|middle east|oecd|wld$|w00$|all countries|euro area|g-?20|g-?7|north africa)",
+    r"|latin america|north america|south america|sub-saharan|middle east|oecd|wld$|w00$|all countries|euro area|g-?20|g-?7|north africa"
+    r"|sub-?totals?\b|sum$|global$|eurozone$|asean$|eec$|mercosur$)",
     re.IGNORECASE,
 )
 _REST = re.compile(r"^(other countries|others?$|rest of( the)? world|other$|row$|all others?|areas, nes|unspecified|not specified|"
@@ -302,6 +303,8 @@ def country(name: object, scheme: str = "any") -> str | None:
         return _ALIASES[folded]
     if folded in _standard():
         return _standard()[folded]
+    if "&" in folded:
+        return country(" and ".join(text.split("&")), scheme)
     if _REST.match(folded):
         return REST
     if _AGGREGATES.match(folded):
@@ -317,6 +320,8 @@ def country(name: object, scheme: str = "any") -> str | None:
             if trial in _ALIASES or trial in _standard():
                 return _ALIASES.get(trial) or _standard()[trial]
     hit = re.fullmatch(r"(.+?)\s*\(([^()]*)\)", text)  # "Denmark (processed)", but never "China (Taiwan)"
+    if hit and scheme in ("any", "name") and (both := country(hit[1], "name")) and both == country(hit[2], "name"):
+        return both  # "Myanmar (Burma)": two names of one place
     if (
         hit
         and scheme in ("any", "name")

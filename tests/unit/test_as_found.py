@@ -8,6 +8,7 @@ import pytest
 
 from supplyrisk import sources
 from supplyrisk.errors import SchemaError, SourceError
+from supplyrisk.sources.places import country
 from supplyrisk.sources.repair import repair
 from supplyrisk.sources.report import Report
 
@@ -277,3 +278,10 @@ def test_usgs_without_a_unit_says_so(tmp_path):
     for old, new in (("UNIT_MEAS", "Units of measure"), ("COUNTRY", "Country or locality")):
         file = write(tmp_path, "MCS2025_World_Data.csv", text.replace(old, new))
         assert len(sources.usgs_mcs(file).inputs["production"]) == 2
+
+
+def test_two_names_of_one_place_an_ampersand_and_sums():
+    names = {"Myanmar (Burma)": "MMR", "Czechia (Czech Republic)": "CZE", "Serbia & Montenegro": "SCG",
+             "Antigua & Barbuda": "ATG", "Sub-total": "aggregate", "Global": "aggregate", "China (Taiwan)": "TWN",
+             "Germany (France)": None, "China & Taiwan": None, "Korea & Japan": None}  # fmt: skip
+    assert {n: country(n) for n in names} == names
