@@ -20,6 +20,8 @@ _DEPTH = 12
 def stacked_headers(path: PathLike, report: Report) -> pd.DataFrame | None:
     """The table of the first sheet that has countries over numbered sectors (``c1, c2 ...``) on both sides.
 
+    Rows may be numbered ``r1, r2 ...``, as in the release of 2016.
+
     Parameters
     ----------
     path : path-like
@@ -74,7 +76,8 @@ def _table(
     width = max(k + 1 for k, v in enumerate(rows[head]) if v is not None)
 
     def label(country: object, number: object) -> str:
-        return f"{str(country).strip().upper()}.{str(number).strip().casefold()}"
+        name = re.sub(r"^r(?=\d)", "c", str(number).strip().casefold())  # rows r1 ... of the columns c1 ... (2016)
+        return f"{str(country).strip().upper()}.{name}"
 
     columns = [label(a, b) for a, b in zip(rows[head - 1][first:width], rows[head][first:width], strict=True)]
     labels: list[str] = []

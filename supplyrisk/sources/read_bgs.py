@@ -134,7 +134,7 @@ def bgs(
             "detail": text.get("detail", blank),
             "statistic": text.get("statistic", blank + "Production"),
             "place": text["country"],
-            "year": as_years(text["year"].str.extract(r"^(\d{4})(?!\d)")[0]),
+            "year": as_years(text["year"].str.extract(r"^(?:\d{1,2}[/.-]\d{1,2}[/.-])?(\d{4})(?!\d)")[0]),
             "unit": text["unit"].str.replace(r"\s*\((?:metric|metal content|[^()]*content)\)$", "", regex=True),
             "unit_as_published": text["unit"],
             "note": text.get("note", blank),

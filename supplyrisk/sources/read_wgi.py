@@ -74,7 +74,7 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     path : path-like
         ``wgidataset.xlsx`` or the same as csv (a row per country, year and indicator), a workbook with a sheet per indicator
         (the releases to 2022, with years over blocks of columns, and those from 2025), a DataBank table with a column per
-        year (``2023 [YR2023]``), or a file of the World Bank's programming interface (``API_PV.EST_DS2_en_csv_v2_1.csv``), as it is or as
+        year (``2023 [YR2023]``) or per indicator (``RL.EST``, ``rle``), or a file of the World Bank's programming interface (``API_PV.EST_DS2_en_csv_v2_1.csv``), as it is or as
         the zip that it comes in (metadata beside it are left out), or a zip of several such files, e.g. one per indicator.
     sheet : str, optional
         Sheet of a workbook; default all that hold an indicator.
@@ -237,6 +237,8 @@ def _text(path: PathLike, report: Report, member: str | None = None) -> pd.DataF
 
 
 def _table(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:
+    if (across := _across(raw)) is not None:
+        return across
     years = {c: _year(c) for c in raw.columns}
     return _wide(path, raw, {c: y for c, y in years.items() if y}) if any(years.values()) else _long(path, raw)
 
@@ -307,6 +309,40 @@ def _indicator(text: object) -> str | None:
         return _INDICATORS.get(coded[1].casefold())
     head, _, tail = name.partition(":")
     return None if tail and plain(tail) != "estimate" else _INDICATORS.get(plain(head))
+
+
+def _across(raw: pd.DataFrame) -> pd.DataFrame | None:
+    """A row per country and year and a column per indicator (``RL.EST``, ``Rule of Law``, ``rle``); None for others."""
+    have = {plain(c): str(c) for c in raw.columns}
+    code, name, year = (
+        next((have[plain(n)] for n in _LONG[k] if plain(n) in have), None) for k in ("code", "name", "year")
+    )
+    values: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    for c in map(str, raw.columns):
+        short = re.fullmatch(r"([a-z]{2})([es])", c.casefold())  # of its Stata file
+        own = _INDICATORS.get(short[1]) if short else None
+        if i := _indicator(c) or (own if short and short[2] == "e" else None):
+            values.setdefault(i, c)
+        elif i := _error_of(c) or own:
+            errors.setdefault(i, c)
+    if code is None or year is None or not values or {plain(n) for n in _LONG["indicator"]} & set(have):
+        return None
+    blank = pd.Series("", index=raw.index, dtype="string")
+    parts = [
+        pd.DataFrame(
+            {
+                "code": raw[code].str.strip(),
+                "name": raw[name or code].str.strip(),
+                "year": raw[year].str.strip(),
+                "indicator": blank + i.removeprefix("wgi_"),
+                "value": raw[c].str.strip(),
+                "error": raw[errors[i]].str.strip() if i in errors else blank,
+            }
+        )
+        for i, c in values.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _long(path: PathLike, raw: pd.DataFrame) -> pd.DataFrame:

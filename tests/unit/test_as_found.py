@@ -285,3 +285,46 @@ def test_two_names_of_one_place_an_ampersand_and_sums():
              "Antigua & Barbuda": "ATG", "Sub-total": "aggregate", "Global": "aggregate", "China (Taiwan)": "TWN",
              "Germany (France)": None, "China & Taiwan": None, "Korea & Japan": None}  # fmt: skip
     assert {n: country(n) for n in names} == names
+
+
+def test_wiod_of_2016_numbers_its_rows_apart(tmp_path):
+    rows = [["Intercountry Input-Output Table"],
+            [None, None, None, None, "A01", "A02", "A01", "A02", "CONS_h", "CONS_h", "GO"],
+            ["IndustryCode", "IndustryDescription", "Country", "RNr", "AUS", "AUS", "ROW", "ROW", "AUS", "ROW", "TOT"],
+            [None, None, None, None, "c1", "c2", "c1", "c2", "c57", "c57", "c62"],
+            *[["A", "x", c, n, 1, 2, 3, 4, 5, 6, 21] for c in ("AUS", "ROW") for n in ("r1", "r2")],
+            ["II_fob", "Total", "TOT", "r65", 4, 8, 12, 16, None, None, 40],
+            ["GO", "Output", "TOT", "r73", 21, 21, 21, 21, None, None, 84]]  # fmt: skip
+    book = openpyxl.Workbook()
+    book.active.title = "2014"
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "WIOT2014_Nov16_ROW.xlsx")
+    table = sources.inter_country_table(tmp_path / "WIOT2014_Nov16_ROW.xlsx")
+    assert table.z.loc["AUS.c2"].tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert list(table.y.columns) == ["AUS.c57", "ROW.c57"]
+    assert table.x.tolist() == [21.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("columns", "wide"),
+    [("rl,pv", None), ("RL.EST,PV.EST,RL.STD.ERR", 0.2), ("rle,pve,rls", 0.2), ("Rule of Law,Political Stability", None),
+     ("Rule of Law: Estimate,Political Stability: Estimate,Rule of Law: Standard Error", 0.2)],
+)  # fmt: skip
+def test_wgi_with_a_column_per_indicator(tmp_path, columns, wide):
+    text = f"countryname,code,year,{columns}\nFrance,FRA,2023,1.0,0.3{',0.2' if wide else ''}\n"
+    table = sources.wgi(write(tmp_path, "wgi.csv", text)).tables["countries"].set_index("indicator")
+    assert table["value"].to_dict() == {"wgi_rl": 1.0, "wgi_pv": 0.3}
+    assert table.loc["wgi_rl", "year"] == 2023
+    if wide:
+        assert table.loc["wgi_rl", "high"] == pytest.approx(1 + 1.645 * wide)
+    else:
+        assert table["high"].isna().all()
+
+
+def test_bgs_years_in_dates_of_the_day_first(tmp_path):
+    head = "year,country_trans,country_iso3_code,bgs_commodity_trans,units,quantity,bgs_statistic_type_trans\n"
+    row = 'YEAR,China,CHN,"gallium, primary",tonnes (metric),600,Production\n'
+    for year in ("01/01/2022", "1.1.2022", "2022-01-01", "2022"):
+        reading = sources.bgs(write(tmp_path, "bgs.csv", head + row.replace("YEAR", year)))
+        assert reading.inputs["production"]["year"].tolist() == [2022]
