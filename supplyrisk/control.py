@@ -18,16 +18,8 @@ from .graph import GraphIndex, SupplyGraph
 from .hands import possible, reached, sure
 from .holdings import CONTRACTS, STAKES, Book, book, holders
 from .jurisdictions import scope
-from .kernels import closed_rows, solve_absorbing
-from .ownership import (
-    closed_loop_error,
-    control_labels,
-    equity,
-    majority,
-    network_power,
-    ownership_matrix,
-    shapley_shubik,
-)
+from .kernels import solve_absorbing
+from .ownership import control_labels, equity, majority, network_power, ownership_matrix, shapley_shubik
 from .schema import GRADES
 
 if TYPE_CHECKING:
@@ -72,17 +64,8 @@ def _flags(country: ObjectArray, focal: tuple[str, ...]) -> FloatArray:
     return np.column_stack([hit, hit, np.maximum(hit, maybe)])
 
 
-def _check_loops(b: Book) -> None:
-    w = ownership_matrix(b.holder, b.asset, b.share, b.n)
-    leak = ~b.held | (np.asarray(w.sum(axis=1)).ravel() < 1 - 1e-9)
-    dead = closed_rows(w, leak)
-    if dead.any():
-        raise closed_loop_error(b.name[: b.n][dead], "holdings")
-
-
 def _equity(b: Book, focal: tuple[str, ...], unlisted: Unlisted) -> FloatArray:
     """Looked-through focal equity of each entity: value, low, high."""
-    _check_loops(b)
     flag = _flags(b.country[: b.n], focal)
     free = ~b.held
     total = np.bincount(b.asset, b.share, b.n)
@@ -329,12 +312,11 @@ def focal_share(
     ------
     UnknownNameError
         A view, rule, ``unlisted`` or country that does not exist.
-    SchemaError
-        Owners that own only each other, all named.
 
     Notes
     -----
-    Missing policy: see ``unlisted``; the unlisted rest of the world (``ROW``) may hide a focal place that is not
+    Missing policy: see ``unlisted``, which owners that own only each other, nobody outside having any of it, are read
+    as (loops with an outside owner are looked through); the unlisted rest of the world (``ROW``) may hide a focal place that is not
     listed for the product. The bounds hold every completion of the record: shares anywhere within theirs, the unnamed
     rest with anyone, alone or in a recorded group. Shares of a register (grade A or B, no bounds stated) are exact but
     for half their last digit, one half and the whole fully, and 0.1 points a year of age; estimates are as wide as
@@ -449,6 +431,24 @@ def override(graph: SupplyGraph, taken: Mapping[str, float], *, name: str = "hos
     return graph.replace(name, holdings=pd.concat([graph.tables["holdings"], *rows], ignore_index=True))
 
 
+def _unowned(b: Book, n: int) -> ObjectArray:
+    """Of each node: the firms behind it that own only each other; empty where there are none."""
+    out = np.full(n, "", dtype=object)
+    if not b.closed.any():
+        return out
+    behind = ownership_matrix(b.holder, b.asset, (b.share > 0).astype(np.float64), b.n)
+    found = b.closed.astype(np.float64)
+    while True:  # whoever holds part of it through others
+        more = np.maximum(found, (behind @ found > 0).astype(np.float64))
+        if np.array_equal(more, found):
+            break
+        found = more
+    names = sorted({str(x) for x in b.name[: b.n][b.closed]})
+    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    out[b.node[found[b.part] > 0]] = f"owners that own only each other, nobody outside: {shown}"
+    return out
+
+
 def composition(
     graph: SupplyGraph, view: View = "location", *, unlisted: Unlisted | None = None, threshold: float = 0.5
 ) -> tuple[sparse.csr_matrix, list[str]]:
@@ -476,8 +476,6 @@ def composition(
     ------
     UnknownNameError
         No such view.
-    SchemaError
-        Owners that own only each other.
 
     Examples
     --------
@@ -534,7 +532,6 @@ def _part_countries(
     """Position of the part, column and weight of each (part, country) pair."""
     home = col.get_indexer(pd.Index(b.country, dtype=object))
     if view == "equity":
-        _check_loops(b)
         used, column = np.unique(np.append(home[: b.n], unk), return_inverse=True)
         rhs = np.zeros((b.n, len(used)))
         free = ~b.held
@@ -601,11 +598,12 @@ def effective_control(
         the state has overruled); ``coverage`` (part of the output whose holder is recorded: portions times the shares on
         record, a majority without a share being half) and ``grade`` (the weakest
         that ``value`` rests on; a part of which no output is known, or none, widens the interval and has no say in the
-        grade; none where nothing is recorded). All fractions in [0, 1]; links add ``quantity`` in product units.
+        grade; none where nothing is recorded); ``reason`` names the owners that own only each other, which leave open
+        whose the node is. All fractions in [0, 1]; links add ``quantity`` in product units.
 
     Raises
     ------
-    UnknownNameError, SchemaError
+    UnknownNameError
         As in :func:`focal_share`.
 
     Notes
@@ -661,6 +659,7 @@ def effective_control(
             "overridden": facts[:, 2],
             "coverage": np.clip(facts[:, 1], 0.0, 1.0),
             "grade": ladder[grade],
+            "reason": _unowned(b, ix.n),
         }
     )
     out.attrs.update(focal=codes, unlisted=unlisted, threshold=threshold, golden_share=golden_share)

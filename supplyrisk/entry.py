@@ -164,7 +164,7 @@ def _holding(row: pd.Series) -> str:
 
 
 def owner_problems(holdings: pd.DataFrame) -> list[Problem]:
-    """Majorities below half, shares of one asset above 1, parts of one node above 1, majority owners in a ring."""
+    """Majorities below half, shares of one asset above 1, parts of one node above 1."""
     out: list[Problem] = []
     if not len(holdings):
         return out
@@ -215,28 +215,6 @@ def owner_problems(holdings: pd.DataFrame) -> list[Problem]:
                 "A portion is the part of the node's output that the asset makes.",
             )
         )
-    votes = h[h["share"].fillna(0.0) > 0.5]
-    above = dict(zip(votes["asset"].astype(str), votes["holder"].astype(str), strict=True))
-    seen: set[str] = set()
-    for start in sorted(above):
-        chain: list[str] = []
-        here = start
-        while here in above and here not in chain and here not in seen:
-            chain.append(here)
-            here = above[here]
-        if here in chain:
-            ring = [*chain[chain.index(here) :], here]
-            out.append(
-                Problem(
-                    "holdings",
-                    " > ".join(ring),
-                    "holder",
-                    "a cycle of majority owners",
-                    "",
-                    "Somebody outside must hold the last vote: correct a share, or add the outside holder.",
-                )
-            )
-        seen.update(chain)
     return out
 
 

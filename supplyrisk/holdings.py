@@ -14,6 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from .graph import SupplyGraph
+from .kernels import closed_rows
+from .ownership import ownership_matrix
 from .schema import GRADES, date_ceil, date_floor
 
 __all__ = ["CONTRACTS", "HEADLINE_GRADES", "STAKES", "Book", "book", "holders"]
@@ -63,6 +65,7 @@ class Book:
     recorded: FloatArray  # shares of each part held by holders with a name or a country
     grade: IntArray  # weakest grade of each part, position in GRADES; -1 where no output is known to be its
     fine: FloatArray  # of each part: what of its stakes is graded for a headline
+    closed: BoolArray  # entities in rings that nobody outside holds any of: their owners are as good as not on record
 
 
 _BOOKS: weakref.WeakKeyDictionary[SupplyGraph, Book] = weakref.WeakKeyDictionary()
@@ -158,6 +161,13 @@ def _compile(graph: SupplyGraph) -> Book:
     high_s = np.minimum(high[stake], 1 - (np.bincount(sa, low_s, n)[sa] - low_s))
     high_s = np.maximum(high_s, share)
 
+    # Owners who own only each other say nothing of whose it is: what they hold of each other is dropped.
+    told = ~_among_themselves(su, sa, share, held)
+    closed = np.zeros(n, dtype=bool)
+    closed[sa[~told]] = True
+    sa, su, of = sa[told], su[told], np.flatnonzero(stake)[told]
+    share, low_s, high_s = share[told], low_s[told], high_s[told]
+
     text = h["group"].fillna("").astype("object").to_numpy()
     g_code, g_name = (
         pd.factorize(np.asarray([t or None for t in text], dtype=object)) if len(h) else (np.zeros(0, int), np.zeros(0))
@@ -172,7 +182,7 @@ def _compile(graph: SupplyGraph) -> Book:
         runner = w[w.duplicated("g")].drop_duplicates("g").set_index("g")["w"].reindex(first["g"]).to_numpy()
         clear = ~(np.abs(first["w"].to_numpy() - runner) < 1e-12)
         g_land[first["g"].to_numpy()[clear]] = first["c"].to_numpy(dtype=object)[clear]
-    group = np.where(g_code >= 0, g_code + n, -1).astype(np.int64)[stake]
+    group = np.where(g_code >= 0, g_code + n, -1).astype(np.int64)[of]
 
     # A holder that acts in concert somewhere, always with the same, does so everywhere.
     mate = np.full(n, -1, dtype=np.int64)
@@ -183,7 +193,7 @@ def _compile(graph: SupplyGraph) -> Book:
     parts, portions, grades, fine = _parts(h, a, on_node, n)
     nodes = home[parts]
     named = (who != "unknown") | known
-    recorded = np.minimum(np.bincount(sa, share * named[stake], n), 1.0)
+    recorded = np.minimum(np.bincount(sa, share * named[of], n), 1.0)
     other = ~stake
     # A contract to which no fraction applies is of the whole asset; of one whose size is unknown its low bound counts.
     c_whole = np.isnan(value) & h["missing"].eq("not_applicable").fillna(False).to_numpy(dtype=bool)
@@ -200,8 +210,8 @@ def _compile(graph: SupplyGraph) -> Book:
         high=high_s,
         group=group,
         mate=mate,
-        sure=sure[stake],
-        joint=(kind == "joint")[stake],
+        sure=sure[of],
+        joint=(kind == "joint")[of],
         c_type=kind[other],
         c_holder=u[other],
         c_asset=a[other],
@@ -216,7 +226,24 @@ def _compile(graph: SupplyGraph) -> Book:
         recorded=recorded[parts],
         grade=grades,
         fine=fine,
+        closed=closed,
     )
+
+
+def _among_themselves(holder: IntArray, asset: IntArray, share: FloatArray, held: BoolArray) -> BoolArray:
+    """Rows within rings of owners of whom nobody outside holds any part."""
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    n = len(held)
+    w = ownership_matrix(holder, asset, share, n)
+    closed = closed_rows(w, ~held | (np.asarray(w.sum(axis=1)).ravel() < 1 - 1e-9))
+    if not closed.any():
+        return np.zeros(len(holder), dtype=bool)
+    at = closed[asset] & (share > 0)
+    net = sparse.csr_matrix((np.ones(int(at.sum())), (asset[at], holder[at])), shape=(n, n))
+    ring = csgraph.connected_components(net, directed=True, connection="strong")[1]
+    return np.asarray(at & (ring[asset] == ring[holder]), dtype=bool)
 
 
 def _shares(graph: SupplyGraph, h: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -551,8 +551,33 @@ def test_trap_11_pool_that_re_exports_is_seen_through():
 def test_closed_loop_in_a_graph():
     ring = [{"asset": a, "holder": h, "holder_country": "HKG", "share": 0.5} for a in "ABC" for h in "ABC" if a != h]
     g = graph(["x@IDN"], [{"asset": "x@IDN", "holder": "A", "holder_country": "HKG", "share": 1.0}, *ring])
-    with pytest.raises(SchemaError, match="A, B, C"):
-        control.focal_share(g, "CHN", "equity")
+    # Nobody outside has any of it: whose it is is open, of the nodes concerned alone.
+    assert [x.tolist() for x in control.focal_share(g, "CHN", "equity")] == [[0.0], [0.0], [1.0]]
+    row = control.effective_control(g).iloc[0]
+    assert row["reason"] == "owners that own only each other, nobody outside: A, B, C"
+    both = [{"asset": "x@IDN", "holder": h, "holder_country": "CHN", "share": 0.5} for h in ("A", "P")]
+    own = {"asset": "x@AUS", "holder": "P", "holder_country": "CHN", "share": 1.0}
+    g = graph(["x@IDN", "x@AUS"], [*both, own, *ring])
+    value, low, high = control.focal_share(g, "CHN", "equity")
+    assert (value.tolist(), low.tolist(), high.tolist()) == ([1.0, 0.5], [1.0, 0.5], [1.0, 1.0])
+    assert control.effective_control(g)["reason"].ne("").tolist() == [False, True]
+    matrix, names = control.composition(g, "equity")
+    assert matrix[:, [names.index("UNK")]].toarray().ravel().tolist() == pytest.approx([0.0, 0.5])
+
+
+def test_majority_loops_with_an_outside_owner_are_looked_through():
+    """F1 owns all of F0, which owns 55 % of F1; P owns the rest of F1, and so in the end all of both."""
+    ring = [("F0", "F1", "USA", 1.0), ("F1", "F0", "USA", 0.55), ("F1", "P", "CHN", 0.45), ("x@AUS", "F0", "USA", 1.0)]
+    rows = [dict(zip(("asset", "holder", "holder_country", "share"), r, strict=True)) for r in ring]
+    g = graph(["x@AUS"], rows)
+    y = control.equity([r[1] for r in ring], [r[0] for r in ring], [r[3] for r in ring])
+    assert y.loc["P", "x@AUS"] == pytest.approx(1.0)
+    row = control.effective_control(g).iloc[0]
+    assert row[["equity", "equity_low", "equity_high"]].tolist() == pytest.approx([1.0, 1.0, 1.0])
+    # Of votes the ring holds itself, and is one hand that nobody outside controls.
+    assert pd.isna(control.majority([r[1] for r in ring], [r[0] for r in ring], [r[3] for r in ring])["F0"])
+    assert row["majority_low"] <= row["majority"] <= row["majority_high"]
+    assert row["reason"] == ""
 
 
 def test_holdings_are_dated():
