@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ _SHOWN = 8
 _TOLERANCE = 1e-6
 # Steps of the parametric rule for how much a constraint must give.
 _STEPS = 25
+# How much more than the least a way out gives where what is printed is not enough, relative to it.
+_NOISE = (0.0, 3e-7, 3e-6, 3e-5, 3e-4)
 # Constraints whose bound is their one parameter, as it stands.
 _ONE_NUMBER = ("budget", "min_suppliers")
 # Blocks that only say what a column is.
@@ -335,17 +338,94 @@ def _project_evidence(m: Build) -> dict[str, str]:
 def _relaxing(m: Build, c: Compiled, rows: IntArray, even: bool = False) -> list[str]:
     """What some rows have to give, in words; a constraint of one parameter is told the one number that is enough."""
     amount = _elastic(m, c, rows, even) if len(rows) else None
-    worst: dict[Any, tuple[float, str]] = {}
+    asks: dict[Any, _Ask] = {}
     for r, a in zip(rows.tolist(), (amount if amount is not None else np.zeros(0)).tolist(), strict=False):
         block, i = m.matrix.block_of_row(int(r))
-        if not a > 0 or block.say_relax is None:
+        if block.say_relax is None:
             continue
         one = block.spec is not None and (block.slope is not None or block.name.startswith(_ONE_NUMBER))
-        key = (block.name, repr(block.spec)) if one else int(r)
-        if key not in worst or a > worst[key][0] * (1.0 + 1e-6):  # not by the noise of the solver
-            text = block.say_relax(i, a)
-            worst[key] = (a, _whole_span(block.keys[i], text) if one else text)
-    return [text for _, text in worst.values()]
+        ask = asks.setdefault((block.name, repr(block.spec)) if one else int(r), _Ask(block, i, one))
+        ask.rows.append(int(r))
+        if a > ask.amount * (1.0 + 1e-6):  # not by the noise of the solver
+            ask.amount, ask.i = a, i
+    found = [a for a in asks.values() if a.amount > 0]
+    if len(found) > 1:  # one after the other no more than what the others leave it to give
+        for ask in found:
+            others = [x for x in found if x is not ask and x.amount > 0]
+            less = _elastic(m, _moved(m, c, others), np.array(ask.rows, dtype=np.int64), True)
+            if less is not None and float(less.max(initial=0.0)) < ask.amount * (1.0 - 1e-6):
+                k = int(np.argmax(less))
+                ask.amount, ask.i = float(less[k]), m.matrix.block_of_row(ask.rows[k])[1]
+        found = [a for a in found if a.amount > 0]
+    return _enough(m, c, found)
+
+
+@dataclass(eq=False)
+class _Ask:
+    """What one parameter, or one row, has to give."""
+
+    block: Rows
+    i: int
+    one: bool
+    amount: float = 0.0
+    rows: list[int] = field(default_factory=list)
+
+    def text(self, more: float = 0.0) -> str:
+        """In words, and a little more than that where what is printed would not be enough."""
+        assert self.block.say_relax is not None
+        said = self.block.say_relax(self.i, self.amount + more)
+        return _whole_span(self.block.keys[self.i], said) if self.one else said
+
+    def printed(self, text: str) -> float:
+        """What a text gives: the number in it, to that of a text that gives nothing."""
+        assert self.block.say_relax is not None
+        two = [_number(t) for t in (text, self.block.say_relax(self.i, 0.0))]
+        return self.amount if two[0] is None or two[1] is None else abs(two[0] - two[1])
+
+
+def _number(text: str) -> float | None:
+    """The number that a way out names, after what is asked; percent as a part."""
+    found = re.search(r"(-?\d[\d,]*(?:\.\d+)?)(%?)", text.partition(" would have to ")[2])
+    if found is None:
+        return None
+    return float(found.group(1).replace(",", "")) / (100.0 if found.group(2) else 1.0)
+
+
+def _enough(m: Build, c: Compiled, asks: list[_Ask]) -> list[str]:
+    """Ways out in words of which the printed numbers are enough: each is tried, and a digit more given where not."""
+    texts = [a.text() for a in asks]
+    for step in _NOISE if asks else ():
+        tried = [a.text(step * max(abs(_number(t) or 0.0), a.amount)) for a, t in zip(asks, texts, strict=True)]
+        near = [a.printed(t) for a, t in zip(asks, tried, strict=True)]
+        if any(abs(v - a.amount) > 1e-3 * max(a.amount, 1e-3) + 2e-4 for a, v in zip(asks, near, strict=True)):
+            break  # no plain number
+        if feasible(_moved(m, c, [replace(a, amount=v) for a, v in zip(asks, near, strict=True)])):
+            return tried
+    return texts
+
+
+def _moved(m: Build, c: Compiled, asks: list[_Ask]) -> Compiled:
+    """The model with some parameters moved by what they give."""
+    import scipy.sparse as sp
+
+    rows = [r for a in asks for r in a.rows]
+    g = _giving(m, c, np.array(rows, dtype=np.int64))
+    of = {r: a.amount for a in asks for r in a.rows}
+    by = np.array([of[int(r)] for r in g.take]) / np.where(g.own, 1.0, g.size)
+    k = len(g.take)
+    place = sp.csr_array((-g.sign * by, (g.take, np.arange(k))), shape=(c.m, k))
+    a = sp.csr_array(sp.csr_array((c.value, c.index, c.start), shape=(c.m, c.n)) + place @ g.slope)
+    low, high = c.row_lower.copy(), c.row_upper.copy()
+    np.add.at(high, g.take[g.sign < 0], (by * g.bound)[g.sign < 0])
+    np.add.at(low, g.take[g.sign > 0], -(by * g.bound)[g.sign > 0])
+    return replace(
+        c,
+        start=a.indptr.astype(np.int32),
+        index=a.indices.astype(np.int32),
+        value=np.asarray(a.data, dtype=np.float64),
+        row_lower=low,
+        row_upper=high,
+    )
 
 
 def _whole_span(key: Any, text: str) -> str:
