@@ -91,7 +91,9 @@ def exposure(
 
     Notes
     -----
-    Missing policy: the value takes what is not known as free, the high bound as the focal's. Inputs without price or
+    Missing policy: the value takes what is not known as free, the high bound as the focal's. An essential input that no
+    link brings (``gap``) counts in the linear value neither for nor against; in its bounds it is free, or the focal's, by
+    its value in the recipe, or it is all that goes in where no price or amount tells. Inputs without price or
     amount count alike in the value; in the bounds all may be the least or the most exposed of them, and where none of
     those on record is essential, most of what goes in may be free. Three rules of what binds:
     ``strict``, every recorded input stops its producer; ``partial``, essential inputs do, important ones hold it back by
@@ -120,7 +122,11 @@ def exposure(
         "own_high": high,
     }
     lin = np.column_stack(
-        [trace(graph, floor, "linear", weights=weights), trace(graph, high, "linear", unknown=1.0, weights=weights)]
+        [
+            trace(graph, value, "linear", weights=weights),
+            trace(graph, low, "linear", weights=weights, whole=True),
+            trace(graph, high, "linear", unknown=1.0, weights=weights),
+        ]
     )
     found: list[tuple[Mode, FloatArray]] = [("linear", lin)]
     for mode in ("bottleneck", *(("partial", "strict") if rules else ())):
@@ -212,7 +218,7 @@ def origin(
     ----------
     flows : DataFrame or SupplyGraph
         Flows with columns ``supplier, buyer, quantity``; or a graph, in which producers without recorded inputs are
-        the primary sources and inputs are weighed by value.
+        the primary sources, unless their recipe asks for an essential one, and inputs are weighed by value.
     supply : mapping, optional
         Primary supply by node, in the unit of the flows (needed with a frame).
     by : mapping, optional
@@ -233,7 +239,9 @@ def origin(
     Notes
     -----
     An absorbing Markov chain; several origins are several right-hand sides of one sparse system. Missing policy: a
-    missing flow is refused in a frame; in a graph what is not known is ``UNK``, never spread over the known origins.
+    missing flow is refused in a frame; in a graph what is not known is ``UNK``, never spread over the known origins: so is
+    an essential input that no link brings, by its value in the recipe, or as one input among equals where no price or
+    amount tells.
     Definition of this library; textbook absorbing chain (Kemeny & Snell, 1960).
 
     Examples
@@ -251,9 +259,9 @@ def origin(
             )
         return mix_origin(flows, supply, by)
     ix = flows.index
-    w = tracing_matrix(flows)
+    w, plan = tracing_matrix(flows, whole=True), plan_of(flows)
     ids = ix.nodes["node"].astype("object").to_numpy()
-    source = plan_of(flows).maker & (np.diff(w.indptr) == 0)
+    source = plan.maker & (np.diff(w.indptr) == 0) & ~plan.lacking
     if by is None:
         held, names = control.composition(flows, view)
         b = np.where(source.reshape(-1, 1), held.toarray(), 0.0)

@@ -359,7 +359,10 @@ def flow_bounds(
             agg[owner] = np.maximum(agg[owner], np.maximum.reduceat(e[some], head))
         elif len(owner) and stop is None:
             agg[owner] = np.where(bare, 0.0, np.minimum.reduceat(e[some], head))
-        agg[plan.lacking] = np.maximum(agg[plan.lacking], unknown)
+        if stop is None:  # an input that no link brings is a part of what goes in
+            agg = (1 - plan.most_absent) * agg + plan.most_absent * unknown
+        else:
+            agg[plan.lacking] = np.maximum(agg[plan.lacking], unknown)
         agg[plan.buyer[pools]] = e[pools]
         agg[plan.empty] = unknown
         new = np.clip(a + (1 - a) * agg, 0.0, 1.0)

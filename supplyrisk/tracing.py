@@ -61,6 +61,8 @@ class Plan:
     gate: BoolArray  # pools of a country, which can withhold what they hand on; the world's cannot
     empty: BoolArray  # pools without any recorded inflow
     lacking: BoolArray  # nodes without a link for an input they cannot do without
+    absent: FloatArray  # part of the value of what goes in that is such inputs; 0 where nothing is lacking
+    most_absent: FloatArray  # the same, 1 where no price or amount tells
     weight: FloatArray  # of each segment in its buyer, adding to 1
     rank: FloatArray  # of each segment: 2 essential, 1 important, 0 minor
     group: npt.NDArray[np.object_]  # of alternatives, '' for none
@@ -160,10 +162,17 @@ def _make_plan(graph: SupplyGraph) -> Plan:
             "product": recipe["product"].astype("object"),
             "input": recipe["input"].astype("object"),
             "rank": recipe["input_class"].astype("object").map(rank).astype("float64").fillna(2.0),
+            **dict(zip(("amount", "least", "most"), graph.interval("recipes", "coefficient"), strict=True)),
             "group": recipe["substitute_group"].astype("object").fillna(""),
         }
     )
-    r = r.groupby(["product", "input"], as_index=False).agg(rank=("rank", "max"), group=("group", "max"))
+    r = r.groupby(["product", "input"], as_index=False).agg(
+        rank=("rank", "max"),
+        group=("group", "max"),
+        amount=("amount", "mean"),
+        least=("least", "min"),
+        most=("most", "max"),
+    )
     product = ix.nodes["product"].astype("object").to_numpy()
     seg_key = pd.MultiIndex.from_arrays([product[ix.segment_buyer], ix.segment_product])
     at = pd.MultiIndex.from_frame(r[["product", "input"]]).get_indexer(seg_key) if k and len(r) else np.full(k, -1)
@@ -175,6 +184,7 @@ def _make_plan(graph: SupplyGraph) -> Plan:
     vague[ix.segment_buyer[assumed]] = True
     # What is recorded of inputs that are none of them essential is not the bulk of what goes in.
     vague[maker & fed & (np.bincount(ix.segment_buyer, grade >= 2.0, n) == 0)] = True
+    absent, most_absent = _lacking(graph, r, maker)
     return Plan(
         n=n,
         segments=segments,
@@ -183,7 +193,9 @@ def _make_plan(graph: SupplyGraph) -> Plan:
         maker=maker,
         gate=~maker & (ix.nodes["country"].astype("object").to_numpy() != "WLD"),
         empty=~maker & ~fed,
-        lacking=_lacking(graph, r, maker),
+        lacking=most_absent > 0,
+        absent=absent,
+        most_absent=most_absent,
         weight=weight,
         rank=grade,
         group=group,
@@ -241,23 +253,54 @@ def hands(plan: Plan, own: FloatArray) -> FloatArray:
     return np.where(maker, own, np.where(gate & (own >= 1.0), 1.0, 0.0))
 
 
-def _lacking(graph: SupplyGraph, r: pd.DataFrame, maker: BoolArray) -> BoolArray:
-    """Makers whose recipe asks for an essential input, or one of its alternatives, that no link brings."""
+def _lacking(graph: SupplyGraph, r: pd.DataFrame, maker: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Part of the value of a maker's inputs that its recipe asks for as essential and no link brings; and at most.
+
+    Of alternatives none of which is linked the dearest counts. By the recipe's amounts and prices, where all those of
+    the maker's inputs are known; else each input counts alike, and at most it is all.
+    """
     ix = graph.index
-    out = np.zeros(ix.n, dtype=bool)
-    must = r[r["rank"] == 2].copy()
-    if not len(must):
+    out = np.zeros(ix.n), np.zeros(ix.n)
+    if not (r["rank"] == 2).any():
         return out
-    must["need"] = np.where(must["group"] == "", must["input"], "\x1f" + must["group"])
+    products = graph.tables["products"]
+    price = pd.Series(products["price"].to_numpy(dtype=float), index=products["product"].astype("object"))
+    worth = price.reindex(r["input"]).to_numpy(dtype=float)
+    r = r.assign(
+        need=np.where(r["group"] == "", r["input"], "\x1f" + r["group"]),
+        **{name: r[name].to_numpy(dtype=float) * worth for name in ("amount", "least", "most")},
+    )
     nodes = pd.DataFrame(
         {"v": np.flatnonzero(maker), "product": ix.nodes["product"].astype("object")[maker].to_numpy()}
     )
-    asked = nodes.merge(must, on="product")
+    asked = nodes.merge(r, on="product")
     have = pd.MultiIndex.from_arrays([ix.segment_buyer, ix.segment_product])
-    got = pd.MultiIndex.from_arrays([asked["v"], asked["input"]]).isin(have)
-    met = pd.Series(got).groupby([asked["v"], asked["need"]]).any()
-    out[met.index.get_level_values(0)[~met.to_numpy(dtype=bool)]] = True
-    return out
+    asked["got"] = pd.MultiIndex.from_arrays([asked["v"], asked["input"]]).isin(have)
+    must = asked[asked["rank"] == 2]
+    met = must.groupby(["v", "need"])["got"].any()
+    gone = met.index[~met.to_numpy(dtype=bool)]
+    if not len(gone):
+        return out
+    v = gone.get_level_values(0).unique().to_numpy(dtype=np.int64)
+    asked = asked[asked["v"].isin(v)]
+    missing = pd.MultiIndex.from_arrays([asked["v"], asked["need"]]).isin(gone) & (asked["rank"] == 2).to_numpy()
+
+    def value(rows: pd.DataFrame, name: str) -> FloatArray:
+        """Value of the needs of each maker, infinite where one of them has none."""
+        each = rows[name].fillna(np.inf).groupby([rows["v"], rows["need"]]).max()
+        return np.asarray(each.groupby(level=0).sum().reindex(v, fill_value=0.0).to_numpy(), dtype=np.float64)
+
+    brought = asked[asked["got"].to_numpy(dtype=bool) & ~missing]
+    segments = np.bincount(ix.segment_buyer, minlength=ix.n)[v]
+    told = brought.groupby("v").size().reindex(v, fill_value=0).to_numpy() == segments
+    count = pd.Series(1, index=gone).groupby(level=0).size().reindex(v).to_numpy(dtype=float)
+    for k, (without, within) in enumerate((("amount", "amount"), ("most", "least"))):
+        part = value(asked[missing], without)
+        whole = part + value(brought, within)
+        sure = told & (part > 0) & np.isfinite(whole)
+        alike = count / (count + segments) if k == 0 else np.ones(len(v))
+        out[k][v] = np.where(sure, np.divide(part, whole, out=np.ones(len(v)), where=sure), alike)
+    return out[0], np.maximum(*out)
 
 
 def _columns(own: Any, n: int) -> tuple[FloatArray, bool]:
@@ -288,6 +331,7 @@ def trace(
     *,
     unknown: float = 0.0,
     weights: FloatArray | None = None,
+    whole: bool = False,
 ) -> FloatArray:
     r"""Exposure of every node through all its tiers, for one or several focal sets at once.
 
@@ -306,10 +350,14 @@ def trace(
     mode : {"linear", "bottleneck", "partial", "strict"}
         How inputs are combined; the last two are stricter than ``bottleneck``, see :mod:`supplyrisk.binding`.
     unknown : float
-        Exposure of what nobody knows: pools and inputs without a known flow, essential inputs without a link, loops
-        without a source. 0 gives the value, 1 the high bound.
+        Exposure of what nobody knows: pools and inputs without a known flow, essential inputs without a link (linear:
+        by their part of the value of what goes in), loops without a source. 0 gives the value, 1 the high bound.
     weights : ndarray, optional
         Weight of each segment in its buyer; default :func:`input_weights`.
+    whole : bool
+        Linear, ``unknown=0``: an essential input without a link is part of what goes in, by its value in the recipe, or
+        possibly all of it where no price or amount tells; known inputs are the rest: the low bound. Else it counts
+        neither for nor against: the value.
 
     Returns
     -------
@@ -368,7 +416,7 @@ def trace(
         return np.asarray(a.ravel() if flat else a)
     if mode == "linear":
         if unknown in (0.0, 1.0):
-            out = _linear(plan, a, w, unknown == 1.0)
+            out = _linear(plan, a, w, unknown == 1.0, whole)
         else:
             out = (1 - unknown) * _linear(plan, a, w, False) + unknown * _linear(plan, a, w, True)
     else:
@@ -427,10 +475,13 @@ def _matrix(plan: Plan, weight: FloatArray) -> sparse.csr_matrix:
     )
 
 
-def tracing_matrix(graph: SupplyGraph) -> sparse.csr_matrix:
-    """Part of each node (row) that comes from each supplier, by value; entries in the order of the graph's links."""
+def tracing_matrix(graph: SupplyGraph, whole: bool = False) -> sparse.csr_matrix:
+    """Part of each node (row) that comes from each supplier, by value; entries in the order of the graph's links.
+
+    With ``whole`` an essential input that no link brings is a part as well: rows of its makers add to less than 1.
+    """
     plan = plan_of(graph)
-    return _matrix(plan, plan.weight)
+    return _matrix(plan, plan.weight * (1 - plan.absent)[plan.buyer] if whole else plan.weight)
 
 
 def solve_trace(graph: SupplyGraph, own: FloatArray) -> FloatArray:
@@ -438,8 +489,10 @@ def solve_trace(graph: SupplyGraph, own: FloatArray) -> FloatArray:
     return np.asarray(solve_absorbing(tracing_matrix(graph), own.reshape(-1, 1), 1 - own.reshape(-1, 1))[:, 0])
 
 
-def _linear(plan: Plan, a: FloatArray, weight: FloatArray, pessimist: bool) -> FloatArray:
+def _linear(plan: Plan, a: FloatArray, weight: FloatArray, pessimist: bool, whole: bool = False) -> FloatArray:
     """Linear trace with unknown 0, or with unknown 1 as one minus the trace of what is surely free."""
+    if pessimist or whole:  # of what goes in, what no link brings is nobody's that is known
+        weight = weight * (1 - plan.most_absent)[plan.buyer]
     w = _matrix(plan, weight)
     maker = plan.maker.reshape(-1, 1)
     mine = hands(plan, a)
@@ -451,10 +504,8 @@ def _linear(plan: Plan, a: FloatArray, weight: FloatArray, pessimist: bool) -> F
         return out
     # Free: not the focal's own, and every input free. Inputs nobody recorded are free, those unknown are not.
     fed = (np.bincount(plan.buyer, minlength=plan.n) > 0).reshape(-1, 1)
-    lacking = plan.lacking.reshape(-1, 1)
-    free = np.where(maker & ~fed & ~lacking, 1 - mine, 0.0)
-    scale = np.where(lacking, 0.0, 1 - mine)
-    sure = solve_absorbing(w, free, scale)
+    free = np.where(maker & ~fed & ~plan.lacking.reshape(-1, 1), 1 - mine, 0.0)
+    sure = solve_absorbing(w, free, 1 - mine)
     if len(gate):
         sure[gate] = w[gate] @ sure
     return 1 - sure
