@@ -157,6 +157,8 @@ def _shares(cells: pd.Series, report: Report) -> list[tuple[float, ...]]:
         if _BOUND.search(text):
             bounds += 1
             out.append(())
+        elif "%" in text and _BARE.fullmatch(text.replace("%", "")):  # one mark stands for all of the cell
+            out.append(tuple(float(p) / 100.0 for p in re.split(r"[,;/&]", text.replace("%", ""))))
         elif text in bare:
             out.append(tuple(v / 100.0 if whole else v for v in bare[text]))
         else:

@@ -93,6 +93,13 @@ def test_shares_of_the_tracker_without_a_mark_are_read_by_their_column(tmp_path,
     assert ("without a % sign" in str(reading.report)) is any(c in cells for c in ("85",))
 
 
+def test_a_mark_at_one_share_stands_for_all_of_the_cell(tmp_path):
+    head = "Year,Month,Investor,Millions,Share Size,Partner/Target,Sector,Subsector,Country"
+    row = '2007,May,"A, B, C",$100,"45%, 35%, 20",Mine,Metals,Copper,Peru'
+    held = sources.aei_investments(write(tmp_path, "t.csv", f"{head}\n{row}\n")).tables["holdings"]
+    assert held["share"].tolist() == pytest.approx([0.45, 0.35, 0.2])
+
+
 def test_a_share_that_is_no_number_is_not_said_to_be_absent(tmp_path):
     head = "Year,Month,Investor,Millions,Share Size,Partner/Target,Sector,Subsector,Country"
     row = "2007,May,Firm,$100,most of it,Mine,Metals,Copper,Peru"
