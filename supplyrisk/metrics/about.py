@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from .lens import Lines
     from .mix import FloatArray, Mix
 
-__all__ = ["YEAR", "basis", "data_year", "data_years", "place"]
+__all__ = ["YEAR", "basis", "data_year", "data_years", "of_view", "place"]
 
+_OF_CONTROL = "Of the control view: who owns a part gets its returns, who controls can stop it."
 # What a listing of columns says of the data year.
 YEAR = {
     "meaning": "Oldest data year of a figure of the market (of a link: its own).",
@@ -61,6 +62,26 @@ def data_year(lines: Lines, year: FloatArray) -> FloatArray:
     known = ~np.isnan(year)
     np.minimum.at(out, lines.market[known], year[known])
     return np.where(np.isinf(out), np.nan, out)
+
+
+def of_view(listing: dict[str, Any], view: str) -> dict[str, Any]:
+    """A listing of a column that says where it is of another view than its row.
+
+    Parameters
+    ----------
+    listing : dict
+        Unit, range and method of a column.
+    view : str
+        View of the score.
+
+    Returns
+    -------
+    dict
+        In the equity view the bottleneck is that of control: equity alone gives no power to stop.
+    """
+    if view != "equity" or listing["method"] not in ("bottleneck", "bottleneck_headline"):
+        return listing
+    return listing | {"meaning": f"{listing['meaning']} {_OF_CONTROL}", "of_view": "control"}
 
 
 def place(columns: dict[str, FloatArray], year: FloatArray) -> dict[str, FloatArray]:

@@ -13,9 +13,11 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from ..registry import Entry
+from .about import of_view
 from .drivers import Drivers, drivers, evidence
 from .parts import at_bound, link_share, of_value
 from .score import Asked, Origin, origin_of, score
+from .volume import bottleneck_headline, headline
 
 __all__ = ["Explanation", "compare", "explain"]
 
@@ -44,7 +46,8 @@ class Explanation:
         A row per supply line, largest first: ``supplier, buyer, product, quantity, low, high, share, focal,
         contribution, grade, source, origin_tag, year``. ``contribution`` adds up to ``value``.
     rule : str
-        How the contributions were made.
+        How the contributions were made; of a traced score also for how much of the volume it is graded in every tier, and
+        its bounds.
     rows : DataFrame
         The source rows behind the lines, as :meth:`SupplyGraph.explain` gives them; of a traced score also the
         links, recipes and nodes on the ways that carry a hundredth of it or more.
@@ -298,7 +301,22 @@ def explain(
     source_rows = pd.concat([b.astype("object") for b in behind], ignore_index=True) if behind else pd.DataFrame()
     source_rows = source_rows.drop_duplicates(ignore_index=True)
     why = "" if of_link or (end and not np.isnan(value)) else made.why(c).iloc[at]
-    return Explanation(labels, column, value, str(why), c.listing(), frame, rule, source_rows, driven)
+    if driven is not None:
+        rule += _footing(made, c, int(at), m if own is None else own)
+    method = of_view(c.listing(), made.view)
+    return Explanation(labels, column, value, str(why), method, frame, rule, source_rows, driven)
+
+
+def _footing(made: Origin, c: Asked, at: int, m: int) -> str:
+    """On how much a traced value rests, so that a single guessed way does not read as a finding."""
+    name = c.entry.name if c.entry is not None else ""
+    graded = bottleneck_headline if name == "bottleneck" else headline
+    part = float(made.fine(Asked(graded.__name__, graded))[0][m])
+    point, ends = made.fine(c)[0], made.fine(c, "bounds")
+    low, high = (float(made.gather_bound(c, x, point, i == 0)[at]) for i, x in enumerate(ends))
+    told = "an unknown part" if np.isnan(part) else f"{part:.0%}"
+    text = f" Graded A or B in every tier for {told} of the volume; anything from {low:.3g} to {high:.3g} is possible."
+    return text + (" It is no finding: no graded figure carries it." if part <= 0 and low <= 0 else "")
 
 
 def _scored(x: Any, column: str, options: Mapping[str, Any], years: int | None) -> list[pd.DataFrame]:

@@ -14,7 +14,7 @@ import pandas as pd
 from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import Entry, registries
-from .about import YEAR, basis, data_year, data_years, place
+from .about import YEAR, basis, data_year, data_years, of_view, place
 from .attached import Kept, Ranking, Reasons, Source, prior
 from .baskets import warn_of_baskets
 from .joint import Worlds, bounds_of, worlds_of
@@ -551,7 +551,7 @@ def score(
         link's own ``quantity, share, focal_share, bottleneck, bottleneck_headline, coverage, headline``, and the concentration of the
         buyer's segment. ``headline`` speaks of ``focal_share``, in the origin view through all tiers, where
         ``assumed_weights`` says how much is traced by weights that are assumed; ``bottleneck_headline`` of
-        ``bottleneck``. ``data_year`` is the oldest data year of a figure of the market.
+        ``bottleneck``, which in the equity view is that of control: equity gives no power to stop. ``data_year`` is the oldest data year of a figure of the market.
         ``.attrs["columns"]`` says unit, range, method, reference and version of each, and what it rests on: coverage of
         the volume, mix of grades and range of data years; ``.attrs["baskets"]``
         names the products whose links rest on headings that hold other goods too; ``.attrs["reasons"]``
@@ -638,7 +638,7 @@ def score(
             columns[f"{a.name}_low"] = made.gather_bound(a, low, values[a.name], True)
             columns[f"{a.name}_high"] = made.gather_bound(a, high, values[a.name], False)
             values |= {f"{a.name}_low": low, f"{a.name}_high": high}
-        about = a.listing()
+        about = of_view(a.listing(), view)
         for name, x in values.items():
             if name not in columns:
                 columns[name] = made.gather(a, x)

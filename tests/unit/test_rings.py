@@ -61,3 +61,22 @@ def test_bounds_are_exact_however_often_goods_go_round(times, view, home, share)
         assert s[name].tolist() == pytest.approx([share] * 3, abs=1e-8), name
     assert s["coverage"].tolist() == pytest.approx([1.0] * 3)
     assert s["headline"].tolist() == pytest.approx([1.0] * 3)
+
+
+def test_the_bottleneck_of_the_equity_view_says_that_it_is_of_control():
+    g = graph([("AUS", "JPN:demand", 100.0)], ["JPN"], "CHN")
+    for view, said in (("equity", True), ("control", False)):
+        s = sr.score(g, by=["product", "buyer"], view=view)
+        for name in ("bottleneck", "bottleneck_headline"):
+            assert ("Of the control view" in s.attrs["columns"][name]["meaning"]) == said
+        assert "control view" not in s.attrs["columns"]["focal_share"]["meaning"]
+        assert ("Of the control view" in sr.explain(s, s.index[0], column="bottleneck").method["meaning"]) == said
+
+
+def test_a_bottleneck_that_rests_on_one_guessed_way_says_so():
+    e = sr.explain(sr.load_atlas(), product="front_end.logic_lt10nm", column="bottleneck")
+    assert e.value > 0.9
+    assert "for 0% of the volume; anything from 0 to 1 is possible" in e.rule
+    assert "It is no finding" in e.rule
+    sure = sr.explain(sr.load_atlas(), product="gallium.refined", column="bottleneck")
+    assert "no finding" not in sure.rule
