@@ -119,14 +119,17 @@ class Places:
         told = pool & (taken > 0) & ~blind
         # A flow into a pool that nobody has figured leaves its use open upwards, not unsaid.
         dark = pool & (blind | (taken <= 0))
+        # Where all that flows in, by its figures, flows on, the bounds of the flows say how much may stay.
+        passed = dark & ~blind & (np.bincount(ix.dst[inflow], minlength=n) > 0)
         least = np.where(told | dark, np.maximum(least, total(draws, ix.src, ix.low)), np.nan)
+        open_ = np.where(passed, np.maximum(most, least), np.where(dark, np.inf, np.nan))
         return (
             np.where(known, value + drawn, np.where(told, taken, np.nan)),
             np.where(known, low + total(draws, ix.src, ix.low), np.where(told, np.minimum(least, taken), least)),
             np.where(
                 known,
                 high + total(draws, ix.src, np.where(np.isinf(ix.high), np.nan, ix.high)),
-                np.where(told, np.maximum(most, taken), np.where(dark, np.inf, np.nan)),
+                np.where(told, np.maximum(most, taken), open_),
             ),
         )
 

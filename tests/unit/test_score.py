@@ -552,3 +552,39 @@ def test_what_enters_and_leaves_says_why(g):
     assert gone.loc[gone["status"] == "left", "reason"].tolist() == [
         "after: no such row: the market is not in that graph"
     ]
+
+
+def test_use_that_is_nothing_at_the_point_is_open_within_the_flows():
+    """All that comes in, by its figures, goes on; within their bounds some may stay: supply left is over that."""
+    nodes = {"x@AUS": 9.0, "x@JPN": 4.0, "x@NLD:demand": None, "x@DEU:demand": None}
+    links = [
+        ("x@AUS", "x@NLD:demand", 3.0, 1.0, 5.0),
+        ("x@AUS", "x@DEU:demand", 4.0, 2.0, 5.0),
+        ("x@JPN", "x@DEU:demand", 1.0, 1.0, 1.0),
+        ("x@NLD:demand", "x@DEU:demand", 3.0, 2.0, 4.0),
+    ]
+    s = m.score(_flows_of(nodes, links), by=["product", "buyer"], bounds=True, metrics=["n_minus_1_gross"]).droplevel(
+        [0, 1]
+    )
+    row = s.loc[("x", "NLD")]
+    assert np.isnan(row["n_minus_1_gross"])
+    assert (row["n_minus_1_gross_low"], row["n_minus_1_gross_high"]) == (0.0, np.inf)
+
+
+def _flows_of(nodes, links):
+    product = {"product": "x", "name": "x", "commodity": "x", "chain": "x", "stage": "mine", "unit": "t"}
+    product |= {"basis": "contained", "period": "year"}
+    fixed = {"product": "x", "year": 2024, "source": "s", "grade": "A"}
+    rows = [
+        {"node": k, "product": "x", "country": k[2:5], "kind": "producer" if q else "demand", "year": 2024}
+        | ({"output": q, "output_low": q, "output_high": q, "output_grade": "A", "output_source": "s"} if q else {})
+        for k, q in nodes.items()
+    ]
+    columns = ("supplier", "buyer", "quantity", "low", "high")
+    flows = [dict(zip(columns, x, strict=True)) | fixed | {"method": "observed"} for x in links]
+    return SupplyGraph.from_tables(
+        products=pd.DataFrame([product]),
+        sources=pd.DataFrame([{"source": "s", "title": "t", "licence": "CC0", "licence_class": "cc0"}]),
+        nodes=pd.DataFrame(rows),
+        links=pd.DataFrame(flows),
+    )
