@@ -7,7 +7,8 @@ Together they make the :class:`Mix` that metrics measure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +77,12 @@ class Lens:
     recorded : ndarray, optional
         In the control view, where unknown holders are not presumed the host's: part of the node whose holders are on
         record, or that stands in the focal, whose host can stop it whoever holds it.
+    focals : tuple of str
+        The focal's countries.
+    wide_of : tuple, optional
+        Graph, view and presumption of a lens on holders, whose bounds start from :attr:`wide`.
+    anybody : bool
+        Whether newcomers may be held by somebody who is listed.
     """
 
     units: sparse.csr_matrix
@@ -95,6 +102,46 @@ class Lens:
     places: tuple[str, ...] = ()
     recorded: FloatArray | None = None
     draws: Draws | None = None
+    focals: tuple[str, ...] = ()
+    wide_of: tuple[SupplyGraph, str, str] | None = None
+    anybody: bool = False
+
+    @cached_property
+    def wide(self) -> Lens:
+        """The same for bounds of concentration: units have what is surely theirs, and all else may be anyone's.
+
+        Places are certain: in the location and origin views this is the lens itself.
+        """
+        from .owned import surely
+
+        if self.wide_of is None:
+            return self
+        graph, view, unlisted = self.wide_of
+        sure, free = surely(graph, view, unlisted, self.units, self.countries)
+        return replace(self, units=sure, anyone=free, unlisted=np.zeros(len(free)), wide_of=None, anybody=True)
+
+    @cached_property
+    def spread(self) -> tuple[Lens, Lens]:
+        """The lens with a place for the focal in whatever may be its, and the same with what is sure: for draws."""
+        from scipy import sparse
+
+        from .owned import surely
+
+        assert self.wide_of is not None
+        graph, view, unlisted = self.wide_of
+        names = [*self.countries, *(c for c in self.focals[:1] if c not in self.countries)]
+        u = self.units.tocoo()
+        mine = np.array([c in self.focals for c in names], dtype=bool)
+        has = np.bincount(u.row[mine[u.col]], minlength=u.shape[0]) > 0
+        new = np.flatnonzero((self.wide.anyone > 0) & ~has) if self.focals else np.zeros(0, dtype=np.int64)
+        at = np.full(len(new), names.index(self.focals[0]) if self.focals else 0)
+        data: FloatArray = np.append(u.data, np.zeros(len(new)))
+        row, col = np.append(u.row, new).astype(np.int64), np.append(u.col, at).astype(np.int64)
+        units: Any = sparse.csr_matrix((data, (row, col)), shape=(u.shape[0], len(names)))
+        units.sort_indices()
+        sure, _ = surely(graph, view, unlisted, units, names)
+        first = replace(self, units=units, countries=names)
+        return first, replace(first, units=sure)
 
     def drawn(self, lines: Lines) -> npt.NDArray[np.bool_] | None:
         """Which lines are presumed draws on a world pool; None where none is."""
@@ -248,6 +295,8 @@ def lens(
         if view == "control" and unlisted == "unknown"
         else None,
         draws=draws_of(graph),
+        focals=scope(focal),
+        wide_of=(graph, view, unlisted) if view in ("equity", "control") else None,
     )
 
 
@@ -369,6 +418,12 @@ class Recipe:
     stranger: FloatArray | None
     joint: FloatArray | None = None
 
+    @cached_property
+    def held(self) -> npt.NDArray[np.bool_] | None:
+        """Pairs of which the unit has something; None where all are. Nothing of an endless quantity is nothing."""
+        some = self.weight > 0
+        return None if some.all() else some
+
     def units(self, quantity: FloatArray, drawn: FloatArray | None = None) -> FloatArray:
         """Sum lines into units; ``quantity`` is (lines,) or (draws, lines).
 
@@ -376,7 +431,12 @@ class Recipe:
         """
         if not len(self.start):
             return np.zeros((*quantity.shape[:-1], 0))
-        x = quantity[..., self.line] * self.weight
+        x = quantity[..., self.line]
+        x = (
+            x * self.weight
+            if self.held is None
+            else np.multiply(x, self.weight, out=np.zeros(x.shape), where=self.held)
+        )
         if drawn is not None and self.draw is not None:
             x = np.where(self.draw[self.line], drawn, x)
         return np.asarray(np.add.reduceat(x, self.start, axis=-1))
@@ -394,8 +454,6 @@ def recipe(lines: Lines, view: Lens) -> Recipe:
     c = view.units[lines.node]
     line = np.repeat(np.arange(len(lines.node)), np.diff(c.indptr)).astype(np.int64)
     col, weight = c.indices.astype(np.int64), np.asarray(c.data, dtype=np.float64)
-    keep = weight > 0
-    line, col, weight = line[keep], col[keep], weight[keep]
     k = max(len(view.countries), 1)
     key = lines.market[line] * k + col
     order = np.argsort(key, kind="stable")
@@ -507,7 +565,8 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
             ends = np.where(how.draw, 0.0, ends[0]), np.where(how.draw, theirs, ends[1])
         outside[f"{name}_low"], outside[f"{name}_high"] = how.markets(ends[0]), how.markets(ends[1])
     if lines.entrants is not None:
-        outside["residual_high"] = outside["residual_high"] + lines.entrants
+        name = "unknown_high" if view.anybody else "residual_high"
+        outside[name] = outside[name] + lines.entrants
     late: dict[str, Any] = {}
     if lines.entrants is not None:
         # Newcomers are nobody who is listed: none of them stands in the focal where all of it is. Whose they are, and
@@ -548,7 +607,7 @@ def line_mix(lines: Lines, view: Lens, how: Recipe | None = None) -> Mix:
     mixed = how.units(lines.high)
     least = most = None
     if how.most is not None and how.others is not None:
-        most = np.maximum(np.minimum(lines.high[how.line], how.most), lines.high[how.line] * how.weight)
+        most = np.maximum(np.minimum(lines.high[how.line], how.most), _times(lines.high[how.line], how.weight))
         least = np.minimum(np.maximum(lines.low[how.line] - how.others, 0.0), lines.low[how.line] * how.weight)
     top = how.units(lines.high, most)
     return Mix.build(

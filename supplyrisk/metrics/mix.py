@@ -387,7 +387,7 @@ class Mix:
 
     def squared_shares(self) -> FloatArray:
         """Sum of the squared shares in the total: the HHI and all that is made of it; NaN where more than half is unnamed."""
-        if self._fused and self.total is self.named:
+        if self._fused and self.total is self.named and self.fine.recorded is None:
             made = self.__dict__.pop("_index", None)  # made with the sums; whoever takes it owns it
             return np.asarray(sorted_sums(self.market, self.quantity, self.n)[1] if made is None else made)
         return self.per(self.squares, power=2)
@@ -408,13 +408,16 @@ class Mix:
 
     @cached_property
     def told(self) -> npt.NDArray[np.bool_]:
-        """Markets of which at least half has a named supplier: those whose concentration has a value."""
+        """Markets of which at least half has a named supplier, on record: those whose concentration has a value."""
         some = self.named > 0
+        fine = self.fine
+        if fine.recorded is not None:  # whose it is counts, where a name is presumed
+            some &= fine.sum(fine.known * fine.recorded) >= UNTOLD * self.total * (1 - 1e-12)
         return some if self.total is self.named else some & (self.named >= UNTOLD * self.total)
 
     def per(self, numerator: FloatArray, denominator: FloatArray | None = None, power: int = 1) -> FloatArray:
         """Ratio by market (default: to the total), or to the square of that; NaN where more than half is unnamed."""
-        if denominator is None and ready(self.n):
+        if denominator is None and ready(self.n) and self.fine.recorded is None:
             return ratios(numerator, self.total, self.named, power, UNTOLD)
         below = self.total if denominator is None else denominator
         below = below if power == 1 else below**power

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .mix import FloatArray, IntArray, Mix
     from .score import Asked, Origin
 
-__all__ = ["at_bound", "link_share", "of_value"]
+__all__ = ["SHARE", "at_bound", "link_share", "of_value"]
 
 # Columns that are a mean over lines, and the field of the mix that is averaged.
 MEANS = {
@@ -300,6 +300,20 @@ def _search(
             break
         q, at = new, better
     return np.asarray(q)
+
+
+# What a listing says of the share of a link.
+SHARE: dict[str, Any] = {
+    "meaning": "Share of the link in its buyer's supply.",
+    "unit": "1",
+    "low": 0.0,
+    "high": 1.0,
+    "method": "share",
+    "params": {},
+    "reference": "textbook identity",
+    "worse": "",
+    "bounds": "exact",
+}
 
 
 def link_share(lines: Lines, bounds: bool) -> dict[str, FloatArray]:

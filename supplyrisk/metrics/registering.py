@@ -223,7 +223,8 @@ def reasons(mix: Mix, value: FloatArray, needs: Sequence[str] = ()) -> npt.NDArr
             out[gone & lacking & ~np.isnan(mix.demand_high)] = (
                 "more than half of demand is unstated use: see the bounds"
             )
-    out[gone & ~mix.told & ~gone_named] = "more than half has no named supplier: see the bounds"
+    half = "named supplier" if mix.fine.recorded is None else "holder on record"
+    out[gone & ~mix.told & ~gone_named] = f"more than half has no {half}: see the bounds"
     out[gone & gone_named] = "no named supplier: all of it comes from nobody knows whom"
     out[gone & (mix.total <= 0)] = "no supply: nothing to divide"
     out[gone & (mix.total <= 0) & missing] = "no quantity is known: missing is not zero"

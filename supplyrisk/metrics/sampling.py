@@ -15,6 +15,7 @@ from .joint import split_rest
 from .lens import Lens, Lines, Recipe, line_mix, recipe
 from .levels import MEANS, Levels, uncounted
 from .mix import FloatArray, IntArray, Mix
+from .owned import Stakes, drawn_stakes
 
 if TYPE_CHECKING:
     from .score import Asked
@@ -28,7 +29,7 @@ _QUANTILES = (0.05, 0.95)
 _ENDLESS = 10.0
 
 
-def _triangular(u: FloatArray, value: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+def triangular(u: FloatArray, value: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     """Quantile of the triangle low-value-high; even between the bounds where there is no value."""
     width = np.where(np.isfinite(high), high - low, 0.0)
     mode = np.where(np.isnan(value), low, value)
@@ -42,7 +43,13 @@ def _triangular(u: FloatArray, value: FloatArray, low: FloatArray, high: FloatAr
 
 
 def _tiled(
-    lines: Lines, view: Lens, how: Recipe, q: FloatArray, part: dict[str, Any], more: FloatArray | float = 0.0
+    lines: Lines,
+    view: Lens,
+    how: Recipe,
+    q: FloatArray,
+    part: dict[str, Any],
+    more: FloatArray | float = 0.0,
+    stakes: Stakes | None = None,
 ) -> Mix:
     """All draws of all markets as one Mix: market ``d * n + m`` is market m in draw d."""
     d, n = q.shape[0], lines.n
@@ -54,7 +61,16 @@ def _tiled(
         return (codes[None, :] + (np.arange(d, dtype=np.int64) * n)[:, None]).ravel()
 
     known = np.nan_to_num(q)
-    told = how.units((~np.isnan(q)).astype(np.float64)) > 0
+    recorded = view.recorded
+    if stakes is None:
+        units = how.units(known)
+        lost, nobody = how.markets(known * view.unlisted[lines.node]), how.markets(known * view.anyone[lines.node])
+    else:
+        how, units, lost, nobody = stakes.how, stakes.units, stakes.unlisted, stakes.anyone
+        if recorded is None:  # what is named by chance of a draw is not on record
+            recorded = 1.0 - view.unlisted - view.anyone
+    given = (~np.isnan(q)).astype(np.float64)
+    told = (how.units(given) if stakes is None else stakes.figures(given)) > 0
     fine = Mix.build(
         spread(lines.market),
         d * n,
@@ -63,7 +79,7 @@ def _tiled(
         headline=tile(lines.graded * view.graded[lines.node]),
         bottleneck_headline=tile(lines.graded * view.neck_graded[lines.node]),
         assumed_weights=tile(view.assumed[lines.node]),
-        recorded=None if view.recorded is None else tile(view.recorded[lines.node]),
+        recorded=None if recorded is None else tile(recorded[lines.node]),
         residual=np.broadcast_to(more, (d, n)).ravel(),
         focal=part["focal"].ravel(),
         bottleneck=part["bottleneck"].ravel(),
@@ -71,11 +87,11 @@ def _tiled(
     return Mix.build(
         spread(how.market),
         d * n,
-        np.where(told, how.units(known), np.nan).ravel(),
+        np.where(told, units, np.nan).ravel(),
         unit=np.tile(how.unit, d),
         lines=fine,
-        residual=(how.markets(known * view.unlisted[lines.node]) + more).ravel(),
-        unknown=how.markets(known * view.anyone[lines.node]).ravel(),
+        residual=(lost + more).ravel(),
+        unknown=nobody.ravel(),
         demand=tile(lines.demand),
         own_demand=tile(how.own_demand),
     )
@@ -162,8 +178,8 @@ def draws(
             ],
             "score()",
         )
-    streams = np.random.SeedSequence(seed).spawn(8)
-    amounts, parts, together, shapes, rests, splits, late, levels = (
+    streams = np.random.SeedSequence(seed).spawn(9)
+    amounts, parts, together, shapes, rests, splits, late, levels, held = (
         np.random.Generator(np.random.PCG64(s)) for s in streams
     )
     pools = np.zeros(0, dtype=np.int64) if lines.pool is None else np.unique(lines.pool[lines.pool >= 0])
@@ -183,9 +199,9 @@ def draws(
             own = names[source[rows]] == ""
             u = np.where(own, u, shared[source[rows]].T)
         if reliability is None:
-            q = _triangular(u, block.quantity, block.low, block.high)
+            q = triangular(u, block.quantity, block.low, block.high)
             if block.rest is not None:
-                total = _triangular(
+                total = triangular(
                     rests.random((block.n, samples)).T, block.rest.value, block.rest.low, block.rest.high
                 )
                 q = split_rest(block, q, total, splits, samples)
@@ -206,14 +222,15 @@ def draws(
             u_part = v[:, i, :].T
             # Nobody says that the focal is among the unlisted: as likely as not it is not.
             unsaid = (view.unlisted[block.node] > 0) & (mode <= 0)
-            part[name] = _triangular(np.where(unsaid, np.maximum(2 * u_part - 1, 0.0), u_part), mode, low, high)
+            part[name] = triangular(np.where(unsaid, np.maximum(2 * u_part - 1, 0.0), u_part), mode, low, high)
         how = recipe(block, view)
         more: FloatArray | float = 0.0
         if block.entrants is not None:
             # As likely as not there are no newcomers; if there are, rather few than many.
             came = np.maximum(2 * late.random((block.n, samples)).T - 1, 0.0)
             more = block.entrants * (1 - np.sqrt(1 - came))
-        whole = _tiled(block, view, how, q, part, more)
+        stakes = drawn_stakes(block, view, np.nan_to_num(q), part["focal"], held)
+        whole = _tiled(block, view, how, q, part, more, stakes)
         lone: Mix | None = None
         out: dict[str, FloatArray] = {}
         for c in columns:
@@ -253,7 +270,7 @@ def _levelled(lines: Lines, q: FloatArray, pools: IntArray, level: FloatArray) -
     one, none = np.ones(len(at)), np.zeros(len(at))
     top = np.where(np.isfinite(lines.top[at]), lines.top[at], _ENDLESS)
     out = q.copy()
-    out[:, at] *= _triangular(u, one, none, np.maximum(top, 1.0))
+    out[:, at] *= triangular(u, one, none, np.maximum(top, 1.0))
     return out
 
 

@@ -22,7 +22,8 @@ from .lens import Lens, lens, line_mix, scope_label
 from .levels import MEANS, Levels, levels_of, uncounted, with_levels
 from .markets import KEYS, Market, alone, lines_of
 from .mix import FloatArray, Mix
-from .parts import link_share
+from .owned import hidden, labelled
+from .parts import SHARE, link_share
 from .registering import reasons
 from .unknown import why_not
 
@@ -219,19 +220,22 @@ class Origin:
         return None if self.market.single is None else line_mix(self.market.single, self.lens)
 
     @cached_property
+    def open(self) -> tuple[Mix, Mix | None]:
+        """The same markets and lines for bounds: suppliers have what is surely theirs, the rest is anyone's."""
+        wide, single = self.lens.wide, self.market.single
+        if wide is self.lens:
+            return self.mix, self.lone
+        return line_mix(self.market.lines, wide), None if single is None else line_mix(single, wide)
+
+    @cached_property
     def worlds(self) -> Worlds | None:
-        """Copies of the markets in which suppliers share a residual."""
-        return worlds_of(self.market.lines, self.lens)
+        """Copies of the markets in which suppliers share a residual, for bounds."""
+        return worlds_of(self.market.lines, self.lens.wide)
 
     @cached_property
     def nominal(self) -> Levels | None:
-        """Flows at a nominal level in the markets."""
-        return levels_of(self.market.lines, self.lens)
-
-    @cached_property
-    def lone_nominal(self) -> Levels | None:
-        """The same where rows are lines."""
-        return None if self.market.single is None else levels_of(self.market.single, self.lens)
+        """Flows at a nominal level in the markets, for bounds."""
+        return levels_of(self.market.lines, self.lens.wide)
 
     @cached_property
     def counted(self) -> tuple[Mix, Mix | None]:
@@ -268,16 +272,21 @@ class Origin:
             found = [c.value(mix)]
         else:
             name = c.entry.name if c.entry is not None else None
-            found = list(bounds_of(name, c.bounds, mix, self.worlds if mix is self.mix else None))
-            if name in MEANS and mix is self.mix:
+            whole = mix is self.mix
+            wide = self.open[0] if whole else self.open[1] if mix is self.lone else None
+            found = list(bounds_of(name, c.bounds, mix if wide is None else wide, self.worlds if whole else None))
+            if name in MEANS and whole:
                 ends = self.lens.together(MEANS[name], self.market.lines)
                 if ends is not None:  # never tighter than what the mix of the pool makes of it
                     value = c.value(mix)
                     found[0] = np.maximum(found[0], np.minimum(np.fmin(ends[0], value), found[1]))
                     found[1] = np.minimum(found[1], np.maximum(np.fmax(ends[1], value), found[0]))
-            levels = self.nominal if mix is self.mix else self.lone_nominal if mix is self.lone else None
+            lone = self.market.single if mix is self.lone else None
+            levels = self.nominal if whole else None if lone is None else levels_of(lone, self.lens.wide)
             if levels is not None:
                 found = list(levels.bounds(name, c.bounds, (found[0], found[1])))
+            if wide is not None and wide is not mix:
+                found = list(hidden(name, c.params, wide, found))
         return found if at is None else [x[at] for x in found]
 
     @cached_property
@@ -535,7 +544,8 @@ def score(
     unlisted : {"unknown", "host"}
         Nodes without a recorded holder: width of the interval, or presumed the host country's (an assumption). With
         ``unknown`` a value of control is what the focal is known to be able to stop, as host or holder (NaN where that
-        is nothing), ``coverage`` counts suppliers by the part of them on record, and concentration is that of hosts.
+        is nothing), ``coverage`` counts suppliers by the part of them on record, and concentration counts what has no
+        holder on record as its host's (NaN where less than half is on record); its bounds give it to anyone.
     coalition : str or iterable of str, optional
         Coalitions for ``by="coalition"``; default all. What members send each other counts once, where it enters;
         the European Union stands as one buyer where the product has a pool of it, else as its members.
@@ -574,7 +584,8 @@ def score(
     -----
     Missing policy: a missing quantity is in no sum and widens the bounds; unlisted suppliers and unknown holders are
     never one supplier; where more than half of a market has no named supplier its concentration is NaN. Use of a
-    pool that states none is what flows in and not on. Source: each measure's in ``.attrs["columns"]``; views, markets
+    pool that states none is what flows in and not on. By equity and control, bounds of concentration give each country
+    what it surely has, and all else to anyone, listed or not: safe, and exact where holders are known. Source: each measure's in ``.attrs["columns"]``; views, markets
     and the prior of the draws are definitions of this library.
 
     Examples
@@ -638,7 +649,7 @@ def score(
             columns[f"{a.name}_low"] = made.gather_bound(a, low, values[a.name], True)
             columns[f"{a.name}_high"] = made.gather_bound(a, high, values[a.name], False)
             values |= {f"{a.name}_low": low, f"{a.name}_high": high}
-        about = of_view(a.listing(), view)
+        about = labelled(of_view(a.listing(), view), made.lens, found.lines)
         for name, x in values.items():
             if name not in columns:
                 columns[name] = made.gather(a, x)
@@ -651,18 +662,7 @@ def score(
             for name, x in link_share(found.lines, bounds).items():
                 columns[name] = np.empty(len(index))
                 columns[name][code] = x
-                listing[name] = {
-                    "meaning": "Share of the link in its buyer's supply.",
-                    "unit": "1",
-                    "low": 0.0,
-                    "high": 1.0,
-                    "method": "share",
-                    "params": {},
-                    "reference": "textbook identity",
-                    "worse": "",
-                    "bounds": "exact",
-                    "statistic": name[6:] or "value",
-                }
+                listing[name] = SHARE | {"statistic": name[6:] or "value"}
     measured = "capacity" if market == "capacity" else "output"
     year = data_years(here, found.lines, measured)
     own = found.single if found.single is not None else found.lines

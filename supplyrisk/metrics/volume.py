@@ -67,12 +67,6 @@ def count_interval(mix: Mix) -> tuple[FloatArray, FloatArray]:
     return mix.count(mix.low > 0), mix.count(mix.high > 0)
 
 
-def _number(mix: Mix) -> tuple[FloatArray, FloatArray]:
-    """Fewest and most suppliers: what nobody has named is somebody's, one who is listed or any number of others."""
-    low = np.maximum(mix.count(mix.low > 0), (mix.unknown_low > 0) & (mix.residual_high <= 0))
-    return low, np.where(mix.unknown_high > 0, np.inf, mix.count(mix.high > 0))
-
-
 @metric(
     unit="supplier",
     bounds=(0.0, np.inf),
