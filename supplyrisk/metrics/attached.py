@@ -105,6 +105,8 @@ def prior(made: Origin, columns: Mapping[str, FloatArray]) -> dict[str, Any]:
         "figures": f"{figures}; {apart}",
         "parts": "what of a supplier is the focal's, from the triangle of its low, value and high: of one whose holders "
         "are not on record (equity, control) any part from 0 to 1, nought the likeliest, a third on average",
+        "holders": "in concentration by equity and control the focal holds the part drawn for it; the others share the "
+        "rest as they draw from the triangle of the least they surely have, the value and the most they can have",
         "unlisted": "the focal is not among unlisted suppliers in half of the draws",
         "rows with the value outside": outside,
     }

@@ -77,10 +77,11 @@ def share(supply: Any, by: Any = None, total: Any = None) -> Any:
     >>> share([620, 180, 120, 80]).tolist()
     [0.62, 0.18, 0.12, 0.08]
     """
-    supply = pd.Series(supply, dtype="float64") if isinstance(supply, Mapping) else supply
+    supply = pd.Series(supply) if isinstance(supply, Mapping) else supply
     mix, _ = grouped(supply, {"by": by, "total": total})
     below = mix.total[mix.market]
     out = np.divide(mix.quantity, below, out=np.full(len(mix.quantity), np.nan), where=below > 0)
+    out += 0.0  # a nothing has no sign
     return _aligned(out, supply, by, "share")
 
 
@@ -99,6 +100,16 @@ def contribution(supply: Any, by: Any = None) -> Any:
     ndarray or Series
         In [0, 1]; NaN where the market has no supply.
 
+    Raises
+    ------
+    SchemaError
+        Negative or missing quantities.
+
+    Notes
+    -----
+    Missing policy: a missing quantity is refused. Rows named ``ROW`` or ``UNK`` are no supplier: they make no part of
+    the index, and theirs is NaN.
+
     References
     ----------
     Definition of this package.
@@ -108,7 +119,7 @@ def contribution(supply: Any, by: Any = None) -> Any:
     >>> contribution([620, 180, 120, 80]).round(6).tolist()
     [0.878428, 0.07404, 0.032907, 0.014625]
     """
-    supply = pd.Series(supply, dtype="float64") if isinstance(supply, Mapping) else supply
+    supply = pd.Series(supply) if isinstance(supply, Mapping) else supply
     mix, _ = grouped(supply, {"by": by})
     square = mix.quantity**2
     below = mix.sum(square)[mix.market]
@@ -139,6 +150,17 @@ def delta_hhi(first: float, second: float, scale: float = 1.0) -> float:
     Returns
     -------
     float
+
+    Raises
+    ------
+    SchemaError
+        Not two shares of one market.
+    UnknownNameError
+        Another scale.
+
+    Notes
+    -----
+    Missing policy: a missing share is refused: what joins an unknown share is not known.
 
     References
     ----------
@@ -205,6 +227,11 @@ def hhi(mix: Mix, scale: float = 1.0) -> FloatArray:
     ``hhi.interval`` is exact for independent quantities. A row ``ROW`` is the residual: one supplier or many, none of
     whom is listed. A row ``UNK`` is what nobody has named: with anyone, a listed supplier too, so that
     ``{CHN 60, UNK 20, AUS 20}`` reaches from 0.40 to 0.68.
+
+    In a score by equity or control the suppliers are the home countries of owners or controllers; by control, what has
+    no holder on record, or nobody in control of it, counts in the value as its host's, and less than half on record is
+    NaN. The bounds give each country what it surely holds, and all else to anyone, as ``UNK``: safe, called so in
+    ``.attrs["columns"]["hhi"]["bounds"]``, and exact where holders are known.
 
     References
     ----------
