@@ -31,6 +31,8 @@ _MASS = 1e-9
 _CLOSE = 1e-12
 # Sweeps before loops of pools are solved, sweeps at all, and mixes tried in solving them.
 _PLAIN, _SWEEPS, _ROUNDS = 12, 200, 100
+# Sweeps after which a slow loop of makers is followed only as far as this.
+_MANY, _NEAR = 60, 1e-7
 
 
 class Mixes:
@@ -282,7 +284,7 @@ def pool_bounds(
 
 
 def flow_bounds(
-    graph: SupplyGraph, own: FloatArray, mode: Mode, *, high: bool, weights: FloatArray | None = None, sweeps: int = 60
+    graph: SupplyGraph, own: FloatArray, mode: Mode, *, high: bool, weights: FloatArray | None = None, sweeps: int = 240
 ) -> FloatArray:
     """Bound of the exposure of every node when each flow may be anything within its interval.
 
@@ -369,6 +371,6 @@ def flow_bounds(
         taken = np.where(plan.maker, new, np.clip(agg, 0.0, 1.0))
         gap = float(np.max(np.abs(new - x), initial=0.0))
         x = new
-        if gap <= _CLOSE:
+        if gap <= (_CLOSE if i < _MANY else _NEAR):
             break
     return taken

@@ -451,10 +451,13 @@ def known_alternatives(
     pools = np.bincount(plan.buyer, minlength=plan.n)
     # Makers nobody names, of inputs nobody records: nothing is known of them at all.
     nobody = plan.empty | (plan.maker & (pools == 0) & (own <= 0) & (high >= 1 - 1e-9))
-    dark_node = nobody.copy()
-    for _ in range(4):  # the world pool, a re-exporter, a buyer
-        dark = plan.blind | (np.asarray(plan.segments @ (~dark_node).astype(np.float64)) <= 0)
-        dark_node = nobody | (~plan.maker & (pools > 0) & (np.bincount(plan.buyer, ~dark, plan.n) == 0))
+    lit_node = plan.maker & ~nobody
+    while True:  # through any number of pools; a loop of them that nobody feeds stays in the dark
+        dark = plan.blind | (np.asarray(plan.segments @ lit_node.astype(np.float64)) <= 0)
+        found = lit_node | (~plan.maker & (np.bincount(plan.buyer, ~dark, plan.n) > 0))
+        if (found == lit_node).all():
+            break
+        lit_node = found
     frame = pd.DataFrame({"buyer": plan.buyer, "group": plan.group, "lit": ~dark})
     lit = frame.groupby(["buyer", "group"])["lit"].transform("any").to_numpy(dtype=bool)
     out = dark & lit & (plan.group != "") & plan.maker[plan.buyer]

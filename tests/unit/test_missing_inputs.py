@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import supplyrisk as sr
-from supplyrisk import exposure
+from supplyrisk import control, exposure
+from supplyrisk.tracing import known_alternatives
 
 INPUTS = ("a.mine", "b.mine", "c.mine")
 MADE = "z.refined"
@@ -116,3 +119,26 @@ def test_in_the_atlas_producers_whose_inputs_nobody_traces_are_of_unknown_origin
     assert len(bare) >= 14
     assert y.loc[bare, "UNK"].tolist() == pytest.approx([1.0] * len(bare))
     np.testing.assert_allclose(y.sum(axis=1), 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("ring", [False, True])
+def test_an_alternative_behind_many_pools_that_nobody_feeds_is_no_way_out(ring):
+    g = graph([1.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0], {"b.mine", "c.mine"}, INPUTS)
+    pools = ["JPN", "SGP", "NLD", "DEU", "FRA", "ESP", "ITA"]
+    nodes = [
+        {"node": f"b.mine@{c}:demand", "product": "b.mine", "country": c, "kind": "demand", "year": 2024} for c in pools
+    ]
+    pairs = [(f"b.mine@{b}:demand", f"b.mine@{a}:demand") for a, b in itertools.pairwise(pools)]
+    pairs += [("b.mine@JPN:demand", f"{MADE}@JPN")]
+    pairs += [("b.mine@SGP:demand", "b.mine@ITA:demand")] if ring else []
+    fixed = {"product": "b.mine", "quantity": 1.0, "low": 1.0, "high": 1.0, "year": 2024}
+    fixed |= {"method": "observed", "source": "s", "grade": "A"}
+    links = pd.DataFrame([{"supplier": a, "buyer": b} | fixed for a, b in pairs])
+    more = g.replace(
+        nodes=pd.concat([g.tables["nodes"], pd.DataFrame(nodes)], ignore_index=True),
+        links=pd.concat([g.tables["links"], links], ignore_index=True),
+    )
+    own = control.focal_share(more)
+    known = known_alternatives(more, own[0], own[2])
+    assert known is not None
+    assert known[more.index.code(f"{MADE}@JPN")] == 1.0
