@@ -86,6 +86,8 @@ def _rows(holder: Sequence[Any] | Any, asset: Sequence[Any] | Any, share: Sequen
     _one_index(what, holder=holder, asset=asset, share=share)
     h, a = (np.asarray(pd.Series(list(x), dtype=object)) for x in (holder, asset))
     try:
+        if getattr(getattr(share, "dtype", np.asarray(share).dtype), "kind", "O") in "mMc":
+            raise TypeError("dates, durations or complex numbers")
         s = np.asarray(share, dtype=np.float64)
     except (TypeError, ValueError) as e:
         raise SchemaError([Problem(what, "-", "share", "not numbers", str(e), "Give fractions.")], what) from e

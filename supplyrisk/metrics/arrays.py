@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from .cells import Cells, cells, compact, integers
-from .governance import RESIDUALS
+from .governance import RESIDUALS, real
 
 __all__ = ["CLOSES", "Given", "read", "rests"]
 
@@ -23,6 +23,8 @@ Flags = npt.NDArray[np.bool_]
 Given = tuple[IntArray | Cells, int, FloatArray, IntArray | None, bool, dict[str, FloatArray | None], pd.Index | None]
 # Parts of each row, 0 to 1.
 PARTS = ("focal", "focal_low", "focal_high", "bottleneck", "headline", "bottleneck_headline", "assumed_weights")
+# Every other argument of which figures are asked.
+_FIGURES = (*PARTS, "low", "high", "total", "residual", "unknown", "demand", "demand_of_largest")
 # Rows from which on a column is too long to be made when it is not needed.
 LONG = 1 << 18
 # Printed parts may add to so much more than their printed total: rounding.
@@ -279,6 +281,10 @@ def read(supply: Any, given: Mapping[str, Any], raw: bool = False) -> Given:
     [3.0, 1.0]
     """
     try:
+        real(supply)
+        for name in _FIGURES:
+            if given.get(name) is not None:
+                real(given[name])
         if isinstance(supply, Mapping):
             supply = pd.Series(supply, dtype="float64")
         q = np.asarray(supply, dtype=np.float64)

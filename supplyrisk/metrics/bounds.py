@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError
 from .arrays import CLOSES as TOLERANCE
-from .governance import RESIDUALS
+from .governance import RESIDUALS, real
 from .mix import FloatArray
 
 __all__ = [
@@ -47,8 +47,11 @@ def _named(shares: Any, what: str = "shares") -> tuple[FloatArray, float]:
     """
     unknown = 0.0
     if isinstance(shares, (pd.Series, Mapping)):
-        series = pd.Series(shares, dtype="float64")
-        s = _shares(series.to_numpy(), what, TOLERANCE)
+        series = shares if isinstance(shares, pd.Series) else pd.Series(shares)
+        twice = series.index[series.index.duplicated()].unique().difference(pd.Index(RESIDUALS), sort=False)
+        if len(twice):
+            raise _fail(what, "a supplier stands twice", ", ".join(map(str, twice)), "Merge the rows.")
+        s = _shares(series, what, TOLERANCE)
         whole = float(s.sum())
         s = s / whole if whole > 1 else s
         row, unk = (np.asarray(series.index.isin([k]), dtype=bool) for k in RESIDUALS)
@@ -68,6 +71,7 @@ def _no_rest(shares: Any, what: str) -> None:
 
 def _shares(shares: Any, what: str = "shares", tolerance: float = 1e-9) -> FloatArray:
     try:
+        real(shares)
         s = np.asarray(list(shares.values()) if isinstance(shares, dict) else shares, dtype=np.float64)
     except (TypeError, ValueError) as e:
         raise _fail(what, "not numbers", e, "Give fractions.") from e
@@ -141,6 +145,16 @@ def below_limit(limit: float) -> tuple[float, float, float]:
     -------
     tuple of float
         ``(limit / 2, 0, limit)``.
+
+    Raises
+    ------
+    SchemaError
+        A limit that is missing or below 0.
+
+    Notes
+    -----
+    Missing policy: a cell below the limit is neither 0 nor missing: it is anything up to the limit. Definition of this
+    package.
 
     Examples
     --------

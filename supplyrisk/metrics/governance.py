@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ RESIDUALS: tuple[str, ...] = ("ROW", "UNK")
 SHARE_TOLERANCE = 0.02
 # Of a market of which less than this part is named, nothing can be said but bounds; the rule of all metrics.
 UNTOLD = 0.5
+_NO_QUANTITY = (complex, np.complexfloating, np.datetime64, np.timedelta64, date, timedelta)
 NUMBERS = (int, float, np.number)  # what counts as one number rather than several
 
 _TOP = {"g10": 10.0, "g01": 1.0, "g_pr": 1.0}
@@ -135,9 +137,24 @@ def check_choice(kind: str, value: str, choices: Iterable[str], where: str) -> N
         raise unknown_name(kind, value, choices, where)
 
 
+def real(values: Any) -> None:
+    """Refuse, as a TypeError, what would turn into floats and is no quantity: dates, durations and complex numbers."""
+    dtype = getattr(values, "dtype", None)
+    cells = values.values() if isinstance(values, Mapping) else values
+    if getattr(dtype, "kind", "O") in "mMc":
+        raise TypeError(f"{dtype} is no quantity")
+    if isinstance(values, complex):
+        raise TypeError("a complex number is no quantity")
+    if (dtype is None or dtype.kind == "O") and isinstance(cells, Iterable) and not isinstance(cells, str):
+        odd = [x.__name__ for x in set(map(type, cells)) if issubclass(x, _NO_QUANTITY)]
+        if odd:
+            raise TypeError(f"{', '.join(sorted(odd))} is no quantity")
+
+
 def keyed(values: Values, what: str) -> pd.Series:
     """Series of floats from any labelled or plain input; duplicate keys are an error."""
     try:
+        real(values)
         if isinstance(values, pd.Series):
             out = values.astype("float64")
         elif isinstance(values, Mapping):
@@ -181,6 +198,7 @@ def amounts(values: Values, what: str) -> pd.Series:
 def number(value: float, name: str, low: float = -math.inf, high: float = math.inf, hint: str = "") -> float:
     """One finite number within closed bounds."""
     try:
+        real(value)
         v = float(value)
     except (TypeError, ValueError):
         v = math.nan

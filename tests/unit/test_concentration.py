@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supplyrisk import control
 from supplyrisk import metrics as m
 from supplyrisk.errors import SchemaError, UnknownNameError
 from supplyrisk.metrics.mix import Mix
@@ -326,3 +327,53 @@ def test_quantities_of_any_size_give_the_same_shares(size):
         assert f(np.append(q * size, 3.0), by=[[0, 0, 0, 1]])[0] == pytest.approx(f(q))
     assert m.share(q * size) == pytest.approx(m.share(q))
     assert m.n_minus_1(q * size, demand=size) == pytest.approx(m.n_minus_1(q, demand=1.0))
+
+
+ODD = {
+    "dates": pd.Series(pd.to_datetime(["2020-01-01", "2024-01-01"])),
+    "zoned": pd.Series(pd.to_datetime(["2020-01-01", "2024-01-01"], utc=True)),
+    "array of dates": np.array(["2020-01-01", "2024-01-01"], dtype="datetime64[D]"),
+    "list of dates": [np.datetime64("2020-01-01"), np.datetime64("2024-01-01")],
+    "durations": np.array([1, 2], dtype="timedelta64[D]"),
+    "complex": np.array([1 + 0j, 2 + 0j]),
+    "list of complex": [1 + 0j, 2.0],
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_dates_and_complex_numbers_are_no_quantities(odd):
+    x = ODD[odd]
+    by_key = dict(zip("AB", x, strict=True))
+    for f in (m.hhi, m.share, m.contribution, m.shannon, m.hhi_bounds, m.hhi.interval):
+        with pytest.raises(SchemaError, match="not numbers"):
+            f(x)
+        with pytest.raises(SchemaError, match="not numbers"):
+            f(by_key)
+    with pytest.raises(SchemaError, match="not numbers"):
+        m.hhi([1.0, 2.0], low=x, high=x)
+    with pytest.raises(SchemaError, match="not numbers"):
+        m.hhi_governance(by_key, {"A": 1.0, "B": 1.0})
+    with pytest.raises(SchemaError, match="not a finite number"):
+        m.eu_import_reliance(by_key["A"], 1.0, 1.0)
+    with pytest.raises(SchemaError, match="not numbers"):
+        control.equity(["P", "Q"], ["F", "F"], x)
+
+
+def test_bounds_refuse_a_supplier_who_stands_twice_as_the_index_does():
+    twice = pd.Series([0.5, 0.2], index=["A", "A"])
+    for f in (m.hhi, m.hhi_bounds):
+        with pytest.raises(SchemaError, match="stands twice"):
+            f(twice)
+    rests = pd.Series([0.5, 0.2, 0.3], index=["A", "ROW", "ROW"])
+    assert m.hhi_bounds(rests) == pytest.approx(m.hhi_bounds(pd.Series({"A": 0.5, "ROW": 0.5})))
+
+
+def test_a_share_of_nothing_has_no_sign():
+    assert not np.signbit(m.share([-0.0, 1.0])).any()
+    assert not np.signbit(m.share(pd.Series({"a": -0.0, "b": 1.0}))).any()
+
+
+def test_every_measure_says_what_is_done_with_what_is_missing_and_whose_it_is():
+    for f in (m.contribution, m.delta_hhi, m.below_limit, m.n_suppliers, m.bottleneck, m.coverage, m.headline):
+        assert "Missing policy" in f.__doc__, f
+        assert "References" in f.__doc__ or "Definition of this" in f.__doc__, f
