@@ -28,7 +28,7 @@ from .senders import relayed
 from .solve import Persistent, Solution, relative_gap, solve
 from .tiers import most_derived
 
-__all__ = ["SAID", "Relaxed", "bounded", "least_shares", "outbid_pools", "relaxed", "with_gap"]
+__all__ = ["SAID", "Relaxed", "bounded", "least_shares", "outbid_pools", "own_part", "relaxed", "with_gap"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -83,7 +83,7 @@ def relaxed(
     ix = m.graph.index
     n0 = m.matrix.n
     w = sp.csr_array(tracing_matrix(m.graph))
-    own = _own(m, focal)
+    own = own_part(m, focal)
     maker = (ix.nodes["kind"] == "producer").to_numpy(dtype=bool)
     group = np.zeros(ix.n, dtype=bool)
     group[m.pool_code] = True
@@ -202,8 +202,8 @@ def relaxed(
 
 def bounded(
     c: Compiled, parts: Sequence[tuple[Relaxed, IntArray]], *, time_limit: float | None, gap: float | None, seed: int
-) -> float:
-    """Least objective of a model with the relaxations of its caps; -inf where that is not found.
+) -> tuple[float, FloatArray | None]:
+    """Least objective of a model with the relaxations of its caps, and where; -inf where that is not found.
 
     Parameters
     ----------
@@ -248,10 +248,12 @@ def bounded(
         col_scale=np.concatenate([c.col_scale, np.ones(new)]),
     )
     s = solve(wide, time_limit=time_limit, gap=gap, seed=seed, duals=False)
-    return float(s.bound) if s.status in ("optimal", "time_limit") and np.isfinite(s.bound) else -np.inf
+    found = s.status in ("optimal", "time_limit") and np.isfinite(s.bound)
+    return float(s.bound) if found else -np.inf, s.x[: c.n] if found and len(s.x) else None
 
 
-def _own(m: Build, focal: tuple[str, ...]) -> FloatArray:
+def own_part(m: Build, focal: tuple[str, ...]) -> FloatArray:
+    """What of each node stands in the focal, before any trace."""
     own = np.nan_to_num(control.focal_share(m.graph, focal, "location")[0])
     maker = (m.graph.index.nodes["kind"] == "producer").to_numpy(dtype=bool)
     return np.asarray(np.where(maker, own, np.where(own >= 1.0, 1.0, 0.0)), dtype=np.float64)
@@ -275,7 +277,7 @@ def least_shares(m: Build, focal: tuple[str, ...]) -> FloatArray:
 
     ix = m.graph.index
     n = ix.n
-    own = _own(m, focal)
+    own = own_part(m, focal)
     maker = (ix.nodes["kind"] == "producer").to_numpy(dtype=bool)
     w = sp.csr_array(tracing_matrix(m.graph))
     w.eliminate_zeros()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from .options import with_recyclers
 from .others import check
 from .periods import solve_periods
 from .plan import Portfolio
+from .restarts import better
 from .risk import cost
 from .scenarios import read_scenarios
 from .settling import ROUNDS, Live
@@ -519,14 +521,22 @@ def solve_build(
         return None if time_limit is None else max(time_limit - (time.perf_counter() - built), 0.0)
 
     s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=solver)
-    bound = -np.inf
+    bound, first = -np.inf, None
     if mixing and usable(s):
-        bound = live.bound(time_limit=left(), gap=gap, seed=seed)
+        bound, first = live.relaxed(time_limit=left(), gap=gap, seed=seed)
     for _ in range(ROUNDS):
         if not usable(s) or not live.follow(s.x):
             break
         compiled = m.matrix.compile()
         s = solve(compiled, time_limit=left(), gap=gap, seed=seed, solver=solver)
+    if mixing and s.status in ("optimal", "infeasible"):
+        again = partial(solve, gap=gap, seed=seed, solver=solver)
+        found = better(
+            live, s if usable(s) else None, compiled, bound, first, lambda c: again(c, time_limit=left()), left
+        )
+        if found is not None:
+            live, s, compiled = found
+            m = live.build
     if s.status == "infeasible":
         raise infeasible(m, compiled, seed)
     if not usable(s) or (mixing and s.status == "time_limit"):

@@ -130,6 +130,21 @@ class Live:
         """The model that is solved."""
         return self.build if self.wide is None else self.wide.build
 
+    def fork(self) -> Live:
+        """The same with mixes of its own."""
+        if self.wide is None:
+            return Live(forked(self.build))
+        own = forked_wide(self.wide)
+        return Live(own.bases[0], own)
+
+    def around(self, x: FloatArray) -> None:
+        """Linearise restarted rows around a point as it is, whatever was delivered before."""
+        for i, b in enumerate(self.bases):
+            part = x if self.wide is None else self.wide.part(x, i)
+            for f in b.movers:
+                b.before[f.block] = [part[: b.n_lanes].copy()]
+        self.follow(x.copy())
+
     def restart(self) -> None:
         """Forget the plan around which rows were linearised."""
         if self.wide is not None:  # what was let go in the live model of all periods is free in each of them
@@ -147,6 +162,10 @@ class Live:
 
     def bound(self, *, time_limit: float | None, gap: float | None, seed: int) -> float:
         """Least objective under any mixes; the rows must have been restarted."""
+        return self.relaxed(time_limit=time_limit, gap=gap, seed=seed)[0]
+
+    def relaxed(self, *, time_limit: float | None, gap: float | None, seed: int) -> tuple[float, FloatArray | None]:
+        """The same, and the point of the relaxation, if one was found."""
         at = [np.arange(self.whole.matrix.n)] if self.wide is None else self.wide.at
         parts = [(f.relaxed(b), at[i]) for i, b in enumerate(self.bases) for f in b.movers]
         return bounded(self.whole.matrix.compile(), parts, time_limit=time_limit, gap=gap, seed=seed)

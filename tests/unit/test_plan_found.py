@@ -10,6 +10,7 @@ import supplyrisk.portfolio as sp
 from supplyrisk.errors import InfeasibleError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.portfolio import optimize, resource
+from tests.graphs import make
 
 FREE = resource(redirect=1.0, switching=0.0, revealed=False)
 
@@ -139,3 +140,21 @@ def test_a_plan_names_what_its_rule_leaves_out() -> None:
         assert "rule='creditor' counts it" in said[0]
     aside = optimize(bound(), "USA", product=P, levers=FREE, constraints=sp.max_share("CHN", 1.0, view="control"))
     assert not [n for n in aside.notes if "technology of" in n]  # nothing comes from there
+
+
+# ---------------------------------------------------------------------- a plan that is a local optimum
+
+
+def test_other_starts_find_a_plan_that_costs_a_ninth() -> None:
+    # From the cheapest plan the mixes settled where a third of the need goes unmet at 300 a unit: 40,275.59.
+    graph = make(423, products=2, countries=6)
+    levers = [resource(redirect=0.4, revealed=False), sp.unmet(300.0)]
+    ask = sp.max_share("CHN", 0.2, view="origin", mixing="proportional", product="x1.form")
+    plan = optimize(graph, ["JPN", "USA"], product=["x0.form", "x1.form"], levers=levers, constraints=ask)
+    assert plan.objective_value < 4564.5  # a plan under caps by location costs this and meets the cap
+    assert plan.needs["unmet"].sum() == pytest.approx(0.0, abs=1e-6)
+    line = plan.readings.iloc[0]
+    assert line["score"] <= 0.2 + 1e-6
+    assert line["model"] == pytest.approx(line["score"], abs=1e-7)
+    assert plan.bound <= plan.objective_value
+    assert plan.share("origin", product="x1.form")["after"] <= 0.2 + 1e-6
