@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
-from test_portfolio import P, simple
+from test_portfolio import P, link, node, product, simple
 
 import supplyrisk.portfolio as sp
 from supplyrisk.errors import InfeasibleError
@@ -158,3 +161,48 @@ def test_other_starts_find_a_plan_that_costs_a_ninth() -> None:
     assert line["model"] == pytest.approx(line["score"], abs=1e-7)
     assert plan.bound <= plan.objective_value
     assert plan.share("origin", product="x1.form")["after"] <= 0.2 + 1e-6
+
+
+# ---------------------------------------------------------------------- by how much it must give
+
+GOVERNED = {"CHN": 0, "CAN": 5, "KOR": 4, "AUS": 5, "DEU": 5, "CHL": 3, "USA": 4}
+
+
+def drawn(seed: int) -> SupplyGraph:
+    """Six makers, two buyers and the world, four projects, drawn at random."""
+    rng = np.random.default_rng(seed)
+    nodes, links = [], []
+    for c in ["CHN", "CAN", "KOR", "AUS", "DEU", "CHL"]:
+        flows = {b: float(rng.integers(0, 8)) for b in ("JPN", "USA", "WLD")}
+        flows["JPN"] += 1.0
+        out = sum(flows.values()) + float(rng.integers(5, 60))
+        room = out * float(rng.choice([1.0, 1.2, 1.5]))
+        cost = float(rng.integers(100, 300) if c == "CHN" else rng.integers(200, 900))
+        nodes.append(node(f"{P}@{c}", output=out, capacity=room, unit_cost=cost))
+        links += [link(c, f"{b}:demand", q) for b, q in flows.items() if q > 0]
+    nodes += [node(f"{P}@{b}:demand", "demand") for b in ("JPN", "USA", "WLD")]
+    return SupplyGraph.from_tables(
+        products=pd.DataFrame([product()]), nodes=pd.DataFrame(nodes), links=pd.DataFrame(links)
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_printed_ways_out_are_enough_and_least(seed: int) -> None:
+    graph = drawn(seed)
+
+    def go(floor: float, kappa: float) -> sp.Portfolio:
+        asked = [sp.max_supplier_share(0.3), sp.governance_floor(GOVERNED, floor), sp.n_minus_1(kappa)]
+        return optimize(graph, ["JPN", "USA"], product=P, levers=resource(redirect=0.0), constraints=asked)
+
+    with pytest.raises(InfeasibleError) as clash:
+        go(4.99, 0.9)
+    ways = str(clash.value).split("if:\n")[-1]
+    floor = re.search(r"content with ([\d.]+) in", ways)
+    kappa = re.search(r"content with ([\d.]+)% without", ways)
+    assert floor is not None
+    assert kappa is not None
+    new = (float(floor[1]), float(kappa[1]) / 100.0)
+    go(*new)  # as printed it is enough
+    for more in ((new[0] + 0.02, new[1]), (new[0], new[1] + 0.005)):
+        with pytest.raises(InfeasibleError):
+            go(*more)
