@@ -570,7 +570,7 @@ class SupplyGraph:
         for name in ("measures", "projects", "gaps"):
             out[name] = out[name][out[name]["product"].isin(kept)]
         asset = out["holdings"]["asset"].astype("str")
-        cut = asset.isin(set(nodes["node"]) - ids) | ~asset.str.partition("@")[0].isin(kept)
+        cut = asset.isin(set(nodes["node"]) - ids) | ~asset.str.replace("@.*", "", regex=True).isin(kept)
         out["holdings"] = out["holdings"][~(cut & asset.str.contains("@", regex=False))]  # firms that own stay
         if year is not None:
             for name in ("nodes", "links", "demand", "stocks", "countries"):
