@@ -35,6 +35,8 @@ _STEP, _STEP_SQUARES, _PART = 1e-4, 2e-3, 1 / 8
 _SAME, _SAME_MIXES, _SAME_SQUARES = 1e-4, 1e-3, 3e-2
 # Columns times solves that are spent on it at most; the largest needs come first.
 _EFFORT = 40_000
+# Relative difference of objectives up to which a plan that settled again is the same.
+_SAME_PLAN = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,12 +201,17 @@ def _settled(stated: Any, now: Matrix, x: FloatArray) -> float:
 
 
 def _sides_of_mixes(
-    plan: _Model, x: FloatArray, anew: Callable[[dict[int, Nudge]], Any], asks: Sequence[Ask], n: int
+    plan: _Model, s: Solution, anew: Callable[[dict[int, Nudge]], Any], asks: Sequence[Ask], n: int
 ) -> list[tuple[float, float]]:
-    """The same where rows follow the mixes: each model settles by itself, from the same start."""
-    start = _settled(anew({}), plan.matrix, x)
-    rough = bool(plan.matrix.squares)
+    """The same where rows follow the mixes: each model settles by itself, from the same start.
+
+    NaN where the plan is better than the one of that start: the two would not compare.
+    """
+    x, rough = s.x, bool(plan.matrix.squares)
     out = [(np.nan, np.nan)] * len(asks)
+    start = _settled(anew({}), plan.matrix, x)
+    if not abs(start - s.objective) <= _SAME_PLAN * max(abs(start), 1e-9):
+        return out
     for i, a in enumerate(asks[: _EFFORT // (20 * max(n, 1) * (1 + rough))]):
 
         def at(sign: float, part: float, a: Ask = a) -> float:
@@ -244,7 +251,7 @@ def sides(
     """
     plan = _Model.of(now)
     if any(m.movers for m in plan.bases):
-        return _sides_of_mixes(plan, s.x, anew, asks, c.n)
+        return _sides_of_mixes(plan, s, anew, asks, c.n)
     before = _Model.of(anew({}))
     c0 = before.matrix.compile()
     fixed = _held(c, s.x)

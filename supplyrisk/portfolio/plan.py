@@ -206,8 +206,8 @@ class Portfolio:
         """``product, buyer, need, unit, one_more, one_less``: the objective for one unit more needed, and saved for one less.
 
         Every bound that holds the need counts; yes-or-no decisions stay as they are. The two differ at a kink. ``inf``: no
-        more can be had; NaN: a large model of many needs, of which the greatest come first, or squares by tangents that do
-        not tell the figure.
+        more can be had; NaN: mixes that settled from another start than today's, a large model of many needs, of which the
+        greatest come first, or squares by tangents that do not tell the figure.
         """
         return need_prices(self)
 

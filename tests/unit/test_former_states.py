@@ -60,7 +60,9 @@ def test_every_bgs_file_becomes_a_graph(published, name):
 @pytest.mark.realdata
 def test_nickel_trade_of_two_decades_becomes_a_graph(published, tmp_path):
     rows = pd.read_csv(published / "comtrade" / "UN_nickel_trade.csv.gz", dtype=str, keep_default_na=False)
-    rows[rows["period"].isin(["2001", "2002", "2007", "2008", rows["period"].max()])].to_csv(tmp_path / "few.csv", index=False)
+    rows[rows["period"].isin(["2001", "2002", "2007", "2008", rows["period"].max()])].to_csv(
+        tmp_path / "few.csv", index=False
+    )
     g = sources.together(sources.comtrade(tmp_path / "few.csv"))
     assert {"SCG", "ANT"} <= set(g.nodes["country"])
     assert not set(g.index.nodes["country"]) & set(FORMER)
