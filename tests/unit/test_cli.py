@@ -231,6 +231,7 @@ def test_a_closed_pipe_is_no_error(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.deep  # the first command of the README runs the same
 def test_the_main_job_needs_no_argument(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "supplyrisk", "brief"],

@@ -14,13 +14,13 @@ def tables(g):
     return {k: v for k, v in g.tables.items() if len(v)}
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(graphs())
 def test_networkx_round_trip_is_identity(g):
     assert SupplyGraph.from_networkx(g.to_networkx()).fingerprint == g.fingerprint
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(graphs())
 def test_parquet_round_trip_is_identity(tmp_path_factory, g):
     folder = g.to_parquet(tmp_path_factory.mktemp("p") / "g")
@@ -39,7 +39,7 @@ def test_parquet_carries_units_in_the_field_metadata(tmp_path):
     assert schema.field("quantity").metadata[b"unit"] == b"product"
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(graphs())
 def test_row_order_never_matters(g):
     rng = np.random.default_rng(0)

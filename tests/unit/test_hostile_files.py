@@ -256,7 +256,7 @@ cells = st.one_of(
 
 
 @pytest.mark.parametrize("name", sorted(HEADERS))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_fuzzed_rows_under_the_right_header(name, data, tmp_path):
     width = HEADERS[name].count(",") + 1

@@ -148,6 +148,7 @@ def test_a_plan_names_what_its_rule_leaves_out() -> None:
 # ---------------------------------------------------------------------- a plan that is a local optimum
 
 
+@pytest.mark.deep
 def test_other_starts_find_a_plan_that_costs_a_ninth() -> None:
     # From the cheapest plan the mixes settled where a third of the need goes unmet at 300 a unit: 40,275.59.
     graph = make(423, products=2, countries=6)
