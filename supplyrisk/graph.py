@@ -24,9 +24,9 @@ from .accounts import balance, explain, latest, stated_day
 from .dating import beneath_at, reference_date, tables_at
 from .entry import bundle_problems, convert_units
 from .errors import Problem, SchemaError, UnitError, unknown_name
+from .indexing import GraphIndex, numbered
 from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
-from .jurisdictions import dated, ended, members
-from .ordering import latest_links, segments
+from .jurisdictions import dated, members
 from .overlays import (
     as_published,
     beneath_from_json,
@@ -38,8 +38,8 @@ from .overlays import (
 )
 from .retained import outlived
 from .schema import TABLES, coerce, date_ceil, is_date, table
+from .selecting import selected
 from .storage import read_parquet, write_parquet
-from .vintages import today
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -47,62 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["GraphIndex", "SupplyGraph"]
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class GraphIndex:
-    """Integer arrays behind the tables: figures of today only (:mod:`supplyrisk.vintages`), sorted, for sparse kernels.
-
-    Attributes
-    ----------
-    nodes : DataFrame
-        Latest row of each node, sorted by id; positions are node codes.
-    position : pandas.Index
-        Node id to node code, by ``get_indexer``.
-    links : DataFrame
-        Latest row of each link, sorted by (buyer, product, supplier).
-    src, dst : ndarray
-        Node codes of supplier and buyer of each link.
-    quantity, low, high : ndarray
-        Flow in product units; NaN where missing (low 0, high inf).
-    segment : ndarray
-        Code of the (buyer, product) pair of each link; links of a segment are neighbours.
-    segment_start : ndarray
-        First link of each segment, for ``reduceat``.
-    segment_buyer : ndarray
-        Node code of each segment.
-    segment_product : ndarray of str
-        Product of each segment.
-    share : ndarray
-        Part of its segment's known inflow; 1 for a segment's only link; NaN where a segment has no known flow.
-    """
-
-    nodes: pd.DataFrame
-    position: pd.Index
-    links: pd.DataFrame
-    src: IntArray
-    dst: IntArray
-    quantity: FloatArray
-    low: FloatArray
-    high: FloatArray
-    segment: IntArray
-    segment_start: IntArray
-    segment_buyer: IntArray
-    segment_product: npt.NDArray[np.object_]
-    share: FloatArray
-
-    @property
-    def n(self) -> int:
-        """Number of nodes."""
-        return len(self.nodes)
-
-    def code(self, node: str) -> int:
-        """Code of a node id; unknown ids raise with close matches."""
-        pos = self.position.get_indexer(pd.Index([node], dtype=object))[0]
-        if pos < 0:
-            raise unknown_name("node", node, self.position.astype(str))
-        return int(pos)
 
 
 def _again(kind: type[SupplyGraph], held: dict[str, Any]) -> SupplyGraph:
@@ -299,20 +243,8 @@ class SupplyGraph:
     @cached_property
     def index(self) -> GraphIndex:
         """Latest vintage as integer arrays, built once."""
-        nodes, link = today(self.tables, self.beneath)
-        nodes = latest(nodes, ["node"])
-        gone = ended(nodes["country"], self.reference_year)
-        if gone.any():  # a state that is no more makes nothing: its last figures stay in the tables
-            lost = set(nodes.loc[gone, "node"])
-            nodes = nodes[~gone].reset_index(drop=True)
-            link = link[~(link["supplier"].isin(lost) | link["buyer"].isin(lost))]
-        position = pd.Index(nodes["node"].astype("object"))
-        links, src, dst, made, products = latest_links(link, position)
-        quantity, low, high = self.interval("links", "quantity", links)
-        start, segment, share = segments(dst, made, quantity)
-        product = products[made]
-        return GraphIndex(
-            nodes, position, links, src, dst, quantity, low, high, segment, start, dst[start], product[start], share
+        return numbered(
+            self.tables, self.beneath, self.reference_year, lambda rows: self.interval("links", "quantity", rows)
         )
 
     def interval(
@@ -539,47 +471,7 @@ class SupplyGraph:
             What is of today in it is what was of today in the whole: a series whose newest rows are not selected does
             not fall back to an earlier year.
         """
-        products, nodes = self.tables["products"], self.tables["nodes"]
-        keep = pd.Series(True, index=products.index)
-        for column, wanted in (("product", product), ("chain", chain), ("stage", stage)):
-            if wanted is None:
-                continue
-            values = [wanted] if isinstance(wanted, str) else list(wanted)
-            for v in values:
-                if not (products[column] == v).any():
-                    raise unknown_name(column, v, products[column].unique(), "select()")
-            keep &= products[column].isin(values)
-        kept = set(products.loc[keep, "product"])
-        n = nodes[nodes["product"].isin(kept)]
-        places: list[str] | None = None
-        if country is not None:
-            places = [country] if isinstance(country, str) else list(country)
-            for v in places:
-                if not (nodes["country"] == v).any():
-                    raise unknown_name("country", v, nodes["country"].unique(), "select()")
-            n = n[n["country"].isin(places)]
-        ids = set(n["node"])
-        out = dict(self.tables)
-        out["products"], out["nodes"] = products[keep], n
-        link = out["links"]
-        out["links"] = link[link["supplier"].isin(ids) & link["buyer"].isin(ids)]
-        out["demand"] = out["demand"][out["demand"]["node"].isin(ids)]
-        out["stocks"] = out["stocks"][out["stocks"]["node"].isin(ids)]
-        r = out["recipes"]
-        out["recipes"] = r[r["product"].isin(kept) & r["input"].isin(kept)]
-        for name in ("measures", "projects", "gaps"):
-            out[name] = out[name][out[name]["product"].isin(kept)]
-        asset = out["holdings"]["asset"].astype("str")
-        cut = asset.isin(set(nodes["node"]) - ids) | ~asset.str.replace("@.*", "", regex=True).isin(kept)
-        out["holdings"] = out["holdings"][~(cut & asset.str.contains("@", regex=False))]  # firms that own stay
-        if year is not None:
-            for name in ("nodes", "links", "demand", "stocks", "countries"):
-                f = out[name]
-                out[name] = f[f["year"].astype("float64").fillna(-1) <= year]
-            alive = set(out["nodes"]["node"])  # a link whose end has left has left too
-            for name, columns in (("links", ("supplier", "buyer")), ("demand", ("node",)), ("stocks", ("node",))):
-                for c in columns:
-                    out[name] = out[name][out[name][c].isin(alive)]
+        out, places = selected(self.tables, product, chain, stage, country, year)
         conditions = {"product": product, "chain": chain, "stage": stage, "country": country, "year": year}
         note = "select " + ", ".join(f"{k}={v!r}" for k, v in conditions.items() if v is not None)
         under = earlier_of(out, self.beneath, places, year)

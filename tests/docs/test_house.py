@@ -33,6 +33,8 @@ LAYERS = {
     "storage": 1,
     "retained": 1,
     "vintages": 1,
+    "indexing": 1,
+    "selecting": 1,
     "graph": 1,
     "control": 2,
     "ownership": 2,

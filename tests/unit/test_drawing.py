@@ -206,9 +206,8 @@ def test_the_atlas_says_nothing_of_markets_nobody_has_named(atlas):
     assert not (dark["focal_share"] == 0).any()
 
 
-@pytest.mark.parametrize("seed", range(25))
-def test_direct_sales_and_draws_of_a_maker_are_bounded_together(seed):
-    rng = np.random.default_rng(seed)
+def _makers_that_sell_both_ways(rng):
+    """Makers with sales in a range to Japan and others, and a need of the pool that what is left to them can meet."""
     codes = ["CHN", "AUS", "CHL"][: int(rng.integers(2, 4))]
     made = {c: (float(q),) * 3 for c, q in zip(codes, rng.integers(3, 8, len(codes)), strict=True)}
     links, direct, others = [], {}, {}
@@ -225,7 +224,13 @@ def test_direct_sales_and_draws_of_a_maker_are_bounded_together(seed):
     room = sum(spare.values()) - sum(d[0] for d in direct.values())
     need = (int(rng.integers(1, 3)), int(rng.integers(3, 6)))
     if room < need[1] or not direct:
-        pytest.skip("nothing to draw")
+        return _makers_that_sell_both_ways(rng)
+    return made, codes, links, direct, spare, need
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_direct_sales_and_draws_of_a_maker_are_bounded_together(seed):
+    made, codes, links, direct, spare, need = _makers_that_sell_both_ways(np.random.default_rng(seed))
     links += [(f"x@{c}", W, 1.0, 0.0, float(spare[c]), "world_pool") for c in codes]
     links.append((W, J, float(sum(need)) / 2, float(need[0]), float(need[1]), "world_pool"))
     g = market(made, links)

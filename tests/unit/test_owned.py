@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -176,12 +178,12 @@ def atlas():
     return sr.load_atlas()
 
 
-@pytest.mark.parametrize("view", ["location", "equity", "control"])
+@pytest.mark.parametrize(
+    ("view", "unlisted"),
+    [("location", "unknown"), *itertools.product(["equity", "control"], ["unknown", "host"])],  # places have no holders
+)
 @pytest.mark.parametrize("by", ["product", ["product", "buyer"]], ids=["product", "buyer"])
-@pytest.mark.parametrize("unlisted", ["unknown", "host"])
 def test_what_one_country_may_have_is_in_the_bounds_of_concentration(atlas, view, by, unlisted):
-    if view == "location" and unlisted == "host":
-        pytest.skip("holders do not matter to places")
     s = sr.score(
         atlas, "CHN", by=by, view=view, bounds=True, unlisted=unlisted, samples=20 if by == "product" else None
     )
