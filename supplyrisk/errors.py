@@ -7,6 +7,7 @@ input first and raise once: a table with ten bad rows gives one error that lists
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -204,13 +205,23 @@ def close_matches(name: str, names: Iterable[str], n: int = 3) -> list[str]:
     for known in names:
         by_fold.setdefault(known.casefold(), known)
     folded = name.casefold()
-    hits = difflib.get_close_matches(folded, list(by_fold), n=n, cutoff=0.5)
+    likeness = difflib.SequenceMatcher(b=folded)
+
+    def rank(known: str) -> tuple[float, int, str]:  # of equally alike names the one that begins alike is meant
+        likeness.set_seq1(known)
+        alike = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(folded, known, strict=False)))
+        return -likeness.ratio(), -alike, known
+
+    near = difflib.get_close_matches(folded, list(by_fold), n=max(len(by_fold), 1), cutoff=0.5)
+    hits = sorted(near, key=rank)[:n]
     if len(hits) < n and len(folded) >= 3:
         hits += [f for f in sorted(by_fold) if folded in f and f not in hits][: n - len(hits)]
     return [by_fold[h] for h in hits]
 
 
-def unknown_name(kind: str, name: object, names: Iterable[str], where: str = "") -> UnknownNameError:
+def unknown_name(
+    kind: str, name: object, names: Iterable[str], where: str = "", meant: str | None = None
+) -> UnknownNameError:
     """Build the error for a name that matches nothing.
 
     Parameters
@@ -223,6 +234,8 @@ def unknown_name(kind: str, name: object, names: Iterable[str], where: str = "")
         All names that would have been good.
     where : str
         Argument or table in which it was given.
+    meant : str, optional
+        The name that this surely stands for, e.g. ``DEU`` for ``Germany``; default: those that are spelt alike.
 
     Returns
     -------
@@ -234,7 +247,7 @@ def unknown_name(kind: str, name: object, names: Iterable[str], where: str = "")
     unknown view 'controll'. Did you mean 'control'? There are 4: control, equity, location, origin
     """
     known = sorted({str(x) for x in names})
-    close = close_matches(str(name), known)
+    close = [meant] if meant is not None else close_matches(str(name), known)
     text = f"unknown {kind} {str(name)!r}"
     if where:
         text += f" in {where}"

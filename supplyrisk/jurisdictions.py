@@ -205,12 +205,12 @@ def check_country(code: object, where: str = "") -> str:
     text = str(code)
     if is_country(text):
         return text
-    folded = text.casefold()
-    if text.upper() in country_codes():
-        raise unknown_name("country", text, [text.upper()], where)
-    if folded in _names():
-        raise unknown_name("country", text, [_names()[folded]], where)
-    raise unknown_name("country", text, country_codes(), where)
+    raise unknown_name("country", text, country_codes(), where, _code_of(text))
+
+
+def _code_of(text: str) -> str | None:
+    """The code that a name, or a code in small letters, surely stands for."""
+    return text.upper() if text.upper() in country_codes() else _names().get(text.casefold())
 
 
 def display_name(code: str, names: Mapping[str, str] | None = None) -> str:
@@ -308,10 +308,9 @@ def _stands_for(name: str, graph: Rolls | None, at: str | None) -> tuple[str, ..
     if name not in known:
         try:
             return (check_country(name, "focal"),)
-        except UnknownNameError as err:
-            raise unknown_name(
-                "country or coalition", name, [*(err.close or country_codes()), *known], "focal"
-            ) from None
+        except UnknownNameError:
+            names = [*country_codes(), *known]
+            raise unknown_name("country or coalition", name, names, "focal", _code_of(name)) from None
     day = at if at is not None else graph.as_of
     found = members(table, name, day)
     if not found:

@@ -19,7 +19,7 @@ from numbers import Real
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from .errors import unknown_name
+from .errors import close_matches, unknown_name
 
 __all__ = [
     "Entry",
@@ -268,6 +268,16 @@ def _shown(value: Any) -> str:
     return repr(value)
 
 
+def _meant(given: Mapping[str, Any], call: inspect.Signature) -> str:
+    near = {k: close_matches(k, call.parameters, n=1) for k in given if k not in call.parameters}
+    return "." + "".join(f" Did you mean {c[0]!r}?" for c in near.values() if c)
+
+
+def _asked(call: inspect.Signature) -> str:
+    plain = [p.replace(annotation=p.empty) for p in call.parameters.values()]
+    return str(inspect.Signature(plain))
+
+
 def _spec_factory(
     kind: str, function: Callable[..., Any], skip: int, meta: dict[str, Any], cls: type[Spec] = Spec
 ) -> Callable[..., Any]:
@@ -278,7 +288,12 @@ def _spec_factory(
 
     @functools.wraps(function)
     def make(*args: Any, **kwargs: Any) -> Spec:
-        bound = call.bind(*args, **kwargs)
+        try:
+            bound = call.bind(*args, **kwargs)
+        except TypeError as err:
+            raise TypeError(
+                f"{entry.name}(): {err}{_meant(kwargs, call)} It takes {entry.name}{_asked(call)}."
+            ) from None
         written = ", ".join([*map(_shown, args), *(f"{k}={_shown(v)}" for k, v in kwargs.items())])
         bound.apply_defaults()
         params: list[tuple[str, Any]] = []

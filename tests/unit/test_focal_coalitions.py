@@ -88,7 +88,9 @@ def test_the_union_stands_with_its_members(graph: SupplyGraph) -> None:
 def test_a_name_that_is_neither_has_close_matches_of_both(graph: SupplyGraph) -> None:
     with pytest.raises(UnknownNameError, match=r"coalition 'CLUP'.*'CLUB'"):
         score(graph, focal="CLUP", by="product")
-    with pytest.raises(UnknownNameError, match=r"coalition 'China'.*'CHN'"):
+    with pytest.raises(UnknownNameError, match=r"coalition 'China'.*mean 'CHN'\?"):
         score(graph, focal="China", by="product")
+    with pytest.raises(UnknownNameError, match=r"coalition 'Germany'.*mean 'DEU'\?"):
+        score(graph, focal="Germany", by="product")
     with pytest.raises(UnknownNameError, match="country 'CLUB'"):
         scope("CLUB")

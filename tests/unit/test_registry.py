@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from supplyrisk.errors import UnknownNameError
+import supplyrisk as sr
+from supplyrisk.errors import UnknownNameError, close_matches
 from supplyrisk.registry import Registry, constraint, registries
 
 
@@ -49,3 +50,16 @@ def test_registry_names_what_is_lacking_and_what_is_near():
     with pytest.raises(UnknownNameError) as caught:
         r["documneted"]
     assert caught.value.close == ("documented",)
+
+
+def test_a_misspelt_argument_says_which_there_are():
+    with pytest.raises(
+        TypeError, match=r"max_share\(\): .*'veiw'. Did you mean 'view'\? It takes max_share\(focal='CHN', cap"
+    ):
+        sr.max_share("CHN", 0.5, veiw="control")
+
+
+def test_of_equally_alike_names_the_one_that_begins_alike_comes_first():
+    names = ["KHM", "HMD", "CYM", "CHN", "CHL"]
+    assert close_matches("CHM", names, n=2) == ["CHL", "CHN"]
+    assert close_matches("CHM", ["xyz"]) == [] == close_matches("CHM", [])
