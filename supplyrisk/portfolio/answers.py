@@ -101,6 +101,11 @@ def bought(plan: Portfolio, by: tuple[str, ...] = ("product", "supplier")) -> pd
 # ---------------------------------------------------------------------- information
 
 
+def _told_apart(a: float, b: float) -> float:
+    """A difference of two optima, 0 where it is within what a solver can tell."""
+    return 0.0 if abs(a - b) <= 1e-9 * max(abs(a), abs(b)) else a - b
+
+
 @dataclass(frozen=True, repr=False)
 class Information:
     """What knowing the scenario, and what thinking in scenarios, is worth; in the objective's unit.
@@ -131,12 +136,12 @@ class Information:
     @property
     def perfect_information(self) -> float:
         """Most that a perfect forecast is worth."""
-        return self.recourse - self.wait_and_see
+        return _told_apart(self.recourse, self.wait_and_see)
 
     @property
     def stochastic_solution(self) -> float:
         """What the plan saves over one that ignores the scenarios."""
-        return self.naive - self.recourse
+        return _told_apart(self.naive, self.recourse)
 
     def __repr__(self) -> str:
         return (
