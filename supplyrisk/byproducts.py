@@ -15,10 +15,11 @@ from .schema import parse_node_id
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["byproduct_limits", "cap_byproducts", "caps", "exceeding", "flag_byproducts"]
+__all__ = ["byproduct_limits", "cap_byproducts", "caps", "exceeding", "flag_byproducts", "throughput"]
 
 _ABOVE = "above what the throughput of"  # marks the sentence in a note, which is written anew when the figures change
 _SLACKNESS = 1 + 1e-9
+_NOWHERE = ("ROW", "WLD", "UNK")
 _ESTIMATED = ("balanced", "world_pool", "assumed")
 
 
@@ -36,7 +37,10 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     """What the throughput of its host allows of each by-product, and where that binds.
 
     ``limit = throughput x grade x recovery = throughput / coefficient``: the coefficient of a host recipe is host
-    units per unit of by-product. Throughput is the known inflow of the pools that the producer is linked to.
+    units per unit of by-product. A by-product of the host's own stage arises where the host is made (cobalt with mined
+    copper, gallium with alumina): throughput is what the country makes of the host, whatever becomes of it. One of a
+    later stage arises where the host is worked up (indium from zinc ores): throughput is the known inflow of the
+    country's pool that the producer draws on.
 
     Parameters
     ----------
@@ -57,8 +61,9 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
 
     Notes
     -----
-    A producer with several hosts has the sum of their limits; one unknown host makes the sum unknown. The world pool
-    and the pool of another country tell nothing of a producer's own host: unknown.
+    A producer with several hosts has the sum of their limits; one unknown host makes the sum unknown, and so does one
+    that nobody is known to make in the country. The world pool and the pool of another country tell nothing of a
+    producer's own host: unknown.
 
     Examples
     --------
@@ -107,18 +112,10 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
             "output_high": top,
         }
     ).merge(least, on="product")
-    made = ix.links["product"].to_numpy(dtype=object)
-    pool = ix.nodes["product"].to_numpy(dtype=object)[ix.dst] == made
-    inflow = pd.DataFrame({"pool": ix.links["buyer"].astype("object")[pool], "high": ix.high[pool]})
-    inflow["value"] = ix.quantity[pool]
-    inflow["high"] = inflow["high"].where(inflow["value"].notna())
-    through = inflow.groupby("pool")[["high", "value"]].agg(_sum)
-    use = makers["host"] + "@" + makers["country"] + ":demand"
-    linked = set(zip(ix.links["supplier"].astype("object"), ix.links["buyer"].astype("object"), strict=True))
-    own = pd.Series([k in linked for k in zip(use, makers["node"], strict=True)], index=makers.index)
-    makers["throughput"] = use.map(through["high"]).astype(float).where(own)
+    through = throughput(graph, makers)
+    makers["throughput"] = through["high"]
     makers["limit"] = makers["throughput"] / makers["coefficient"].where(makers["coefficient"] > 0)
-    makers["likely"] = use.map(through["value"]).astype(float).where(own) / makers["usual"].where(makers["usual"] > 0)
+    makers["likely"] = through["value"] / makers["usual"].where(makers["usual"] > 0)
     makers["likely"] = np.minimum(makers["likely"], makers["limit"])
     carried = pd.Series(ix.quantity).groupby(ix.links["supplier"].astype("object").to_numpy()).sum()
     makers["sent"] = makers["node"].map(carried).astype(float)
@@ -130,6 +127,60 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
         "slack",
     )
     return makers[columns].sort_values(["product", "node", "host"]).reset_index(drop=True)
+
+
+def throughput(graph: SupplyGraph, wanted: pd.DataFrame, without: pd.Series | None = None) -> pd.DataFrame:
+    """What makers of by-products have of their hosts: made beside them, or worked up by them.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+    wanted : DataFrame
+        ``product, host, country``, a row per by-product, host and place.
+    without : Series of str, optional
+        Nodes that count as not there.
+
+    Returns
+    -------
+    DataFrame
+        ``value, high, known`` in units of the host on the index of ``wanted``; NaN where unknown, ``known`` only where
+        nothing is there: it is the part with a figure, or what is made in the place where nobody is known to draw. What is unlisted of a host
+        and of a by-product need not be the same places: unknown.
+    """
+    ix = graph.index
+    wanted = wanted[["product", "host", "country"]].astype("object")
+    product = ix.nodes["product"].to_numpy(dtype=object)
+    maker = (ix.nodes["kind"] == "producer").to_numpy(dtype=bool)
+    if without is not None:
+        maker &= ~ix.nodes["node"].isin(without).to_numpy(dtype=bool)
+    _, _, top = graph.interval("nodes", "output", ix.nodes)
+    output = ix.nodes["output"].to_numpy(dtype=float)
+    place = ix.nodes["country"].to_numpy(dtype=object)
+    made = pd.DataFrame(
+        {"key": product + "@" + place, "value": output, "high": np.where(np.isnan(output), np.nan, top)}
+    )
+    made["known"] = made["value"]
+    made = made[maker].groupby("key").agg({"value": _sum, "high": _sum, "known": "sum"})
+    pool = product[ix.dst] == ix.links["product"].to_numpy(dtype=object)
+    inflow = pd.DataFrame({"key": ix.links["buyer"].astype("object")[pool], "value": ix.quantity[pool]})
+    inflow["high"] = np.where(inflow["value"].notna(), ix.high[pool], np.nan)
+    inflow["known"] = inflow["value"]
+    inflow = inflow.groupby("key").agg({"value": _sum, "high": _sum, "known": "sum"})
+    buyer = ix.nodes["product"].astype("object") + "@" + ix.nodes["country"].astype("object")  # of any plant of a place
+    drawn_by = set(zip(ix.links["supplier"].astype("object"), buyer.to_numpy()[ix.dst], strict=True))
+    here = wanted["host"] + "@" + wanted["country"]
+    users = zip(here + ":demand", wanted["product"] + "@" + wanted["country"], strict=True)
+    draws = pd.Series([k in drawn_by for k in users], index=wanted.index, dtype=bool)
+    stage = graph.tables["products"].drop_duplicates("product").set_index("product")["stage"].astype("object")
+    beside = wanted["host"].map(stage).to_numpy() == wanted["product"].map(stage).to_numpy()
+    somewhere = ~wanted["country"].isin(_NOWHERE)
+    out = pd.DataFrame(index=wanted.index)
+    for column in ("value", "high", "known"):
+        drawn = (here + ":demand").map(inflow[column]).astype(float).where(draws)
+        out[column] = here.map(made[column]).astype(float).where(beside, drawn).where(somewhere)
+    out["known"] = out["known"].fillna(here.map(made["known"]).astype(float).where(somewhere))
+    return out
 
 
 def exceeding(limits: pd.DataFrame) -> list[Problem]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .accounts import latest
+from .retained import cut
 from .schema import TABLES, date_ceil, date_floor
 from .vintages import ESTIMATED, NEWEST, NOTHING, beside, listed
 
@@ -150,7 +151,7 @@ def _there(tables: Mapping[str, pd.DataFrame], name: str, day: str, known: str |
 def beneath_at(
     tables: Mapping[str, pd.DataFrame], beneath: Mapping[str, pd.DataFrame], day: str, known: str | None
 ) -> dict[str, pd.DataFrame]:
-    """What is kept beside a graph, on a day: the years of a series that were stated by then.
+    """What is kept beside a graph, on a day: the years of a series that were stated by then, and what has left it.
 
     Parameters
     ----------
@@ -163,7 +164,8 @@ def beneath_at(
     -------
     dict of DataFrame
     """
-    out = dict(beneath)
+    facts = [n for n, spec in TABLES.items() if spec.fact and len(tables[n])]
+    out = cut(tables, {n: ~_there(tables, n, day, known) for n in facts}, beneath)
     for key in [k for k in beneath if k.startswith(NEWEST)]:
         name = key.removeprefix(NEWEST)
         every = {**tables, name: beside(tables, beneath, name)}

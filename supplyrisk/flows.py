@@ -14,7 +14,7 @@ import pandas as pd
 
 from .feeding import shortfalls, world_feed
 from .intervals import DEFAULT_POLICY
-from .remainder import bound_by_rest, joined_texts, last_text, share_rest, spanned_values
+from .remainder import bound_by_rest, joined_texts, last_text, share_rest, spanned_values, worked_out_on
 from .schema import GRADES, TABLES
 from .vintages import counts, mark, newest_of
 
@@ -152,13 +152,15 @@ class Build:
         """World total less the newest figure, of that year or before, of every listed producer; at least 0."""
         if (listed["country"] == "ROW").any() or np.isnan(total["quantity"]):
             return None
-        known = newest_of(listed[listed["year"] <= total["year"]], "node")["quantity"].sum()
+        taken = newest_of(listed[listed["year"] <= total["year"]], "node")
+        known = taken["quantity"].sum()
         value = total["quantity"] - known
         if not value > 1e-3 * total["quantity"]:  # rounding of the source, not a producer
             value = 0.0
         low, high = total["low"] - known, total["high"] - known
         return {
-            **{c: total[c] for c in ("product", "year", "what", "published_on", "source", "series")},
+            **{c: total[c] for c in ("product", "year", "what", "source", "series")},
+            "published_on": worked_out_on(total["published_on"], total["year"], taken[taken["quantity"].notna()]),
             "country": "ROW",
             "node": f"{total['product']}@ROW",
             "quantity": value,

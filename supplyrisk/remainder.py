@@ -11,7 +11,7 @@ from .intervals import DEFAULT_POLICY
 from .jurisdictions import display_name
 from .schema import GRADES
 
-__all__ = ["bound_by_rest", "joined_texts", "last_text", "left_out", "share_rest", "spanned_values"]
+__all__ = ["bound_by_rest", "joined_texts", "last_text", "left_out", "share_rest", "spanned_values", "worked_out_on"]
 
 # What is said of a withheld figure that is in no total: with the figure itself, or in a sentence of the total's note.
 _NO_PART = re.compile(r"world total leaves it out", re.IGNORECASE)
@@ -219,3 +219,41 @@ def share_rest(outputs: pd.DataFrame) -> pd.DataFrame:
     said = p.loc[rows, "note"].astype("object")
     p.loc[rows, "note"] = said.map(lambda v: f"{v}; {_SHARED}" if isinstance(v, str) and v else _SHARED)
     return p
+
+
+def worked_out_on(total: object, year: float, rows: pd.DataFrame) -> str | None:
+    """Day on which what a total leaves was known: that of the last publication of what it was worked out from.
+
+    Parameters
+    ----------
+    total : str or None
+        ISO day on which the total was published; None where nobody says.
+    year : float
+        Data year of the total.
+    rows : DataFrame
+        ``year, published_on`` of what is taken out of it.
+
+    Returns
+    -------
+    str or None
+        ISO day. Of a figure without one, beside others that have one, the end of the year after its data year; None
+        where that is the last, or where nobody says of any.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"year": [2022.0, 2022.0], "published_on": ["2023-05", "2024-05"]})
+    >>> worked_out_on("2023-05", 2022.0, rows)
+    '2024-05'
+    >>> worked_out_on("2023-05", 2022.0, rows.iloc[:1]), worked_out_on(None, 2022.0, rows.iloc[:0])
+    ('2023-05', None)
+    """
+    own = str(total) if isinstance(total, str) and total else None
+    said = rows["published_on"].astype("object")
+    bare = said.isna()
+    days = {str(d) for d in said[~bare].unique()}
+    if not days and own is None:
+        return None
+    days |= {f"{int(y) + 1:04d}-12-31" for y in rows.loc[bare, "year"].dropna().unique()}
+    last = max(days, default="")
+    mine = own if own is not None else f"{int(year) + 1:04d}-12-31"
+    return own if last <= mine else last

@@ -6,13 +6,128 @@ covers, or that a selection does not hold.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from .schema import TABLES
-from .vintages import ENTITY, NEWEST, BoolArray, Frames, among, beside, listed, one_year, stated_again, years
+from .vintages import ENTITY, ESTIMATED, NEWEST, BoolArray, Frames, among, beside, listed, one_year, stated_again, years
 
-__all__ = ["outlived"]
+__all__ = ["CUT", "PUBLIC_LICENCES", "behind", "cut", "outlived", "worked_out"]
+
+# Terms under which a row may be passed on; what is private, restricted or non-commercial stays with its owner.
+PUBLIC_LICENCES = ("public_domain", "cc0", "cc_by", "attribution", "facts")
+# Beside a graph: products of which rows that are not for others have left it; what was worked out of them may still be there.
+CUT = "cut:"
+
+
+def worked_out(name: str, frame: pd.DataFrame) -> pd.Series:
+    """Rows of ``nodes``, ``links`` or ``demand`` whose figures no source states: they follow from others.
+
+    Parameters
+    ----------
+    name : str
+        The table.
+    frame : DataFrame
+        Its rows.
+
+    Returns
+    -------
+    Series of bool
+        Residuals of world totals and outputs without a source; estimated flows; uses without a source.
+
+    Examples
+    --------
+    >>> worked_out("demand", pd.DataFrame({"source": ["s", None]})).tolist()
+    [False, True]
+    """
+    if name == "links":
+        return frame["method"].isin(ESTIMATED) | frame["source"].isna()
+    if name == "demand":
+        return frame["source"].isna()
+    if name != "nodes":
+        return pd.Series(False, index=frame.index)
+    residual = frame["country"].astype("object").isin(("ROW", "WLD")) & frame["output"].notna()
+    return (frame["kind"] == "producer") & (residual | (frame["output"].notna() & frame["output_source"].isna()))
+
+
+def behind(tables: Frames, gone: Mapping[str, BoolArray] | None = None, overlays: bool = True) -> set[str]:
+    """Products with rows that are not for others, so that what is worked out may rest on them.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables of a graph.
+    gone : mapping of str to array of bool, optional
+        By table, the rows to look at; tables that are absent are not looked at. Default: all rows of all tables.
+    overlays : bool
+        Whether rows of overlays count too.
+
+    Returns
+    -------
+    set of str
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> behind(sr.load_atlas().tables)
+    set()
+    """
+    terms = tables["sources"]
+    barred = set(terms.loc[~terms["licence_class"].isin(PUBLIC_LICENCES), "source"].astype(str))
+    found: set[str] = set()
+    for name, spec in TABLES.items():
+        frame = tables[name]
+        if not spec.fact or not len(frame) or (gone is not None and name not in gone):
+            continue
+        hit = _barred(name, frame, barred)
+        own = frame["origin_tag"].astype("object") != "public"
+        hit = hit | own if overlays else hit & ~own
+        if gone is not None:
+            hit &= gone[name]
+        column = next((c for c in ("product", "node", "asset") if c in frame), None)
+        if hit.any() and column is not None:
+            found |= set(frame.loc[hit, column].astype("object").dropna().astype(str).str.partition("@")[0])
+    return found
+
+
+def _barred(name: str, frame: pd.DataFrame, barred: set[str]) -> pd.Series:
+    """Rows that cite a source which is not for others."""
+    hit = frame["source"].isin(barred)
+    for q in TABLES[name].quantities:
+        if q.prefixed:
+            hit |= frame[q.source].isin(barred)
+    return hit
+
+
+def cut(tables: Frames, gone: Mapping[str, BoolArray], beneath: Frames) -> dict[str, pd.DataFrame]:
+    """What is kept beside a graph, with the products of which rows that are not for others leave it.
+
+    Parameters
+    ----------
+    tables, beneath : mapping
+        As for :func:`outlived`.
+    gone : mapping of str to array of bool
+        By table, the rows that leave.
+
+    Returns
+    -------
+    dict of DataFrame
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> g = sr.load_atlas()
+    >>> cut(g.tables, {"nodes": g.nodes["country"].eq("CHN").to_numpy()}, {})
+    {}
+    """
+    found = behind(tables, gone)
+    if not found:
+        return dict(beneath)
+    have = beneath.get(CUT + "products")
+    found |= set() if have is None else set(have["product"].astype(str))
+    return {**beneath, CUT + "products": pd.DataFrame({"product": pd.array(sorted(found), dtype="string")})}
 
 
 def outlived(tables: Frames, kept: Frames, beneath: Frames, until: int | None = None) -> dict[str, pd.DataFrame]:
@@ -44,7 +159,8 @@ def outlived(tables: Frames, kept: Frames, beneath: Frames, until: int | None = 
     >>> outlived(g.tables, {}, {})
     {}
     """
-    out = dict(beneath)
+    left = {n: ~tables[n].index.isin(f.index) for n, f in kept.items() if TABLES[n].fact and f is not tables[n]}
+    out = cut(tables, left, beneath)
     if until is not None:
         cut = {n: f[f["year"].astype("float64").fillna(-1) <= until] for n, f in tables.items() if n in ENTITY}
         tables = {**tables, **cut}

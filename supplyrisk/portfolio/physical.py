@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..byproducts import throughput
 from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import constraint
@@ -37,10 +38,11 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
     .. math:: \sum_{u \in c} n_u \le \Big(\rho \sum_{h} \frac{H_{hc}}{k_h} - Q_c\Big)^+, \qquad
         \sum_b x_{ub} \le b_u + o_u + n_u,\quad 0 \le n_u \le \text{spare}_u
 
-    with :math:`H_{hc}` the host's output in country :math:`c`, :math:`k_h` host units per unit of by-product on record
-    (table ``recipes``, ``host`` true), :math:`Q_c` today's output of the by-product, :math:`n_u` output above today's
+    with :math:`H_{hc}` the throughput of the host in country :math:`c` (what is made there, or worked up there where the
+    by-product is of a later stage: :func:`supplyrisk.byproducts.throughput`), :math:`k_h` host units per unit of by-product on
+    record (table ``recipes``, ``host`` true), :math:`Q_c` today's output of the by-product, :math:`n_u` output above today's
     (plants included) and :math:`o_u` what is outbid. Output that exists is proof of its own recovery. Routes from
-    several hosts add up; a host without a known coefficient or output carries nothing that could be counted, and
+    several hosts add up; a host without a known coefficient or throughput carries nothing that could be counted, and
     where no host figure of a country is known at all the plan adds nothing there.
 
     Parameters
@@ -76,25 +78,27 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
         m.notes.append(f"by-products: no host with a coefficient is on record for {', '.join(names)}; no ceiling binds")
     made = nodes["product"].to_numpy(dtype=object)
     # Plants on offer stand in the graph with their planned output; they are not today's.
-    planned = np.zeros(len(nodes), dtype=bool)
-    if m.candidates is not None and len(m.candidates.frame):
-        planned[m.graph.index.position.get_indexer(pd.Index(m.candidates.frame["node"], dtype=object))] = True
+    new_plants = pd.Series(dtype=object) if m.candidates is None else m.candidates.frame["node"]
+    planned = nodes["node"].isin(new_plants).to_numpy(dtype=bool)
     spare = m.availability_parts.get("spare", np.zeros(len(nodes)))
     spec = m.spec
     for p in [q for q in names if q not in lacking]:
         k = m.case.products.index(p)
-        carried: dict[str, float] = {}
-        for host, ratio in hosts.loc[hosts["product"] == p, ["input", "coefficient"]].itertuples(index=False):
-            here = maker & ~planned & (made == host)
-            for c, h in zip(m.country[here].tolist(), output[here].tolist(), strict=True):
-                carried[c] = carried.get(c, 0.0) + recovery * h / float(ratio)
         lanes = np.flatnonzero(m.lane_product == k)
         who = np.unique(m.supplier[lanes[m.project[lanes] < 0]])
         grows = who[spare[who] > 0]
         places = sorted({str(c) for c in m.country[m.supplier[lanes]]} - set(NOBODY))
         number_of = {c: i for i, c in enumerate(places)}
         today = np.array([output[maker & ~planned & (made == p) & (m.country == c)].sum() for c in places])
-        room = np.maximum(np.array([carried.get(c, 0.0) for c in places]) - today, 0.0)
+        mine = hosts[hosts["product"] == p]
+        wanted = (
+            mine[["product", "input", "coefficient"]]
+            .rename(columns={"input": "host"})
+            .merge(pd.DataFrame({"country": places}, dtype=object), how="cross")
+        )
+        wanted["carried"] = throughput(m.graph, wanted, new_plants)["known"] / wanted["coefficient"]
+        carried = recovery * wanted.groupby("country")["carried"].sum()  # what is not known carries nothing
+        room = np.maximum(carried.reindex(places, fill_value=0.0).to_numpy() - today, 0.0)
         new = m.matrix.add_columns(
             "new_output",
             len(grows),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError
 from ..overlays import EARLIER
+from ..retained import worked_out
 from ..schema import TABLES, parse_node_id
 from ..vintages import family
 from .report import Reading
@@ -27,6 +29,12 @@ _ONE = {
     "demand": ["product", "country", "use", "year"],
     "sourcing": ["product", "buyer", "supplier", "year"],
     "trade": ["hs6", "origin", "destination", "year"],
+}
+# What a release states or what is worked out of it.
+_FIGURES = {
+    "nodes": ["output", "output_low", "output_high"],
+    "links": ["quantity", "low", "high", "value"],
+    "demand": ["quantity", "low", "high"],
 }
 _APART = ((2.5, 3.5), (5.5, 6.5), (8.5, 9.5))  # decades between kg and t, t and kt, g and t ...
 
@@ -105,12 +113,17 @@ def together(
     history += _magnitudes(joined)
     graph = _assembled(joined, name, as_of, history)
     graph = _with_typed(graph, typed)
+    older: dict[str, pd.DataFrame] = {}
+    past: list[dict[str, pd.DataFrame]] = []
     for day in editions[:-1] if len(editions) > 1 else ():
         known = {k: _known_on(f, day) if k in _ONE else f for k, f in joined.items()}
         for f in known.values():
             f.attrs = {}  # said once
-        graph = _with_earlier(graph, _assembled(known, name, as_of, history))
-    return graph
+        older = _known_since(_assembled(known, name, as_of, history).tables, older, day)
+        past.append(older)
+    if past:
+        graph = dataclasses.replace(graph, tables={**graph.tables, **_known_since(graph.tables, older, editions[-1])})
+    return _with_earlier(graph, past)
 
 
 def _tables_only(tables: dict[str, pd.DataFrame]) -> None:
@@ -261,15 +274,39 @@ def _newest(trade: pd.DataFrame) -> pd.DataFrame:
     return trade[trade["source"] == trade.groupby(by)["source"].transform("last")]
 
 
-def _with_earlier(graph: SupplyGraph, older: SupplyGraph) -> SupplyGraph:
-    """Keep what an earlier release said, for the graph of an earlier day."""
+def _known_since(
+    tables: Mapping[str, pd.DataFrame], older: Mapping[str, pd.DataFrame], day: str
+) -> dict[str, pd.DataFrame]:
+    """Tables of statistics in which what was worked out otherwise on the day before is known from this day on.
+
+    ``older`` are those of the release before; none of the first. What a release alters goes into everything that is
+    worked out from it: rests of totals, flows that are what others leave, uses that are what is left of an inflow.
+    """
+    out = {}
+    for key, figures in _FIGURES.items():
+        frame, before = tables[key], older.get(key)
+        out[key] = frame
+        if before is None or not len(frame):
+            continue
+        keys = list(TABLES[key].key)
+        same = [*keys, *figures]
+        now, then = (f[same].astype({c: "float64" for c in figures}).round(9).fillna(-1.0) for f in (frame, before))
+        told = pd.MultiIndex.from_frame(now.astype("object")).isin(pd.MultiIndex.from_frame(then.astype("object")))
+        new = worked_out(key, frame) & ~told
+        own = frame["published_on"].astype("object")
+        late = new & (own.isna() | (own.fillna("").astype("str") < day))
+        out[key] = frame.assign(published_on=own.mask(late, day).astype(frame["published_on"].dtype))
+    return out
+
+
+def _with_earlier(graph: SupplyGraph, past: list[dict[str, pd.DataFrame]]) -> SupplyGraph:
+    """Keep what earlier releases said, oldest first, for the graph of an earlier day."""
     beneath = dict(graph.beneath)
-    for key in ("nodes", "links", "demand"):
-        have = beneath.get(EARLIER + key)
-        parts = [f for f in (have, older.tables[key]) if f is not None and len(f)]
+    for key in _FIGURES:
+        parts = [older[key] for older in past if len(older[key])]
         if parts:
             beneath[EARLIER + key] = pd.concat(parts, ignore_index=True)
-    return dataclasses.replace(graph, beneath=beneath)
+    return dataclasses.replace(graph, beneath=beneath) if past else graph
 
 
 def _with_typed(graph: SupplyGraph, typed: dict[str, list[pd.DataFrame]]) -> SupplyGraph:

@@ -25,7 +25,10 @@ def markets() -> SupplyGraph:
 
 
 def allowed(graph: SupplyGraph) -> pd.Series:
-    """Units of by-product that the own host pools of each producer allow, worked out anew; unknown hosts are absent."""
+    """Units of by-product that the hosts of each producer allow, worked out anew; unknown hosts are absent.
+
+    A host of the same stage counts with what is made of it in the place, one of an earlier stage with what the pool gets.
+    """
     links = graph.index.links
     _, _, high = graph.interval("links", "quantity", links)
     known = pd.Series(graph.index.quantity).notna().to_numpy()
@@ -39,14 +42,25 @@ def allowed(graph: SupplyGraph) -> pd.Series:
     recipes = recipes[recipes["host"].fillna(False).astype(bool)]
     out = {}
     makers = graph.index.nodes
+    stage = graph.products.set_index("product")["stage"]
+    _, _, top = graph.interval("nodes", "output", makers)
+    made: dict[str, list[float]] = {}
+    for row, high in zip(makers.itertuples(), top, strict=True):
+        if row.kind == "producer" and row.country != "ROW":
+            made.setdefault(f"{row.product}@{row.country}", []).append(high if row.output == row.output else np.nan)
     for node in makers.loc[makers["kind"] == "producer", "node"].astype(str).unique():
         product, _, place = node.partition("@")
-        pools = [
-            (f"{r.input}@{place.partition('#')[0]}:demand", r.coefficient)
-            for r in recipes[recipes["product"] == product].itertuples()
-        ]
-        if pools and all((pool, node) in fed for pool, _ in pools):
-            out[node] = sum(through.get(pool, np.nan) / c for pool, c in pools)
+        total = 0.0
+        mine = recipes[recipes["product"] == product]
+        for r in mine.itertuples():
+            host = f"{r.input}@{place.partition('#')[0]}"
+            per = r.coefficient if np.isnan(r.low) else r.low
+            if stage[r.input] == stage[product]:
+                total += sum(made.get(host, [np.nan])) / per
+            else:
+                total += (through.get(f"{host}:demand", np.nan) if (f"{host}:demand", node) in fed else np.nan) / per
+        if len(mine):
+            out[node] = total
     return pd.Series(out, dtype=float).dropna()
 
 
@@ -54,9 +68,9 @@ def test_what_is_estimated_of_a_byproduct_stays_within_its_hosts(markets: Supply
     before = markets.index.nodes.set_index("node")["output"]
     graph = balance_flows(markets, conflicts="relax")
     limit = allowed(graph)
-    limits = byproduct_limits(graph).dropna(subset="limit").groupby("node")["limit"].sum()
+    limits = byproduct_limits(graph).groupby("node")["limit"].agg(lambda v: v.sum(skipna=False)).dropna()
     common = limit.index.intersection(limits.index)
-    assert len(common) >= 8
+    assert len(common) >= 8 and len(limits) == len(limit)
     assert limit[common].to_numpy() == pytest.approx(limits[common].to_numpy(), rel=1e-9)
     nodes = graph.index.nodes.set_index("node")
     links = graph.index.links
@@ -74,3 +88,36 @@ def test_what_is_estimated_of_a_byproduct_stays_within_its_hosts(markets: Supply
             assert "above what the throughput of" not in str(row["note"]), node
     assert np.isnan(before[limit.index]).any()
     assert (before[limit.index] > limit).any()
+
+
+def test_a_byproduct_of_the_same_stage_follows_what_is_made_whatever_is_exported() -> None:
+    """75.6 t of cobalt fit beside 1,000 t of mined copper though 900 t of it leave as ore (13.23 t per t)."""
+    row = {"unit": "t", "basis": "contained", "period": "year"}
+    products = pd.DataFrame(
+        [row | {"product": f"{c}.mine", "name": c, "commodity": c, "chain": c, "stage": "mine"} for c in ("cu", "co")]
+    )
+    made = [("cu.mine", "COD", 1000.0), ("cu.mine", "CHN", 100.0), ("co.mine", "COD", 70.0), ("co.mine", "ZMB", 1.0)]
+    graph = sr.assemble(
+        products=products,
+        production=pd.DataFrame(made, columns=["product", "country", "quantity"]).assign(year=2024, grade="assumption"),
+        trade=pd.DataFrame([{"hs6": "260300", "origin": "COD", "destination": "CHN", "year": 2024, "quantity": 900.0}]),
+        concordance=pd.DataFrame([{"hs6": "260300", "product": "cu.mine", "factor": 1.0, "purity": 1.0}]),
+        recipes=pd.DataFrame(
+            [
+                {
+                    "product": "co.mine",
+                    "input": "cu.mine",
+                    "process": "leach",
+                    "coefficient": 13.23,
+                    "host": True,
+                    "input_class": "essential",
+                    "grade": "assumption",
+                }
+            ]
+        ),
+    )
+    limits = byproduct_limits(graph).set_index("node")
+    assert limits.loc["co.mine@COD", "likely"] == pytest.approx(1000 / 13.23)
+    assert limits.loc["co.mine@COD", "status"] == "slack"
+    assert limits.loc["co.mine@ZMB", "status"] == "unknown"  # nobody is known to mine copper there: not zero
+    assert not (graph.balance()["account"] == "by-product").any()

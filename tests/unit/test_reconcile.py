@@ -380,10 +380,10 @@ def test_hidden_flows_of_a_trade_file_lie_in_their_intervals() -> None:
 BACI = (810411, 280469, 740311)
 
 
-def byproduct(gallium: float) -> SupplyGraph:
+def byproduct(gallium: float, host: float = 1000.0) -> SupplyGraph:
     nodes = pd.DataFrame(
         [
-            {"node": "a.refined@CHN", "product": "a.refined", "kind": "producer", "output": 1000.0},
+            {"node": "a.refined@CHN", "product": "a.refined", "kind": "producer", "output": host},
             {"node": "a.refined@CHN:demand", "product": "a.refined", "kind": "demand"},
             {"node": "g.refined@CHN", "product": "g.refined", "kind": "producer", "output": gallium},
             {"node": "g.refined@CHN:demand", "product": "g.refined", "kind": "demand"},
@@ -432,6 +432,6 @@ def test_a_byproduct_is_limited_by_its_host() -> None:
 
 
 def test_an_unknown_host_limits_nothing() -> None:
-    limits = byproduct_limits(byproduct(4.0))
+    limits = byproduct_limits(byproduct(4.0, host=np.nan))
     assert limits["status"].tolist() == ["unknown"]
     assert np.isnan(limits["limit"].iloc[0])
