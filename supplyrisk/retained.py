@@ -162,8 +162,8 @@ def outlived(tables: Frames, kept: Frames, beneath: Frames, until: int | None = 
     left = {n: ~tables[n].index.isin(f.index) for n, f in kept.items() if TABLES[n].fact and f is not tables[n]}
     out = cut(tables, left, beneath)
     if until is not None:
-        cut = {n: f[f["year"].astype("float64").fillna(-1) <= until] for n, f in tables.items() if n in ENTITY}
-        tables = {**tables, **cut}
+        before = {n: f[f["year"].astype("float64").fillna(-1) <= until] for n, f in tables.items() if n in ENTITY}
+        tables = {**tables, **before}
         for name in ENTITY:
             if NEWEST + name in beneath:
                 of = beneath[NEWEST + name]

@@ -1,32 +1,40 @@
 """The part of a graph that may be passed on: by licence class of the sources, and without overlays.
 
-What an overlay covers comes back: the public row beneath an overlaid one, in facts and in registers. Figures of private
-sources and of overlays are in no sum. Restricted published figures may be in one if enough owners stand behind it.
+What an overlay covers comes back: the public row beneath an overlaid one, in facts and in registers. So does what an
+earlier public release said where a later one stays at home. What was worked out of figures that stay at home goes, or is
+worked out again of the public ones (:mod:`supplyrisk.implied`). Figures of private sources and of overlays are in no sum.
+Restricted published figures may be in one if enough owners stand behind it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from .accounts import latest
 from .graph import SupplyGraph
-from .overlays import OVERLAID
+from .implied import closing, closing_uses, pools_of, rests
+from .overlays import EARLIER, OVERLAID
+from .retained import CUT, PUBLIC_LICENCES, behind, worked_out
 from .schema import TABLES, Table
 from .vintages import NEWEST
 
 __all__ = ["PUBLIC_LICENCES", "public_part"]
 
-# Terms under which a row may be passed on; what is private, restricted or non-commercial stays with its owner.
-PUBLIC_LICENCES = ("public_domain", "cc0", "cc_by", "attribution", "facts")
 _SUM = "aggregate_of_restricted"
 _FEWEST = 3  # owners behind a sum: with two, each knows the other's figure
+_MOST = 0.8  # of a sum: an owner with more than that is the sum
+_OTHERS = 0.1  # of the largest: so much at least the second largest must not know
 _WORKED = ("balance_flows", "draw ")  # what balancing writes into the history
 _OWN = ("(private)", "(restricted)")  # lines of the history about files that are not for others
 _NODES_OF = {"links": ("supplier", "buyer"), "demand": ("node",), "stocks": ("node",), "holdings": ("asset",)}
+_STATISTICS = ("nodes", "links", "demand")
+_TOLD = "worked out of figures that may not be passed on"
+_WITHHELD = "a figure that may not be passed on"
+Frames = Mapping[str, pd.DataFrame]
 
 
 def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dict[str, Any]]]:
@@ -57,8 +65,8 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
             report.append({"table": table, "what": what, "reason": str(reason), "rows": int(rows)})
 
     before = set(out["products"]["product"]) & _used(out)
-    inferred = _inferred(graph)
     _uncover(out, graph.beneath, report)
+    inferred = _inferred(graph, out)
     terms = dict(zip(out["sources"]["source"].astype(str), out["sources"]["licence_class"].astype(str), strict=True))
     barred = {s: t for s, t in terms.items() if t not in PUBLIC_LICENCES}
     if OVERLAID + "sources" in graph.beneath:  # a source that only an overlay names is the overlay's own
@@ -74,32 +82,45 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
         products[c] = products[c].mask(hit.notna())
     held: list[pd.DataFrame] = []
     lost: dict[str, pd.DataFrame] = {}
+    worked: dict[str, pd.DataFrame] = {}
     for name, spec in TABLES.items():
         frame = out[name]
         if not spec.fact or not len(frame):
             continue
         reason = why(frame["source"]).astype("object")
         reason = reason.mask(frame["origin_tag"].astype("object") != "public", "overlay")
+        told = _told(name, frame, inferred) & reason.isna()
         for q in spec.quantities:
             if q.prefixed:
                 hit = why(frame[q.source]).where(reason.isna())
                 if name == "nodes" and q.name == "output":
-                    held.append(frame[(reason.notna() | hit.notna())].assign(_why=reason.fillna(hit)))
+                    of = reason.mask(reason.eq("restricted") & why(frame[q.source]).notna(), why(frame[q.source]))
+                    held.append(frame[(of.notna() | hit.notna())].assign(_why=of.fillna(hit)))
                 say(name, f"{q.name} blanked", hit)
                 _blank(frame, q.name, hit.notna(), spec)
-        # What was worked out of figures that stay at home would tell them: a difference gives the third figure.
-        told = _told(name, frame, inferred) & reason.isna()
-        reason = reason.mask(told, "worked out of figures that may not be passed on")
         say(name, "dropped", reason)
-        lost[name] = frame[reason.notna()]
-        out[name] = frame[reason.isna()]
-    out["nodes"] = _skeleton(out, lost.get("nodes", out["nodes"].iloc[:0]), report)
-    gone = {str(n) for t in (graph.tables, graph.beneath) if "nodes" in t for n in t["nodes"]["node"]}
-    gone -= set(out["nodes"]["node"])
+        lost[name], worked[name] = frame[reason.notna()], frame[told]
+        out[name] = frame[reason.isna() & ~told]
+    past = _past(graph.beneath, set(barred))
+    if inferred:
+        _bring_back(out, lost, past, inferred, report)
+        _work_out_again(out, worked, past, inferred, report)
+    out["nodes"] = _skeleton(
+        out, pd.concat([lost[n] for n in ("nodes",) if n in lost] or [out["nodes"].iloc[:0]]), report
+    )
+    _add_sums(out, held, minimum, report)
+    _let_stand(out, held, report)
+    known = {
+        str(n)
+        for t in (graph.tables, graph.beneath)
+        for k in ("nodes", EARLIER + "nodes")
+        if k in t
+        for n in t[k]["node"]
+    }
+    gone = known - set(out["nodes"]["node"])
     for name, columns in _NODES_OF.items():
         for c in columns:
             out[name] = out[name][~out[name][c].isin(gone)]
-    _add_sums(out, held, minimum, report)
     texts = out["gaps"]["product"].isin(inferred)
     if texts.any():
         because = "speaks of figures that may not be passed on"
@@ -117,71 +138,162 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
     shared = SupplyGraph.from_tables(
         frames, name=graph.name, as_of=graph.as_of, history=(*history, "public part"), policy=graph.policy
     )
-    past = _public_past(graph.beneath, set(barred), inferred, gone)
-    return (dataclasses.replace(shared, beneath=past) if past else shared), report
+    kept = _public_past(past, shared.tables, inferred, gone)
+    return (dataclasses.replace(shared, beneath=kept) if kept else shared), report
 
 
-def _public_past(
-    beneath: Mapping[str, pd.DataFrame], barred: set[str], inferred: set[str], gone: set[str]
-) -> dict[str, pd.DataFrame]:
-    """Of which year public series are that have lost rows; nothing of overlays, or of sources that stay at home."""
+def _past(beneath: Frames, barred: set[str]) -> dict[str, pd.DataFrame]:
+    """What public sources said in earlier releases, and of which year public series are; nothing of overlays."""
     out = {}
-    for key in [k for k in beneath if k.startswith(NEWEST)]:
-        name = key.removeprefix(NEWEST)
-        frame = beneath[key]
-        keep = (frame["origin_tag"].astype("object") == "public") & ~_told(name, frame, inferred)
-        for c in {"source", *(q.source for q in TABLES[name].quantities)} & set(frame.columns):
-            keep &= ~frame[c].isin(barred)
-        for c in ("node", *_NODES_OF.get(name, ())):
-            if c in frame:
-                keep &= ~frame[c].isin(gone)
-        if keep.any():
+    for key, frame in beneath.items():
+        if key.startswith((EARLIER, NEWEST)) and len(frame):
+            name = key.removeprefix(EARLIER).removeprefix(NEWEST)
+            keep = frame["origin_tag"].astype("object").eq("public").to_numpy(dtype=bool)
+            for c in {"source", *(q.source for q in TABLES[name].quantities)} & set(frame.columns):
+                keep = keep & ~frame[c].isin(barred).to_numpy(dtype=bool)
             out[key] = frame[keep].reset_index(drop=True)
     return out
 
 
-def _inferred(graph: SupplyGraph) -> set[str]:
+def _public_past(past: Frames, tables: Frames, inferred: set[str], gone: set[str]) -> dict[str, pd.DataFrame]:
+    """What is kept beside the public part: nothing that was worked out of figures that stay at home, or that it has."""
+    out: dict[str, pd.DataFrame] = {}
+    ids = set(tables["nodes"]["node"].astype(str))
+    products = set(tables["products"]["product"].astype(str))
+    for key in sorted(past, key=lambda k: not k.endswith(":nodes")):
+        name = key.removeprefix(EARLIER).removeprefix(NEWEST)
+        frame = past[key]
+        keep = ~_told(name, frame, inferred)
+        if key.startswith(EARLIER):
+            columns = [*TABLES[name].key, "published_on"]
+            keep &= ~_pairs(frame, columns).isin(_pairs(tables[name], columns)) | ~_of(name, frame).isin(inferred)
+        ends = ("node",) if name == "nodes" else _NODES_OF.get(name, ())
+        if name == "nodes":
+            silent = frame[["output", "output_low", "capacity"]].isna().all(axis=1)
+            keep &= ~(silent & frame["product"].isin(inferred)) & frame["product"].isin(products)
+        for c in ends:
+            keep &= ~frame[c].isin(gone) if name == "nodes" or key.startswith(NEWEST) else frame[c].isin(ids)
+        if keep.any():
+            out[key] = frame[keep].reset_index(drop=True)
+            if key == EARLIER + "nodes":
+                ids |= set(out[key]["node"].astype(str))
+    return out
+
+
+def _pairs(frame: pd.DataFrame, columns: Iterable[str]) -> pd.MultiIndex:
+    rows = frame[list(columns)].astype("object")
+    return pd.MultiIndex.from_frame(rows.where(rows.notna(), ""))
+
+
+def _of(name: str, frame: pd.DataFrame) -> pd.Series:
+    """Product of each row."""
+    of = frame["product"] if "product" in frame else frame["node"].astype("object").str.partition("@")[0]
+    return of.astype("object")
+
+
+def _inferred(graph: SupplyGraph, tables: Frames) -> set[str]:
     """Products with rows that may have been worked out of figures which are not for others.
 
-    These are the products of barred rows that were there when the graph was put together, and those of overlays
-    where flows were balanced after them.
+    These are the products of barred rows that were there when the graph was put together, whether an overlay covers
+    them, a selection left them out or an earlier release had them; and those of overlays where flows were balanced after
+    them. ``tables`` are the graph's, without what covers them.
     """
-    terms = graph.tables["sources"]
-    barred = set(terms.loc[~terms["licence_class"].isin(PUBLIC_LICENCES), "source"].astype(str))
     laid = [i for i, h in enumerate(graph.history) if h.startswith("overlay ")]
     later = bool(laid) and any(h.startswith(_WORKED) for h in graph.history[laid[0] + 1 :])
-    found: set[str] = set()
-    for name, spec in TABLES.items():
-        frame = graph.tables[name]
-        if not spec.fact or not len(frame):
-            continue
-        own = frame["origin_tag"].astype("object") != "public"
-        hit = frame["source"].isin(barred)
-        for q in spec.quantities:
-            if q.prefixed:
-                hit |= frame[q.source].isin(barred)
-        hit = (hit & ~own) | (own & later)
-        column = (
-            "product" if "product" in frame else "node" if "node" in frame else "asset" if "asset" in frame else None
-        )
-        if hit.any() and column is not None:
-            found |= set(frame.loc[hit, column].astype("object").dropna().astype(str).str.partition("@")[0])
+    every = {**tables, "sources": pd.concat([tables["sources"], graph.tables["sources"]]).drop_duplicates("source")}
+    found = behind(every, overlays=later)
+    parts = {n: graph.beneath[EARLIER + n] for n in _STATISTICS if EARLIER + n in graph.beneath}
+    found |= behind(
+        {**every, **parts},
+        {n: f["node" if n != "links" else "buyer"].notna().to_numpy() for n, f in parts.items()},
+        overlays=later,
+    )
+    if CUT + "products" in graph.beneath:
+        found |= set(graph.beneath[CUT + "products"]["product"].astype(str))
     return found
 
 
 def _told(name: str, frame: pd.DataFrame, inferred: set[str]) -> pd.Series:
     """Rows of such products that no source states."""
-    none = pd.Series(False, index=frame.index)
-    if not inferred or name not in ("nodes", "links", "demand"):
-        return none
-    ids = frame["product"] if "product" in frame else frame["node"].astype("object").str.partition("@")[0]
-    of = ids.astype("object").isin(inferred)
-    if name == "links":
-        return of & (frame["method"].isin(("balanced", "world_pool", "assumed")) | frame["source"].isna())
-    if name == "demand":
-        return of & frame["source"].isna()
-    residual = frame["country"].astype("object").isin(("ROW", "WLD")) & frame["output"].notna()
-    return of & (frame["kind"] == "producer") & (residual | (frame["output"].notna() & frame["output_source"].isna()))
+    if not inferred or name not in _STATISTICS:
+        return pd.Series(False, index=frame.index)
+    return _of(name, frame).isin(inferred) & worked_out(name, frame).to_numpy(dtype=bool)
+
+
+def _bring_back(
+    out: dict[str, pd.DataFrame], lost: Frames, past: Frames, inferred: set[str], report: list[dict[str, Any]]
+) -> None:
+    """Rows of earlier public releases that lay beneath one which stays at home: the newest of each key."""
+    for name in _STATISTICS:
+        frame = past.get(EARLIER + name)
+        if frame is None or name not in lost or not len(lost[name]):
+            continue
+        key = list(TABLES[name].key)
+        frame = frame[~worked_out(name, frame).to_numpy(dtype=bool) & _pairs(frame, key).isin(_pairs(lost[name], key))]
+        frame = frame[~_pairs(frame, key).isin(_pairs(out[name], key))]
+        frame = frame.sort_values("published_on", kind="stable", na_position="first").drop_duplicates(key, keep="last")
+        if name == "nodes":  # pools and names without a figure come with what speaks of them
+            frame = frame[~_silent(frame)]
+        if len(frame):
+            out[name] = pd.concat([out[name], frame], ignore_index=True)
+            because = "stated by an earlier public release"
+            report.append({"table": name, "what": "restored", "reason": because, "rows": len(frame)})
+
+
+def _silent(nodes: pd.DataFrame) -> pd.Series:
+    """Pools that state nothing: they are there for the flows and uses that name them."""
+    return nodes["kind"].eq("demand") & nodes["source"].isna() & nodes["firm"].isna()
+
+
+def _work_out_again(
+    out: dict[str, pd.DataFrame], worked: Frames, past: Frames, inferred: set[str], report: list[dict[str, Any]]
+) -> None:
+    """Of what was worked out of figures that stay at home: what public rows give, as they give it."""
+
+    def candidates(name: str) -> pd.DataFrame:
+        parts = [worked[name]] if name in worked else []
+        before = past.get(EARLIER + name)
+        if before is not None:
+            mine = _told(name, before, inferred).to_numpy(dtype=bool)
+            mine = mine & _of(name, before).isin(set(out["products"]["product"])).to_numpy(dtype=bool)
+            newest = before[mine].sort_values("published_on", kind="stable", na_position="first")
+            parts.append(newest.iloc[::-1])
+        found = pd.concat(
+            [p.assign(_set=i) for i, p in enumerate(parts) if len(p)] or [out[name].iloc[:0].assign(_set=0)]
+        )
+        return found.reset_index(drop=True)
+
+    had = {name: len(f) for name, f in worked.items() if name in _STATISTICS}
+    back = dict.fromkeys(_STATISTICS, 0)
+
+    def put(name: str, rows: pd.DataFrame) -> None:
+        back[name] += len(rows)
+        if len(rows):
+            out[name] = pd.concat(
+                [out[name], rows[out[name].columns].astype(out[name].dtypes.to_dict())], ignore_index=True
+            )
+
+    found, again = rests(out["nodes"], candidates("nodes").drop(columns="_set"), out["sources"])
+    put("nodes", found)
+    if again:
+        report.append(
+            {"table": "nodes", "what": "worked out again", "reason": "of public figures alone", "rows": again}
+        )
+    flows = candidates("links")
+    flows = flows[closing(out["links"], out["nodes"], flows)].drop_duplicates(list(TABLES["links"].key))
+    put("links", flows)
+    uses = candidates("demand")
+    put("demand", uses[closing_uses(out["links"], uses)].drop_duplicates(list(TABLES["demand"].key)))
+    for name, rows in had.items():
+        if rows > back[name]:
+            report.append({"table": name, "what": "dropped", "reason": _TOLD, "rows": rows - back[name]})
+    nodes = out["nodes"]
+    mine = _silent(nodes) & nodes["product"].isin(inferred)
+    before = past.get(EARLIER + "nodes", nodes.iloc[:0])
+    pools = pd.concat([nodes[mine], before[_silent(before) & before["product"].isin(inferred)].iloc[::-1]])
+    uses = pd.concat([out["demand"], out["stocks"]])[["node", "year", "published_on"]]
+    named = pools_of(pools, out["links"], uses)
+    out["nodes"] = pd.concat([nodes[~mine], named], ignore_index=True)
 
 
 def _uncover(out: dict[str, pd.DataFrame], beneath: Mapping[str, pd.DataFrame], report: list[dict[str, Any]]) -> None:
@@ -232,17 +344,26 @@ def _skeleton(out: Mapping[str, pd.DataFrame], lost: pd.DataFrame, report: list[
 def _add_sums(
     out: dict[str, pd.DataFrame], held: list[pd.DataFrame], minimum: int, report: list[dict[str, Any]]
 ) -> None:
-    """One anonymous producer for restricted producers of a product; nothing private and no overlay is ever in it."""
+    """One anonymous producer for restricted producers of a product; nothing private and no overlay is ever in it.
+
+    A rest of a total is no owner and in no sum, a producer of nothing is in none either; no sum is made where public
+    figures of the same producers or a public total stand beside it, which hold them already.
+    """
     if not held:
         return
-    rows = held[0][(held[0]["kind"] == "producer") & held[0]["output"].notna()]
-    rows = rows[rows["_why"] == "restricted"]
+    rows = held[0][(held[0]["kind"] == "producer") & (held[0]["output"] > 0).fillna(False).to_numpy(dtype=bool)]
+    rows = rows[(rows["_why"] == "restricted") & ~rows["country"].isin(["ROW", "WLD"])]
+    made_known = out["nodes"][(out["nodes"]["kind"] == "producer") & out["nodes"]["output"].notna()]
+    rows = rows[~rows["node"].isin(made_known["node"])]
+    rows = rows[~rows["product"].isin(made_known.loc[made_known["country"] == "ROW", "product"])]
     owner = rows["firm"].astype("object").where(rows["firm"].notna(), rows["node"].astype("object"))
     made = []
     for (product, year), part in rows.groupby(["product", "year"], dropna=False):
-        parts = part["output"].groupby(owner[part.index]).sum()
+        parts = part["output"].groupby(owner[part.index]).sum().sort_values(ascending=False)
         total = float(parts.sum())
-        if len(parts) < max(minimum, _FEWEST) or total <= 0 or float(parts.max()) > 0.8 * total:
+        if len(parts) < max(minimum, _FEWEST) or float(parts.iloc[0]) > _MOST * total:
+            continue
+        if float(parts.iloc[2:].sum()) < _OTHERS * float(parts.iloc[0]):
             continue
         low, high = part["output_low"].fillna(part["output"]).sum(), part["output_high"].fillna(part["output"]).sum()
         text = f"sum of {len(part)} producers of {len(parts)} owners whose rows may not be passed on"
@@ -256,3 +377,55 @@ def _add_sums(
         source = {"source": _SUM, "title": "Sums of restricted figures that may not be passed on singly",
                   "licence": "the terms of the restricted sources hold for the sum too", "licence_class": "restricted"}  # fmt: skip
         out["sources"] = pd.concat([out["sources"].astype("object"), pd.DataFrame([source])], ignore_index=True)
+
+
+def _let_stand(out: dict[str, pd.DataFrame], held: list[pd.DataFrame], report: list[dict[str, Any]]) -> None:
+    """Countries whose restricted output is in no sum, beside public producers: without them these would be the market.
+
+    That a country makes a product is no figure. Who is in private rows only is not named.
+    """
+    if not held:
+        return
+    nodes, spec = out["nodes"], TABLES["nodes"]
+    rows = held[0][(held[0]["kind"] == "producer") & (held[0]["_why"] == "restricted")]
+    makers = nodes[(nodes["kind"] == "producer") & nodes["output"].notna()]
+    summed = set(makers.loc[makers["node"].astype("str").str.endswith("@ROW#aggregate"), "product"])
+    rows = rows[
+        rows["product"].isin(set(makers["product"]) - summed) & (rows["output"] != 0).fillna(True).to_numpy(dtype=bool)
+    ]
+    rows = rows.assign(node=rows["product"].astype("object") + "@" + rows["country"].astype("object"))
+    places = nodes["product"].astype("object") + "@" + nodes["country"].astype("object")
+    known = set(places[nodes["kind"] == "producer"])
+    bare = latest(rows[~rows["node"].isin(known)], ["node"]).drop(columns="_why")
+    if not len(bare):
+        return
+    for q in spec.quantities:
+        _blank(bare, q.name, pd.Series(True, index=bare.index), spec)
+    gone = (
+        "site",
+        "firm",
+        "source",
+        "grade",
+        "valid_from",
+        "valid_to",
+        "published_on",
+        "inside",
+        "rest_low",
+        "rest_high",
+        "total",
+    )
+    for c in gone:
+        bare[c] = bare[c].mask(pd.Series(True, index=bare.index))
+    last = makers.groupby("product")["year"].max()
+    rest = bare["product"].astype("object") + "@ROW"
+    inside = rest.isin(set(makers["node"])) & (bare["node"].astype("object") != rest)
+    bare = bare.assign(
+        year=bare["product"].map(last).astype(bare["year"].dtype),
+        note=_WITHHELD,
+        origin_tag="public",
+        inside=rest.where(inside, None),
+    )
+    report.append(
+        {"table": "nodes", "what": "kept bare", "reason": "part of a market that is public", "rows": len(bare)}
+    )
+    out["nodes"] = pd.concat([nodes.astype("object"), bare.astype("object")], ignore_index=True)

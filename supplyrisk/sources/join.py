@@ -290,7 +290,7 @@ def _known_since(
             continue
         keys = list(TABLES[key].key)
         same = [*keys, *figures]
-        now, then = (f[same].astype({c: "float64" for c in figures}).round(9).fillna(-1.0) for f in (frame, before))
+        now, then = (f[same].astype(dict.fromkeys(figures, "float64")).round(9).fillna(-1.0) for f in (frame, before))
         told = pd.MultiIndex.from_frame(now.astype("object")).isin(pd.MultiIndex.from_frame(then.astype("object")))
         new = worked_out(key, frame) & ~told
         own = frame["published_on"].astype("object")

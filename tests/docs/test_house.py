@@ -59,6 +59,7 @@ LAYERS = {
     "reconcile": 2,
     "remainder": 2,
     "sharing": 2,
+    "implied": 2,
     "tracing": 2,
     "drawing": 2,
     "earlier": 2,

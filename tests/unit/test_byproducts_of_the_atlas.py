@@ -70,7 +70,8 @@ def test_what_is_estimated_of_a_byproduct_stays_within_its_hosts(markets: Supply
     limit = allowed(graph)
     limits = byproduct_limits(graph).groupby("node")["limit"].agg(lambda v: v.sum(skipna=False)).dropna()
     common = limit.index.intersection(limits.index)
-    assert len(common) >= 8 and len(limits) == len(limit)
+    assert len(common) >= 8
+    assert len(limits) == len(limit)
     assert limit[common].to_numpy() == pytest.approx(limits[common].to_numpy(), rel=1e-9)
     nodes = graph.index.nodes.set_index("node")
     links = graph.index.links

@@ -284,14 +284,14 @@ def test_screens_keep_what_is_certain_beside_unnamed_trade() -> None:
 
 def test_unnamed_origins_of_a_bloc_are_bounded_by_every_completion() -> None:
     rng = np.random.default_rng(3)
-    for _ in range(40):
+    for _ in range(15):
         rows = [
             (str(x), str(m), float(rng.integers(1, 9)))
             for m in ("DEU", "FRA")
             for x in rng.choice(["CHN", "JPN", "USA", "ROW", "UNK"], rng.integers(1, 5), replace=False)
         ]
         t = trade_profile(_flows(*rows), ["DEU", "FRA"], ["CHN"]).loc["p"]
-        for _ in range(20):
+        for _ in range(8):
             true = []
             for x, m, v in rows:
                 listed = {y for y, n, _ in rows if n == m}

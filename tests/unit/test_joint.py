@@ -95,7 +95,7 @@ def _market(rng: np.random.Generator) -> tuple[list[dict[str, object]], dict[str
 
 @pytest.mark.parametrize("focal_at", ["listed", "inside"])
 def test_bounds_are_those_of_the_joint_residual(rng, focal_at):
-    for _ in range(25):
+    for _ in range(12):
         rows, m = _market(rng)
         n, k = len(m["low"]), len(m["least"])
         focal = str(rows[0 if focal_at == "listed" else n]["country"])

@@ -90,7 +90,7 @@ def test_every_constraint_of_the_registry_is_asked() -> None:
     assert {case[0](0.5).name for case in CASES.values()} | ASIDE == ours
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_at_the_printed_give_the_plan_is_feasible(name: str, seed: int) -> None:
     make, at, how, unit, hair, beside = CASES[name]

@@ -151,7 +151,10 @@ def test_a_plan_of_two_tiers_is_that_of_its_tables() -> None:
     assert plan.needs["derived"].sum() > 0
 
 
-@pytest.mark.parametrize("cap", [0.6, 0.5, 0.45])
+DEEP = pytest.mark.deep
+
+
+@pytest.mark.parametrize("cap", [0.5, pytest.param(0.6, marks=DEEP), pytest.param(0.45, marks=DEEP)])
 def test_proportional_mixing_of_coupled_tiers_by_brute_force(cap: float) -> None:
     graph = chain(aus=40.0)
     limit = max_share("CHN", cap, view="origin", product=R, mixing="proportional")
@@ -166,9 +169,10 @@ def test_proportional_mixing_of_coupled_tiers_by_brute_force(cap: float) -> None
 
 
 @pytest.mark.parametrize("redirect", [0.0, 0.3])
-def test_mass_balance_is_never_dearer_where_the_note_says_so(redirect: float) -> None:
+@pytest.mark.parametrize("caps", [(0.7,), pytest.param((0.75, 0.6), marks=pytest.mark.deep)])
+def test_mass_balance_is_never_dearer_where_the_note_says_so(redirect: float, caps: tuple[float, ...]) -> None:
     words = "proportional mixing would count as much or more"
-    for cap in (0.75, 0.7, 0.6):
+    for cap in caps:
         for aus in (40.0, 60.0):
             cost = {}
             notes: dict[str, str] = {}
