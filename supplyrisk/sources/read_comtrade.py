@@ -114,7 +114,8 @@ def comtrade(
     Returns
     -------
     Reading
-        ``data``: ``year, month, reporter, partner, flow, hs6, value`` (USD), ``quantity`` (t), ``keep``, ``flag``.
+        ``data``: ``year, month, reporter, partner, area`` (as the file names it, where it is part of ``ROW``), ``flow, hs6,
+        value`` (USD), ``quantity`` (t), ``keep``, ``flag``.
         Nothing is deleted from it but rows that cannot be read. ``inputs``: ``products, trade, concordance`` of the
         rows with ``keep``, by year.
 
@@ -345,7 +346,7 @@ def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
     out_of_it = out_of_it.mask(data["partner"] == data["reporter"], "partner is reporter")
     data, why, out_of_it = _summed(data, why, out_of_it, report)
     flow = ["year", "reporter", "partner", "hs6", "flow"]
-    plain = (out_of_it == "") & data["month"].isna()
+    plain = (out_of_it == "") & data["month"].isna() & data["value"].notna()
     yearly = plain.groupby([data[c] for c in flow]).transform("any")
     out_of_it = out_of_it.mask(
         (out_of_it == "") & data["month"].notna() & yearly, "month beside the figure of its year"
@@ -354,8 +355,9 @@ def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
     rest = data[data["keep"]]
     area = rest["reporter_text"].where(rest["reporter"] == REST, "") + "/"  # two areas of the rest are two flows
     area += rest["partner_text"].where(rest["partner"] == REST, "")
+    data["area"] = area.mask(area == "/", "").reindex(data.index).fillna("")
     keys = ["year", "month", "reporter", "partner", "area", "hs6", "flow"]
-    found = dedupe(rest.assign(month=rest["month"].fillna(0), area=area.fillna("")), keys)
+    found = dedupe(rest.assign(area=area.fillna("")), keys)
     found.index = rest.index
     data.loc[rest.index, "keep"] = found["keep"]
     data.loc[found.index[~found["keep"]], "flag"] = found.loc[~found["keep"], "flag"]
@@ -371,7 +373,7 @@ def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
         part = float(data.loc[light, "value"].sum() / data.loc[data["keep"], "value"].sum())
         report.missing["quantity not_available"] = int(light.sum())
         report.notes.append(f"{int(light.sum()):,} flows without weight, {part:.2%} of value: see sources.repair")
-    columns = ["year", "month", "reporter", "partner", "flow", "hs6", "value", "quantity", "keep", "flag"]
+    columns = ["year", "month", "reporter", "partner", "area", "flow", "hs6", "value", "quantity", "keep", "flag"]
     return data[columns]
 
 

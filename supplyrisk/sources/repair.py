@@ -22,6 +22,7 @@ __all__ = ["Repaired", "dedupe", "fill_weights", "reconcile", "repair", "trace_o
 
 FILLED, MIRRORED = "weight from unit values", "mirror average"
 _IMPUTED = DEFAULT_POLICY.by_grade["C"]  # half-width of a weight imputed from unit values that are all equal
+BESIDE = "month beside the figure of its year"
 APART = "the two sides differ more than threefold"
 _TRADE = ("hs6", "origin", "destination", "year", "quantity", "low", "high", "value", "value_low", "value_high", "method", "flag", "published_on",
           "source", "grade")  # fmt: skip
@@ -101,19 +102,22 @@ def _kept(keep: pd.Series) -> pd.Series:
 
 
 def dedupe(
-    flows: pd.DataFrame, keys: Iterable[str] = ("year", "reporter", "partner", "hs6", "flow"), tolerance: float = 0.02
+    flows: pd.DataFrame,
+    keys: Iterable[str] = ("year", "month", "reporter", "partner", "area", "hs6", "flow"),
+    tolerance: float = 0.02,
 ) -> pd.DataFrame:
     """Find rows that repeat a flow or are parts of one that is there as a whole.
 
     Statistics broken down by transport, customs procedure or second partner hold the whole beside its parts. The whole
-    is never smaller than a part, so of the rows with one key the largest is kept.
+    is never smaller than a part, so of the rows with one key the largest is kept. Months are flows of their own, unless
+    the year's figure of the same flow is there (a row without a month): they are parts of it.
 
     Parameters
     ----------
     flows : DataFrame
         With ``value`` in USD, the keys, and optionally ``quantity``.
     keys : iterable of str
-        What makes a flow.
+        What makes a flow; those that are no columns are passed over. ``area``: of which part of ``ROW`` it is.
     tolerance : float
         Relative gap at which parts still add up to the whole, or to a multiple of it.
 
@@ -121,7 +125,8 @@ def dedupe(
     -------
     DataFrame
         All rows, with ``keep`` and ``flag``: ``exact duplicate``; ``part of a total`` where the parts add up to it
-        once or several times; ``smaller than another row of the key`` where they do not, which deserves a look.
+        once or several times; ``smaller than another row of the key`` where they do not, which deserves a look;
+        ``month beside the figure of its year``.
 
     Examples
     --------
@@ -134,22 +139,85 @@ def dedupe(
     need(flows, ["value", "hs6"], "dedupe")
     out = flows.reset_index(drop=True).copy()
     amounts = [c for c in ("value", "quantity") if c in out]
-    same = out.duplicated([*keys, *amounts])
-    order = out.assign(_same=same).sort_values(
+    months = _months(out)
+    key = out.assign(month=months)[keys].groupby(keys, dropna=False).ngroup() if keys else months * 0
+    held = out[amounts].assign(_key=key)
+    same = held.duplicated()
+    order = held.assign(_same=same).sort_values(
         ["_same", *amounts], ascending=[True, *[False] * len(amounts)], kind="stable"
     )
-    first = ~order.duplicated(keys)
-    whole = order[first].set_index(keys)["value"]
+    first = ~order.duplicated("_key")
+    whole = order[first].set_index("_key")["value"]
     out["keep"] = first.reindex(out.index)
-    rest = out[~same & ~out["keep"]]
-    parts = rest.groupby(keys)["value"].sum()
+    rest = held[~same & ~out["keep"]]
+    parts = rest.groupby("_key")["value"].sum()
     ratio = (parts / whole.reindex(parts.index)).replace([np.inf, -np.inf], np.nan)
     near = ratio.round()
     adds = (near >= 1) & ((ratio - near).abs() <= tolerance * near)
-    fits = pd.Series(pd.MultiIndex.from_frame(out[keys]).map(adds.to_dict()), index=out.index).eq(True)
+    fits = key.map(adds).eq(True)
     flag = pd.Series("smaller than another row of the key", index=out.index, dtype="object")
     flag = flag.mask(fits, "part of a total").mask(same, "exact duplicate").mask(out["keep"], "")
+    if "month" in keys:
+        inside = _beside(out, keys)
+        flag = flag.mask(inside & out["keep"], BESIDE)
+        out["keep"] &= ~inside
     out["flag"] = flag
+    return out
+
+
+def _beside(flows: pd.DataFrame, keys: Iterable[str]) -> pd.Series:
+    """Months of a flow whose figure for the year is there as well."""
+    month = _months(flows)
+    within = [flows[k] for k in keys if k in flows.columns and k not in ("month", "area")]
+    if not within or not (month > 0).any():
+        return pd.Series(False, index=flows.index)
+    yearly = (month == 0) & flows["value"].notna()
+    return (month > 0) & yearly.groupby(within, dropna=False).transform("any")
+
+
+def _months(flows: pd.DataFrame) -> pd.Series:
+    """Month of each row, 0 where it is of a whole year."""
+    if "month" not in flows.columns:
+        return pd.Series(0.0, index=flows.index)
+    given = flows["month"]
+    text = given.astype("string").str.strip()
+    month = pd.to_numeric(text, errors="coerce").astype("float64")
+    odd = (month.isna() & (text.fillna("") != "")) | (month.notna() & ~month.isin(range(13)))
+    if odd.any():
+        bad = ", ".join(sorted(set(given[odd].astype(str)))[:5])
+        raise SchemaError([Problem("flows", "-", "month", "not a month", bad, "Give 1 to 12, or leave it empty.")])
+    return month.fillna(0.0)
+
+
+def _by_year(flows: pd.DataFrame) -> pd.DataFrame:
+    """Months, and parts of the rest of the world, added up to the flows of a year.
+
+    A sum of which a part is not known is not known: a month without a weight is no month of nothing.
+    """
+    parts = [c for c in ("month", "area") if c in flows.columns]
+    flows = flows.reset_index(drop=True)
+    keys = [k for k in ("year", "hs6", "reporter", "partner", "flow", "origin", "destination") if k in flows.columns]
+    if not parts or not flows.duplicated(keys).any():
+        return flows.drop(columns=parts)
+    group = flows.groupby(keys, dropna=False, sort=False).ngroup()
+    out = flows.drop(columns=parts)[~group.duplicated()].reset_index(drop=True)
+    for name, ends in (("value", ("value_low", "value_high")), ("quantity", ("low", "high"))):
+        if name not in flows:
+            continue
+        amount = pd.to_numeric(flows[name], errors="coerce").astype("float64")
+        if name == "quantity" and "value" in flows:  # a weight of 0 beside a value is a weight not reported
+            amount = amount.mask((amount == 0) & (flows["value"] > 0))
+        out[name] = _whole(amount, group)
+        stated = {c: pd.to_numeric(flows[c], errors="coerce") for c in ends if c in flows}
+        bounded = pd.DataFrame(stated).notna().any(axis=1).groupby(group).any().to_numpy() if stated else False
+        for column, end in stated.items():
+            out[column] = np.where(bounded, _whole(end.fillna(amount), group), np.nan)
+    rank = {g: k for k, g in enumerate(GRADES)}
+    for column, order in (("grade", rank), ("published_on", None)):  # of the weakest and the latest part
+        if column in flows:
+            by = flows[column].map(order) if order is not None else flows[column].astype("string").fillna("")
+            worst = by.to_frame("by").assign(g=group, was=flows[column]).sort_values("by", kind="stable")
+            out[column] = worst.drop_duplicates("g", keep="last").sort_values("g")["was"].to_numpy()
     return out
 
 
@@ -201,7 +269,7 @@ def reconcile(
         side = flows[flows["flow"] == code].rename(columns={start: "origin", end: "destination"})
         twice = side.duplicated(keys)
         if twice.any():
-            remedy = "Sub-totals or duplicates: dedupe() first, and keep the rows with keep=True."
+            remedy = "Sub-totals or duplicates: dedupe() first, and keep the rows with keep=True; add months up by year."
             raise SchemaError(
                 [Problem("flows", "-", "flow", f"{int(twice.sum())} {name} rows repeat a key", code, remedy)]
             )
@@ -338,6 +406,19 @@ def _quartiles(logs: pd.Series, value: pd.Series, by: list[pd.Series], floor: in
     return pd.DataFrame(out).where(enough).reindex(logs.index)
 
 
+def _whole(amount: pd.Series, group: pd.Series) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Sum of each group; none where a part of it is not known."""
+    return np.asarray(amount.groupby(group).sum().mask(amount.isna().groupby(group).any()), dtype=float)
+
+
+def _added_up(flows: pd.DataFrame, report: dict[str, float]) -> pd.DataFrame:
+    """Flows by year, with the number of rows that went into sums."""
+    out = _by_year(flows)
+    if len(out) < len(flows):
+        report["rows_added_up_to_years"] = float(len(flows))
+    return out
+
+
 def repair(
     trade: pd.DataFrame,
     *,
@@ -352,7 +433,9 @@ def repair(
     ----------
     trade : DataFrame
         Either reported flows (``reporter, partner, flow``: duplicates go and the sides are reconciled) or one row per
-        flow (``origin, destination``: rows that repeat another in every cell go). Rows that the reader marks ``keep=False`` (sub-totals, the world) stay out.
+        flow (``origin, destination``: rows that repeat another in every cell go). Rows that the reader marks ``keep=False``
+        (sub-totals, the world) stay out. Months (column ``month``) and parts of the rest of the world (``area``) are added
+        up to years, unless the year's own figure is there; where a part has no weight the year has none.
     weights : bool
         Fill missing and absurd weights.
     reexports : mapping or iterable of str, optional
@@ -381,16 +464,22 @@ def repair(
         frame = trade = trade[kept].drop(columns="keep")
     if {"reporter", "partner", "flow"} <= set(trade.columns):
         checked = dedupe(trade)
-        report["duplicates_dropped"] = float((~checked["keep"]).sum())
-        frame = reconcile(checked[checked["keep"]])
+        beside = checked["flag"] == BESIDE
+        report["duplicates_dropped"] = float((~checked["keep"] & ~beside).sum())
+        frame = reconcile(_added_up(checked[checked["keep"]], report))
         report["cif_fob_margin"] = float(frame["margin"].iloc[0]) if len(frame) else float("nan")
         for method, count in frame["method"].value_counts().items():
             report[str(method)] = float(count)
         frame["value_original"] = frame["value_import"].fillna(frame["value_export"])
         frame["quantity_original"] = frame["quantity_import"].fillna(frame["quantity_export"])
-    elif (twice := trade.duplicated()).any():
-        report["duplicates_dropped"] = float(twice.sum())
-        frame = trade[~twice]
+    else:
+        twice = trade.duplicated()
+        if twice.any():
+            report["duplicates_dropped"] = float(twice.sum())
+        beside = _beside(trade, ["year", "hs6", "origin", "destination"]) & ~twice
+        frame = _added_up(trade[~twice & ~beside], report)
+    if beside.any():
+        report["months_beside_their_year_dropped"] = float(beside.sum())
     out = both(frame)
     imputed = pd.Series(False, index=out.index)
     if weights:
