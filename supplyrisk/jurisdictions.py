@@ -249,6 +249,9 @@ def display_name(code: str, names: Mapping[str, str] | None = None) -> str:
     return str(getattr(hit, "common_name", hit.name))
 
 
+_NO_FOCAL = {"WLD": "the world is no country", "ROW": "the unlisted rest is no country", "UNK": "nobody in particular"}
+
+
 class Rolls(Protocol):
     """What :func:`scope` reads of a graph: its date and who belonged to which coalition when."""
 
@@ -292,6 +295,10 @@ def scope(focal: str | Iterable[str], graph: Rolls | None = None, at: str | None
     >>> scope("QUAD", load_atlas())
     ('AUS', 'IND', 'JPN', 'USA')
     """
+    for name in [focal] if isinstance(focal, str) else focal:
+        if name in _NO_FOCAL:
+            remedy = "Name a country or a coalition; an unlisted rest belongs to nobody in particular."
+            raise SchemaError([Problem("focal", str(name), "-", _NO_FOCAL[name], "", remedy)], "focal")
     codes = {c for name in ([focal] if isinstance(focal, str) else focal) for c in _stands_for(name, graph, at)}
     if not codes:
         raise unknown_name("focal country", "(empty)", ["CHN"], "focal")

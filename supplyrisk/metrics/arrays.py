@@ -111,6 +111,10 @@ def _grouping(
     else:
         keys = [level(by)]
     for k in keys:
+        if not hasattr(k, "__len__"):
+            levels = [] if index is None else [str(x) for x in index.names]
+            remedy = "Give the name of an index level, or a market for each supplier."
+            raise SchemaError([_bad("by", f"names no level of {levels}", [repr(k)], remedy)], "by")
         if len(k) != m:
             raise SchemaError([_bad("by", f"{len(k)} keys for {m} suppliers", [], "Give one per supplier.")], "by")
         if isinstance(k, pd.Series) and index is not None and not k.index.equals(index):
@@ -294,6 +298,9 @@ def read(supply: Any, given: Mapping[str, Any], raw: bool = False) -> Given:
         raise SchemaError([_bad("supply", f"has {q.ndim} dimensions", [q.shape], "Give one column.")], "supply")
     m = len(q)
     unit = given.get("unit")
+    if isinstance(unit, pd.Series) and isinstance(supply, pd.Series) and not unit.index.equals(supply.index):
+        rule = "its index is not that of supply"
+        raise SchemaError([_bad("unit", rule, [], "Align them, or give an array.")], "the supply")
     rest = rests(supply, given.get("by"), unit) if m and (unit is None or len(unit) == m) else None
     least = float(q.min()) if m else 0.0  # one pass says whether anything is negative or missing
     problems: list[Problem] = []
@@ -341,7 +348,11 @@ def read(supply: Any, given: Mapping[str, Any], raw: bool = False) -> Given:
         if x is None:
             return None
         if isinstance(x, pd.Series) and (labels is not None or late is not None):
-            return x.reindex(labels if late is None else late.labels).to_numpy(dtype=np.float64)
+            known = labels if late is None else late.labels
+            if name == "total" and not known.isin(x.index).all():
+                remedy = "Give the total of every market, or residual= for those that have one."
+                problems.append(_bad(name, "markets without a total", list(known[~known.isin(x.index)]), remedy))
+            return x.reindex(known).to_numpy(dtype=np.float64)
         out = np.asarray(x, dtype=np.float64)
         if out.ndim == 0:
             return np.full(n, float(out))
@@ -413,7 +424,7 @@ def read(supply: Any, given: Mapping[str, Any], raw: bool = False) -> Given:
         market, q, units, fields = _merge_units(market, q, codes, fields)
         ordered = True
     total = per("total")
-    if total is not None:
+    if total is not None and not problems:
         _close(total, market, n, q, fields, problems)
     for name in ("residual", "unknown"):
         x = fields.get(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -125,7 +125,13 @@ def _keys(what: str, columns: Mapping[str, Any]) -> pd.Index:
     return index if index is not None else pd.RangeIndex(length)
 
 
-def by_group(function: Callable[..., Value], by: str | list[str], lead: str, given: Mapping[str, Any]) -> pd.DataFrame:
+def by_group(
+    function: Callable[..., Value],
+    by: str | list[str],
+    lead: str,
+    given: Mapping[str, Any],
+    figures: Iterable[str] = (),
+) -> pd.DataFrame:
     """A function of one market for every market of a Series whose index names them.
 
     Parameters
@@ -139,6 +145,9 @@ def by_group(function: Callable[..., Value], by: str | list[str], lead: str, giv
     given : mapping
         Arguments. A Series with all levels of ``by`` is cut to each market (to its single figure where nothing of its
         index remains); everything else is the same in every market.
+    figures : iterable of str
+        Arguments that are one figure per market: a Series or mapping of them goes by the market's key, whatever its
+        index is called, and has a figure for every market.
 
     Returns
     -------
@@ -166,13 +175,15 @@ def by_group(function: Callable[..., Value], by: str | list[str], lead: str, giv
             "Give a Series indexed by the market and, within it, by the supplier: frame.set_index([...])[column].",
         )  # fmt: skip
         raise SchemaError([problem], f"{what}()")
+    markets = column.groupby(level=levels, sort=True).size().index
+    given = dict(given) | {k: _by_market(given[k], k, markets, levels, what) for k in figures}
     cut = {
         k: v.reset_index().set_index(levels)
         for k, v in given.items()
         if isinstance(v, pd.Series) and set(levels) <= set(v.index.names)
     }
     rows, keys, problems = [], [], []
-    for key in column.groupby(level=levels, sort=True).size().index:
+    for key in markets:
         here: dict[str, Any] = {}
         for k, v in given.items():
             if k not in cut:
@@ -197,6 +208,21 @@ def by_group(function: Callable[..., Value], by: str | list[str], lead: str, giv
         raise SchemaError(problems, f"{what}()")
     index: Any = pd.MultiIndex.from_tuples(keys, names=levels) if len(levels) > 1 else pd.Index(keys, name=levels[0])
     return _frame(rows, index)
+
+
+def _by_market(figure: Any, name: str, markets: pd.Index, levels: list[str], what: str) -> Any:
+    """A figure per market, with the index of the markets; one figure for all of them as it is."""
+    if isinstance(figure, Mapping):
+        figure = pd.Series(dict(figure))
+    if not isinstance(figure, pd.Series) or set(levels) <= set(figure.index.names):
+        return figure
+    lacking = [str(k) for k in markets if k not in figure.index]
+    if lacking or figure.index.nlevels != len(levels):
+        remedy = f"Give a figure for every market, by {', '.join(levels)}; or one number for all."
+        raise SchemaError(
+            [Problem(what, k, name, "no figure for this market", "", remedy) for k in lacking or ["-"]], f"{what}()"
+        )
+    return figure.rename_axis(levels)
 
 
 def _frame(rows: list[Value], index: pd.Index) -> pd.DataFrame:

@@ -232,6 +232,9 @@ def explain(
     made = origin_of(scores, "explain()")
     name, end = _split(made, column)
     of_link = name == "share" and made.lone is not None
+    if name == "data_year":
+        remedy = "Explain a figure of the row: .contributions has the year of each line."
+        raise SchemaError([Problem("explain", "-", "column", "a date, not made of parts", name, remedy)], "explain()")
     c = _SHARE if of_link else made.column(name)
     at, labels = _pick(made, row, keys)
     code = made.group[0]
@@ -478,7 +481,8 @@ def compare(
     UnknownNameError
         The column is not in a score.
     SchemaError
-        What is given is neither score nor graph, or the persistence rule cannot be met.
+        What is given is neither score nor graph, rows of the scores have different keys, or the persistence rule cannot
+        be met.
 
     Notes
     -----
@@ -505,6 +509,13 @@ def compare(
     sides = _alike(sides)
     entry = sides[1][-1].attrs.get("columns", {}).get(column, {})
     low_is_worse = entry.get("worse") == "low"
+    keys = [list(s.index.names) for side in sides for s in side]
+    if any(k != keys[0] for k in keys):
+        told = " and ".join(dict.fromkeys("(" + ", ".join(map(str, k)) + ")" for k in keys))
+        problem = Problem(
+            "compare", "-", "by", "rows of the scores are not the same thing", told, "Score all with one by=."
+        )
+        raise SchemaError([problem], "compare()")
     frames = []
     for label, side in zip(("before", "after"), sides, strict=True):
         last = side[-n:]

@@ -32,6 +32,7 @@ _NO_QUANTITY = (complex, np.complexfloating, np.datetime64, np.timedelta64, date
 NUMBERS = (int, float, np.number)  # what counts as one number rather than several
 
 _TOP = {"g10": 10.0, "g01": 1.0, "g_pr": 1.0}
+_INDICATORS = ("VA", "PV", "GE", "RQ", "RL", "CC")  # of the Worldwide Governance Indicators
 _POLICIES = ("raise", "neutral", "mean", "interval")
 _KINDS = ("quantity", "fraction", "percent")
 
@@ -163,6 +164,12 @@ def keyed(values: Values, what: str) -> pd.Series:
             array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as exc:
         raise SchemaError([Problem(what, "-", "-", "not numbers", str(exc), "Give numbers.")], what) from exc
+    if isinstance(values, pd.Series) and values.index.nlevels > 1:
+        levels = [str(n) for n in values.index.names]
+        remedy = (
+            "Give by= the index levels that name markets (name them first: .rename_axis(...)), or one market's rows."
+        )
+        refuse([Problem(what, "-", "index", "several levels, and no by= to tell markets", str(levels), remedy)], what)
     if not isinstance(values, pd.Series | Mapping):
         if array.ndim != 1:
             refuse([Problem(what, "-", "-", "not one-dimensional", str(array.shape), "Give one value per key.")], what)
@@ -233,6 +240,17 @@ def aligned(values: Values, like: pd.Series, what: str, remedy: str, needed: npt
     return got
 
 
+def _stability(estimates: pd.DataFrame) -> pd.DataFrame:
+    """Columns of political stability, where columns name indicators; years stay as they are."""
+    kind = {c: str(c).upper().replace("_", ".").split(".")[0] for c in estimates.columns}
+    named = [c for c, k in kind.items() if k in _INDICATORS]
+    kept = [c for c in named if kind[c] == "PV"]
+    if named and not kept:
+        remedy = "g01 is made of political stability alone: give PV, or take variant='g10'."
+        refuse([Problem("estimate", "-", "PV", "absent", ", ".join(map(str, named)), remedy)], "estimate")
+    return estimates[kept] if named else estimates
+
+
 def governance_weight(
     estimate: float | Values | pd.DataFrame,
     variant: Literal["g10", "g01", "g_pr"] = "g10",
@@ -252,7 +270,8 @@ def governance_weight(
     ----------
     estimate : float, Series, mapping, array or DataFrame
         Estimates, -2.5 to 2.5, higher is better governance (percentile ranks for ``g_pr``). A DataFrame has one
-        row per country; its columns (indicators, years) are averaged, and a row with a gap counts as missing.
+        row per country; its columns (indicators, years) are averaged, and a row with a gap counts as missing. Of
+        columns by indicator (``VA, PV, GE, RQ, RL, CC``) ``g01`` takes ``PV`` alone.
     variant : {"g10", "g01", "g_pr"}
         Which weight.
     countries : iterable, optional
@@ -294,6 +313,7 @@ def governance_weight(
     check_choice("variant", variant, _TOP, "governance_weight")
     check_choice("missing policy", missing, _POLICIES, "governance_weight")
     if isinstance(estimate, pd.DataFrame):
+        estimate = _stability(estimate) if variant == "g01" else estimate
         # skipna=False: the mean of five of six indicators is another figure than the mean of six.
         e = keyed(estimate.astype("float64").mean(axis=1, skipna=False), "estimate")
     elif isinstance(estimate, NUMBERS):

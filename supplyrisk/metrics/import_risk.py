@@ -71,7 +71,7 @@ def geopolrisk(
         public code, :data:`GSP_COPPER`.
     by : str or list of str, optional
         Index levels of ``imports`` that name importers, products or years: a row for each. Other Series that have these
-        levels are cut alike; ``production`` is then one figure per market.
+        levels are cut alike; ``production`` is then one figure per market, by its key.
 
     Returns
     -------
@@ -106,7 +106,8 @@ def geopolrisk(
         given: dict[str, Any] = {"world_production": world_production, "imports": imports, "governance": governance}
         given |= {"values": values}
         given |= {"production": production, "region": tuple(region), "missing": missing}
-        return by_group(geopolrisk, by, "imports", given | {"copper_midpoint": copper_midpoint})
+        given["copper_midpoint"] = copper_midpoint
+        return by_group(geopolrisk, by, "imports", given, ("production", "copper_midpoint"))
     check_choice("missing policy", missing, ("raise", "neutral"), "geopolrisk")
     method = "GeoPolRisk"
     w = amounts(world_production, "world_production")

@@ -204,8 +204,10 @@ def at_bound(made: Origin, c: Asked, m: int, rows: IntArray, bound: float, high:
             return np.where(np.isinf(hi), bound, 0.0), "Without a limit: these figures have none."
         return np.full(len(rows), np.nan), "Without a limit, by suppliers who are not listed: no line's part."
     if name == "quantity":
-        return (hi if high else lo).copy(), f"Quantity of the line at its {end}."
-    if name in ("focal_share", "bottleneck"):
+        x, what = (hi if high else lo).copy(), f"Quantity of the line at its {end}"
+        if np.isinf(bound) or np.isinf(x).any():
+            return x, what + "."
+    elif name in ("focal_share", "bottleneck"):
         part = getattr(made.mix.fine, f"{MEANS[name]}_{'high' if high else 'low'}")[rows]
         part = np.nan_to_num(part, nan=1.0 if high else 0.0)
         sign = 1.0 if high else -1.0
@@ -226,6 +228,11 @@ def at_bound(made: Origin, c: Asked, m: int, rows: IntArray, bound: float, high:
     if abs(total - bound) <= 1e-9 * max(1.0, abs(bound)):
         return x, what + "."
     if total > 0:
+        if name == "quantity":
+            why = (
+                "the open ends of several lines share one rest" if total > bound else "the rest belongs to no one line"
+            )
+            return x * (bound / total), what + f" ({total:.4g}), scaled to the bound: {why}."
         return x * (bound / total), what + f" ({total:.4g}), scaled to the bound: what is left belongs to no one line."
     return np.full(len(rows), bound / max(len(rows), 1)), "In equal parts: no one line makes the bound."
 

@@ -550,7 +550,8 @@ def score(
         Coalitions for ``by="coalition"``; default all. What members send each other counts once, where it enters;
         the European Union stands as one buyer where the product has a pool of it, else as its members.
     correlate : {None, "source"}
-        Draws of figures of one source are independent, or err together.
+        Draws of figures of one source are independent, or err together; of draws from the intervals, not with
+        ``reliability``.
     reliability : float, optional
         Draw shares from a Dirichlet distribution of this pseudo-sample size instead of from the intervals.
 
@@ -603,6 +604,16 @@ def score(
     >>> score(g, by="product")[["focal_share", "hhi", "headline"]].round(4).to_dict("list")
     {'focal_share': [0.98], 'hhi': [0.9608], 'headline': [1.0]}
     """
+    if correlate is not None and reliability is not None:
+        rule = "the Dirichlet distribution draws shares, and has no errors that could go together"
+        remedy = "Leave one of them out: correlate= is for draws from the intervals."
+        raise SchemaError([Problem("score", "-", "correlate", rule, f"reliability={reliability}", remedy)], "score()")
+    if samples is None and (correlate is not None or reliability is not None):
+        given = "reliability" if reliability is not None else "correlate"
+        remedy = "Say samples=1000, or leave it out."
+        raise SchemaError(
+            [Problem("score", "-", given, "says how to draw, and nothing is drawn", "", remedy)], "score()"
+        )
     places = scope(focal, graph, at)
     label = focal if isinstance(focal, str) else scope_label(places)
     keys = [by] if isinstance(by, str) else list(by)

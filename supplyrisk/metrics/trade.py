@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem
+from ..jurisdictions import check_country
 from ..lifecycle import standing
 from ..schema import date_ceil, is_date
 from .elementwise import elementwise
@@ -171,10 +172,12 @@ def trade_parameters(
     -------
     DataFrame
         By country: ``value`` (NaN where the state of a measure is unknown or has no value in the method), ``low``,
-        ``high``, ``measures`` (ids that count) and ``reason``. Can be passed on as ``trade=`` as it is.
+        ``high``, ``measures`` (ids that count) and ``reason`` (also that the table holds no measure on the product). Can be passed on as ``trade=`` as it is.
 
     Raises
     ------
+    UnknownNameError
+        A country that is no code.
     SchemaError
         Several products and none chosen; tax or quota without severity is not an error but widens to [1, 1.3], [1, 2].
 
@@ -204,8 +207,13 @@ def trade_parameters(
     refuse(problems, "trade_parameters")
     days = [date_ceil(d) for d in days]
     rows = measures
+    asked = list(countries)
+    for c in asked:
+        check_country(c, "trade_parameters(countries)")
+    silent = ""
     if "product" in rows.columns and len(rows):
         if product is not None:
+            silent = "" if (rows["product"] == product).any() else f"no measure on {product!r} is in this table"
             rows = rows[rows["product"] == product]
         elif rows["product"].nunique() > 1:
             shown = ", ".join(sorted(map(str, rows["product"].unique()))[:5])
@@ -221,15 +229,15 @@ def trade_parameters(
     for record in rows.to_dict("records"):
         by_actor.setdefault(str(record["actor"]), []).append({str(k): v for k, v in record.items()})
     out = []
-    for country in countries:
+    for country in asked:
         if country in members:
-            out.append((country, _EU_MEMBER, _EU_MEMBER, _EU_MEMBER, "", ""))
+            out.append((country, _EU_MEMBER, _EU_MEMBER, _EU_MEMBER, "", silent))
             continue
         per_day = [_on_day(by_actor.get(country, []), day, licence) for day in days]
         low = float(np.mean([d[0] for d in per_day]))
         high = float(np.mean([d[1] for d in per_day]))
         ids = sorted({i for d in per_day for i in d[2]})
-        reasons = sorted({r for d in per_day for r in d[3]})
+        reasons = sorted({r for d in per_day for r in d[3]} | ({silent} if silent else set()))
         value = low if high - low < 1e-12 else math.nan
         out.append((country, value, low, high, ";".join(ids), "; ".join(reasons)))
     return pd.DataFrame(out, columns=["country", "value", "low", "high", "measures", "reason"]).set_index("country")
@@ -395,6 +403,11 @@ def eu_supply_risk(
     ir = math.nan
     if use == "GS+EU" and import_reliance is not None:
         raw = float(import_reliance)
+        if abs(raw) > 2:
+            hint = "A fraction of apparent use is asked: divide percent by 100."
+            refuse(
+                [Problem("eu_supply_risk", "-", "import_reliance", "no fraction", f"{raw:g}", hint)], "eu_supply_risk"
+            )
         flags += list(import_reliance.flags) if isinstance(import_reliance, Value) else []
         if raw < 0 or raw > 1:
             flags.append("import reliance clamped")

@@ -1,0 +1,117 @@
+"""What is given under another key, order or scale than asked is told, never taken for something else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import supplyrisk as sr
+from supplyrisk import metrics as M
+from supplyrisk.errors import SchemaError, UnknownNameError
+
+MARKETS = pd.MultiIndex.from_tuples(
+    [("li", "CHN"), ("li", "AUS"), ("ni", "IDN"), ("ni", "PHL")], names=["product", "country"]
+)
+WORLD = pd.Series([5.0, 3.0, 2.0, 1.0], index=MARKETS)
+BOUGHT = pd.Series([3.0, 1.0, 4.0, 2.0], index=MARKETS)
+WEIGHT = {"CHN": 0.56, "AUS": 0.2, "IDN": 0.5, "PHL": 0.55}
+
+
+@pytest.mark.parametrize("kind", [dict, pd.Series, lambda d: pd.Series(d).rename_axis("product")])
+def test_production_by_market_goes_by_the_key_of_the_market(kind) -> None:
+    made = {"ni": 30.0, "li": 2.0}
+    found = M.geopolrisk(WORLD, BOUGHT, WEIGHT, production=kind(made), by="product")["value"]
+    for p, q in made.items():
+        assert found[p] == pytest.approx(float(M.geopolrisk(WORLD[p], BOUGHT[p], WEIGHT, production=q)))
+
+
+@pytest.mark.parametrize("made", [{"li": 2.0}, pd.Series({"li": 2.0})])
+def test_a_market_without_its_production_is_named(made) -> None:
+    with pytest.raises(SchemaError, match="ni.*no figure for this market"):
+        M.geopolrisk(WORLD, BOUGHT, WEIGHT, production=made, by="product")
+
+
+def test_several_levels_without_by_are_refused_with_a_remedy() -> None:
+    for call in (
+        lambda: M.geopolrisk(WORLD, BOUGHT, WEIGHT, production=1.0),
+        lambda: M.hhi_governance(WORLD, WEIGHT),
+        lambda: M.hhi_governance(WORLD, pd.Series([1.0] * 4, MARKETS.set_names([None, None])), by="product"),
+    ):
+        with pytest.raises(SchemaError, match="several levels, and no by="):
+            call()
+
+
+def test_units_in_another_order_are_refused_as_every_other_column() -> None:
+    q = pd.Series([60.0, 20.0, 20.0], index=list("xyz"))
+    assert M.hhi(q, unit=pd.Series(["B", "A", "A"], index=list("xyz"))) == pytest.approx(0.52)
+    with pytest.raises(SchemaError, match="unit.*index is not that of supply"):
+        M.hhi(q, unit=pd.Series(["A", "A", "B"], index=list("zyx")))
+
+
+def test_a_market_without_a_total_and_a_level_that_is_none_are_named() -> None:
+    with pytest.raises(SchemaError, match=r"total: markets without a total \(got ni\)"):
+        M.hhi(WORLD, by="product", total=pd.Series({"li": 20.0}))
+    with pytest.raises(SchemaError, match=r"by: names no level of \['product', 'country'\]"):
+        M.hhi(WORLD, by=0)
+
+
+def test_political_stability_alone_makes_the_weight_of_geopolrisk() -> None:
+    six = pd.DataFrame({"va": [-1.6, 1.0], "PV": [-0.5, 0.9], "GE.EST": [0.5, 1.0]}, index=["CHN", "AUS"])
+    assert M.governance_weight(six, "g01").to_dict() == pytest.approx({"CHN": 0.6, "AUS": 0.32})
+    assert M.governance_weight(six)["CHN"] == pytest.approx(2 * (2.5 - (-1.6 - 0.5 + 0.5) / 3))
+    years = pd.DataFrame({2022: [-0.4], 2023: [-0.6]}, index=["CHN"])
+    assert M.governance_weight(years, "g01")["CHN"] == pytest.approx(0.6)
+    with pytest.raises(SchemaError, match="PV: absent"):
+        M.governance_weight(six.drop(columns="PV"), "g01")
+
+
+def test_import_reliance_in_percent_is_refused_and_a_little_over_one_clamped() -> None:
+    given = {"eol_rir": 0.12, "si_sr": 0.94}
+    with pytest.raises(SchemaError, match="divide percent by 100"):
+        M.eu_supply_risk(2.5, 2.1, import_reliance=75, **given)
+    assert "import reliance clamped" in M.eu_supply_risk(2.5, 2.1, import_reliance=1.3, **given).flags
+
+
+def test_names_that_are_no_country_have_no_trade_parameter() -> None:
+    acts = sr.load_atlas().measures
+    for name in ("CHX", "China", "chn"):
+        with pytest.raises(UnknownNameError, match="CHN"):
+            M.trade_parameters([name], acts, "2025-06-01", product="gallium.refined")
+    lone = M.trade_parameters(["CHN"], acts, "2025-06-01", product="gallium.refind").loc["CHN"]
+    assert lone["reason"] == "no measure on 'gallium.refind' is in this table"
+
+
+@pytest.mark.parametrize("name", ["WLD", "ROW", "UNK"])
+def test_the_world_and_its_rest_are_no_focal(atlas, name) -> None:
+    with pytest.raises(SchemaError, match="no country|nobody"):
+        sr.score(atlas, name, by="product")
+
+
+def test_draws_that_nothing_is_made_of_are_refused(atlas) -> None:
+    with pytest.raises(SchemaError, match="no errors that could go together"):
+        sr.score(atlas, by="product", samples=20, reliability=50, correlate="source")
+    for given in ({"reliability": 50.0}, {"correlate": "source"}):
+        with pytest.raises(SchemaError, match="nothing is drawn"):
+            sr.score(atlas, by="product", **given)
+
+
+def test_scores_of_other_rows_are_not_compared(atlas) -> None:
+    one = sr.score(atlas, by="product", metrics=["focal_share"])
+    for by in ("buyer", "stage", ["product", "buyer"]):
+        with pytest.raises(SchemaError, match="rows of the scores are not the same thing"):
+            sr.compare(one, sr.score(atlas, by=by, metrics=["focal_share"]))
+
+
+def test_bounds_of_quantities_come_apart(atlas) -> None:
+    s = sr.score(atlas, by="product", bounds=True, metrics=["quantity"])
+    tried = 0
+    for row in s.index[::2]:
+        for c in ("quantity_low", "quantity_high"):
+            if np.isfinite(s.loc[row, c]):
+                e = sr.explain(s, row, column=c)
+                assert e.contributions["contribution"].sum() == pytest.approx(e.value, rel=1e-9, abs=1e-9)
+                tried += 1
+    assert tried > 40
+    with pytest.raises(SchemaError, match="a date, not made of parts"):
+        sr.explain(s, row, column="data_year")
