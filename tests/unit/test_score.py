@@ -531,9 +531,7 @@ def test_the_prior_of_the_draws_is_said_beside_them() -> None:
     assert "from 0 to 1, nought the likeliest" in prior["parts"]
     assert prior["rows with the value outside"] == {"focal_share": 1}
     assert "prior" in s.attrs["columns"]["focal_share_p05"]["over"]
-    placed = m.score(g, by="product", samples=500, metrics=["focal_share"], reliability=50, correlate="source").attrs[
-        "prior"
-    ]
+    placed = m.score(g, by="product", samples=500, metrics=["focal_share"], reliability=50).attrs["prior"]
     assert placed["rows with the value outside"] == {}
     assert "Dirichlet" in placed["figures"]
     assert "prior" not in m.score(g, by="product", metrics=["hhi"]).attrs
