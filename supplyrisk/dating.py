@@ -151,7 +151,7 @@ def _there(tables: Mapping[str, pd.DataFrame], name: str, day: str, known: str |
 def beneath_at(
     tables: Mapping[str, pd.DataFrame], beneath: Mapping[str, pd.DataFrame], day: str, known: str | None
 ) -> dict[str, pd.DataFrame]:
-    """What is kept beside a graph, on a day: the years of a series that were stated by then, and what has left it.
+    """What is kept beside a graph, on a day: the years of a series and the earlier releases that were out by then.
 
     Parameters
     ----------
@@ -166,6 +166,8 @@ def beneath_at(
     """
     facts = [n for n, spec in TABLES.items() if spec.fact and len(tables[n])]
     out = cut(tables, {n: ~_there(tables, n, day, known) for n in facts}, beneath)
+    for key in [k for k in beneath if k.startswith("earlier:") and known is not None]:
+        out[key] = beneath[key][_days(beneath[key]["published_on"], date_floor, "") <= (known or "")]
     for key in [k for k in beneath if k.startswith(NEWEST)]:
         name = key.removeprefix(NEWEST)
         every = {**tables, name: beside(tables, beneath, name)}

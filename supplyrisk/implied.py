@@ -51,14 +51,19 @@ def rests(nodes: pd.DataFrame, candidates: pd.DataFrame, sources: pd.DataFrame) 
         return given, 0
     makers = nodes[(nodes["kind"] == "producer") & nodes["product"].isin(given["product"])]
     makers = makers[~makers["country"].isin(["ROW", "WLD"])]
-    made = makers.assign(quantity=makers["output"], low=makers["output_low"])
+    # A total of two years shows, as any figure, that its source lists whole years.
+    totals = given.drop_duplicates(["node", "year"]).assign(output=given["total"], output_low=np.nan)
+    both = pd.concat([makers.astype("object"), totals.astype("object")], ignore_index=True)
+    both = both.astype({"output": "float64", "output_low": "float64", "year": "float64"})
+    made = both.assign(quantity=both["output"], low=both["output_low"])
     made = mark(made.assign(source=made["output_source"].fillna(made["source"])), ["product"], ["node"], sources)
+    made = made[~made["node"].isin(given["node"])]
     by_product = dict(tuple(made.groupby(made["product"].astype("object"))))
     found, again = [], 0
     for _, rows in given.groupby(["node", "year"], sort=True, dropna=False):
         top = rows.iloc[0]
         mine = by_product.get(top["product"], made.iloc[:0])
-        until = mine[(mine["year"] <= top["year"]).fillna(False).to_numpy(dtype=bool)]
+        until = mine[(mine["year"] <= float(top["year"])).to_numpy(dtype=bool)]
         taken = newest_of(until, "node")
         whole = newest_of(until[until["site"].isna()], "node")  # sites that were added later are in no rest
         total = float(top["total"])
@@ -68,20 +73,20 @@ def rests(nodes: pd.DataFrame, candidates: pd.DataFrame, sources: pd.DataFrame) 
         fits = np.zeros(len(same), dtype=bool)
         for value in left:
             fits |= np.isclose(amount, value, rtol=_NEAR, atol=_NEAR * total)
-        if fits.any():
-            found.append(same[fits].iloc[0])
-            continue
-        again += 1
-        days = sorted(str(d) for d in same["published_on"].dropna())
-        open_ = bool(taken["quantity"].isna().any())
-        new = top.copy()
-        new["output"], new["output_missing"], new["note"] = left[0], None, REST
-        for c in ("output_low", "output_high", "rest_low", "rest_high"):
-            new[c] = np.nan
-        if open_:
-            new["output_low"], new["output_high"] = 0.0, left[0]
         known = taken.loc[taken["quantity"].notna(), ["year", "published_on"]]
-        new["published_on"] = worked_out_on(days[0] if days else None, float(top["year"]), known)
+        days = sorted(str(d) for d in same["published_on"].dropna())
+        day = worked_out_on(days[0] if days else None, float(top["year"]), known)
+        if fits.any():
+            new = same[fits].iloc[0].copy()
+        else:
+            again += 1
+            new = top.copy()
+            new["output"], new["output_missing"], new["note"] = left[0], None, REST
+            for c in ("output_low", "output_high", "rest_low", "rest_high"):
+                new[c] = np.nan
+            if taken["quantity"].isna().any():
+                new["output_low"], new["output_high"] = 0.0, left[0]
+        new["published_on"] = day
         found.append(new)
     return pd.DataFrame(found).astype(candidates.dtypes.to_dict()), again
 
@@ -101,28 +106,28 @@ def closing(links: pd.DataFrame, nodes: pd.DataFrame, candidates: pd.DataFrame) 
     nodes : DataFrame
         Given nodes.
     candidates : DataFrame
-        Estimated flows; ``_set`` tells those that were worked out together.
+        Estimated flows, the ones that count first.
 
     Returns
     -------
     ndarray of bool
-        Of a producer with several estimated flows none: how they are split rests on more than its own figures.
+        Of a producer's output of a year the first such flow. Where an estimate is split over several, none is: how it is
+        split rests on more than its own figures.
 
     Examples
     --------
     >>> import supplyrisk as sr
     >>> g = sr.SupplyGraph.from_tables()
-    >>> closing(g.links, g.nodes, g.links.assign(_set=0)).tolist()
+    >>> closing(g.links, g.nodes, g.links).tolist()
     []
     """
     if not len(candidates):
         return np.zeros(0, dtype=bool)
     made = nodes[(nodes["kind"] == "producer") & nodes["output"].notna()]
     made = made[["node", "product", "year", "output"]].astype({"node": "object", "product": "object"})
-    c = candidates[["supplier", "product", "year", "quantity", "_set"]].reset_index(drop=True)
+    c = candidates[["supplier", "product", "year", "quantity"]].reset_index(drop=True)
     c = c.astype({"supplier": "object", "product": "object", "quantity": "float64"}).assign(_row=np.arange(len(c)))
     key = ["supplier", "product", "year"]
-    alone = c.groupby([*key, "_set"], dropna=False)["_row"].transform("size").eq(1).to_numpy(dtype=bool)
     pairs = c.merge(made, left_on=["supplier", "product"], right_on=["node", "product"], suffixes=("", "_of"))
     pairs = pairs[(pairs["year_of"] <= pairs["year"]).fillna(False).to_numpy(dtype=bool)]
     newest = pairs.sort_values("year_of", kind="stable").drop_duplicates("_row", keep="last").set_index("_row")
@@ -131,7 +136,9 @@ def closing(links: pd.DataFrame, nodes: pd.DataFrame, candidates: pd.DataFrame) 
     sent = flow.reindex(pd.MultiIndex.from_frame(c[key].astype("object"))).fillna(0.0).to_numpy(dtype=float)
     fits = np.isclose(np.maximum(output - sent, 0.0), c["quantity"], rtol=1e-6, atol=_NEAR)
     plain = candidates[["value", "value_low", "value_high"]].isna().all(axis=1).to_numpy(dtype=bool)
-    return np.asarray(alone & fits & plain, dtype=bool)
+    fits = np.asarray(fits & plain, dtype=bool)
+    fits[fits] = ~c[fits].duplicated(key).to_numpy(dtype=bool)
+    return fits
 
 
 def closing_uses(links: pd.DataFrame, candidates: pd.DataFrame) -> BoolArray:

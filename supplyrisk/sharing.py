@@ -258,9 +258,7 @@ def _work_out_again(
             mine = mine & _of(name, before).isin(set(out["products"]["product"])).to_numpy(dtype=bool)
             newest = before[mine].sort_values("published_on", kind="stable", na_position="first")
             parts.append(newest.iloc[::-1])
-        found = pd.concat(
-            [p.assign(_set=i) for i, p in enumerate(parts) if len(p)] or [out[name].iloc[:0].assign(_set=0)]
-        )
+        found = pd.concat([p for p in parts if len(p)] or [out[name].iloc[:0]])
         return found.reset_index(drop=True)
 
     had = {name: len(f) for name, f in worked.items() if name in _STATISTICS}
@@ -273,15 +271,14 @@ def _work_out_again(
                 [out[name], rows[out[name].columns].astype(out[name].dtypes.to_dict())], ignore_index=True
             )
 
-    found, again = rests(out["nodes"], candidates("nodes").drop(columns="_set"), out["sources"])
+    found, again = rests(out["nodes"], candidates("nodes"), out["sources"])
     put("nodes", found)
     if again:
         report.append(
             {"table": "nodes", "what": "worked out again", "reason": "of public figures alone", "rows": again}
         )
     flows = candidates("links")
-    flows = flows[closing(out["links"], out["nodes"], flows)].drop_duplicates(list(TABLES["links"].key))
-    put("links", flows)
+    put("links", flows[closing(out["links"], out["nodes"], flows)])
     uses = candidates("demand")
     put("demand", uses[closing_uses(out["links"], uses)].drop_duplicates(list(TABLES["demand"].key)))
     for name, rows in had.items():
