@@ -123,7 +123,7 @@ def _booking(m: Build, k: int, s: FloatArray, focal: tuple[str, ...] | None, vie
     relief = next(r for r in m.reliefs if r.stock)
     mine = np.flatnonzero(m.case.pool_product[relief.pool] == k)
     pool, n = relief.pool[mine], len(mine)
-    size = m.size[m.case.pool_product[pool]]
+    size = m.pool_size[pool]
     names = [str(v) for v in m.node[m.pool_code[pool]]]
     focal_drawn = m.matrix.add_columns(
         "focal_drawn", n, lower=-np.inf, scale=size, keys=lambda: names,
@@ -153,7 +153,7 @@ def _carried(wide: Any, key: str) -> None:
     m = wide.bases[0]
     dt = [m.period[m.case.pool_product[first.pool]] * p.length for p in wide.periods]
     left = [(1.0 - m.tracked["rotation"]) ** p.length for p in wide.periods]
-    size = np.tile(m.size[m.case.pool_product[first.pool]], t)
+    size = np.tile(m.pool_size[first.pool], t)
     each = np.arange(n)
     pool_name = [str(m.node[m.pool_code[b]]) for b in first.pool.tolist()]
     balance: list[tuple[IntArray, IntArray, Any]] = []

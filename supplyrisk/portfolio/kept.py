@@ -177,7 +177,7 @@ def uses(m: Build, x: FloatArray) -> Uses:
     Uses
     """
     flow = x[: m.n_lanes]
-    flow = np.where(flow > NOISE * m.size[m.lane_product], flow, 0.0)
+    flow = np.where(flow > NOISE * m.lane_size, flow, 0.0)
     n = m.graph.index.n
     used = np.bincount(m.supplier[m.project < 0], flow[m.project < 0], n).astype(np.float64)
     extra = np.maximum(used - m.availability_parts["today"], 0.0)

@@ -510,7 +510,7 @@ def equal_burden(m: Build, times: float = 1.0, against: str | Mapping[str, float
         full = np.concatenate([r, np.tile(np.arange(n), len(c))])
         cols = np.concatenate([c, np.repeat(c, n)])
         vals = np.concatenate([v, (-times * w[None, :] * v[:, None]).ravel()])
-        upper = today - times * w * total
+        upper, fair = today - times * w * total, w * total
     else:
         given = {str(k): float(x) for k, x in dict(against).items()}
         for b in members:
@@ -518,6 +518,7 @@ def equal_burden(m: Build, times: float = 1.0, against: str | Mapping[str, float
                 raise unknown_name("member", b, list(given), f"{spec!r}")
         full, cols, vals = r, c, v
         upper = today + times * np.array([given[b] for b in members])
+        fair = np.maximum(today, np.abs(upper))
     m.add_rows(
         "equal_burden",
         n,
@@ -525,7 +526,7 @@ def equal_burden(m: Build, times: float = 1.0, against: str | Mapping[str, float
         cols,
         vals,
         upper=upper,
-        scale=max(total, 1.0),
+        scale=np.where(fair > 0, fair, max(total, 1.0)),
         keys=lambda: members,
         say=lambda i: f"{spec!r}: what {members[i]} pays above today at most {times:g} times its fair part",
         say_dual=lambda i, d: f"one more USD a year asked of {members[i]} saves the group {money(-d)} a year",

@@ -69,7 +69,7 @@ def protect(
         who, at = np.unique(who_of[open_], return_inverse=True)
         n = len(who)
         names = [(p, b, str(v)) for v in m.node[who]]
-        size = float(m.size[k])
+        size = float(m.pool_size[pools].sum())
         z = m.matrix.add_columns(
             "protect", 1, scale=size, keys=held([(p, b)]), meaning="price of the budget of uncertainty"
         )

@@ -366,7 +366,9 @@ class Build:
         upper: FloatArray = cat("upper", np.float64)
         size = np.where(case.product_need > 0, case.product_need, 1.0)
         self.size: FloatArray = size
-        lane_size = size[self.lane_product]
+        # Tolerances are parts of what each buyer needs, however small it is beside the others.
+        self.pool_size: FloatArray = np.where(case.need > 0, case.need, size[case.pool_product])
+        self.lane_size: FloatArray = self.pool_size[self.pool]
         pool_name = case.graph.index.nodes["node"].to_numpy(dtype=object)[case.pool]
 
         def keys() -> list[tuple[str, str, str]]:
@@ -377,7 +379,7 @@ class Build:
             "flow",
             self.n_lanes,
             upper=upper,
-            scale=lane_size,
+            scale=self.lane_size,
             keys=keys,
             meaning="delivery by (lever, supplier, pool), product units a period",
         )
@@ -395,7 +397,7 @@ class Build:
                 "shortfall",
                 len(case.pool),
                 upper=np.where(np.isnan(self.shortfall_price), 0.0, np.inf),
-                scale=size[case.pool_product],
+                scale=self.pool_size,
                 keys=lambda: pool_name.tolist(),
                 meaning="need that is not met, product units a period",
             )
@@ -406,7 +408,7 @@ class Build:
                     len(relief.pool),
                     lower=-np.inf if relief.stock or relief.made else 0.0,
                     upper=relief.upper,
-                    scale=size[case.pool_product[relief.pool]],
+                    scale=self.pool_size[relief.pool],
                     keys=held(pool_name[relief.pool].tolist()),
                     meaning="need that is taken away, below 0 where it is added, product units a period",
                 )
@@ -415,10 +417,10 @@ class Build:
                 continue  # what goes into stock, or into production, is paid as a delivery
             product = case.pool_product[relief.pool]
             self.outlays.append(Outlay(relief.lever, relief.at, relief.cost * self.period[product], product))
-        self._need_rows(pool_name, size)
-        self._availability_rows(size)
+        self._need_rows(pool_name)
+        self._availability_rows()
         if self.projects is not None:
-            self._plant_rows(size, self.projects)
+            self._plant_rows(self.projects)
         grows = np.flatnonzero(self.lever == "grow")
         if len(grows):
             pools, row = np.unique(self.pool[grows], return_inverse=True)
@@ -429,12 +431,19 @@ class Build:
                 grows,
                 np.ones(len(grows)),
                 upper=self.growth[pools],
-                scale=size[case.pool_product[pools]],
+                scale=self.pool_size[pools],
                 keys=lambda: pool_name[pools].tolist(),
                 say=lambda i: f"need of {pool_name[pools[i]]} beyond today's deliveries: {self.growth[pools[i]]:.6g}",
             )
         for state in self.later:
             state()
+
+    def scale_of(self, limit: Any, product: Any) -> FloatArray:
+        """Size of rows that keep deliveries within a limit: the limit, between the least and the whole need there is."""
+        product = np.asarray(product, dtype=np.int64)
+        least = self.size.copy()
+        np.minimum.at(least, self.case.pool_product, self.pool_size)
+        return np.clip(np.asarray(limit, dtype=np.float64), least[product], self.size[product])
 
     def missed(self, pools: IntArray) -> tuple[IntArray, IntArray]:
         """Columns that lessen what pools get (unmet, substituted), and which of the pools each belongs to."""
@@ -486,7 +495,7 @@ class Build:
             value.append(np.full(len(c), cap))
         return np.concatenate(row).astype(np.int64), np.concatenate(col).astype(np.int64), np.concatenate(value)
 
-    def _plant_rows(self, size: FloatArray, plants: Columns) -> None:
+    def _plant_rows(self, plants: Columns) -> None:
         fed = np.flatnonzero(self.project >= 0)
         n = plants.n
         label, cap = self.project_label, self.project_capacity
@@ -498,13 +507,13 @@ class Build:
             np.concatenate([fed, plants.at]),
             np.concatenate([np.ones(len(fed)), -cap]),
             upper=0.0,
-            scale=size[self.project_product],
+            scale=self.scale_of(cap, self.project_product),
             keys=lambda: label,
             say=lambda i: f"project {label[i]} can deliver at most {cap[i]:.6g} {unit[i]}, once built",
             say_dual=lambda i, d: f"one more {unit[i]} from project {label[i]} saves {money(-d)} a year",
         )
 
-    def _need_rows(self, pool_name: TextArray, size: FloatArray) -> None:
+    def _need_rows(self, pool_name: TextArray) -> None:
         case = self.case
         row, col = [self.pool], [np.arange(self.n_lanes)]
         if self.shortfall is not None:
@@ -526,13 +535,13 @@ class Build:
             np.ones(len(lines)),
             lower=case.need,
             upper=case.need,
-            scale=size[case.pool_product],
+            scale=self.pool_size,
             keys=lambda: pool_name.tolist(),
             say=say,
             pools=lambda i: np.array([i]),
         )
 
-    def _availability_rows(self, size: FloatArray) -> None:
+    def _availability_rows(self) -> None:
         existing = np.flatnonzero(self.project < 0)
         who, where = np.unique(self.supplier[existing], return_inverse=True)
         product = np.zeros(len(who), dtype=np.int64)
@@ -552,7 +561,7 @@ class Build:
             existing,
             np.ones(len(existing)),
             upper=limit,
-            scale=size[product],
+            scale=self.scale_of(limit, product),
             keys=lambda: self.node[who].tolist(),
             say=say,
             say_dual=lambda i, d: (

@@ -278,7 +278,7 @@ def _offer(
             cols,
             np.concatenate([np.ones(len(mine)), -extra[suppliers]]),
             upper=0.0,
-            scale=size,
+            scale=m.scale_of(extra[suppliers], code[suppliers]),
             keys=lambda: keys,
             say=lambda i: f"{name} with {keys[i]}: at most {extra[suppliers[i]]:.6g}, once agreed",
         )
@@ -309,7 +309,7 @@ def _offer(
                 both,
                 np.ones(len(both)),
                 upper=agreed[suppliers],
-                scale=size,
+                scale=m.scale_of(agreed[suppliers], code[suppliers]),
                 keys=lambda: keys,
                 say=lambda i: (
                     f"contracts and qualification together open at most {agreed[suppliers[i]]:.6g} of {keys[i]}"
@@ -324,7 +324,7 @@ def _offer(
                 rest,
                 np.ones(len(rest)),
                 upper=m.availability[suppliers] - agreed[suppliers],
-                scale=size,
+                scale=m.scale_of(m.availability[suppliers] - agreed[suppliers], code[suppliers]),
                 keys=lambda: keys,
                 say=lambda i: f"{keys[i]} delivers more only under a {name}",
             )

@@ -301,7 +301,7 @@ def free_network(m: Build, focal: Any, view: str) -> Free:
         "free_flow",
         m.n_lanes,
         upper=np.where((free[m.supplier] > 0) & maker[m.supplier], np.inf, 0.0),
-        scale=m.size[m.lane_product],
+        scale=m.lane_size,
         keys=lambda: m.flow.keys,
         meaning="part of a delivery that is free of the focal, product units",
     )
@@ -322,7 +322,7 @@ def free_network(m: Build, focal: Any, view: str) -> Free:
         np.concatenate([z.at, lanes]),
         np.concatenate([np.ones(m.n_lanes), -np.ones(m.n_lanes)]),
         upper=0.0,
-        scale=m.size[m.lane_product],
+        scale=m.lane_size,
         keys=lambda: m.flow.keys,
     )
     _through_the_focal(m, focal, z)
@@ -433,7 +433,7 @@ def _through_the_focal(m: Build, focal: Any, z: Columns) -> None:
             np.concatenate([z.at[mine], mine, s.keep.at[held][mix.row]]),
             np.concatenate([np.ones(len(mine)), -np.ones(len(mine)), mix.data]),
             upper=0.0,
-            scale=m.size[k],
+            scale=m.pool_size[pairs % n],
             keys=lambda pairs=pairs, n=n: [(m.node[p // n], int(p % n)) for p in pairs.tolist()],
             say=lambda i, pairs=pairs, n=n: f"what of {m.node[pairs[i] // n]} comes through the focal is not free",
         )

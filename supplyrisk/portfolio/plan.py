@@ -674,7 +674,7 @@ def _stocks_held(m: Build, x: FloatArray) -> pd.DataFrame:
     if m.stock is None:
         return pd.DataFrame()
     held = x[m.stock.at]
-    at = np.flatnonzero(held > NOISE * m.size[m.case.pool_product])
+    at = np.flatnonzero(held > NOISE * m.pool_size)
     node = m.case.graph.index.nodes["node"].to_numpy(dtype=object)[m.case.pool][at]
     known = m.graph.tables["stocks"]
     newest = known.assign(place=known["node"].astype(str).str.split(":").str[0]).groupby("place")["year"].max()

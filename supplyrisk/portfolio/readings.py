@@ -317,7 +317,7 @@ def bound_but_not_counted(m: Build, x: FloatArray, constraints: Sequence[Any]) -
             np.nan_to_num(counts.value) < 1.0 - 1e-9
         )
         lanes = np.concatenate([m.lanes_of(pools) for *_, pools in m.pick(a["product"], a["buyer"])])
-        used = lanes[flow[lanes] > 1e-9 * m.size[m.lane_product[lanes]]]
+        used = lanes[flow[lanes] > 1e-9 * m.lane_size[lanes]]
         found = []
         for v in np.unique(m.supplier[used[more[m.supplier[used]]]]).tolist():
             mine = direct[direct["asset"].astype("object") == m.node[v]]

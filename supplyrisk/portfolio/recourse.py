@@ -153,7 +153,7 @@ def _state(m: Build) -> None:
     case, names = m.case, m.scenarios.names
     n, k = len(case.pool), len(names)
     factors = m.factors
-    pool_size = m.size[case.pool_product]
+    pool_size = m.pool_size
     pool_names = case.graph.index.nodes["node"].to_numpy(dtype=object)[case.pool].tolist()
 
     def keys() -> list[tuple[str, str]]:
@@ -183,7 +183,7 @@ def _state(m: Build) -> None:
         again = m.matrix.add_columns(
             "rerouted",
             len(lane),
-            scale=m.size[m.lane_product[lane]],
+            scale=m.lane_size[lane],
             keys=lambda: [(names[s], *m.flow.keys[j]) for s, j in zip(of.tolist(), lane.tolist(), strict=True)],
             meaning="delivery bought once the scenario has come, product units a period",
         )
@@ -279,7 +279,7 @@ def _within_spare(m: Build, again: Columns, lane: IntArray, of: IntArray) -> Non
         np.concatenate(cols),
         np.concatenate(values),
         upper=limit[pair[1]],
-        scale=m.size[product[pair[1]]],
+        scale=m.scale_of(limit[pair[1]], product[pair[1]]),
         keys=lambda: [(names[s], m.node[u]) for s, u in pair.T.tolist()],
         say=lambda i: f"{m.node[pair[1, i]]} can deliver no more in scenario {names[pair[0, i]]} than it can at all",
     )
@@ -304,7 +304,7 @@ def _within_spare(m: Build, again: Columns, lane: IntArray, of: IntArray) -> Non
             [np.ones(int(new.sum())), *(np.ones(len(fed)) for _ in hit), *(-m.project_capacity for _ in hit)]
         ),
         upper=0.0,
-        scale=np.tile(m.size[m.project_product], k),
+        scale=np.tile(m.scale_of(m.project_capacity, m.project_product), k),
         keys=lambda: [(s, p) for s in names for p in m.project_label],
         say=lambda i: (
             f"project {m.project_label[i % n]} can deliver no more in scenario {names[i // n]} than it can at all"
@@ -380,7 +380,7 @@ def stock_paths(wide: Any, dt: list[FloatArray], kept: list[float]) -> None:
                 bound.append(known)
             at += n
             keys += [(wide.periods[s].label, names[i], p) for p in pool_names]
-            size.append(m.size[m.case.pool_product])
+            size.append(m.pool_size)
     total = np.concatenate(bound)
     wide.build.matrix.add_rows(
         "stock_in_scenario",

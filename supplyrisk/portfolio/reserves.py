@@ -122,9 +122,8 @@ def stockpile(
 
     def state() -> None:
         names = m.case.graph.index.nodes["node"].to_numpy(dtype=object)[m.case.pool]
-        size = m.size[m.case.pool_product]
         m.stock = m.matrix.add_columns(
-            "stock", len(upper), upper=upper, scale=size, keys=names.tolist, meaning="stock held, product units"
+            "stock", len(upper), upper=upper, scale=m.pool_size, keys=names.tolist, meaning="stock held, product units"
         )
         every = np.arange(len(m.case.pool))
         m.outlays.append(Outlay("stockpile", m.stock.at, unit_value(m) * holding, m.case.pool_product, every))
@@ -153,7 +152,7 @@ def _buy(m: Build, fill: float, rotation: float, rate: float) -> None:
     bought = m.matrix.add_columns(
         "stocked",
         len(lane),
-        scale=m.size[m.lane_product[lane]],
+        scale=m.lane_size[lane],
         keys=lambda: [keys[j] for j in lane.tolist()],
         meaning="delivery into stock by (lever, supplier, pool), product units a period",
     )
@@ -168,7 +167,7 @@ def _buy(m: Build, fill: float, rotation: float, rate: float) -> None:
         np.concatenate([m.period[m.lane_product[lane]], np.full(len(pools), -a_year)]),
         lower=0.0,
         upper=0.0,
-        scale=m.size[m.case.pool_product[pools]],
+        scale=m.pool_size[pools],
         keys=lambda: names[pools].tolist(),
         say=lambda i: f"stock at {names[pools[i]]} is bought within {fill:g} years, beside the need",
     )
@@ -217,7 +216,7 @@ def _balance(wide: Any, rotation: float) -> None:
         np.concatenate(value),
         lower=0.0,
         upper=0.0,
-        scale=np.tile(m.size[m.case.pool_product], t),
+        scale=np.tile(m.pool_size, t),
         keys=lambda: [(p.label, b) for p in wide.periods for b in names],
         say=lambda i: f"{wide.periods[i // n].label}: stock at {names[i % n]} is what was held, bought and taken out",
     )

@@ -166,7 +166,7 @@ def sent(m: Build, k: int) -> Sent:
         "relayed",
         len(relay),
         upper=most,
-        scale=size,
+        scale=m.pool_size[pool],
         keys=lambda: list(zip(m.node[relay].tolist(), pool_name[pool].tolist(), strict=True)),
         meaning="delivery kept through a re-exporter by (re-exporter, pool), product units a period",
     )
@@ -205,7 +205,7 @@ def _rows(m: Build, k: int, s: Sent, pool_name: npt.NDArray[np.object_]) -> None
         np.concatenate([s.keep.at[mix.row], lanes[mine]]),
         np.concatenate([mix.data, -np.ones(int(mine.sum()))]),
         upper=0.0,
-        scale=m.size[k],
+        scale=m.pool_size[pairs % n],
         keys=lambda: [(m.node[p // n], pool_name[p % n]) for p in pairs.tolist()],
         say=lambda i: (
             f"{spec!r}: re-exporters bring {pool_name[pairs[i] % n]} no more of {m.node[pairs[i] // n]} than is bought"
@@ -271,7 +271,7 @@ def _outbid(m: Build, k: int, s: Sent, r: Relays) -> tuple[IntArray, Columns, An
         np.concatenate([lanes, column.at[coo.row[real]]]),
         np.concatenate([np.ones(len(lanes)), -coo.data[real]]),
         upper=limit[who],
-        scale=m.size[k],
+        scale=m.scale_of(limit[who], np.full(len(who), k)),
         keys=lambda: m.node[who].tolist(),
         say=lambda i: (
             f"{spec!r}: what re-exporters to the buyers get of {m.node[who[i]]} is outbid at their mix only; "

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..errors import Problem, SchemaError, SolverError
 from .cone import ROUNDS, square_gap, tangents, touching
+from .firmer import FEASIBLE, firm, off
 from .highs import DEFAULT_GAP, Solution, highs, load, power, relative_gap, status_of, usable
 from .matrix import Compiled
 from .others import SOLVERS, run_apart
@@ -23,9 +24,11 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 # HiGHS strategies for an irreducible infeasible subsystem; 0 and 1 return nothing, from 2 on the set is found.
 _IIS_STRATEGY = 6
-# Greatest violation of a row, relative to its size, that still counts as meeting it.
-_FEASIBLE = 1e-5
-# The same for a plan whose integers were rounded: beyond it the rest is solved again around them.
+# Greatest distance of a square from what it stands for, relative to its size.
+_MET = 1e-5
+# Objectives further above the bound than this times the gap that was asked are not what was promised.
+_PROMISED = 10.0
+# A row of a plan whose integers were rounded: missed by more, the rest is solved again around them.
 _TIGHT = 1e-8
 # Rows of a clash that are tried one by one, each with a solve.
 _ONE_BY_ONE = 60
@@ -47,6 +50,8 @@ _NEAR = 2.0**14
 
 # A cost so many times the usual one does not set the scale of costs.
 _DEAR = 1e3
+# A cost that is less than a part of this of the others is still told apart from nothing.
+_CHEAP = 1e5
 # Beyond this the usual costs are smaller than the solver's tolerance for the greatest: its answer would be anything.
 _FORBIDDING = 1e10
 
@@ -77,6 +82,8 @@ def _scaled(c: Compiled) -> tuple[Compiled, float]:
         )
     if top > _DEAR * usual:  # one forbidding price would push all others below the solver's tolerance
         top = max(usual, 1e-7 * top)
+    if top > _CHEAP * (least := float(np.min(some[some > _TINY * top], initial=top))):
+        top = max(_CHEAP * least, 1e-7 * float(some.max()))
     top = float(power(np.array([top]))[0])
     plain = bool((s == 1.0).all()), bool((r == 1.0).all())
     value = c.value if plain[0] else c.value * s[c.index]
@@ -166,6 +173,7 @@ class Persistent:
         self._fine = False
         # Points of the rounds with integers and their bounds, in the solver's units.
         self._tried: list[tuple[FloatArray, float]] = []
+        self._firm = False
         if len(c.square):
             # A tangent that is met only within 1e-6 would be found violated again and again.
             self._h.setOptionValue("mip_feasibility_tolerance", 1e-8)
@@ -279,7 +287,17 @@ class Persistent:
         Returns
         -------
         Solution
+            What misses a row is solved a second time, more firmly, and is ``inaccurate`` if that does not help.
         """
+        s = self._once(duals)
+        if s.status != "inaccurate" or self._firm:
+            return s
+        self._firm = True
+        firm(self._h, self.compiled, self._col)
+        self._last = None
+        return self._once(duals)
+
+    def _once(self, duals: bool) -> Solution:
         began = time.perf_counter()
         c, h = self.compiled, self._h
         if self.mip and len(c.square):  # most tangents are found on the relaxation, where a round costs little
@@ -326,12 +344,17 @@ class Persistent:
 
         x = np.clip(y * self._col, c.lower, c.upper)
         took = time.perf_counter() - began
-        if self._off(y) > _FEASIBLE:  # never pass on as optimal what does not meet its own rows
+        if self._off(y) > FEASIBLE:  # never pass on as optimal what does not meet its own rows
             return Solution("inaccurate", np.zeros(0), np.nan, bound, gap, took, "HiGHS", version, 0)
         objective = float((c.cost * x).sum()) + c.offset  # no BLAS: its threads stall on a busy machine
+        if mip and not len(c.square):  # numbers that were only nearly whole promised more than whole ones hold
+            apart = objective - bound
+            if apart > _PROMISED * (max(gap, wanted(self.gap)) * abs(objective) + DEFAULT_GAP * top):
+                gap = relative_gap(objective, bound)
+                status = "near_optimal" if self._firm else "inaccurate"
         missed = _missed(c, x)
         return Solution(
-            "optimal",
+            status,
             x,
             objective,
             bound if mip else objective,
@@ -364,7 +387,7 @@ class Persistent:
             y[c.integer] = whole
         x = np.clip(y * self._col, c.lower, c.upper)
         missed = _missed(c, x)
-        if self._off(y) > _FEASIBLE or missed > _FEASIBLE:
+        if self._off(y) > FEASIBLE or missed > _MET:
             return None
         objective = float((c.cost * x).sum()) + c.offset
         took = time.perf_counter() - began
@@ -377,9 +400,7 @@ class Persistent:
     def _off(self, y: FloatArray) -> float:
         """Greatest violation of a row, relative to its size."""
         c = self.compiled
-        activity = c.activity(np.clip(y * self._col, c.lower, c.upper))
-        off = np.maximum(c.row_lower - activity, activity - c.row_upper) / c.row_scale
-        return float(np.max(off, initial=0.0))
+        return off(c, np.clip(y * self._col, c.lower, c.upper))
 
     def _fixed(self, whole: FloatArray, time_limit: float | None = None) -> _Fixed:
         c = self.compiled
@@ -527,10 +548,8 @@ def _elsewhere(c: Compiled, solver: str, time_limit: float | None, gap: float | 
         return Solution(status, np.zeros(0), np.nan, bound, np.nan, 0.0, name, version, 0)
     y = np.where(c.integer, np.round(y), y)
     x = np.clip(y * d.col_scale, c.lower, c.upper)
-    activity = c.activity(x)
-    off = float(np.max(np.maximum(c.row_lower - activity, activity - c.row_upper) / c.row_scale, initial=0.0))
     missed = _missed(c, x)
-    if off > _FEASIBLE or missed > _FEASIBLE:
+    if off(c, x) > FEASIBLE or missed > _MET:
         return Solution("inaccurate", np.zeros(0), np.nan, bound, np.nan, 0.0, name, version, 0)
     objective = float((c.cost * x).sum()) + c.offset
     lower, upper = np.where(c.integer, x, c.lower), np.where(c.integer, x, c.upper)

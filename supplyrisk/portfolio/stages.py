@@ -211,7 +211,7 @@ def ramp_up(m: Build, first: Any = (0.4, 0.7, 1.0), only: Any = ()) -> None:
         np.concatenate([mine, m.projects.at[j]]),
         np.concatenate([np.ones(len(mine)), -part[j] * m.project_capacity[j]]),
         upper=0.0,
-        scale=m.size[m.project_product[j]],
+        scale=m.scale_of(part[j] * m.project_capacity[j], m.project_product[j]),
         keys=lambda: [m.project_label[i] for i in j],
         say=lambda i: f"{spec!r}: {m.project_label[j[i]]} delivers {part[j[i]]:.0%} of its output in {m.horizon}",
         say_relax=lambda i, a: f"{spec!r} would have to let {m.project_label[j[i]]} deliver {a:.6g} more",

@@ -144,7 +144,7 @@ def outbids(m: Build, x: FloatArray) -> pd.DataFrame:
 
 def decisions(m: Build, x: FloatArray) -> pd.DataFrame:
     """The deliveries of the plan, dearest first within each product, with what is substituted and put into stock."""
-    taken = x[: m.n_lanes] > NOISE * m.size[m.lane_product]
+    taken = x[: m.n_lanes] > NOISE * m.lane_size
     out = offers(m, x, taken).drop(columns=["upper", "yearly_cost"])
     more = [f for f in (_substituted(m, x), _stocked(m, x)) if len(f)]
     if more:
@@ -160,7 +160,7 @@ def _substituted(m: Build, x: FloatArray) -> pd.DataFrame:
     for relief in m.reliefs:
         product = m.case.pool_product[relief.pool]
         amount = x[relief.at]
-        on = (amount > NOISE * m.size[product]) & (not relief.stock)
+        on = (amount > NOISE * m.pool_size[relief.pool]) & (not relief.stock)
         yearly = relief.cost * m.period[product]
         frame = pd.DataFrame(
             {
@@ -193,10 +193,10 @@ def _stocked(m: Build, x: FloatArray) -> pd.DataFrame:
     flow = np.zeros(m.n_lanes)
     flow[lane] = amount
     paid = next(o for o in m.outlays if o.item == "stock bought")
-    out = offers(m, flow, flow > NOISE * m.size[m.lane_product])
+    out = offers(m, flow, flow > NOISE * m.lane_size)
     usd = np.zeros(m.n_lanes)
     usd[lane] = amount * paid.usd
-    return out.assign(lever="stockpile", cost=usd[flow > NOISE * m.size[m.lane_product]])
+    return out.assign(lever="stockpile", cost=usd[flow > NOISE * m.lane_size])
 
 
 def needs(m: Build, x: FloatArray) -> pd.DataFrame:

@@ -203,7 +203,7 @@ def _state(m: Build, d: Draws, relief: Relief) -> None:
     place = np.full(m.graph.index.n, -1, dtype=np.int64)
     place[who] = np.arange(len(who))
     product = np.array([m.case.products.index(str(p)) for p in m.graph.index.nodes["product"].to_numpy()[who]])
-    size = m.size[product]
+    size = m.scale_of(most, product)
     names = m.node[who].tolist()
     more = m.matrix.add_columns(
         "made_more",
@@ -241,7 +241,7 @@ def _state(m: Build, d: Draws, relief: Relief) -> None:
         np.concatenate([np.ones(len(d.pools)), d.rate]),
         lower=0.0,
         upper=0.0,
-        scale=m.size[m.case.pool_product[d.pools]],
+        scale=m.pool_size[d.pools],
         keys=lambda: pool_name,
         say=lambda i: f"what is made beyond today's output draws on {pool_name[i]}",
     )
