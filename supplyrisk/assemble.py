@@ -42,13 +42,16 @@ import pandas as pd
 
 from .byproducts import flag_byproducts
 from .earlier import told, with_earlier
+from .entry import in_own_units
 from .errors import Problem, SchemaError, UnknownPlaceWarning, close_matches, printable, unknown_name
 from .flows import FLOW_METHODS, MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
 from .ledger import Mode
+from .ordering import in_own_order
 from .reconcile import balance_flows
 from .remainder import last_text
 from .schema import TABLES, coerce, parse_node_id
+from .uses import draws_on_pools, final_use, today_uses, used_twice
 
 __all__ = ["INPUTS", "assemble"]
 
@@ -56,13 +59,15 @@ __all__ = ["INPUTS", "assemble"]
 INPUTS: dict[str, tuple[str, ...]] = {
     key: tuple(columns.split())
     for key, columns in {
-        "production": "product country site firm year what quantity low high missing unit published_on source grade note",
+        "production": "product country site firm year what quantity low high missing unit basis published_on source "
+        "grade note",
         "trade": "hs6 origin destination year quantity low high value value_low value_high method flag published_on "
         "source grade",
         "concordance": "hs6 product factor factor_low factor_high purity purity_low purity_high purity_source coverage use note",
-        "demand": "product country use year quantity low high missing published_on source grade note",
-        "sourcing": "product buyer supplier share year reliance imports published_on source grade note",
-        "costs": "product country what quantity low high year published_on source grade note",
+        "demand": "product country use year quantity low high missing unit basis published_on source grade note",
+        "sourcing": "product buyer supplier share share_low share_high missing year reliance imports unit basis "
+        "published_on source grade note",
+        "costs": "product country what quantity low high year unit basis published_on source grade note",
     }.items()
 }
 _REQUIRED = {
@@ -75,7 +80,7 @@ _REQUIRED = {
 }
 _DIMENSIONS = ("product", "country", "site", "firm", "what", "hs6", "origin", "destination", "use", "buyer", "supplier")
 _TEXT = frozenset(
-    (*_DIMENSIONS, "missing", "unit", "published_on", "source", "grade", "note", "coverage", "purity_source")
+    (*_DIMENSIONS, "missing", "unit", "basis", "published_on", "source", "grade", "note", "coverage", "purity_source")
 ) | {"method", "flag"}
 
 
@@ -156,7 +161,8 @@ def assemble(
         As in the data model.
     production : DataFrame
         ``product, country, year, quantity`` and optionally ``what`` (``output`` or ``capacity``), ``low, high,
-        missing, unit, source, grade, note, published_on, site, firm``. Country ``WLD`` is the world total.
+        missing, unit, basis, source, grade, note, published_on, site, firm``. Country ``WLD`` is the world total. Here
+        and below ``unit`` and ``basis`` (``kg``, ``LCE``) are those of the row's figures, where they are not the product's.
     trade : DataFrame, optional
         ``hs6, origin, destination, year, quantity`` (tonnes) and optionally ``low, high`` (tonnes), ``value,
         value_low, value_high`` (USD), ``method`` (``observed``, ``mirrored`` or ``imputed``; default observed) and ``flag`` (goes into the link's
@@ -173,12 +179,14 @@ def assemble(
     recipes : DataFrame, optional
         As in the data model.
     demand : DataFrame, optional
-        ``product, country, year, quantity``: total use in a country, what its producers draw included.
+        ``product, country, year, quantity`` and optionally ``unit, basis``: total use in a country, what its producers
+        draw included.
     sourcing : DataFrame, optional
-        ``product, buyer, supplier, share`` (0 to 1 of the buyer's imports), optionally ``reliance`` (imports over
-        use) or ``imports`` (product units).
+        ``product, buyer, supplier, share`` (0 to 1 of the buyer's imports; where empty, between ``share_low`` and
+        ``share_high``, and then the unnamed rest is not known either), optionally ``reliance`` (imports over use) or ``imports`` (product units, or ``unit, basis``).
     costs : DataFrame, optional
-        ``product, country, what`` (``unit_cost`` in USD per product unit, or ``lead_time`` in years), ``quantity``.
+        ``product, country, what`` (``unit_cost`` in USD per product unit, or ``lead_time`` in years), ``quantity``; other
+        units by ``unit`` (``USD/t``, or ``t`` for USD a tonne; ``month``) and ``basis``.
         ``ROW`` stands for every producer but China without a row of its own, graded C at best.
     nominal : float
         Part of known world output that a buyer takes whose import shares are known but whose quantity is not:
@@ -250,8 +258,9 @@ def assemble(
     }
     frames, problems = {}, []
     for key, frame in given.items():
-        frames[key], found = _read(frame, key)
-        problems += found
+        read, found = _read(frame, key)
+        frames[key], odd = in_own_units(key, read, products)
+        problems += found + odd
     problems += _unknown_products(frames, products)
     if len(frames["trade"]) and not len(frames["concordance"]):
         problems.append(
@@ -260,19 +269,27 @@ def assemble(
     if not 0.0 < nominal < 1.0:
         problems.append(Problem("assemble", "-", "nominal", "not between 0 and 1", str(nominal), "Give e.g. 0.1."))
     problems += _off_scale(frames["concordance"])
-    problems += _stated_twice(frames["trade"]) + _off_trade(frames["trade"])
+    problems += _stated_twice(frames["trade"]) + _off_trade(frames["trade"]) + used_twice(frames["demand"])
     if conflicts not in get_args(Mode):
         raise unknown_name("conflicts", conflicts, get_args(Mode), "assemble()")
     needs, found = coerce(TABLES["recipes"].empty() if recipes is None else recipes, TABLES["recipes"])
     problems += found
+    further = dict(tables or {})
+    for key in ("products", "recipes", "nodes", "links", "demand"):
+        if key in further and len(further[key]):
+            way = f"Give {key}=." if key in ("products", "recipes", "demand") else "Lay it over the result: overlay()."
+            problems.append(Problem("assemble", "-", f"tables[{key!r}]", "this table is assembled", "", way))
     if problems:
         raise SchemaError(problems, "the tables to assemble")
     _say_left_out(given)
-    further = dict(tables or {})
+    frames, needs = {k: in_own_order(f) for k, f in frames.items()}, in_own_order(needs)
     sources = further.get("sources")
+    gaps: list[pd.DataFrame] = []
 
     def made(of: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         build = Build(products, of, needs, nominal, reexport_tolerance, sources).run()
+        if of is frames and len(build.use_gaps):
+            gaps.append(build.use_gaps)
         use = _use(build)
         nodes = _nodes(build, use)
         doubt, unlisted = _doubtful_exporters(build)
@@ -283,6 +300,9 @@ def assemble(
         return {"nodes": nodes, "links": links, "demand": use} | _published(build, of, nodes, links, use)
 
     out = {**with_earlier(made(frames), frames, sources, made), "products": products, "recipes": needs}
+    if gaps:
+        looked = pd.concat([g for g in (further.get("gaps"), *gaps) if g is not None and len(g)], ignore_index=True)
+        further["gaps"] = looked.drop_duplicates(["product", "what", "where"])
     graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
     graph = flag_byproducts(graph)
     graph = replace(graph, history=(*graph.history, *told(graph)))
@@ -506,24 +526,18 @@ def _use(b: Build) -> pd.DataFrame:
     """Final use of every pool: stated use less what producers draw, else what is left of the inflow."""
     links = b.links
     columns = list(TABLES["demand"].names)
-    if not len(links):
-        return TABLES["demand"].empty()
     pools = pd.Index(sorted({str(n) for c in ("supplier", "buyer") for n in links[c] if str(n).endswith(":demand")}))
     got, given = b.flow("buyer"), b.flow("supplier")
-    buyer, supplier = links["buyer"].astype(str), links["supplier"].astype(str)
-    industry = ~buyer.str.endswith(":demand")  # producers, listed or (through the world pool) not
-    industry |= buyer.str.endswith("@WLD:demand") & supplier.str.endswith(":demand")
-    drawn = links[industry].groupby("supplier")["quantity"].sum()
     unsure_in = set(links.loc[links["quantity"].isna(), "buyer"])
     year = links.groupby("buyer")["year"].max()
     published = last_text(links.dropna(subset=["published_on"]), "buyer", "published_on")
     stated = b.stated_use.copy()
     stated["node"] = pool_id(stated["product"], stated["country"]) if len(stated) else None
-    stated["use"] = stated["use"].fillna("total")
-    draw = stated["node"].map(drawn).astype(float).fillna(0.0) if len(stated) else pd.Series(dtype=float)
-    for c in ("quantity", "low", "high"):
-        stated[c] = (stated[c] - draw).clip(lower=0.0)
-    stated["grade"] = np.where(draw > 0, worst(stated["grade"], ["B"] * len(stated)), stated["grade"])
+    if len(stated):
+        names = b.products.set_index("product")["name"]
+        stated = final_use(stated, draws_on_pools(links), today_uses(stated, b.sources), names)
+        less = stated["draw"] > 0
+        stated["grade"] = np.where(less, worst(stated["grade"], ["B"] * len(stated)), stated["grade"])
     silent = pools.difference(pd.Index(stated["node"].dropna().unique()))
     rest = pd.DataFrame({"node": silent.astype("object")})
     rest["quantity"] = (
@@ -537,9 +551,10 @@ def _use(b: Build) -> pd.DataFrame:
     rest["published_on"] = rest["node"].map(published)
     rest["grade"] = "assumption"
     rest["note"] = "what is left of the inflow"
-    known = set(pools)
-    stated = stated[stated["node"].isin(known)] if len(stated) else stated
-    out = pd.concat([stated, rest], ignore_index=True)
+    parts = [part for part in (stated, rest) if len(part)]
+    if not parts:
+        return TABLES["demand"].empty()
+    out = pd.concat(parts, ignore_index=True)
     return out.reindex(columns=[c for c in columns if c in out.columns])
 
 
@@ -598,7 +613,10 @@ def _nodes(b: Build, demand: pd.DataFrame) -> pd.DataFrame:
     pool = pd.DataFrame({"node": pools, "kind": "demand"})
     if len(pools):
         pool["product"], pool["country"] = where[0], where[2]
-        pool["year"] = pool["node"].map(last).fillna(b.made["year"].max())
+        said = demand.groupby("node")["year"].max()  # of pools that nothing is known to flow into
+        pool["year"] = pool["node"].map(last).astype(float)
+        for year in (b.made["year"].max() if len(b.made) else np.nan, pool["node"].map(said).astype(float)):
+            pool["year"] = pool["year"].fillna(year)
     return pd.concat([nodes, pool], ignore_index=True)
 
 

@@ -12,7 +12,7 @@ from .errors import Problem, UnitError, unknown_name
 from .jurisdictions import country_codes
 from .schema import TABLES, Table, date_ceil, date_floor, is_date, parse_node_id, validate_table
 
-__all__ = ["bundle_problems", "convert_units", "owner_problems"]
+__all__ = ["bundle_problems", "convert_units", "in_own_units", "owner_problems", "unit_scale"]
 
 _COUNTRY_COLUMNS = {
     "nodes": ("country",),
@@ -223,71 +223,13 @@ def convert_units(frame: pd.DataFrame, spec: Table, products: pd.DataFrame) -> t
     extra = [c for c in ("unit", "basis") if c in frame.columns and c not in spec.names]
     if not extra:
         return frame, []
-    from .units import basis_factor, convertible, factor, is_unit
-
-    problems: list[Problem] = []
     if "product" in frame.columns:
         product = frame["product"].astype("string")
     elif "node" in frame.columns:
         product = frame["node"].astype("string").str.partition("@")[0]
     else:
         return frame, [Problem(spec.name, "-", "unit", "this table has no product to take a unit from", "", "Drop it.")]
-    own = products.drop_duplicates("product").set_index("product")
-    scale = np.ones(len(frame))
-    blank = pd.Series(pd.NA, index=frame.index, dtype="string")
-    units = frame["unit"].astype("string") if "unit" in extra else blank
-    bases = frame["basis"].astype("string") if "basis" in extra else blank
-    combos = pd.DataFrame({"p": product, "u": units, "b": bases})
-    for keys, rows in combos.groupby(["p", "u", "b"], dropna=False).indices.items():
-        p, u, b = cast("tuple[Any, Any, Any]", keys)
-        if p not in own.index:
-            continue  # reported by the reference check
-        k = 1.0
-        want_unit, want_basis = str(own.loc[p, "unit"]), str(own.loc[p, "basis"])
-        if pd.notna(u):
-            if not is_unit(str(u)):
-                problems.append(
-                    Problem(
-                        spec.name,
-                        f"row {rows[0]}",
-                        "unit",
-                        "unknown unit",
-                        repr(u),
-                        f"{p} is counted in {want_unit!r}.",
-                    )
-                )
-                continue
-            if not convertible(str(u), want_unit):
-                problems.append(
-                    Problem(
-                        spec.name,
-                        f"row {rows[0]}",
-                        "unit",
-                        f"{u!r} does not convert to {want_unit!r}, the unit of {p}",
-                        repr(u),
-                        "Give the quantity in the product's dimension.",
-                    )
-                )
-                continue
-            k *= factor(str(u), want_unit)
-        if pd.notna(b) and str(b) != want_basis:
-            commodity = "wafer" if "wafer" in want_unit else str(own.loc[p, "commodity"])
-            try:
-                k *= basis_factor(commodity, str(b), want_basis)
-            except UnitError as err:
-                first = err.problems[0]
-                problems.append(
-                    Problem(
-                        spec.name,
-                        f"row {rows[0]}",
-                        "basis",
-                        f"basis {b!r} is not {want_basis!r}, the basis of {p}",
-                        repr(b),
-                        first.remedy,
-                    )
-                )
-                continue
-        scale[np.asarray(rows)] = k
+    scale, problems = unit_scale(spec.name, product, frame, products)
     frame = frame.drop(columns=extra)
     powers = {"product": 1.0, "product_total": 1.0, "USD/product": -1.0}
     own_columns = {c for q in spec.quantities for c in (q.name, q.low, q.high)}
@@ -301,3 +243,113 @@ def convert_units(frame: pd.DataFrame, spec: Table, products: pd.DataFrame) -> t
                     unread = numeric.isna() & frame[c].notna()
                     frame[c] = (numeric * scale**power).astype("object").where(~unread, frame[c])
     return frame, problems
+
+
+def unit_scale(
+    table: str, product: pd.Series, frame: pd.DataFrame, products: pd.DataFrame, per: str = ""
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], list[Problem]]:
+    """Number by which each row's quantity is multiplied to be in the unit and on the basis of its product.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table, for what is said of it.
+    product : Series of str
+        Product of each row.
+    frame : DataFrame
+        With ``unit``, ``basis`` or both; an empty cell means the product's own.
+    products : DataFrame
+        ``product, unit, basis, commodity``.
+    per : str
+        Unit of money where the figures are prices (``USD``): then ``unit`` is ``USD/t``, or ``t`` for USD a tonne, and
+        what grows with the unit falls with it.
+
+    Returns
+    -------
+    tuple of (ndarray, list of Problem)
+        1 where nothing is said, and where it is wrong.
+    """
+    from .units import basis_factor, convertible, factor, is_unit
+
+    problems: list[Problem] = []
+    have = products.reindex(columns=["product", "commodity", "unit", "basis"])
+    own = have.drop_duplicates("product").set_index("product")
+    scale = np.ones(len(frame))
+    blank = pd.Series(pd.NA, index=frame.index, dtype="string")
+    text = {c: frame[c].astype("string").str.strip() if c in frame.columns else blank for c in ("unit", "basis")}
+    combos = pd.DataFrame({"p": product.astype("string"), **{c: t.mask(t == "") for c, t in text.items()}})
+    for keys, rows in combos.groupby(["p", "unit", "basis"], dropna=False).indices.items():
+        p, u, b = cast("tuple[Any, Any, Any]", keys)
+        if p not in own.index:
+            continue  # reported by the reference check
+        k, row = 1.0, f"row {rows[0]}"
+        want_unit, want_basis = str(own.loc[p, "unit"]), str(own.loc[p, "basis"])
+        if pd.notna(u):
+            price = f"{per}/{want_unit}" if per else ""
+            if not is_unit(str(u)):
+                remedy = f"{p} is counted in {want_unit!r}."
+                problems.append(Problem(table, row, "unit", "unknown unit", repr(u), remedy))
+                continue
+            if price and convertible(str(u), price):
+                k *= factor(str(u), price)
+            elif convertible(str(u), want_unit):
+                k *= factor(want_unit, str(u)) if per else factor(str(u), want_unit)
+            else:
+                rule = f"{u!r} does not convert to {price or want_unit!r}, the unit of {p}"
+                remedy = "Give the quantity in the product's dimension."
+                problems.append(Problem(table, row, "unit", rule, repr(u), remedy))
+                continue
+        if pd.notna(b) and str(b) != want_basis:
+            commodity = "wafer" if "wafer" in want_unit else str(own.loc[p, "commodity"])
+            try:
+                as_basis = basis_factor(commodity, str(b), want_basis)
+            except UnitError as err:
+                rule, remedy = f"basis {b!r} is not {want_basis!r}, the basis of {p}", err.problems[0].remedy
+                problems.append(Problem(table, row, "basis", rule, repr(b), remedy))
+                continue
+            k *= 1.0 / as_basis if per else as_basis
+        scale[np.asarray(rows)] = k
+    return scale, problems
+
+
+# Columns of the tables that assemble() reads that count goods of the row's product.
+_COUNTED = {
+    "production": ("quantity", "low", "high"),
+    "demand": ("quantity", "low", "high"),
+    "sourcing": ("imports",),
+    "costs": ("quantity", "low", "high"),
+}
+
+
+def in_own_units(key: str, frame: pd.DataFrame, products: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
+    """A table for ``assemble`` with its quantities in the units and on the bases of their products.
+
+    ``unit`` and ``basis`` are gone afterwards. Costs are in money per unit (``USD/t``, or ``t`` for USD a tonne), lead times
+    in years unless ``unit`` is another time.
+    """
+    extra = [c for c in ("unit", "basis") if c in frame.columns]
+    if key not in _COUNTED or not extra or "product" not in frame.columns:
+        return frame, []
+    if not frame[extra].notna().any(axis=None):
+        return frame.drop(columns=extra), []
+    time = pd.Series(False, index=frame.index)
+    if key == "costs" and "what" in frame.columns:
+        time = (frame["what"].astype("string") == "lead_time").fillna(False).astype(bool)
+    said = frame.assign(**{c: frame[c].astype("object").mask(time) for c in extra})
+    scale, problems = unit_scale(key, frame["product"], said, products, "USD" if key == "costs" else "")
+    if "unit" in extra and time.any():
+        from .units import convertible, factor
+
+        for unit, rows in frame.loc[time & frame["unit"].notna()].groupby("unit").indices.items():
+            at = np.flatnonzero((time & frame["unit"].notna()).to_numpy(dtype=bool))[rows]
+            if not convertible(str(unit), "year"):
+                rule = "no unit of time for a lead time"
+                problems.append(Problem(key, f"row {at[0]}", "unit", rule, repr(unit), "Give e.g. month or year."))
+            else:
+                scale[at] = factor(str(unit), "year")
+    out = frame.drop(columns=extra)
+    for c in _COUNTED[key]:
+        if c in out.columns:
+            number = pd.to_numeric(out[c], errors="coerce").astype("float64")
+            out[c] = (number * scale).where(number.notna(), out[c]) if out[c].dtype == object else number * scale
+    return out, problems

@@ -14,8 +14,9 @@ import pandas as pd
 
 from .feeding import shortfalls, world_feed
 from .intervals import DEFAULT_POLICY
-from .remainder import bound_by_rest, joined_texts, last_text, share_rest, spanned_values, worked_out_on
+from .remainder import bound_by_rest, joined_texts, last_text, share_rest, spanned_values, unsaid_rest, worked_out_on
 from .schema import GRADES, TABLES
+from .uses import country_use, one_account
 from .vintages import counts, mark, newest_of
 
 __all__ = ["FLOW_METHODS", "NOMINAL", "NOT_SAID_WHO", "TRADERS", "Build", "pool_id", "worst"]
@@ -68,10 +69,10 @@ class Build:
         sources: pd.DataFrame | None = None,
     ) -> None:
         self.products = products
-        # What is used by now; the use of earlier years is history.
-        self.sources, self.stated_use = sources, frames["demand"]
-        now = counts(self.stated_use, ["product"], ["country", "use"], sources)
-        self.f = {**frames, "demand": self.stated_use[now]}
+        # Every stated use, and (in place of the table) what each country uses by now; that of earlier years is history.
+        self.sources = sources
+        self.stated_use, self.use_gaps = one_account(frames["demand"])
+        self.f = {**frames, "demand": country_use(self.stated_use, sources)}
         self.recipes = recipes
         self.nominal, self.tolerance = nominal, tolerance
         self.parts: list[pd.DataFrame] = []
@@ -99,14 +100,6 @@ class Build:
         """Production in product units, and the rest of the world as the residual of each vintage."""
         p = self.f["production"].copy()
         p["what"] = p["what"].fillna("output")
-        units = self.products.set_index("product")["unit"]
-        if p["unit"].notna().any():
-            from .units import factor
-
-            pairs = p.loc[p["unit"].notna(), ["product", "unit"]].drop_duplicates()
-            for product, unit in pairs.itertuples(index=False):
-                rows = (p["product"] == product) & (p["unit"] == unit)
-                p.loc[rows, ["quantity", "low", "high"]] *= factor(str(unit), str(units[product]))
         p["node"] = p["product"].astype(str) + "@" + p["country"].astype(str)
         p["node"] = p["node"].where(p["site"].isna(), p["node"] + "#" + p["site"].astype(str))
         idle = p[(p["what"] == "capacity") & ~p["node"].isin(p.loc[p["what"] == "output", "node"])]
@@ -399,11 +392,18 @@ class Build:
         s = s.merge(level, on=["product", "buyer"])
         s["maker"] = s["product"].astype(str) + "@" + s["supplier"].astype(str)
         likely = self._likely_makers(s)
+        s["unsaid"] = s["share"].isna()
+        known = s["share"].fillna(0.0).groupby([s["product"], s["buyer"]]).transform("sum")
+        s["least"] = s["share"].fillna(s["share_low"]).fillna(0.0)
+        s["most"] = s["share"].fillna(s["share_high"].fillna(1.0).clip(upper=(1.0 - known).clip(lower=0.0)))
         s["node"] = s["maker"].where(s["maker"].isin(self._makers()), s["maker"] + ":demand")
         named = s.assign(
             supplier=s["node"],
             buyer=pool_id(s["product"], s["buyer"]),
             quantity=s["share"] * s["level"],
+            low=s["least"].where(s["unsaid"]) * s["level"],
+            high=s["most"].where(s["unsaid"]) * s["level"],
+            missing=s["missing"].fillna("not_available").where(s["unsaid"], None),
             # The shares are facts; times a level that nobody gives, the quantity is not.
             grade=np.where(s["nominal"], "assumption", worst(s["grade"], ["B"] * len(s))),
             method=np.where(s["nominal"], "assumed", "observed"),
@@ -412,11 +412,14 @@ class Build:
         )
         self._add(named)
         firm = named[named["supplier"].isin(likely) & ~named["nominal"]]
-        self._carve(firm.groupby("supplier")["quantity"].sum())
+        self._carve(firm.groupby("supplier")["quantity"].sum(min_count=1).dropna())
         rest = s.groupby(["product", "buyer"], as_index=False).agg(
             named=("share", "sum"),
             count=("share", "size"),
             least=("share", "min"),
+            unsaid=("unsaid", "any"),
+            top=("most", "sum"),
+            bottom=("least", "sum"),
             level=("level", "first"),
             year=("level_year", "first"),
             source=("source", "first"),
@@ -427,12 +430,14 @@ class Build:
         rest["of"] = np.where(rest["nominal"], f"; of a nominal level ({NOMINAL})", "")
         rest["open"] = (1.0 - rest["named"]).clip(lower=0.0) * rest["level"]
         rest["most"] = (rest["least"] * rest["level"]).where(rest["count"] >= 3)
-        self._split_rest(rest[rest["open"] > 1e-9 * rest["level"]], s)
+        open_ = rest["open"] > 1e-9 * rest["level"]
+        self._split_rest(rest[open_ & ~rest["unsaid"]], s)
+        self._add(unsaid_rest(rest[open_ & rest["unsaid"]], NOT_SAID_WHO), "assumed")
 
     def _levels(self, s: pd.DataFrame) -> pd.DataFrame:
         """Imports of each buyer: stated, or use times import reliance, or a nominal part of world output."""
         use = self.f["demand"]
-        use = use[use["quantity"].notna()].sort_values("year").drop_duplicates(["product", "country"], keep="last")
+        use = use[use["quantity"].notna()]
         use = use.rename(columns={"country": "buyer", "quantity": "used", "year": "use_year"})
         level = s.groupby(["product", "buyer"], as_index=False).agg(
             imports=("imports", "max"), reliance=("reliance", "max"), year=("year", "max")
@@ -578,7 +583,6 @@ class Build:
         need.index.names = ["product", "country"]
         use = self.f["demand"]
         use = use[use["quantity"].notna() & ~use["product"].isin(self.traded)]
-        use = use.sort_values("year").drop_duplicates(["product", "country"], keep="last")
         both = pd.concat([need, use.set_index(["product", "country"])["quantity"].rename("use")], axis=1)
         if not len(both):
             return
@@ -666,15 +670,20 @@ class Build:
         )
 
     def _shortfalls(self) -> None:
-        """Pools that give more than they get, or are only presumed to be served at home, draw on the world pool."""
+        """Pools that give more than they get, or are only presumed to be served at home, draw on the world pool.
+
+        So do users of whom nothing but the use is known.
+        """
         if not len(self.links):
             return
         s = self.f["sourcing"]
         use = self.f["demand"]
-        use = use[~pool_id(use["product"], use["country"]).isin(pool_id(s["product"], s["buyer"]) if len(s) else [])]
+        told = pool_id(use["product"], use["country"]).isin(pool_id(s["product"], s["buyer"]) if len(s) else [])
+        use = use[~told | use["product"].isin(self.traded)]
         draws = shortfalls(
             self.links, use, self.traded, {p for p in self.traded if not self.coverage[p]}, self.presumed
         )
         draws = draws[draws["supplier"].isin(self.pools) | draws["product"].isin(self.traded)]
-        draws["year"] = draws["product"].map(self.made["year"].groupby(self.made["product"].astype(str)).max())
+        year = draws["product"].map(self.made["year"].groupby(self.made["product"].astype(str)).max())
+        draws["year"] = year.fillna(draws["year"])
         self._add(draws.assign(grade="assumption"), "world_pool")

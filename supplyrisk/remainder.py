@@ -11,7 +11,8 @@ from .intervals import DEFAULT_POLICY
 from .jurisdictions import display_name
 from .schema import GRADES
 
-__all__ = ["bound_by_rest", "joined_texts", "last_text", "left_out", "share_rest", "spanned_values", "worked_out_on"]
+__all__ = ["bound_by_rest", "joined_texts", "last_text", "left_out", "share_rest", "spanned_values", "unsaid_rest",
+           "worked_out_on"]  # fmt: skip
 
 # What is said of a withheld figure that is in no total: with the figure itself, or in a sentence of the total's note.
 _NO_PART = re.compile(r"world total leaves it out", re.IGNORECASE)
@@ -257,3 +258,20 @@ def worked_out_on(total: object, year: float, rows: pd.DataFrame) -> str | None:
     last = max(days, default="")
     mine = own if own is not None else f"{int(year) + 1:04d}-12-31"
     return own if last <= mine else last
+
+
+def unsaid_rest(rest: pd.DataFrame, note: str) -> pd.DataFrame:
+    """What unnamed suppliers send a buyer of whom the share of a named one is not known: not known either.
+
+    ``rest`` has ``product, buyer, level`` and the sums of the least (``bottom``) and the most (``top``) that the named have.
+    """
+    return rest.assign(
+        supplier=rest["product"].astype(str) + "@ROW:demand",
+        buyer=rest["product"].astype(str) + "@" + rest["buyer"].astype(str) + ":demand",
+        quantity=np.nan,
+        low=(1.0 - rest["top"]).clip(lower=0.0) * rest["level"],
+        high=(1.0 - rest["bottom"]).clip(lower=0.0) * rest["level"],
+        missing="unknown",
+        grade="assumption",
+        note=f"{note}: what named suppliers of unknown share leave" + rest["of"].astype(str),
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ..entry import in_own_units
 from ..errors import Problem, SchemaError
 from ..overlays import EARLIER
 from ..retained import worked_out
@@ -108,6 +109,7 @@ def together(
         if key in joined:
             joined[key] = joined[key].drop_duplicates(what)
     joined.setdefault("production", pd.DataFrame())
+    _own_units(joined)
     editions = _check_publishers(joined)
     history = [f"read {r.report.path} ({r.report.vintage}) ({r.report.licence_class})" for r in readings]
     history += _magnitudes(joined)
@@ -124,6 +126,19 @@ def together(
     if past:
         graph = dataclasses.replace(graph, tables={**graph.tables, **_known_since(graph.tables, older, editions[-1])})
     return _with_earlier(graph, past)
+
+
+def _own_units(joined: dict[str, pd.DataFrame]) -> None:
+    """Bring every statistic to the units of the graph's products, so that releases can be compared."""
+    problems: list[Problem] = []
+    for key in _ASSEMBLED:
+        frame = joined.get(key)
+        if frame is not None and {"unit", "basis"} & set(frame.columns) and key != "products":
+            joined[key], odd = in_own_units(key, frame, joined["products"])
+            joined[key].attrs = dict(frame.attrs)
+            problems += odd
+    if problems:
+        raise SchemaError(problems, "the readings put together")
 
 
 def _tables_only(tables: dict[str, pd.DataFrame]) -> None:

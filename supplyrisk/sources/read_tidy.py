@@ -14,6 +14,7 @@ from ..assemble import INPUTS
 from ..errors import Problem, SchemaError, SourceError, unknown_name
 from ..registry import source as register
 from ..schema import GRADES, LICENCES, PSEUDO_COUNTRIES, TABLES, Column, node_id
+from ..units import convertible, factor, is_unit, near_units
 from .base import (
     MAX_CELL,
     PathLike,
@@ -33,9 +34,10 @@ from .unions import less_members
 __all__ = ["tidy"]
 
 _NOWHERE = "place that no concordance knows"
-_COUNTRY = ("country", "holder_country", "origin", "destination", "actor", "target", "partner")
+_COUNTRY = ("country", "holder_country", "origin", "destination", "actor", "target", "partner", "buyer", "supplier")
 _NETTED = {"production": "quantity", "demand": "quantity", "nodes": "output"}  # tables whose places add up
-_WITH_UNITS = ("nodes", "links", "demand", "stocks", "production")
+_WITH_UNITS = ("nodes", "links", "demand", "stocks", "projects", "production", "trade", "sourcing", "costs")
+_MASS = ("quantity", "low", "high")  # of trade: in tonnes, whatever the goods
 _ASSEMBLE = tuple(k for k in INPUTS if k != "demand")
 
 
@@ -75,7 +77,8 @@ def tidy(
         Our column name to the file's. Default: columns with our names. For ``links``, ``origin`` and ``destination`` may
         stand for the producer and the pool of a country; for ``nodes``, the id is made of product, country, site and kind.
     unit : str, optional
-        Unit of the quantities, where no column is mapped to ``unit``; default the products' own.
+        Unit of the quantities, where no column is mapped to ``unit``; default the products' own, tonnes for ``trade``, USD
+        per unit of the product for ``costs`` (``USD/t``). A column ``basis`` says what they count (``LCE``, ``contained``).
     year : int, optional
         Data year, where no column holds it.
     source : str, optional
@@ -119,8 +122,10 @@ def tidy(
     quantity (or value, or share); the owner of an unknown home stays, as ``UNK``. World totals become ``WLD``, the European
     Union ``EUE``; other unions and continents, and the partner World of trade, are dropped as sums of other rows. Beside
     members of its own the Union is their sum: it keeps what they leave of it (the members not listed), or is dropped.
-    ``W``, ``NA``, ``..`` become missingness codes; a double or long dash is zero, a lone one not available; ``<5`` and ``3-4`` become
-    bounds without a value; ``45%`` is 0.45 where a fraction belongs. Text is never evaluated.
+    Places of ``buyer`` and ``supplier`` are those of ``sourcing``; in ``links`` these are ids of nodes.
+    ``W``, ``NA``, ``..`` become missingness codes (in ``trade`` and ``costs``, which have none, words in ``flag`` and
+    ``note``); a double or long dash is zero, a lone one not available; ``<5`` and ``3-4`` become
+    bounds without a value, and where the table has no room for bounds the note says what was read; ``45%`` is 0.45 where a fraction belongs. Text is never evaluated.
 
     Examples
     --------
@@ -169,10 +174,12 @@ def tidy(
     for ours, value in (("source", out_of), ("grade", grade)):
         if ours in declared and ours not in frame:
             frame[ours] = value
-    if "unit" in frame and table not in _WITH_UNITS:
+    if unit is not None and table not in _WITH_UNITS and "unit" not in declared:
         hint = f"Give it with one of {', '.join(_WITH_UNITS)}."
         raise SchemaError([Problem(table, "-", "unit", "this table takes no unit", str(unit), hint)], "tidy()")
     _odd_units(frame, mapping, report)
+    if table == "trade":
+        frame = _in_tonnes(frame, mapping, report)
     if "with_uk" in frame:
         if netted in frame and {"product", "country"} <= set(frame.columns):
             frame = less_members(frame, str(netted), report)
@@ -197,8 +204,6 @@ def _odd_units(frame: pd.DataFrame, mapping: dict[str, str], report: Report) -> 
     """Refuse units that nobody knows, with the rows that have them."""
     if "unit" not in frame:
         return
-    from ..units import is_unit, near_units
-
     text = frame["unit"].astype("string").str.strip()
     problems = []
     for unit, rows in text.dropna().groupby(text.dropna()):
@@ -211,6 +216,24 @@ def _odd_units(frame: pd.DataFrame, mapping: dict[str, str], report: Report) -> 
             )
     if problems:
         raise SchemaError(problems, f"the file {report.path}")
+
+
+def _in_tonnes(frame: pd.DataFrame, mapping: dict[str, str], report: Report) -> pd.DataFrame:
+    """Trade is in tonnes, whatever the goods; other units are converted here."""
+    if "unit" not in frame:
+        return frame
+    text = frame["unit"].astype("string").str.strip()
+    text = text.mask(text == "")
+    problems, scale = [], pd.Series(1.0, index=frame.index)
+    for name, rows in text.dropna().groupby(text.dropna()):
+        if convertible(str(name), "t"):
+            scale[rows.index] = factor(str(name), "t")
+            continue
+        rule, hint = "trade is in tonnes, and this is no unit of mass", "Leave the quantities of such rows out."
+        problems.append(Problem(report.path, f"{len(rows)} rows", mapping.get("unit", "unit"), rule, repr(name), hint))
+    if problems:
+        raise SchemaError(problems, f"the file {report.path}")
+    return frame.assign(**{c: frame[c] * scale for c in _MASS if c in frame}).drop(columns="unit")
 
 
 def _read(path: PathLike, report: Report, sheet: str | None) -> pd.DataFrame:
@@ -248,9 +271,9 @@ def _parquet(path: PathLike, report: Report) -> pd.DataFrame:
 def _columns(table: str, to_assemble: bool) -> dict[str, Column | None]:
     """Names that may be mapped; a declaration where the data model has one."""
     if to_assemble:
-        return dict.fromkeys(INPUTS[table])
+        return dict.fromkeys([*INPUTS[table], *(["unit"] if table == "trade" else [])])
     out: dict[str, Column | None] = {c.name: c for c in TABLES[table].columns}
-    if table in _WITH_UNITS:
+    if table in _WITH_UNITS and "unit" not in out:
         out |= {"unit": None, "basis": None}
     if table == "links":
         out |= {"origin": None, "destination": None}
@@ -275,9 +298,9 @@ def _check_names(
         raise unknown_name("column", ", ".join(map(str, list(mapping)[:6])), declared, "tidy(): map columns=")
 
 
-_NUMERIC = {"year", "quantity", "low", "high", "value", "share", "reliance", "imports", "factor", "factor_low",
-            "factor_high", "purity"}  # fmt: skip
-_FRACTION = {"share", "reliance", "purity"}
+_NUMERIC = {"year", "quantity", "low", "high", "value", "value_low", "value_high", "share", "share_low", "share_high",
+            "reliance", "imports", "factor", "factor_low", "factor_high", "purity", "purity_low", "purity_high"}  # fmt: skip
+_FRACTION = {"share", "share_low", "share_high", "reliance", "purity", "purity_low", "purity_high"}
 _YEARS = {"year", "start", *(c.name for t in TABLES.values() for c in t.columns if c.name.endswith("_year"))}
 _WORLD = re.compile(r"(world|wld|w00|global|(grand )?total|all countries)\b", re.IGNORECASE)
 _EVERYBODY = re.compile(
@@ -292,6 +315,7 @@ _PLACED = {
     "demand": ("country",),
     "trade": ("origin", "destination"),
     "links": ("origin", "destination"),
+    "sourcing": ("buyer", "supplier"),
 }
 
 
@@ -349,7 +373,7 @@ def _frame(
     if problems:
         raise SchemaError(problems, f"the file {report.path}")
     frame = pd.DataFrame(out, index=raw.index)
-    _explain(frame, codes, declared, report)
+    _explain(frame, raw, mapping, codes, declared, report)
     for ours in set(frame.columns) & _YEARS:
         frame[ours] = pd.to_numeric(frame[ours], errors="coerce").astype("Int64")
     return frame.reset_index(drop=True)
@@ -365,30 +389,50 @@ def _odd_years(years: pd.Series, column: str, file: str) -> list[Problem]:
 
 
 def _explain(
-    frame: pd.DataFrame, codes: dict[str, pd.DataFrame], declared: dict[str, Column | None], report: Report
+    frame: pd.DataFrame,
+    raw: pd.DataFrame,
+    mapping: dict[str, str],
+    codes: dict[str, pd.DataFrame],
+    declared: dict[str, Column | None],
+    report: Report,
 ) -> None:
-    """Missing codes and bounds beside each quantity that has columns for them."""
+    """Missing codes and bounds beside each quantity that has columns for them; in words where it has none."""
+    main = next((n for n in ("quantity", "share", "coefficient", "value") if n in declared), None)
     for ours, parsed in codes.items():
         report.count(parsed["code"])
-        prefixed = f"{ours}_missing" in declared
-        names = [f"{ours}_{s}" if prefixed else s for s in ("low", "high", "missing")]
-        main = prefixed or ours in ("quantity", "share", "value", "coefficient")
-        if not main or names[2] not in declared or (not prefixed and "missing" not in declared):
+        if ours in _YEARS or re.search(r"_(low|high)$", ours) or ours in ("low", "high"):
             continue
-        if not prefixed and ours != _quantity(declared):
+        own = {s: f"{ours}_{s}" if f"{ours}_{s}" in declared else s if ours == main else "" for s in _SIDES}
+        own = {s: c for s, c in own.items() if c in declared}
+        for side in ("low", "high"):
+            if side in own and own[side] not in frame and parsed[side].notna().any():
+                frame[own[side]] = parsed[side]
+        blank = parsed["value"].isna()
+        if "missing" in own:
+            if own["missing"] not in frame:
+                missing = parsed["code"].map(MISSING_CODE).fillna("unknown").astype("object")
+                frame[own["missing"]] = missing.where(blank, None)
             continue
-        for side, name in (("low", names[0]), ("high", names[1])):
-            if name not in frame and parsed[side].notna().any():
-                frame[name] = parsed[side]
-        if names[2] not in frame:
-            blank = parsed["value"].isna()
-            missing = parsed["code"].map(MISSING_CODE).fillna("unknown").astype("object")
-            frame[names[2]] = missing.where(blank, None)
+        told = parsed["code"].where(blank & ~parsed["code"].isin(["", "empty"]))
+        lost = told.isin(["bound", "range"]) & ("low" not in own or "high" not in own)
+        if lost.any():
+            shown = ", ".join(raw.loc[lost, mapping[ours]].astype(str).str[:20].drop_duplicates().head(3))
+            report.notes.append(
+                f"{int(lost.sum())} cells of {mapping[ours]!r} are bounds ({shown}), for which {ours} has no room: the "
+                "figure is unknown"
+            )
+        words = next((c for c in ("flag", "note") if c in declared), None)
+        if words is None or not told.notna().any():
+            continue
+        cells = raw[mapping[ours]].astype("string").str.strip().str[:40]
+        said = (f"{ours} printed as " + cells + told.map(_IN_WORDS).fillna("")).where(told.notna())
+        given = frame[words].astype("object") if words in frame else pd.Series(None, index=frame.index, dtype="object")
+        both = given.astype("string") + "; " + said
+        frame[words] = given.where(said.isna(), both.fillna(said)).astype("object")
 
 
-def _quantity(declared: dict[str, Column | None]) -> str:
-    """The quantity that the plain columns low, high and missing belong to."""
-    return next(n for n in ("quantity", "share", "coefficient", "value") if n in declared)
+_SIDES = ("low", "high", "missing")
+_IN_WORDS = {c: f" ({m.replace('_', ' ')})" for c, m in MISSING_CODE.items() if c not in ("bound", "range")}
 
 
 def _known_places(
@@ -400,7 +444,7 @@ def _known_places(
     nowhere = pd.Series(False, index=frame.index)
     problems: list[Problem] = []
     names: dict[str, pd.Series] = {}
-    for ours in [c for c in _COUNTRY if c in frame.columns]:
+    for ours in [c for c in _COUNTRY if c in frame.columns and (table == "sourcing" or c not in ("buyer", "supplier"))]:
         text = frame[ours].astype("string")
         place = _place(text)
         if ours == "target":

@@ -269,7 +269,9 @@ def reconcile(
         side = flows[flows["flow"] == code].rename(columns={start: "origin", end: "destination"})
         twice = side.duplicated(keys)
         if twice.any():
-            remedy = "Sub-totals or duplicates: dedupe() first, and keep the rows with keep=True; add months up by year."
+            remedy = (
+                "Sub-totals or duplicates: dedupe() first, and keep the rows with keep=True; add months up by year."
+            )
             raise SchemaError(
                 [Problem("flows", "-", "flow", f"{int(twice.sum())} {name} rows repeat a key", code, remedy)]
             )

@@ -188,3 +188,102 @@ def test_a_lone_dash_is_not_available_unless_told_to_be_nothing(tmp_path):
         assert made["USA"] == 0.0
         assert made["JPN"] == japan if told else pd.isna(made["JPN"])
         assert ("lone dash" in str(reading.report)) != told
+
+
+def file(tmp_path, text, name="f.csv"):
+    return csv(tmp_path, text, name)
+
+
+def test_units_of_use_trade_sources_and_costs_count(tmp_path):
+    made = sources.tidy(
+        file(tmp_path, "product,country,year,quantity\ngallium.refined,China,2024,600000\n"), "production"
+    )
+    use = "country,product,quantity\nUSA,gallium.refined,20\n"
+    stated = sources.tidy(file(tmp_path, use, "d.csv"), "demand", year=2024, unit="t")
+    g = sources.together(made, stated)
+    assert g.demand.set_index("node").loc["gallium.refined@USA:demand", "quantity"] == 20_000.0  # kg
+    own = "country,product,quantity,unit\nUSA,gallium.refined,20,t\nJapan,gallium.refined,9,kg\n"
+    both = sources.tidy(file(tmp_path, own, "d.csv"), "demand", year=2024)
+    assert "not read" not in str(both.report)
+    used = sources.together(made, both).demand.set_index("node")["quantity"]
+    assert used["gallium.refined@USA:demand"] == 20_000.0
+    assert used["gallium.refined@JPN:demand"] == 9.0
+    trade = "hs6,origin,destination,quantity,low,unit\n850511,China,USA,9000000,8000000,kg\n850511,China,Japan,3,2,t\n"
+    flows = sources.tidy(file(tmp_path, trade, "t.csv"), "trade", year=2024).inputs["trade"]
+    assert flows[["quantity", "low"]].values.tolist() == [[9000.0, 8000.0], [3.0, 2.0]]
+    with pytest.raises(SchemaError, match="no unit of mass"):
+        sources.tidy(file(tmp_path, trade.replace(",t\n", ",m3\n"), "t.csv"), "trade", year=2024)
+    costs = "product,country,what,quantity,unit\ngallium.refined,China,unit_cost,300000,{}\ngallium.refined,China,lead_time,6,month\n"
+    for unit in ("USD/t", "t"):
+        read = file(tmp_path, costs.format(unit), "c.csv")
+        node = sources.together(made, sources.tidy(read, "costs", year=2024)).nodes.set_index("node")
+        assert node.loc["gallium.refined@CHN", ["unit_cost", "lead_time"]].tolist() == pytest.approx([300.0, 0.5])
+    shares = "product,buyer,supplier,share,imports,unit\ngallium.refined,USA,China,100%,2,t\n"
+    bought = sources.tidy(file(tmp_path, shares, "s.csv"), "sourcing", year=2024)
+    links = sources.together(made, bought).links.set_index("buyer")["quantity"]
+    assert links["gallium.refined@USA:demand"] == 2000.0
+    with pytest.raises(SchemaError, match="takes no unit"):
+        sources.tidy(file(tmp_path, "hs6,product,factor\n850511,ndfeb.magnet,1\n", "k.csv"), "concordance", unit="t")
+
+
+def test_the_basis_of_production_counts_or_is_refused(tmp_path):
+    text = "product,country,year,quantity,unit,basis\nlithium.refined,China,2024,100,t,LCE\nlithium.refined,Chile,2024,100,t,{}\n"
+    made = sources.tidy(file(tmp_path, text.format("contained")), "production")
+    out = sources.together(made).nodes.set_index("node")["output"]
+    assert out["lithium.refined@CHN"] == pytest.approx(100 / 5.323, rel=1e-3)
+    assert out["lithium.refined@CHL"] == 100.0
+    with pytest.raises(SchemaError, match="basis 'spodumene' is not 'contained'"):
+        sources.together(sources.tidy(file(tmp_path, text.format("spodumene")), "production"))
+
+
+def test_a_table_for_assemble_has_its_own_products_units(tmp_path):
+    products = product_rows(["gallium.refined"]).assign(unit="t")
+    made = sources.tidy(
+        file(tmp_path, "product,country,year,quantity,unit\ngallium.refined,China,2024,600,t\n"), "production"
+    )
+    use = sources.tidy(
+        file(tmp_path, "country,product,year,quantity,unit\nUSA,gallium.refined,2024,2000,kg\n"), "demand"
+    )
+    g = assemble(products=products, tables={"sources": pd.concat([made.tables["sources"], use.tables["sources"]]).drop_duplicates()},
+                 **made.inputs, **use.inputs)  # fmt: skip
+    assert g.demand.set_index("node").loc["gallium.refined@USA:demand", "quantity"] == 2.0
+
+
+def test_buyers_and_suppliers_are_places_and_unknown_shares_stay_unknown(tmp_path):
+    made = sources.tidy(file(tmp_path, "product,country,year,quantity\ngallium.refined,China,2024,600000\n"
+                             "gallium.refined,Japan,2024,10000\ngallium.refined,Germany,2024,5000\n"), "production")  # fmt: skip
+    text = "product,buyer,supplier,share,year,imports\ngallium.refined,United States,China,60%,2024,1000\n" \
+        "gallium.refined,United States,Japan,{},2024,1000\ngallium.refined,United States,Atlantis,1%,2024,1000\n"  # fmt: skip
+    read = sources.tidy(file(tmp_path, text.format(">30%"), "s.csv"), "sourcing")
+    assert read.report.unmapped[0]["name"] == "Atlantis"
+    assert read.inputs["sourcing"][["buyer", "supplier"]].values.tolist() == [["USA", "CHN"], ["USA", "JPN"]]
+    assert read.inputs["sourcing"].loc[1, ["share_low", "share_high", "missing"]].tolist() == [
+        0.3,
+        1.0,
+        "not_available",
+    ]
+    links = sources.together(made, sources.tidy(file(tmp_path, text.format(">30%").replace("Atlantis,1%", "Peru,1%"), "s.csv"),
+                                                "sourcing")).links  # fmt: skip
+    to = links[links["buyer"] == "gallium.refined@USA:demand"].set_index("supplier")
+    assert to.loc["gallium.refined@JPN", ["low", "high"]].tolist() == pytest.approx([300.0, 390.0])
+    assert pd.isna(to.loc["gallium.refined@JPN", "quantity"])
+    assert to.loc["gallium.refined@ROW:demand", ["low", "high"]].tolist() == pytest.approx([0.0, 90.0])
+    assert "gallium.refined@DEU" not in to.index  # nothing of what Japan may have is given to others
+
+
+def test_bounds_and_codes_of_trade_and_costs_stay(tmp_path):
+    text = "hs6,origin,destination,quantity,value\n850511,China,USA,<5,100\n850511,China,Japan,3-4,>50\n850511,China,Korea,W,50\n"
+    trade = sources.tidy(file(tmp_path, text), "trade", year=2024).inputs["trade"]
+    assert trade[["low", "high"]].head(2).values.tolist() == [[0.0, 5.0], [3.0, 4.0]]
+    assert trade.loc[1, "value_low"] == 50.0
+    assert trade.loc[2, "flag"] == "quantity printed as W (withheld)"
+    text = "product,country,what,quantity\ngallium.refined,China,unit_cost,300-400\ngallium.refined,Japan,unit_cost,W\n"
+    costs = sources.tidy(file(tmp_path, text), "costs", year=2024).inputs["costs"]
+    assert costs.loc[0, ["low", "high"]].tolist() == [300.0, 400.0]
+    assert costs.loc[1, "note"] == "quantity printed as W (withheld)"
+    text = "hs6,product,factor,purity\n811292,gallium.refined,1000,10-20%\n"
+    con = sources.tidy(file(tmp_path, text), "concordance").inputs["concordance"]
+    assert con.loc[0, ["purity_low", "purity_high"]].tolist() == [0.1, 0.2]
+    text = "product,buyer,supplier,share,imports\ngallium.refined,USA,China,50%,5-6\n"
+    read = sources.tidy(file(tmp_path, text), "sourcing", year=2024)
+    assert "no room" in str(read.report)

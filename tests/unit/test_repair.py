@@ -440,3 +440,51 @@ def test_a_heading_that_a_mapping_leaves_out_stays_as_it_was_and_says_so(key):
     assert on_record[("CHN", "USA")] == 8.0  # output on record says who makes it
     nobody = trace_origins(two, {"810411": []}).set_index(["origin", "destination"])["quantity"]
     assert nobody.loc["ROW"].sum() == pytest.approx(10.0)  # to say that nobody named makes it is a statement
+
+
+def monthly(*rows):
+    columns = ["month", "reporter", "partner", "flow", "value", "quantity"]
+    return pd.DataFrame(rows, columns=columns).assign(year=2023, hs6="250410")
+
+
+def test_months_are_no_duplicates_and_add_up_to_the_year():
+    months = [(m, "USA", "CHN", "M", 10.0 + m, 0.1) for m in range(1, 13)]
+    done = repair(monthly(*months, months[0]), weights=False)
+    assert done.report["duplicates_dropped"] == 1.0
+    assert done.report["rows_added_up_to_years"] == 12.0
+    (row,) = done.trade.to_dict("records")
+    assert (row["value_import"], row["quantity"]) == (pytest.approx(198.0), pytest.approx(1.2))
+    assert row["value"] == pytest.approx(198.0 / 1.05)
+    assert dedupe(monthly(*months))["keep"].all()
+    with pytest.raises(SchemaError, match="months"):
+        reconcile(monthly(*months))
+    one_sided = monthly(*months).rename(columns={"partner": "origin", "reporter": "destination"}).drop(columns="flow")
+    assert repair(one_sided, weights=False).trade[["value", "quantity"]].to_numpy() == pytest.approx(
+        np.array([[198.0, 1.2]])
+    )
+
+
+def test_months_beside_the_figure_of_their_year_are_parts_of_it():
+    months = [(m, "USA", "CHN", "M", 10.0, 0.1) for m in range(1, 13)]
+    flows = monthly((None, "USA", "CHN", "M", 130.0, 1.3), *months, (1, "USA", "JPN", "M", 5.0, 1.0))
+    marked = dedupe(flows)
+    assert marked["flag"].value_counts().to_dict() == {"month beside the figure of its year": 12, "": 2}
+    done = repair(flows, weights=False)
+    assert done.report["months_beside_their_year_dropped"] == 12.0
+    assert done.report["duplicates_dropped"] == 0.0
+    assert done.trade.set_index("origin")["value_import"].to_dict() == {"CHN": 130.0, "JPN": 5.0}
+    with pytest.raises(SchemaError, match="not a month"):
+        dedupe(flows.assign(month=13))
+
+
+@pytest.mark.parametrize("weight", [np.nan, 0.0])
+def test_a_month_without_a_weight_leaves_the_year_without_one(weight):
+    done = repair(monthly((1, "USA", "CHN", "M", 10.0, 2.0), (2, "USA", "CHN", "M", 30.0, weight)), weights=False)
+    assert done.trade["value_import"].tolist() == [40.0]
+    assert done.trade["quantity"].isna().all()
+
+
+def test_two_areas_of_the_rest_of_the_world_are_two_flows():
+    flows = monthly((None, "USA", "ROW", "M", 10.0, 2.0), (None, "USA", "ROW", "M", 30.0, 3.0))
+    done = repair(flows.assign(area=["X1/", "E19/"], grade=["A", "B"]), weights=False)
+    assert done.trade[["value_import", "quantity", "grade"]].values.tolist() == [[40.0, 5.0, "B"]]
