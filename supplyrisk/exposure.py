@@ -14,11 +14,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import control
+from .arguments import by_name
 from .errors import Problem, SchemaError
 from .graph import SupplyGraph
 from .jurisdictions import scope
 from .kernels import solve_absorbing
-from .lookthrough import bottleneck, face_value, io_lookthrough, mix_origin, mix_touch
+from .lookthrough import bottleneck, face_value, io_lookthrough, mix_origin, mix_touch, origin_labels
 from .mixing import flow_bounds
 from .paths import FreeFlow, dominators, free_flow, paths
 from .tracing import Mode, input_weights, plan_of, trace, tracing_matrix
@@ -204,9 +205,9 @@ def by_tier(
 
 def origin(
     flows: SupplyGraph | pd.DataFrame,
-    supply: Mapping[str, float] | None = None,
+    supply: Mapping[Any, float] | pd.Series | None = None,
     *,
-    by: Mapping[str, Any] | None = None,
+    by: Mapping[Any, Any] | pd.Series | None = None,
     view: Literal["location", "equity", "control"] = "location",
 ) -> pd.DataFrame:
     r"""Primary origin of what each node holds, traced through every mixing and recycling on the way.
@@ -219,10 +220,11 @@ def origin(
     flows : DataFrame or SupplyGraph
         Flows with columns ``supplier, buyer, quantity``; or a graph, in which producers without recorded inputs are
         the primary sources, unless their recipe asks for an essential one, and inputs are weighed by value.
-    supply : mapping, optional
+    supply : mapping or Series, optional
         Primary supply by node, in the unit of the flows (needed with a frame).
-    by : mapping, optional
-        Node to label by which sources are added up; default: the node, for a graph the country by ``view``.
+    by : mapping or Series, optional
+        Node to label by which sources are added up; default: the node, for a graph the country by ``view``. A longer
+        list, with places that are no nodes, will do as long as it has every source.
     view : {"location", "equity", "control"}
         For a graph: whose a source is, see :func:`supplyrisk.control.composition`.
 
@@ -234,7 +236,10 @@ def origin(
     Raises
     ------
     SchemaError
-        Nodes from which no primary source can be reached (all named), negative flows; for a graph they are ``UNK``.
+        Nodes from which no primary source can be reached (all named; for a graph they are ``UNK``); a column of the
+        frame that is missing; a flow, a supply or a label that is missing, negative or no number; a name given twice.
+    UnknownNameError
+        ``supply`` or ``by`` names a node that does not occur.
 
     Notes
     -----
@@ -252,12 +257,15 @@ def origin(
     {'CD': 0.693333, 'AU': 0.306667}
     """
     if not isinstance(flows, SupplyGraph):
-        if not supply:
+        if supply is None or (isinstance(supply, (Mapping, pd.Series)) and not len(supply)):
             raise SchemaError(
                 [Problem("origin()", "-", "supply", "no primary source given", "", "Give the supply of each source.")],
                 "origin()",
             )
         return mix_origin(flows, supply, by)
+    if supply is not None:
+        fix = "Leave it out: a graph has its own sources; or give the links as a frame."
+        raise SchemaError([Problem("origin()", "-", "supply", "given beside a graph", "", fix)], "origin()")
     ix = flows.index
     w, plan = tracing_matrix(flows, whole=True), plan_of(flows)
     ids = ix.nodes["node"].astype("object").to_numpy()
@@ -266,7 +274,9 @@ def origin(
         held, names = control.composition(flows, view)
         b = np.where(source.reshape(-1, 1), held.toarray(), 0.0)
     else:
-        code, labels = pd.factorize(np.asarray(pd.Series([by.get(str(x), x) for x in ids], dtype="object")))
+        code, labels = pd.factorize(
+            np.asarray(pd.Series(origin_labels(by, list(ids), source, "origin()"), dtype="object"))
+        )
         names = [str(x) for x in labels]
         b = np.zeros((ix.n, len(names)))
         b[np.flatnonzero(source), code[source]] = 1.0
@@ -281,7 +291,9 @@ def origin(
 
 
 def touch_probability(
-    flows: SupplyGraph | pd.DataFrame, own: Mapping[str, float] | FloatArray, supply: Mapping[str, float] | None = None
+    flows: SupplyGraph | pd.DataFrame,
+    own: Mapping[Any, float] | pd.Series | FloatArray,
+    supply: Mapping[Any, float] | pd.Series | None = None,
 ) -> pd.Series:
     r"""Chance that the way of a unit, traced upstream, meets the focal at least once.
 
@@ -291,10 +303,10 @@ def touch_probability(
     ----------
     flows : DataFrame or SupplyGraph
         As in :func:`origin`.
-    own : mapping or ndarray
-        The focal's share of each node itself, 0 to 1: by node for a frame (unnamed nodes 0), in the order of
-        ``graph.index.nodes`` for a graph, e.g. ``focal_share(graph)[0]``.
-    supply : mapping, optional
+    own : mapping, Series or ndarray
+        The focal's share of each node itself, 0 to 1: by node (unnamed nodes 0), or for a graph an array in the order
+        of ``graph.index.nodes``, e.g. ``focal_share(graph)[0]``.
+    supply : mapping or Series, optional
         Primary supply by node (needed with a frame where a node has its own supply besides inflows).
 
     Returns
@@ -305,9 +317,10 @@ def touch_probability(
     Raises
     ------
     SchemaError
-        A value outside 0 to 1; a node from which neither a source nor the focal can be reached.
+        A value outside 0 to 1; a node from which neither a source nor the focal can be reached; flows and figures as
+        :func:`origin` refuses them.
     UnknownNameError
-        ``own`` names a node that does not occur.
+        ``own`` or ``supply`` names a node that does not occur.
 
     Notes
     -----
@@ -322,19 +335,20 @@ def touch_probability(
     >>> float(touch_probability(f, {"CN": 1.0, "CD": 0.8}, {"CD": 100., "AU": 40.}).round(6)["home"])
     0.728
     """
+    what = "touch_probability()"
     if not isinstance(flows, SupplyGraph):
-        if not isinstance(own, Mapping):
-            raise SchemaError(
-                [Problem("own", "-", "-", "not a mapping of node to share", type(own).__name__, "Name the nodes.")],
-                "touch_probability()",
-            )
-        return mix_touch(flows, own, supply or {})
+        return mix_touch(flows, own, supply)
+    if supply is not None:
+        fix = "Leave it out: a graph has its own sources; or give the links as a frame."
+        raise SchemaError([Problem(what, "-", "supply", "given beside a graph", "", fix)], what)
     ix = flows.index
-    a = np.zeros(ix.n)
-    if isinstance(own, Mapping):
-        for node, x in own.items():
+    if isinstance(own, pd.Series) and len(own) == ix.n and own.index.equals(pd.RangeIndex(ix.n)):
+        own = own.to_numpy()  # row numbers: in the order of the nodes
+    a: Any = own
+    if isinstance(own, (Mapping, pd.Series, pd.DataFrame)):
+        a = np.zeros(ix.n)
+        fix = "Give the focal's share of the node, a fraction from 0 to 1."
+        for node, x in by_name(own, what, "own", high=1.0, remedy=fix).items():
             a[ix.code(node)] = x
-    else:
-        a = np.asarray(own, dtype=np.float64)
     ids = pd.Index(ix.nodes["node"].astype("object"), name="node")
     return pd.Series(trace(flows, a), index=ids, name="touch")

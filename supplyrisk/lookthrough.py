@@ -5,6 +5,7 @@ Nothing here knows of a data model: arrays and frames in, frames out. No inverse
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .arguments import Links, by_name, cell_faults, in_order, links, nameless, names, square, truths, vector
 from .errors import Problem, SchemaError, unknown_name
 from .kernels import closed_rows, solve_absorbing
 from .schema import INPUT_CLASSES
@@ -36,33 +38,25 @@ class _Table:
     """A flow or coefficient table that is only ever multiplied from the left."""
 
     def __init__(self, table: Any, x: Any, what: str) -> None:
-        self.names: pd.Index | None = table.columns if isinstance(table, pd.DataFrame) else None
-        if isinstance(table, pd.DataFrame) and table.shape[0] == table.shape[1]:
-            rows = table.index
-            if not rows.equals(table.columns) and rows.isin(table.columns).any():
-                remedy = "Bring both to one order, e.g. table.reindex(index=table.columns)."
-                raise _problem(what, "table", "rows and columns are not the same sectors in one order", "", remedy)
-        z = table.to_numpy(dtype=np.float64) if isinstance(table, pd.DataFrame) else table
-        self.z = z if hasattr(z, "tocsr") else np.asarray(z, dtype=np.float64)
-        if self.z.ndim != 2 or self.z.shape[0] != self.z.shape[1]:
-            raise _problem(what, "table", "not square", self.z.shape, "Rows supply columns: one of each per sector.")
+        self.z, self.names = square(table, what, "table")
         self.n = int(self.z.shape[0])
         self.x: FloatArray | None = None
+        self.idle: list[Any] = []  # sectors that take in and make nothing
         self.inputs: FloatArray = self.left(np.ones((self.n, 1)))[:, 0]
-        if not np.isfinite(self.inputs).all():
-            raise _problem(what, "table", "not finite", "", "Replace NaN and infinite cells.")
-        least = float(self.z.min()) if self.n else 0.0
-        if least < 0:
-            remedy = "Set changes in stocks and corrections apart; shares of negative inputs are no shares."
-            raise _problem(what, "table", "a sector takes in less than nothing", f"{least:g}", remedy)
+        if not np.isfinite(self.inputs).all() or (self.n and float(self.z.min()) < 0):
+            remedies = (
+                "Replace NaN and infinite cells.",
+                "A sector takes in less than nothing: set changes in stocks and corrections apart; shares of negative "
+                "inputs are no shares.",
+            )
+            problems = cell_faults(self.z, self.names, what, "table", remedies)
+            if not problems:
+                raise _problem(what, "table", "sums of cells are not finite", "", "Give smaller numbers.")
+            raise SchemaError(problems, what)
         if x is not None:
-            total = np.asarray(_by_sector(x, self, what, "x"), dtype=np.float64).ravel()
-            if len(total) != self.n or not np.isfinite(total).all() or (total < 0).any():
-                raise _problem(what, "x", "not one non-negative output per sector", len(total), f"Give {self.n}.")
-            bad = (total == 0) & (self.inputs != 0)
-            if bad.any():
-                where = np.flatnonzero(bad)[:5].tolist()
-                raise _problem(what, "x", "sectors with inputs but no output", where, "Mend the table.")
+            total = vector(x, self.names, self.n, what, "x", remedy="Give the output of the sector, 0 for none.")
+            labels = self.names if self.names is not None else pd.RangeIndex(self.n)
+            self.idle = [labels[i] for i in np.flatnonzero((total == 0) & (self.inputs != 0)).tolist()]
             self.x = np.where(total > 0, total, np.inf)  # a sector without output has an empty column
             self.inputs = self.inputs / self.x
 
@@ -84,19 +78,6 @@ class _Table:
                     sums += flat[:, i : i + step] @ self.z[i : i + step]
                 out = sums.T
         return out if self.x is None else out / self.x[:, None]
-
-
-def _by_sector(values: Any, table: _Table, what: str, column: str) -> Any:
-    """Values in the order of the sectors: by label where they bear the table's, else by position."""
-    v = values.iloc[:, 0] if isinstance(values, pd.DataFrame) and values.shape[1] == 1 else values
-    names = pd.RangeIndex(table.n) if table.names is None else table.names
-    if not isinstance(v, pd.Series) or len(v) != table.n:
-        return v
-    if v.index.equals(names) or not v.index.isin(names).any():
-        return v.to_numpy()
-    if v.index.is_unique and names.is_unique and names.isin(v.index).all():
-        return v.reindex(names).to_numpy()
-    raise _problem(what, column, "its index is not that of the table", "", "Align them, or give an array.")
 
 
 def _domestic(table: _Table, labels: npt.NDArray[np.object_]) -> Callable[[FloatArray], FloatArray]:
@@ -236,15 +217,20 @@ def _solve(
 
 
 def _regions(region: Any, table: _Table, focal: Any, what: str) -> tuple[list[Any], npt.NDArray[np.object_], list[Any]]:
-    labels = np.asarray(pd.Series(list(_by_sector(region, table, what, "region")), dtype="object"))
-    if len(labels) != table.n:
-        raise _problem(what, "region", "not one region per sector", len(labels), f"Give {table.n}.")
-    known = list(dict.fromkeys(labels.tolist()))
-    wanted = known if focal is None else [focal] if isinstance(focal, str) else list(focal)
+    given = list(in_order(region, table.names, table.n, what, "region"))
+    bare = [i for i, r in enumerate(given) if nameless(r)]
+    if bare:
+        labels = table.names if table.names is not None else pd.RangeIndex(table.n)
+        fix = "Name the region of each sector."
+        raise SchemaError(
+            [Problem(what, f"sector {labels[i]}", "region", "missing", str(given[i]), fix) for i in bare], what
+        )
+    known = list(dict.fromkeys(given))
+    wanted = known if focal is None else list(dict.fromkeys(names(focal)))
     for f in wanted:
         if f not in known:
             raise unknown_name("region", f, [str(r) for r in known], what)
-    return known, labels, wanted
+    return known, np.asarray(pd.Series(given, dtype="object")), wanted
 
 
 def face_value(
@@ -259,21 +245,24 @@ def face_value(
     table : DataFrame, ndarray or sparse matrix
         Flows Z (rows supply columns) if ``x`` is given, or coefficients A.
     x : array-like, optional
-        Output of each sector; a Series that bears the labels of the table is taken by label.
+        Output of each sector. A Series or mapping that bears the labels of the table is taken by label, an array by
+        position. The column of a sector without output is empty, whatever the table says that it takes in.
     region : sequence
-        Region of each sector; a Series likewise.
+        Region of each sector; likewise.
     focal : str or sequence, optional
         Regions to report; default all.
 
     Returns
     -------
     DataFrame
-        Sectors x focal regions, fractions; NaN for a column without inputs.
+        Sectors x focal regions, fractions; NaN for a column without inputs. ``.attrs["without_output"]`` lists the
+        sectors that take in and make nothing: their shares are NaN for that.
 
     Raises
     ------
     SchemaError
-        The table is not square or finite, has a cell below 0, or ``x`` or ``region`` does not fit it.
+        The table is not square or finite, has a cell below 0, or ``x`` or ``region`` does not fit it; the cells and
+        sectors are named.
     UnknownNameError
         A focal region that does not occur.
 
@@ -293,7 +282,9 @@ def face_value(
     e = np.column_stack([np.ones(t.n), *((labels == f).astype(float) for f in wanted)])
     y = t.left(e)
     share = np.divide(y[:, 1:], y[:, :1], out=np.full_like(y[:, 1:], np.nan), where=y[:, :1] != 0)
-    return pd.DataFrame(share, index=t.names, columns=wanted)
+    out = pd.DataFrame(share, index=t.names, columns=pd.Index(wanted, dtype=None if wanted else object))
+    out.attrs["without_output"] = t.idle
+    return out
 
 
 def io_lookthrough(
@@ -317,9 +308,10 @@ def io_lookthrough(
     table : DataFrame, ndarray or sparse matrix
         Flows Z (rows supply columns) if ``x`` is given, or coefficients A.
     x : array-like, optional
-        Output of each sector; a Series that bears the labels of the table is taken by label.
+        Output of each sector. A Series or mapping that bears the labels of the table is taken by label, an array by
+        position. The column of a sector without output is empty, whatever the table says that it takes in.
     region : sequence
-        Region of each sector; a Series likewise.
+        Region of each sector; likewise.
     focal : str or sequence, optional
         Regions to report; default all.
     of : {"all", "foreign"}
@@ -334,7 +326,8 @@ def io_lookthrough(
     DataFrame
         A row per (sector, focal region): ``sector, region, focal, face, lookthrough, hidden, multiplier, visits``
         and, on request, ``value_added``. Shares in [0, 1]; ``visits`` (expected passages through the region when one
-        unit is traced upstream) may exceed 1; NaN where a column has no inputs.
+        unit is traced upstream) may exceed 1; NaN where a column has no inputs. ``.attrs["without_output"]`` lists the
+        sectors that take in and make nothing: their column of A is empty.
 
     Raises
     ------
@@ -346,7 +339,7 @@ def io_lookthrough(
     Notes
     -----
     Missing policy: a missing cell is refused; a column without inputs is NaN, never 0; other sectors may buy of a
-    sector without output. With ``of="foreign"`` a buyer whose whole chain stays at home is NaN: there is nothing to
+    sector without output, and one that takes in without output has no inputs per unit made: its column is 0. With ``of="foreign"`` a buyer whose whole chain stays at home is NaN: there is nothing to
     share out. Sums of foreign inputs are added up region by region, and each share is right beside its own
     denominator, however little that is; where iteration does not end in rounding the system is solved by elimination.
     Source: Leontief (1936) for L; gross output counts at each border: this measures reliance on production, not value
@@ -365,9 +358,7 @@ def io_lookthrough(
         raise unknown_name("of", of, ("all", "foreign"), what)
     t = _Table(table, x, what)
     known, labels, wanted = _regions(region, t, focal, what)
-    mask = np.ones(t.n) if rows is None else np.asarray(_by_sector(rows, t, what, "rows"), dtype=bool).astype(float)
-    if len(mask) != t.n:
-        raise _problem(what, "rows", "not one per sector", len(mask), f"Give {t.n}.")
+    mask = np.ones(t.n) if rows is None else truths(rows, t.names, t.n, what, "rows").astype(float)
     solved = known if of == "foreign" else wanted
     e = np.column_stack([mask, *((labels == f) * mask for f in solved)])
     direct = t.left(e)
@@ -407,10 +398,9 @@ def io_lookthrough(
         return np.divide(a, b, out=np.full_like(a, np.nan), where=np.broadcast_to(b > 0, a.shape) & keep)
 
     face, look = over(direct[:, pick], base_direct), over(deep[:, pick], base_deep)
-    names = t.names if t.names is not None else pd.RangeIndex(t.n)
     out = pd.DataFrame(
         {
-            "sector": np.repeat(np.arange(t.n), k) if t.names is None else np.repeat(names.to_numpy(dtype=object), k),
+            "sector": np.repeat(np.arange(t.n), k) if t.names is None else np.repeat(t.names.to_numpy(dtype=object), k),
             "region": np.repeat(labels, k),
             "focal": np.tile(np.asarray(wanted, dtype=object), t.n),
             "face": face.ravel(),
@@ -422,6 +412,7 @@ def io_lookthrough(
     )
     if value_added:
         out["value_added"] = y[:, -k:].ravel()
+    out.attrs["without_output"] = t.idle
     return out
 
 
@@ -431,54 +422,27 @@ def io_lookthrough(
 class Flows:
     """Flows between named nodes, and what each node adds of its own, as an absorbing chain."""
 
-    def __init__(self, flows: pd.DataFrame, supply: Mapping[str, float], what: str) -> None:
+    def __init__(self, flows: Any, supply: Any, what: str) -> None:
         from scipy import sparse
 
-        q = flows["quantity"].to_numpy(dtype=np.float64)
-        names = pd.unique(
-            pd.concat(
-                [
-                    flows["supplier"].astype("object"),
-                    flows["buyer"].astype("object"),
-                    pd.Series(list(supply), dtype="object"),
-                ]
-            )
-        )
-        self.nodes = pd.Index(names, dtype="object")
-        own = np.array([float(v) for v in supply.values()], dtype=np.float64)
-        problems = [
-            Problem(what, f"{flows['supplier'].iloc[i]} > {flows['buyer'].iloc[i]}", "quantity", rule, str(q[i]), fix)
-            for i, rule, fix in (
-                (int(i), "negative or not a number", "Give the flow, or drop the row.")
-                for i in np.flatnonzero(~(np.isfinite(q) & (q >= 0)))
-            )
-        ]
-        problems += [
-            Problem(what, str(k), "supply", "negative or not a number", str(v), "Give the primary supply.")
-            for k, v in supply.items()
-            if not (np.isfinite(v) and v >= 0)
-        ]
-        if problems:
-            raise SchemaError(problems, what)
+        self.links: Links = links(flows, what)
+        own = by_name(supply, what, "supply", remedy="Give the primary supply of the node, or leave it out.")
+        self.nodes, src, dst, q = self.links.nodes, self.links.src, self.links.dst, self.links.quantity
         n = len(self.nodes)
-        src = self.nodes.get_indexer(pd.Index(flows["supplier"].astype("object")))
-        dst = self.nodes.get_indexer(pd.Index(flows["buyer"].astype("object")))
         primary = np.zeros(n)
-        primary[self.nodes.get_indexer(pd.Index(list(supply), dtype="object"))] = own
+        primary[self.links.at(own, what, "supply")] = list(own.values())
         total = np.bincount(dst, q, n) + primary
         share = np.divide(q, total[dst], out=np.zeros_like(q), where=total[dst] > 0)
         self.w = sparse.csr_matrix((share, (dst, src)), shape=(n, n))
         self.primary = np.divide(primary, total, out=np.zeros(n), where=total > 0)
 
-    def columns(self, values: Mapping[str, float], what: str) -> FloatArray:
-        """A value per node, 0 where none is given."""
+    def columns(self, values: Any, what: str) -> FloatArray:
+        """A fraction per node, 0 where none is given."""
+        own = by_name(
+            values, what, "own", high=1.0, remedy="Give the focal's share of the node, a fraction from 0 to 1."
+        )
         out = np.zeros(len(self.nodes))
-        for k, v in values.items():
-            if k not in self.nodes:
-                raise unknown_name("node", k, [str(x) for x in self.nodes], what)
-            if not 0 <= v <= 1:
-                raise _problem(what, str(k), "not a fraction from 0 to 1", v, "Give the focal's share of the node.")
-            out[self.nodes.get_loc(k)] = v
+        out[self.links.at(own, what, "own")] = list(own.values())
         return out
 
     def check(self, ends: FloatArray, what: str) -> None:
@@ -500,21 +464,50 @@ class Flows:
             )
 
 
-def mix_origin(flows: pd.DataFrame, supply: Mapping[str, float], by: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def origin_labels(by: Any, nodes: Sequence[Any], sources: BoolArray, what: str) -> list[Any]:
+    """Label of each node: its own name where ``by`` says none.
+
+    A name in ``by`` that is no node is in order as long as every source has its label: a longer list of places. Else
+    it is taken for a misspelt source.
+    """
+    if by is None:
+        return list(nodes)
+    if not isinstance(by, (Mapping, pd.Series)):
+        rule, fix = "not a mapping or Series of node to label", "Name them: {'CD': 'Africa'}."
+        raise _problem(what, "by", rule, type(by).__name__, fix)
+    keys, labels = (list(by.index), list(by)) if isinstance(by, pd.Series) else (list(by), list(by.values()))
+    twice = sorted(str(k) for k, count in Counter(keys).items() if count > 1)
+    bare = [str(k) for k, x in zip(keys, labels, strict=True) if nameless(x)]
+    problems = [Problem(what, k, "by", "given twice", "", "Keep one label.") for k in twice]
+    problems += [Problem(what, k, "by", "no label", "", "Give one, or leave the node out.") for k in bare]
+    if problems:
+        raise SchemaError(problems, what)
+    label = dict(zip(keys, labels, strict=True))
+    if not all(x in label for x, s in zip(nodes, sources.tolist(), strict=True) if s):
+        known = set(nodes)
+        for k in keys:
+            if k not in known:
+                raise unknown_name("node", k, [str(x) for x in nodes], f"{what} by")
+    return [label.get(x, x) for x in nodes]
+
+
+def mix_origin(flows: Any, supply: Any, by: Any = None) -> pd.DataFrame:
     """Primary origin of what each node holds; the table form of :func:`supplyrisk.exposure.origin`."""
     f = Flows(flows, supply, "origin()")
     f.check(f.primary, "origin()")
-    label = [by.get(str(x), x) if by else x for x in f.nodes]
-    code, names = pd.factorize(np.asarray(pd.Series(label, dtype="object")))
+    label = origin_labels(by, list(f.nodes), f.primary > 0, "origin()")
+    cells = np.empty(len(label), dtype=object)
+    cells[:] = label
+    code, found = pd.factorize(cells)
     used = np.unique(code[f.primary > 0])
     b = np.zeros((len(f.nodes), len(used)))
     at = np.searchsorted(used, code)
     rows = np.flatnonzero(f.primary > 0)
     b[rows, at[rows]] = f.primary[rows]
-    return pd.DataFrame(solve_absorbing(f.w, b), index=f.nodes, columns=names[used])
+    return pd.DataFrame(solve_absorbing(f.w, b), index=f.nodes, columns=pd.Index(found[used], tupleize_cols=False))
 
 
-def mix_touch(flows: pd.DataFrame, own: Mapping[str, float], supply: Mapping[str, float]) -> pd.Series:
+def mix_touch(flows: Any, own: Any, supply: Any) -> pd.Series:
     """Chance of meeting the focal upstream; the table form of :func:`supplyrisk.exposure.touch_probability`."""
     what = "touch_probability()"
     f = Flows(flows, supply, what)
@@ -573,33 +566,45 @@ def bottleneck(
     >>> bottleneck([.20, .75, .50], [.6, .1, .3]).round(6).to_dict()
     {'linear': 0.345, 'bottleneck': 0.75, 'independent': 0.9}
     """
-    y = np.asarray(exposures, dtype=np.float64)
-    w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
-    need = np.ones(len(y), dtype=bool) if essential is None else np.asarray(essential, dtype=bool)
-    g = pd.Series(list(range(len(y))) if group is None else list(group), dtype="object")
     what = "bottleneck()"
     every: tuple[Any, ...] = (exposures, weights, essential, group, classes)
-    given = [x.index for x in every if isinstance(x, pd.Series)]
-    if any(not x.equals(given[0]) for x in given[1:]):
-        raise _problem(what, "-", "Series of different indexes", "", "Align them, or give arrays.")
-    if not (len(y) == len(w) == len(need) == len(g)) or not len(y):
-        raise _problem(what, "-", "not one value of each kind per input", len(y), "Give lists of one length.")
-    if not ((y >= 0) & (y <= 1)).all():
-        raise _problem(what, "exposures", "outside 0 to 1, or missing", y.tolist(), "A missing one needs bounds 0, 1.")
-    if not (w >= 0).all() or w.sum() <= 0:
-        raise _problem(what, "weights", "negative, missing or all zero", w.tolist(), "Give value weights.")
+    given = [
+        pd.Index(list(x)) if isinstance(x, Mapping) else x.index for x in every if isinstance(x, Mapping | pd.Series)
+    ]
+    rows = [x.index for x in every if isinstance(x, pd.Series)]
+    inputs = rows[0] if rows else given[0] if given else None
+    if any(not x.equals(rows[0]) for x in rows[1:]) or any(set(x) != set(given[0]) for x in given[1:]):
+        shown = "; ".join(", ".join(str(k) for k in x[:5]) for x in given)
+        raise _problem(what, "-", "Series of different indexes", shown, "Align them, or give arrays.")
+    n = len(exposures) if hasattr(exposures, "__len__") and not isinstance(exposures, (str, pd.DataFrame)) else -1
+    if n <= 0:
+        got = "none" if not n else type(exposures).__name__
+        raise _problem(what, "exposures", "not one value per input", got, "Give one or more, in a list or a Series.")
+    fix = "From 0 to 1; where it is not known give the ends 0 and 1 in turn."
+    y = vector(exposures, inputs, n, what, "exposures", kind="input", high=1.0, remedy=fix)
+    w, need = np.ones(n), np.ones(n, dtype=bool)
+    if weights is not None:
+        w = vector(weights, inputs, n, what, "weights", kind="input", remedy="Give value weights.")
+        if w.sum() <= 0:
+            raise _problem(what, "weights", "all zero", w.tolist(), "Give value weights.")
+    if essential is not None:
+        need = truths(essential, inputs, n, what, "essential", "input")
+    named = range(n) if group is None else in_order(group, inputs, n, what, "group", "input")
+    g = pd.Series(list(named), dtype="object")
     alone = g.isna() | (g == "")
     g = g.where(~alone, pd.Series([("", i) for i in range(len(g))], dtype="object"))
     least = pd.Series(y).groupby(pd.factorize(g)[0]).transform("min").to_numpy()
     soft = np.zeros(len(y), dtype=bool)
     if classes is not None:
-        if essential is not None or len(classes) != len(y) or not set(classes) <= set(INPUT_CLASSES):
-            raise _problem(
-                what, "classes", "not one class per input", list(classes), f"Use {', '.join(INPUT_CLASSES)}."
-            )
-        need, soft = (np.array([c == name for c in classes]) for name in ("essential", "important"))
+        if essential is not None:
+            raise _problem(what, "classes", "both classes and essential given", "", "Give one of them.")
+        kinds = list(in_order(classes, inputs, n, what, "classes", "input"))
+        wrong = [f"input {i}: {c!r}" for i, c in enumerate(kinds) if not isinstance(c, str) or c not in INPUT_CLASSES]
+        if wrong:
+            raise _problem(what, "classes", "not a class", ", ".join(wrong), f"Use {', '.join(INPUT_CLASSES)}.")
+        need, soft = (np.array([c == name for c in kinds]) for name in ("essential", "important"))
         # Of alternatives, those of a class stand in for each other.
-        pair = pd.factorize(pd.MultiIndex.from_arrays([pd.factorize(g)[0], list(classes)]))[0]
+        pair = pd.factorize(pd.MultiIndex.from_arrays([pd.factorize(g)[0], kinds]))[0]
         least = pd.Series(y).groupby(pair).transform("min").to_numpy()
 
     def held(x: FloatArray) -> float:

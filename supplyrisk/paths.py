@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import control
+from .arguments import by_name, links, names, one_name
 from .errors import Problem, SchemaError, unknown_name
 from .graph import SupplyGraph
 from .jurisdictions import SCOPES, is_country, scope
@@ -109,10 +110,10 @@ def free_flow(
     flows: SupplyGraph | pd.DataFrame,
     to: str | Iterable[str] | None = None,
     *,
-    supply: Mapping[str, float] | None = None,
-    demand: Mapping[str, float] | None = None,
-    capacity: Mapping[str, float] | None = None,
-    without: Iterable[str] = (),
+    supply: Mapping[Any, float] | pd.Series | None = None,
+    demand: Mapping[Any, float] | pd.Series | None = None,
+    capacity: Mapping[Any, float] | pd.Series | None = None,
+    without: str | Iterable[str] = (),
     focal: str | Iterable[str] = "CHN",
     base: Literal["location", "equity", "control"] = "location",
 ) -> FreeFlow:
@@ -127,14 +128,14 @@ def free_flow(
         Links with columns ``supplier, buyer, quantity`` (capacity of the link; infinite for none). Of a graph: the
         links of the product that is asked for, sources its producers with their output.
     to : str or iterable of str, optional
-        Demand nodes. For a graph required; all of one product.
-    supply : mapping, optional
+        Demand nodes. For a graph required; all of one product. For a frame: those of ``demand`` that count.
+    supply : mapping or Series, optional
         Primary supply by node. For a graph: replaces the outputs.
-    demand : mapping, optional
+    demand : mapping or Series, optional
         What is asked for by node. For a graph the default is the recorded inflow.
-    capacity : mapping, optional
+    capacity : mapping or Series, optional
         What a node can put through; nodes that are not named have no limit.
-    without : iterable of str
+    without : str or iterable of str
         Nodes to remove.
     focal, base
         For a graph: the focal's part of each producer is removed from its output, and its pools from the network.
@@ -147,9 +148,10 @@ def free_flow(
     Raises
     ------
     SchemaError
-        Negative or missing capacities; nothing asked for.
+        Negative or missing capacities, by node or link; a column of the frame that is missing; a name given twice;
+        nothing asked for.
     UnknownNameError
-        A node that does not occur, in ``supply`` and ``demand`` too.
+        A node that does not occur, in ``supply`` and ``demand`` too; one in ``to`` of which no demand is given.
 
     Notes
     -----
@@ -172,57 +174,49 @@ def free_flow(
 
 
 def _free_of_links(
-    flows: pd.DataFrame,
-    to: str | Iterable[str] | None,
-    supply: Mapping[str, float] | None,
-    demand: Mapping[str, float] | None,
-    capacity: Mapping[str, float] | None,
-    without: Iterable[str],
-    own: frozenset[str],
+    flows: pd.DataFrame, to: Any, supply: Any, demand: Any, capacity: Any, without: Any, own: frozenset[str]
 ) -> FreeFlow:
     what = "free_flow()"
-    want = dict(demand or {})
+    fix = "Give a number from 0 up."
+    want = by_name(demand, what, "demand", remedy=fix)
+    send = by_name(supply, what, "supply", finite=False, remedy=fix)
+    limit = by_name(capacity, what, "capacity", finite=False, remedy=fix)
+    gone = names(without)
     if to is not None:
-        keep = {to} if isinstance(to, str) else set(to)
-        want = {k: v for k, v in want.items() if k in keep}
+        keep = names(to)
+        for name in keep:
+            if want and name not in want:
+                raise unknown_name("node with demand", name, [str(x) for x in want], f"{what} to")
+        want = {k: want[k] for k in keep if k in want}
     if not want or supply is None:
         raise _bad(what, "-", "demand" if not want else "supply", "nothing given", "", "Give it by node.")
-    q = flows["quantity"].to_numpy(dtype=np.float64)
-    values = {"quantity": q, "supply": supply.values(), "demand": want.values(), "capacity": (capacity or {}).values()}
-    for column, given in values.items():
-        x = np.array(list(given), dtype=np.float64)
-        if (~(x >= 0)).any():
-            raise _bad(what, "-", column, "negative or missing", x[~(x >= 0)][0], "Give a number from 0 up.")
-    ids = pd.Index(pd.unique(pd.concat([flows[c].astype("object") for c in ("supplier", "buyer")])), dtype="object")
+    net = links(flows, what, finite=False)
+    q = net.quantity
     # Of a graph the names are its own: a producer without a customer, a pool without a supplier are no misspellings.
-    ids = ids.append(
-        pd.Index([x for x in dict.fromkeys([*supply, *want]) if x in own and x not in ids], dtype="object")
-    )
     # What is both asked for and supplied needs no link.
-    ids = ids.append(pd.Index([x for x in supply if x in want and x not in ids], dtype="object"))
-    for name in [*supply, *want, *(capacity or {}), *without]:
-        if name not in ids:
-            raise unknown_name("node", name, [str(x) for x in ids], what)
+    met = set(net.nodes)
+    alone = [x for x in dict.fromkeys([*send, *want]) if x not in met and (x in own or (x in send and x in want))]
+    net = links(flows, what, finite=False, extra=alone) if alone else net
+    ids = net.nodes
+    at_s, at_d, at_c, at_w = (
+        net.at(given, what, column)
+        for given, column in ((send, "supply"), (want, "demand"), (limit, "capacity"), (gone, "without"))
+    )
     n = len(ids)
-    bound = float(sum(supply.values()))
+    asked, sent = np.array(list(want.values()), dtype=float), np.array(list(send.values()), dtype=float)
+    bound = float(sent.sum()) if np.isfinite(sent.sum()) else float(asked.sum())
     through = np.full(n, np.inf)
-    for k, v in (capacity or {}).items():
-        through[ids.get_loc(k)] = v
-    for k in without:
-        through[ids.get_loc(k)] = 0.0
+    through[at_c] = list(limit.values())
+    through[at_w] = 0.0
     # Node v is the arc v -> n + v; 2n is the source, 2n + 1 the sink.
-    s = ids.get_indexer(pd.Index(flows["supplier"].astype("object"))).astype(np.int64)
-    d = ids.get_indexer(pd.Index(flows["buyer"].astype("object"))).astype(np.int64)
-    at_s = ids.get_indexer(pd.Index(list(supply), dtype="object")).astype(np.int64)
-    at_d = ids.get_indexer(pd.Index(list(want), dtype="object")).astype(np.int64)
+    s, d = net.src, net.dst
     src = np.concatenate([np.arange(n), s + n, np.full(len(at_s), 2 * n), at_d + n])
     dst = np.concatenate([np.arange(n) + n, d, at_s, np.full(len(at_d), 2 * n + 1)])
-    cap = np.concatenate(
-        [through, q, np.array(list(supply.values()), dtype=float), np.array(list(want.values()), dtype=float)]
-    )
+    cap = np.concatenate([through, q, sent, asked])
     kind = np.repeat(["node", "link", "supply", "demand"], [n, len(q), len(at_s), len(at_d)])
     flow, side = max_flow(src, dst, np.minimum(cap, 2 * bound + 1.0), 2 * n + 2, 2 * n, 2 * n + 1)
-    removed = np.isin(ids, list(without))
+    removed = np.zeros(n, dtype=bool)
+    removed[at_w] = True
     across = side[src] & ~side[dst] & ~((kind == "node") & np.append(removed, np.zeros(len(src) - n, dtype=bool)))
     label = np.append(ids.to_numpy(dtype=object), ids.to_numpy(dtype=object))
     label = np.append(label, ["", ""])
@@ -234,22 +228,22 @@ def _free_of_links(
             "capacity": cap[across],
         }
     ).sort_values(["kind", "name", "to"], ignore_index=True)
-    total = float(sum(want.values()))
+    total = float(asked.sum())
     return FreeFlow(flow, total, min(1.0, flow / total) if total > 0 else float("nan"), cut)
 
 
 def _free_of_graph(
     graph: SupplyGraph,
-    to: str | Iterable[str] | None,
-    supply: Mapping[str, float] | None,
-    demand: Mapping[str, float] | None,
-    capacity: Mapping[str, float] | None,
-    without: Iterable[str],
+    to: Any,
+    supply: Any,
+    demand: Any,
+    capacity: Any,
+    without: Any,
     focal: str | Iterable[str],
     base: Literal["location", "equity", "control"],
 ) -> FreeFlow:
     ix = graph.index
-    ends = [to] if isinstance(to, str) else list(to or [])
+    ends = names(to)
     if not ends:
         raise _bad(
             "free_flow()", "-", "to", "no demand node", "", "Name one or more, e.g. 'cobalt.refined@JPN:demand'."
@@ -265,7 +259,7 @@ def _free_of_graph(
     kind = ix.nodes["kind"].astype("object").to_numpy()
     share, _, _ = control.focal_share(graph, focal, base)
     rows = ix.links["product"].astype("object").to_numpy() == p
-    links = pd.DataFrame(
+    flows = pd.DataFrame(
         {"supplier": ids[ix.src[rows]], "buyer": ids[ix.dst[rows]], "quantity": np.nan_to_num(ix.quantity[rows])}
     )
     if supply is None:
@@ -278,13 +272,13 @@ def _free_of_graph(
     # Pools in the focal's hands pass nothing on; those asked about are not removed.
     home = np.isin(ix.nodes["country"].astype("object").to_numpy(), scope(focal, graph)) & (kind != "producer")
     home[codes] = False
-    met = set(links["supplier"]) | set(links["buyer"])
-    gone = {str(i) for i in ids[home] if i in met} | set(without)
+    met = set(flows["supplier"]) | set(flows["buyer"])
+    gone = {str(i) for i in ids[home] if i in met} | set(names(without))
     named = frozenset(str(i) for i in ids)
-    return _free_of_links(links, None, supply, demand, capacity, sorted(gone), named)
+    return _free_of_links(flows, None, supply, demand, capacity, sorted(gone, key=str), named)
 
 
-def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: Iterable[str] | None = None) -> list[str]:
+def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: str | Iterable[str] | None = None) -> list[str]:
     """Single points of failure: nodes that everything on its way to a node must pass.
 
     Node d dominates t if every way from a source to t goes through d: without d nothing arrives.
@@ -295,7 +289,7 @@ def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: Iterable[
         A graph, or links with columns ``supplier, buyer``; links known to carry nothing are left out.
     to : str
         The node that is supplied.
-    sources : iterable of str, optional
+    sources : str or iterable of str, optional
         Where supply begins; default: every node that nothing flows into.
 
     Returns
@@ -307,6 +301,8 @@ def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: Iterable[
 
     Raises
     ------
+    SchemaError
+        A column of the frame that is missing, a link without name, a quantity that is negative or no number.
     UnknownNameError
         A node that does not occur.
 
@@ -326,22 +322,21 @@ def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: Iterable[
     from scipy import sparse
     from scipy.sparse import csgraph
 
+    what = "dominators()"
     if isinstance(flows, SupplyGraph):
         ix = flows.index
         ids, src, dst, q = ix.position, ix.src, ix.dst, ix.quantity
     else:
-        ids = pd.Index(pd.unique(pd.concat([flows[c].astype("object") for c in ("supplier", "buyer")])), dtype="object")
-        src = ids.get_indexer(pd.Index(flows["supplier"].astype("object"))).astype(np.int64)
-        dst = ids.get_indexer(pd.Index(flows["buyer"].astype("object"))).astype(np.int64)
-        q = flows["quantity"].to_numpy(dtype=float) if "quantity" in flows else np.full(len(flows), np.nan)
+        net = links(flows, what, quantity=False, finite=False, missing=True)
+        ids, src, dst, q = net.nodes, net.src, net.dst, net.quantity
     keep = ~(q == 0)
     src, dst = src[keep], dst[keep]
     n = len(ids)
-    named = [to, *(sources if sources is not None else ())]
-    at = ids.get_indexer(pd.Index(named, dtype="object"))
+    named = [one_name(to, what, "to"), *names(sources)]
+    at = ids.get_indexer(pd.Index(named, dtype="object", tupleize_cols=False))
     for name, code in zip(named, at, strict=True):
         if code < 0:
-            raise unknown_name("node", name, [str(x) for x in ids], "dominators()")
+            raise unknown_name("node", name, [str(x) for x in ids], what)
     goal = int(at[0])
     start = at[1:] if sources is not None else np.flatnonzero(np.bincount(dst, minlength=n) == 0)
     if goal in start:
@@ -349,8 +344,8 @@ def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: Iterable[
     # One source n feeds all; p is one way from it to the goal. A node of p is passed by all ways exactly if no way
     # leaves p before it and comes back behind it.
     rows, cols = np.concatenate([src, np.full(len(start), n)]), np.concatenate([dst, start])
-    net = sparse.csr_matrix((np.ones(len(rows), dtype=np.int8), (rows, cols)), shape=(n + 1, n + 1))
-    _, before = csgraph.breadth_first_order(net, n)
+    ways = sparse.csr_matrix((np.ones(len(rows), dtype=np.int8), (rows, cols)), shape=(n + 1, n + 1))
+    _, before = csgraph.breadth_first_order(ways, n)
     if before[goal] < 0:
         return []
     way = [goal]
@@ -367,7 +362,7 @@ def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: Iterable[
             out.append(str(ids[v]))
         front = np.array([v])
         while len(front):
-            nxt = np.unique(np.concatenate([net.indices[net.indptr[f] : net.indptr[f + 1]] for f in front]))
+            nxt = np.unique(np.concatenate([ways.indices[ways.indptr[f] : ways.indptr[f + 1]] for f in front]))
             on = place[nxt]
             far = max(far, int(on.max(initial=0)))
             front = nxt[~seen[nxt]]
@@ -415,6 +410,8 @@ def paths(
 
     Raises
     ------
+    SchemaError
+        Not a graph, several target nodes, or a number of ways that is none.
     UnknownNameError
         No such node, country or scope.
 
@@ -437,8 +434,15 @@ def paths(
     >>> paths(g, "x@JPN:demand", via="CHN")[["path", "share", "grade"]].values.tolist()
     [['x@CHN > x@JPN:demand', 1.0, 'assumption']]
     """
+    what = "paths()"
+    if not isinstance(graph, SupplyGraph):
+        fix = "Make one: SupplyGraph.from_tables(products=..., nodes=..., links=...); see also dominators()."
+        raise _bad(what, "-", "graph", "not a SupplyGraph", type(graph).__name__, fix)
+    for column, x in (("k", k), ("longest", longest)):
+        if isinstance(x, bool) or not isinstance(x, (int, np.integer)) or x < 0:
+            raise _bad(what, "-", column, "not a whole number from 0 up", repr(x), "Give 10.")
     ix = graph.index
-    goal = ix.code(to)
+    goal = ix.code(one_name(to, what, "to"))
     plan = tracing_matrix(graph)
     maker = ix.nodes["kind"].astype("object").to_numpy() == "producer"
     own = np.zeros(ix.n)
@@ -481,18 +485,18 @@ def paths(
     for i, (share, nodes, links) in enumerate(found):
         part = ix.links.iloc[list(links)]
         worst = max((rank.get(str(g), len(GRADES) - 1) for g in part["grade"]), default=None)
-        names = [str(ids[v]) for v in reversed(nodes)]
+        way = [str(ids[v]) for v in reversed(nodes)]
         rows.append(
             {
                 "rank": i + 1,
-                "path": " > ".join(names),
+                "path": " > ".join(way),
                 "share": share,
                 "part": share / float(reach[goal]) if reach[goal] > 0 else np.nan,
                 "links": len(links),
                 "grade": None if worst is None else GRADES[worst],
                 "methods": ", ".join(sorted(set(part["method"].astype(str)))),
                 "sources": ", ".join(sorted(set(part["source"].dropna().astype(str)))),
-                "nodes": names,
+                "nodes": way,
             }
         )
     columns = ["rank", "path", "share", "part", "links", "grade", "methods", "sources", "nodes"]

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "supplyrisk"
 LAYERS = {
+    "arguments": 0,
     "columns": 0,
     "compiled": 0,
     "errors": 0,
@@ -44,6 +45,7 @@ LAYERS = {
     "equilibrate": 2,
     "exposure": 2,
     "feeding": 2,
+    "uses": 2,
     "flows": 2,
     "formats": 2,
     "graphml": 2,

@@ -421,13 +421,35 @@ def test_restricted_rows():
     np.testing.assert_allclose(r["lookthrough"], deep[1] / deep[:2].sum(axis=0), atol=1e-12)
 
 
+@pytest.mark.parametrize("form", [np.asarray, "sparse"])
+def test_a_sector_that_takes_in_and_makes_nothing_has_an_empty_column(form):
+    from scipy import sparse
+
+    z, x, region = _wide_table(np.random.default_rng(11), [6, 4, 5], 1.5)
+    x[[2, 9]] = 0.0  # as pymrio's calc_A: 1 / x is 0 where x is 0, so the column of A is 0 too; sector 7 buys nothing
+    a = np.divide(z, x, out=np.zeros_like(z), where=x > 0)
+    deep = np.linalg.inv(np.eye(len(x)) - a) - np.eye(len(x))
+    table = sparse.csr_matrix(z) if form == "sparse" else z
+    got = exposure.io_lookthrough(table, x, region=region)
+    face = exposure.face_value(table, x, region=region)
+    for f in dict.fromkeys(region):
+        with np.errstate(invalid="ignore"):
+            want, direct = (m[np.asarray(region) == f].sum(axis=0) / m.sum(axis=0) for m in (deep, a))
+        np.testing.assert_allclose(got.loc[got["focal"] == f, "lookthrough"], want, atol=1e-12)
+        np.testing.assert_allclose(got.loc[got["focal"] == f, "face"], direct, atol=1e-12)
+        np.testing.assert_allclose(face[f], direct, atol=1e-12)
+    assert np.isnan(face.loc[[2, 7, 9]]).to_numpy().all()
+    assert got.attrs["without_output"] == face.attrs["without_output"] == [2, 9]
+    named = pd.DataFrame(z, index=[f"s{i}" for i in range(len(x))], columns=[f"s{i}" for i in range(len(x))])
+    assert exposure.face_value(named, x, region=region).attrs["without_output"] == ["s2", "s9"]
+    assert exposure.io_lookthrough(A, region=REGION).attrs["without_output"] == []
+
+
 def test_tables_that_cannot_be_right():
     with pytest.raises(SchemaError, match="do not converge"):
         exposure.io_lookthrough(A * 3, region=REGION)
     with pytest.raises(SchemaError, match="not square"):
         exposure.io_lookthrough(A[:2], region=REGION)
-    with pytest.raises(SchemaError, match="inputs but no output"):
-        exposure.io_lookthrough(A, [1.0, 0.0, 1.0], region=REGION)
     with pytest.raises(UnknownNameError, match="CHN"):
         exposure.io_lookthrough(A, region=REGION, focal="CHM")
     with pytest.raises(SchemaError, match="finite"):
