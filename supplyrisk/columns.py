@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +32,7 @@ __all__ = [
     "coerce",
     "date_ceil",
     "date_floor",
+    "date_text",
     "is_date",
     "validate_table",
 ]
@@ -219,13 +221,34 @@ class Table:
         return {str(k): str(v) for k, v in self._empty.dtypes.items()}
 
 
+def date_text(given: object) -> str:
+    """A day as text: a year given as a number, and dates and time stamps, as ISO.
+
+    Parameters
+    ----------
+    given : str, int, date or Timestamp
+        What a user gives as a day.
+
+    Returns
+    -------
+    str
+        Text that is no date is returned as it is: :func:`is_date` says so.
+
+    Examples
+    --------
+    >>> date_text(2023), date_text(pd.Timestamp("2023-07-03 12:00")), date_text("2023-07")
+    ('2023', '2023-07-03', '2023-07')
+    """
+    return given.isoformat()[:10] if isinstance(given, date) and not pd.isna(given) else str(given)
+
+
 def date_floor(text: str) -> str:
     """First day of a partial ISO date.
 
     Parameters
     ----------
     text : str
-        ``2023``, ``2023-07`` or ``2023-07-03``.
+        ``2023``, ``2023-07`` or ``2023-07-03``; a number or a date, as :func:`date_text` takes it.
 
     Returns
     -------
@@ -236,6 +259,7 @@ def date_floor(text: str) -> str:
     >>> date_floor("2023"), date_floor("2023-07")
     ('2023-01-01', '2023-07-01')
     """
+    text = date_text(text)
     return (text + "-01-01") if len(text) == 4 else (text + "-01") if len(text) == 7 else text
 
 
@@ -245,7 +269,7 @@ def date_ceil(text: str) -> str:
     Parameters
     ----------
     text : str
-        ``2023``, ``2023-07`` or ``2023-07-03``.
+        ``2023``, ``2023-07`` or ``2023-07-03``; a number or a date, as :func:`date_text` takes it.
 
     Returns
     -------
@@ -256,6 +280,7 @@ def date_ceil(text: str) -> str:
     >>> date_ceil("2023"), date_ceil("2024-02")
     ('2023-12-31', '2024-02-29')
     """
+    text = date_text(text)
     if len(text) == 4:
         return text + "-12-31"
     if len(text) == 7:
@@ -280,7 +305,7 @@ def is_date(text: str) -> bool:
     >>> is_date("2023-07"), is_date("July 2023")
     (True, False)
     """
-    return bool(_DATE.match(text))
+    return bool(_DATE.match(date_text(text)))
 
 
 def _row_label(frame: pd.DataFrame, spec: Table, i: int) -> str:

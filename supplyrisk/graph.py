@@ -37,16 +37,30 @@ from .overlays import (
     warn_of_private_rows,
 )
 from .retained import outlived
-from .schema import TABLES, coerce, date_ceil, is_date, table
+from .schema import TABLES, coerce, date_ceil, date_text, is_date, table
 from .selecting import selected
 from .storage import read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import networkx as nx
 
-__all__ = ["GraphIndex", "SupplyGraph"]
+__all__ = ["GraphIndex", "SupplyGraph", "check_graph"]
 
 FloatArray = npt.NDArray[np.float64]
+
+
+def check_graph(graph: object, where: str) -> None:
+    """Refuse what is no graph, with how to get one.
+
+    Raises
+    ------
+    SchemaError
+        Anything but a :class:`SupplyGraph`.
+    """
+    if not isinstance(graph, SupplyGraph):
+        shown = repr(graph) if isinstance(graph, str | None) else type(graph).__name__
+        remedy = "Give a SupplyGraph: load_atlas(), read(path), assemble(...) or SupplyGraph.from_tables(...)."
+        raise SchemaError([Problem(where.strip("()"), "-", "graph", "not a graph", shown, remedy)], where)
 
 
 def _again(kind: type[SupplyGraph], held: dict[str, Any]) -> SupplyGraph:
@@ -434,10 +448,11 @@ class SupplyGraph:
         no figure is there with the links and uses that name it.
         """
         for given, optional in ((date, False), (known_on, True)):
-            if not (optional and given in (None, "latest")) and not is_date(str(given)):
+            if not (optional and given in (None, "latest")) and not is_date(date_text(given)):
                 raise SchemaError(
                     [Problem("at", "-", "date", "not an ISO date", repr(given), "Write 2023-08-01.")], "the date"
                 )
+        date, known_on = date_text(date), None if known_on is None else date_text(known_on)
         day = date_ceil(date)
         known = None if known_on == "latest" else date_ceil(known_on or date)
         if self.as_of is None and day == self.reference_date and known in (day, None):

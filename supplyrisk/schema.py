@@ -24,6 +24,7 @@ from .columns import (
     coerce,
     date_ceil,
     date_floor,
+    date_text,
     is_date,
     validate_table,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "data_dictionary",
     "date_ceil",
     "date_floor",
+    "date_text",
     "is_date",
     "node_id",
     "parse_node_id",

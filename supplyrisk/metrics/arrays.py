@@ -112,9 +112,9 @@ def _grouping(
         keys = [level(by)]
     for k in keys:
         if not hasattr(k, "__len__"):
-            levels = [] if index is None else [str(x) for x in index.names]
+            names = [] if index is None else [str(x) for x in index.names]
             remedy = "Give the name of an index level, or a market for each supplier."
-            raise SchemaError([_bad("by", f"names no level of {levels}", [repr(k)], remedy)], "by")
+            raise SchemaError([_bad("by", f"names no level of {names}", [repr(k)], remedy)], "by")
         if len(k) != m:
             raise SchemaError([_bad("by", f"{len(k)} keys for {m} suppliers", [], "Give one per supplier.")], "by")
         if isinstance(k, pd.Series) and index is not None and not k.index.equals(index):
@@ -348,7 +348,8 @@ def read(supply: Any, given: Mapping[str, Any], raw: bool = False) -> Given:
         if x is None:
             return None
         if isinstance(x, pd.Series) and (labels is not None or late is not None):
-            known = labels if late is None else late.labels
+            known = late.labels if late is not None else labels
+            assert known is not None
             if name == "total" and not known.isin(x.index).all():
                 remedy = "Give the total of every market, or residual= for those that have one."
                 problems.append(_bad(name, "markets without a total", list(known[~known.isin(x.index)]), remedy))
@@ -384,7 +385,7 @@ def read(supply: Any, given: Mapping[str, Any], raw: bool = False) -> Given:
         if crossed.any():
             where = np.flatnonzero(crossed)
             problems.append(_bad("low", "0 <= low <= value <= high does not hold", list(where), "Correct the bounds."))
-    elif (low is None) != (high is None):
+    elif (given.get("low") is None) != (given.get("high") is None):
         problems.append(_bad("low", "only one of low= and high= is given", [], "Give both."))
     for name in ("demand", "demand_of_largest"):
         x = given.get(name)

@@ -19,6 +19,7 @@ from ..errors import Problem, SchemaError, unknown_name
 from .among import entropy_interval, normalized_interval, unctad_interval
 from .arrays import rests
 from .boxes import least_hhi, least_top, most_hhi, most_top, others_demand, remainder_bounds
+from .governance import NUMBERS
 from .information import entropy
 from .mix import FloatArray, Mix, grouped
 from .registering import metric
@@ -172,6 +173,9 @@ def delta_hhi(first: float, second: float, scale: float = 1.0) -> float:
     192.0
     """
     _check_scale(scale)
+    if not all(isinstance(x, NUMBERS) for x in (first, second)):
+        kinds = f"{type(first).__name__}, {type(second).__name__}"
+        raise SchemaError([Problem("delta_hhi", "-", "-", "not two numbers", kinds, "Give two shares.")], "shares")
     if not (0 <= first <= 1 and 0 <= second <= 1 and first + second <= 1 + 1e-9):
         raise SchemaError(
             [Problem("delta_hhi", "-", "-", "not two shares of one market", f"{first}, {second}", "Percent?")], "shares"
@@ -350,7 +354,7 @@ def concentration_ratio(mix: Mix, n: int = 3) -> FloatArray:
     >>> concentration_ratio([620, 180, 120, 80], 1), concentration_ratio([620, 180, 120, 80])
     (0.62, 0.92)
     """
-    if n < 1 or int(n) != n:
+    if not isinstance(n, NUMBERS) or n < 1 or int(n) != n:
         raise SchemaError([Problem("concentration_ratio", "-", "n", "not 1, 2, 3 ...", str(n), "Give a count.")], "n")
     return mix.per(mix.top(mix.known, int(n)))
 
@@ -422,6 +426,8 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
     >>> [round(effective_suppliers(q, order=o), 6) for o in (1, 2, float("inf"))]
     [2.890807, 2.285192, 1.612903]
     """
+    if order not in (0, 1, 2, np.inf):
+        raise unknown_name("order", order, ["0", "1", "2", "inf"], "effective_suppliers")
     if order == 2:
         inverse = mix.squared_shares()
     elif order == 1:
@@ -429,10 +435,8 @@ def effective_suppliers(mix: Mix, order: float = 2) -> FloatArray:
             return np.asarray(np.maximum(np.exp(entropy(mix)), 1.0 / mix.squared_shares()))
     elif order == 0:
         return np.asarray(n_suppliers(mix))
-    elif np.isinf(order):
-        inverse = mix.per(mix.max(mix.known))
     else:
-        raise unknown_name("order", order, ["0", "1", "2", "inf"], "effective_suppliers")
+        inverse = mix.per(mix.max(mix.known))
     return np.asarray(np.divide(1.0, inverse, out=inverse))
 
 

@@ -62,7 +62,12 @@ def _nir_numbers(
 ) -> tuple[FloatArray, FloatArray, pd.Index | None]:
     given = {"production": production, "imports": imports, "exports": exports, "stock_increase": stock_increase}
     labelled = {k: v for k, v in given.items() if isinstance(v, pd.Series)}
-    problems: list[Problem] = []
+    problems = [
+        Problem(k, "-", "-", "a table where a number or a column is asked", "", "Give one column of it: frame['name'].")
+        for k, v in given.items()
+        if isinstance(v, pd.DataFrame)
+    ]
+    refuse(problems, "net_import_reliance")
     index: pd.Index | None = None
     if labelled:
         index = next(iter(labelled.values())).index

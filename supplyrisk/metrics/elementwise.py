@@ -57,6 +57,12 @@ def elementwise(*names: str, also: tuple[str, ...] = ()) -> Callable[[Callable[.
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             bound = signature.bind(*args, **kwargs)
+            frames = [k for k in names if isinstance(bound.arguments.get(k), pd.DataFrame)]
+            if frames:
+                rule, remedy = "a table where a number or a column is asked", "Give one column of it: frame['name']."
+                raise SchemaError(
+                    [Problem(function.__name__, "-", k, rule, "", remedy) for k in frames], f"{function.__name__}()"
+                )
             if not any(_several(bound.arguments.get(k)) for k in names):
                 return function(*args, **kwargs)
             columns = {k: v for k, v in bound.arguments.items() if k in (*names, *also) and _several(v)}

@@ -509,11 +509,11 @@ def compare(
     sides = _alike(sides)
     entry = sides[1][-1].attrs.get("columns", {}).get(column, {})
     low_is_worse = entry.get("worse") == "low"
-    keys = [list(s.index.names) for side in sides for s in side]
-    if any(k != keys[0] for k in keys):
-        told = " and ".join(dict.fromkeys("(" + ", ".join(map(str, k)) + ")" for k in keys))
+    named = [list(s.index.names) for side in sides for s in side]
+    if any(names != named[0] for names in named):
+        both = " and ".join(dict.fromkeys("(" + ", ".join(map(str, names)) + ")" for names in named))
         problem = Problem(
-            "compare", "-", "by", "rows of the scores are not the same thing", told, "Score all with one by=."
+            "compare", "-", "by", "rows of the scores are not the same thing", both, "Score all with one by=."
         )
         raise SchemaError([problem], "compare()")
     frames = []

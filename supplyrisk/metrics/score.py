@@ -14,6 +14,7 @@ import pandas as pd
 from ..errors import Problem, SchemaError, unknown_name
 from ..jurisdictions import scope
 from ..registry import Entry, registries
+from ..schema import date_text
 from .about import YEAR, basis, data_year, data_years, of_view, place
 from .attached import Kept, Ranking, Reasons, Source, prior
 from .baskets import warn_of_baskets
@@ -604,6 +605,10 @@ def score(
     >>> score(g, by="product")[["focal_share", "hhi", "headline"]].round(4).to_dict("list")
     {'focal_share': [0.98], 'hhi': [0.9608], 'headline': [1.0]}
     """
+    from ..graph import check_graph
+
+    check_graph(graph, "score()")
+    at = None if at is None else date_text(at)
     if correlate is not None and reliability is not None:
         rule = "the Dirichlet distribution draws shares, and has no errors that could go together"
         remedy = "Leave one of them out: correlate= is for draws from the intervals."

@@ -26,10 +26,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import Problem, SchemaError, UnknownNameError
-from ..graph import SupplyGraph
+from ..graph import SupplyGraph, check_graph
 from ..metrics.baskets import warn_of_links
 from ..registry import Spec, registries
-from ..schema import is_date
+from ..schema import date_text, is_date
 from ..vintages import only_today
 from .acts import state
 from .impact import Impact
@@ -342,9 +342,11 @@ def simulate(
     >>> hit.unmet.set_index("node").loc["gallium.refined@JPN:demand", ["unmet", "unmet_share"]].tolist()
     [60.0, 0.6]
     """
+    check_graph(graph, "simulate()")
+    at = None if at is None else date_text(at)
     asked = [measures] if isinstance(measures, Spec) else list(measures)
     run = registries["engine"][engine].function
-    if at is not None and not is_date(str(at)):
+    if at is not None and not is_date(at):
         raise SchemaError([Problem("simulate", "-", "at", "not an ISO date", repr(at), "Write 2026-11-09.")], "the day")
     graph = only_today(graph)
     faults: list[SchemaError | UnknownNameError] = []

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import supplyrisk as sr
-from supplyrisk import control, exposure
+from supplyrisk import control, exposure, tracing
 from supplyrisk.tracing import known_alternatives
 
 INPUTS = ("a.mine", "b.mine", "c.mine")
@@ -142,3 +142,13 @@ def test_an_alternative_behind_many_pools_that_nobody_feeds_is_no_way_out(ring):
     known = known_alternatives(more, own[0], own[2])
     assert known is not None
     assert known[more.index.code(f"{MADE}@JPN")] == 1.0
+
+
+def test_a_trace_with_all_unknown_the_focals_holds_what_is_missing():
+    """Half of what goes in is traced, a quarter of it Chinese; the other half has no link: at most 0.25 + 0.5."""
+    g = graph([0.5, 0.0, 0.0], [1.0, 0.5, 0.5], [1.0, 1.0, 1.0], {"b.mine", "c.mine"})
+    ix = g.index
+    own = (ix.nodes["country"] == "CHN").to_numpy(dtype=float)
+    at = ix.code(f"{MADE}@JPN")
+    assert tracing.trace(g, own, "linear", unknown=1.0)[at] == pytest.approx(0.75)
+    assert tracing.trace(g, own, "linear", unknown=0.0, whole=True)[at] == pytest.approx(0.25)

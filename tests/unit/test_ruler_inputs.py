@@ -115,3 +115,28 @@ def test_bounds_of_quantities_come_apart(atlas) -> None:
     assert tried > 40
     with pytest.raises(SchemaError, match="a date, not made of parts"):
         sr.explain(s, row, column="data_year")
+
+
+def test_what_is_no_graph_and_no_number_is_told() -> None:
+    for call in (lambda x: sr.score(x), lambda x: sr.simulate(x, [])):
+        for given in (None, "atlas", pd.DataFrame()):
+            with pytest.raises(SchemaError, match=r"not a graph.*load_atlas\(\)"):
+                call(given)
+    q, table = pd.Series([0.6, 0.4]), pd.DataFrame({"a": [1.0]})
+    for call in (
+        lambda: M.concentration_ratio(q, "3"),
+        lambda: M.delta_hhi(q, 0.1),
+        lambda: M.net_import_reliance(table, 1, 1, 1),
+        lambda: M.eu_supply_risk(table, 2.1, import_reliance=0.5, eol_rir=0, si_sr=1),
+        lambda: M.effective_suppliers(q, order="2"),
+    ):
+        with pytest.raises((SchemaError, UnknownNameError)):
+            call()
+
+
+def test_a_day_may_be_a_year_or_a_date(atlas) -> None:
+    asked = [2024, pd.Timestamp("2024-12-31"), "2024-12-31"]
+    prints = {atlas.at(day).fingerprint for day in asked}
+    assert len(prints) == 1
+    s = [sr.score(atlas, by="product", metrics=["focal_share"], at=day) for day in asked]
+    pd.testing.assert_frame_equal(s[0], s[1])
