@@ -205,7 +205,7 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
             why = [] if output[i] == output[i] else [f"output {withheld[i]}"]
             why += flows("out", out_count[i], out_gone[i])
             add(i, prod[i], "output", output[i], out, why)
-        elif kind[i] == "demand" and (in_known[i] or in_gone[i] or not np.isnan(use[i])):
+        elif kind[i] == "demand" and (in_known[i] or in_gone[i] or use_gone[i] or not np.isnan(use[i])):
             why = flows("in", in_count[i], in_gone[i]) + flows("out", out_count[i], out_gone[i])
             if np.isnan(use[i]) and (in_gone[i] or in_known[i] > (1.0 + tolerance) * out_known[i] or not out_count[i]):
                 # What is not sent on is used, and how much that is nobody says.

@@ -52,6 +52,7 @@ from .reconcile import balance_flows
 from .remainder import last_text
 from .schema import TABLES, coerce, parse_node_id
 from .uses import draws_on_pools, final_use, today_uses, used_twice
+from .vintages import LEFT
 
 __all__ = ["INPUTS", "assemble"]
 
@@ -282,12 +283,12 @@ def assemble(
     if problems:
         raise SchemaError(problems, "the tables to assemble")
     _say_left_out(given)
-    frames, needs = {k: in_own_order(f) for k, f in frames.items()}, in_own_order(needs)
+    frames, asked = {k: in_own_order(f) for k, f in frames.items()}, in_own_order(needs)
     sources = further.get("sources")
     gaps: list[pd.DataFrame] = []
 
     def made(of: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-        build = Build(products, of, needs, nominal, reexport_tolerance, sources).run()
+        build = Build(products, of, asked, nominal, reexport_tolerance, sources).run()
         if of is frames and len(build.use_gaps):
             gaps.append(build.use_gaps)
         use = _use(build)
@@ -550,7 +551,7 @@ def _use(b: Build) -> pd.DataFrame:
     rest["year"] = rest["node"].map(year).fillna(links["year"].max())
     rest["published_on"] = rest["node"].map(published)
     rest["grade"] = "assumption"
-    rest["note"] = "what is left of the inflow"
+    rest["note"] = LEFT
     parts = [part for part in (stated, rest) if len(part)]
     if not parts:
         return TABLES["demand"].empty()

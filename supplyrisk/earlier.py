@@ -9,7 +9,7 @@ import pandas as pd
 
 from .graph import SupplyGraph
 from .schema import TABLES
-from .vintages import COMPLETE, ESTIMATED, SINGLE, lists_of, vintages
+from .vintages import COMPLETE, ESTIMATED, LEFT, SINGLE, lists_of, vintages
 
 __all__ = ["told", "with_earlier"]
 
@@ -96,7 +96,7 @@ def _estimates(frame: pd.DataFrame, name: str) -> pd.Series:
     if name == "links":
         return frame["method"].isin(ESTIMATED)
     if name == "demand":
-        return frame["source"].isna()
+        return frame["note"].astype("object").eq(LEFT)
     return (frame["kind"] == "demand") | frame["output"].isna() & (frame["output_missing"] == "unknown")
 
 

@@ -110,7 +110,8 @@ def shortfalls(
     links : DataFrame
         All links so far.
     use : DataFrame
-        ``product, country, year, quantity`` of stated uses that no list of import sources speaks of.
+        ``product, country, year, quantity, low, high`` of the stated use of each country, one row each, of which no list
+        of import sources speaks. Of products of which trade is at hand only those count into whose pool nothing flows.
     traded, whole : collection of str
         Products of which trade is at hand, and those of which all of it is.
     presumed : Series
@@ -119,19 +120,20 @@ def shortfalls(
     Returns
     -------
     DataFrame
-        ``buyer, product, supplier, need, quantity, low, high, note``. The presumption is as wide as any assumption: a
+        ``buyer, product, supplier, need, quantity, low, high, year, note``. The presumption is as wide as any assumption: a
         pool that is all served at home draws 0, and at most what home make may fall short by.
 
     Notes
     -----
-    Missing policy: a pool with an inflow of unknown quantity draws nothing more.
+    Missing policy: a pool with an inflow of unknown quantity draws nothing more. A use of unknown quantity whose pool gets
+    nothing draws an unknown quantity, within the bounds of the use.
 
     Examples
     --------
     >>> links = pd.DataFrame([dict(supplier="x@IND", buyer="x@IND:demand", product="x", quantity=8.0),
     ...                       dict(supplier="x@IND:demand", buyer="y@IND", product="x", quantity=8.0)])
     >>> home = pd.Series([8.0], index=["x@IND:demand"])
-    >>> none = pd.DataFrame(columns=["product", "country", "year", "quantity"])
+    >>> none = pd.DataFrame(columns=["product", "country", "year", "quantity", "low", "high"])
     >>> shortfalls(links, none, (), (), home)[["supplier", "quantity", "low", "high"]].values.tolist()
     [['x@WLD:demand', 0.0, 0.0, 4.0]]
     """
@@ -139,10 +141,14 @@ def shortfalls(
     onward = links[~links["product"].isin(whole) | links["buyer"].astype(str).str.endswith(":demand")]
     given = onward.groupby("supplier")["quantity"].sum()
     unsure = set(links.loc[links["quantity"].isna(), "buyer"])
-    use = use[use["quantity"].notna() & ~use["product"].isin(traded)]
-    use = use.sort_values("year").drop_duplicates(["product", "country"], keep="last")
     pool = use["product"].astype(str) + "@" + use["country"].astype(str) + ":demand"
-    used = pd.Series(use["quantity"].to_numpy(dtype=float), index=pool)
+    bare = ~pool.isin(links["buyer"].astype(str))
+    keep = bare | (use["quantity"].notna() & ~use["product"].isin(traded))
+    use = use[keep].set_index(pool[keep])
+    used = use["quantity"].astype(float)
+    unfed = used.index[bare[keep].to_numpy(dtype=bool)]
+    silent = unfed.intersection(used.index[used.isna()])
+    outside = unfed.intersection(used.index[use["product"].isin(traded)])
     names = {str(n) for n in links["supplier"] if str(n).endswith(":demand")} | {
         *used.index,
         *presumed.index.astype(str),
@@ -157,6 +163,8 @@ def shortfalls(
     short = lack > 1e-6 * out["need"]
     home = out["buyer"].map(presumed).astype(float)
     out["quantity"] = lack.where(short, 0.0)
+    # Of users of whom only the use is known: as unknown as the use is.
+    blank = out["buyer"].isin(silent) & ~short
     wide = DEFAULT_POLICY.by_grade["assumption"] * (home + out["quantity"])
     out["low"], out["high"] = (out["quantity"] - wide).clip(lower=0.0), out["quantity"] + wide
     out["note"] = np.where(
@@ -164,7 +172,13 @@ def shortfalls(
         "sent on or used beyond the known inflow: drawn on the world pool",
         "that all of it comes from home is assumed: what may be drawn on the world pool instead",
     )
-    keep = (short | (home > 0)) & (out["buyer"] != out["supplier"])
+    alone = blank | out["buyer"].isin(outside)
+    out["note"] = out["note"].mask(alone, "stated use of which no supplier is known: drawn on the world pool")
+    out["quantity"] = out["quantity"].mask(blank)
+    for side in ("low", "high"):
+        out[side] = out[side].mask(blank, out["buyer"].map(use[side]).astype(float))
+    out["year"] = out["buyer"].map(use["year"]).astype(float)
+    keep = (short | (home > 0) | blank) & (out["buyer"] != out["supplier"])
     return out[keep & ~out["buyer"].isin(unsure)].reset_index(drop=True)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from .compiled import arranged, ready, segmented
 from .errors import Problem, SchemaError
 
-__all__ = ["arrange", "codes", "latest_links", "link_order", "look_up", "maxima", "segments"]
+__all__ = ["arrange", "codes", "in_own_order", "latest_links", "link_order", "look_up", "maxima", "segments"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -205,6 +205,40 @@ def maxima(x: FloatArray, start: IntArray) -> FloatArray:
         else:
             out[more] = np.maximum(out.take(more, axis=0), x.take(start.take(more) + j, axis=0))
     return out
+
+
+def in_own_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows in an order of their own, by all columns from the first: nothing depends on how somebody sorted a file.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of text and numbers; what is missing stands first among text and numbers alike.
+
+    Returns
+    -------
+    DataFrame
+        The frame itself where its rows stand so already.
+
+    Examples
+    --------
+    >>> in_own_order(pd.DataFrame(dict(country=["JPN", "CHN", "CHN"], year=[2024, 2024, 2023]))).values.tolist()
+    [['CHN', 2023], ['CHN', 2024], ['JPN', 2024]]
+    """
+    if len(frame) < 2:
+        return frame
+    keys = []
+    for c in reversed(frame.columns):
+        column = frame[c]
+        if not column.notna().any():
+            continue
+        if not pd.api.types.is_numeric_dtype(column):
+            column = column.astype("object").where(column.notna(), "").astype(str)
+        keys.append(pd.factorize(column, sort=True)[0])
+    order = np.lexsort(keys) if keys else np.arange(len(frame))
+    if (order == np.arange(len(order))).all():
+        return frame
+    return frame.iloc[order].reset_index(drop=True)
 
 
 def codes(ids: pd.Series, position: pd.Index) -> IntArray:

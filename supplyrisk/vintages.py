@@ -22,7 +22,7 @@ from .ordering import codes
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "ENTITY", "NEWEST", "SINGLE", "among", "beside", "counts", "current", "family",
+__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "ENTITY", "LEFT", "NEWEST", "SINGLE", "among", "beside", "counts", "current", "family",
            "listed", "lists_of", "mark", "newest_of", "one_year", "only_today", "panels", "stated_again", "stated_use", "today",
            "today_of", "vintages", "years"]  # fmt: skip
 
@@ -31,6 +31,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 COMPLETE, BY_IMPORTER, BY_EXPORTER, SINGLE = "complete", "by_importer", "by_exporter", "single"
 OVERLAID = "complete_overlay"
+LEFT = "what is left of the inflow"  # note of a use that nobody states
 # Before the name of a table, beside a graph: of which years a series is whose rows were covered or not selected.
 NEWEST = "newest:"
 ESTIMATED = ("balanced", "world_pool", "assumed")
@@ -503,7 +504,9 @@ def _uses_series(
     derived = frame["source"].isna().to_numpy(dtype=bool)
     pair = pd.DataFrame({"product": product, "origin_tag": frame["origin_tag"]})
     whole = (told == COMPLETE) | (derived & among(pair, ("product", "origin_tag"), again))
-    series = _code(product, family(frame["source"]), frame["origin_tag"])
+    # What is left of an inflow is nobody's statistic: it is no newer year of a use that is stated without a source.
+    left = frame["note"].astype("object").eq(LEFT)
+    series = _code(product, family(frame["source"]), frame["origin_tag"], left)
     return series, np.asarray(whole, dtype=bool), np.asarray((told == SINGLE) & ~derived, dtype=bool)
 
 
