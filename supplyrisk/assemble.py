@@ -276,10 +276,7 @@ def assemble(
     needs, found = coerce(TABLES["recipes"].empty() if recipes is None else recipes, TABLES["recipes"])
     problems += found
     further = dict(tables or {})
-    for key in ("products", "recipes", "nodes", "links", "demand"):
-        if key in further and len(further[key]):
-            way = f"Give {key}=." if key in ("products", "recipes", "demand") else "Lay it over the result: overlay()."
-            problems.append(Problem("assemble", "-", f"tables[{key!r}]", "this table is assembled", "", way))
+    problems += _assembled(further)
     if problems:
         raise SchemaError(problems, "the tables to assemble")
     _say_left_out(given)
@@ -457,6 +454,24 @@ def _off_scale(con: pd.DataFrame) -> list[Problem]:
             Problem("concordance", str(con.at[i, "hs6"]), c, "low <= value <= high does not hold", "", "Correct one.")
             for i in con.index[crossed]
         ]
+    return out
+
+
+def _assembled(tables: Mapping[str, pd.DataFrame]) -> list[Problem]:
+    """Further tables that would be lost behind what is assembled; nodes of stocks are made of the stocks."""
+    out = []
+    for key in ("products", "recipes", "nodes", "links", "demand"):
+        frame = tables.get(key)
+        if frame is None or not len(frame):
+            continue
+        if key == "nodes":
+            stocks = tables.get("stocks", frame.iloc[:0])
+            frame = frame[~frame["node"].isin(stocks["node"])]
+        way = "Lay it over the result: overlay()." if key in ("nodes", "links") else f"Give {key}=."
+        if len(frame):
+            out.append(
+                Problem("assemble", "-", f"tables[{key!r}]", "this table is assembled", f"{len(frame)} rows", way)
+            )
     return out
 
 
