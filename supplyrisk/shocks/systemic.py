@@ -7,7 +7,7 @@ is linear. Read them beside the inventory and market engines, not instead of the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..arguments import cell_faults, in_order, nameless, names, number, square, vector
 from ..errors import Problem, SchemaError, SolverError, unknown_name
 
 __all__ = ["EsriResult", "esri", "inoperability", "inoperability_path", "interdependency", "recovery_rate"]
@@ -66,14 +67,14 @@ class EsriResult:
 
 def esri(
     sales: Any,
-    sectors: Sequence[Any] | pd.Series,
-    importance: pd.DataFrame | Mapping[tuple[Any, Any], int],
+    sectors: Sequence[Any] | pd.Series | Mapping[Any, Any],
+    importance: pd.DataFrame | pd.Series | Mapping[tuple[Any, Any], int],
     *,
-    shock: pd.Series | pd.DataFrame | Mapping[Any, float] | None = None,
-    firms: Iterable[Any] | None = None,
-    revenue: pd.Series | Sequence[float] | None = None,
-    weights: pd.Series | Sequence[float] | None = None,
-    material_cost: pd.Series | Sequence[float] | None = None,
+    shock: pd.Series | pd.DataFrame | Mapping[Any, float] | Sequence[float] | None = None,
+    firms: Any = None,
+    revenue: pd.Series | Mapping[Any, float] | Sequence[float] | None = None,
+    weights: pd.Series | Mapping[Any, float] | Sequence[float] | None = None,
+    material_cost: pd.Series | Mapping[Any, float] | Sequence[float] | None = None,
     replaceability: bool = True,
     epsilon: float = 0.01,
     keep: bool = False,
@@ -95,21 +96,21 @@ def esri(
     ----------
     sales : DataFrame, ndarray or sparse matrix
         W, square: row sells to column; one currency or unit; at least 0.
-    sectors : sequence or Series
-        Sector (product) of each firm, in the order of ``sales`` or by firm.
-    importance : DataFrame or mapping
+    sectors : sequence, Series or mapping
+        Sector (product) of each firm, in the order of ``sales`` or by firm; so are all figures of firms below.
+    importance : DataFrame, Series or mapping
         Class of (supplier's sector, buyer's sector): 2 essential, 1 non-essential, 0 irrelevant. Every pair that
         trades needs one.
-    shock : Series, mapping or DataFrame, optional
-        psi: capacity left by firm, [0, 1]; firms not named keep 1. A DataFrame has a column per scenario. Left out,
-        each firm is closed in turn.
-    firms : iterable, optional
+    shock : Series, mapping, DataFrame or sequence, optional
+        psi: capacity left by firm, [0, 1]; firms not named keep 1; a sequence has one for each firm. A DataFrame has a
+        column per scenario. Left out, each firm is closed in turn.
+    firms : name or iterable, optional
         Firms to close in turn, instead of all.
-    revenue : Series or sequence, optional
+    revenue : Series, mapping or sequence, optional
         s: revenue with sales to final demand, at least the row sum of W. Left out, the row sum.
-    weights : Series or sequence, optional
+    weights : Series, mapping or sequence, optional
         w; left out, s.
-    material_cost : Series or sequence, optional
+    material_cost : Series, mapping or sequence, optional
         Cost of material by firm: its downstream shares are multiplied by inputs / cost.
     replaceability : bool
         False sets sigma to 1: no supplier can be replaced.
@@ -127,7 +128,10 @@ def esri(
     Raises
     ------
     SchemaError
-        W not square, negative or missing figures, a pair of sectors without class, revenue below sales, epsilon 0.
+        W not square, negative or missing figures, a firm without figure or sector, a pair of sectors without class,
+        revenue below sales, epsilon 0; the firms are named.
+    UnknownNameError
+        ``shock`` or ``firms`` names a firm that does not occur.
 
     Notes
     -----
@@ -143,6 +147,7 @@ def esri(
     [0.666667, 0.25, 1.0, 1.0]
     """
     net = _Network(sales, sectors, importance, revenue, weights, material_cost)
+    epsilon = number(epsilon, "esri()", "epsilon", remedy="0.01 is the published value.")
     if not epsilon > 0:
         net.refuse(
             "epsilon",
@@ -201,39 +206,34 @@ class _Network:
     """The operators of one network, built once: essential segments, non-essential inputs, orders, markets."""
 
     def __init__(
-        self,
-        sales: Any,
-        sectors: Sequence[Any] | pd.Series,
-        importance: pd.DataFrame | Mapping[tuple[Any, Any], int],
-        revenue: pd.Series | Sequence[float] | None,
-        weights: pd.Series | Sequence[float] | None,
-        material_cost: pd.Series | Sequence[float] | None,
+        self, sales: Any, sectors: Any, importance: Any, revenue: Any, weights: Any, material_cost: Any
     ) -> None:
         from scipy import sparse
 
-        if isinstance(sales, pd.DataFrame):
-            if list(sales.index) != list(sales.columns):
-                self.refuse("sales", "rows and columns differ", "", "Use the same firms in the same order.")
-            matrix = sparse.coo_array(sales.to_numpy(dtype=np.float64))
-            self.names = pd.Index(sales.index)
-        else:
-            matrix = sparse.coo_array(sales, dtype=np.float64)
-            matrix.sum_duplicates()
-            self.names = pd.RangeIndex(matrix.shape[0])
-        if matrix.shape[0] != matrix.shape[1]:
-            self.refuse("sales", "not square", str(matrix.shape), "A row and a column per firm.")
+        table, labels = square(sales, "esri()", "sales", "firm")
+        problems = self.cells(table, labels)
+        if problems:
+            raise SchemaError(problems, "esri()")
+        matrix = sparse.coo_array(table, dtype=np.float64)
+        matrix.sum_duplicates()
+        self.names: pd.Index = pd.RangeIndex(matrix.shape[0]) if labels is None else pd.Index(labels)
         if self.names.has_duplicates:
-            self.refuse("sales", "a firm occurs twice", "", "Merge its rows.")
+            twice = ", ".join(str(x) for x in self.names[self.names.duplicated()].unique()[:8])
+            self.refuse("sales", "a firm occurs twice", twice, "Merge its rows.")
         data = np.asarray(matrix.data, dtype=np.float64)
-        if not np.isfinite(data).all() or (data < 0).any():
-            self.refuse("sales", "negative or missing", "", "Missing is not zero: leave the pair out.")
         good = data > 0
         i, j, x = matrix.row[good].astype(np.int64), matrix.col[good].astype(np.int64), data[good]
         n = self.n = matrix.shape[0]
-        sector = sectors.reindex(self.names) if isinstance(sectors, pd.Series) else pd.Series(list(sectors))
-        if len(sector) != n or sector.isna().any():
-            self.refuse("sectors", "a firm has no sector", f"{len(sector)} for {n} firms", "Give one per firm.")
-        code, names = pd.factorize(sector)
+        sector = list(in_order(sectors, self.names, n, "esri()", "sectors", "firm"))
+        bare = [str(self.names[i]) for i, x in enumerate(sector) if nameless(x)]
+        if bare:
+            raise SchemaError(
+                [Problem("esri()", f"firm {f}", "sectors", "no sector", "", "Give one per firm.") for f in bare],
+                "esri()",
+            )
+        cells = np.empty(n, dtype=object)
+        cells[:] = sector
+        code, found = pd.factorize(cells)
         self.code = code.astype(np.int64)
         out = np.bincount(i, x, n)
         self.s = out if revenue is None else self.vector(revenue, "revenue")
@@ -241,13 +241,13 @@ class _Network:
             bad = ", ".join(str(self.names[int(k)]) for k in np.flatnonzero(out > self.s * (1 + 1e-9))[:10])
             self.refuse("revenue", "below sales to firms", bad, "Revenue includes sales to final demand.")
         self.w = self.s if weights is None else self.vector(weights, "weights")
-        cls = self.classes(importance, names, self.code[i], self.code[j])
+        cls = self.classes(importance, found, self.code[i], self.code[j])
         ones = np.ones(n)
         inputs = np.bincount(j, x, n)
         if material_cost is not None:
             cost = self.vector(material_cost, "material_cost")
             ones = np.divide(inputs, cost, out=np.ones(n), where=cost > 0)
-        k = len(names)
+        k = len(found)
         ess, non = cls == 2, cls == 1
         # Essential links of one buyer and one supplying sector form a segment; segments are sorted by buyer, so
         # that the maximum over a buyer's segments is one reduceat.
@@ -263,55 +263,65 @@ class _Network:
     @staticmethod
     def refuse(what: str, rule: str, value: str, remedy: str) -> None:
         """Raise for one fault of one input."""
-        raise SchemaError([Problem(what, "-", "-", rule, value, remedy)], "esri")
+        raise SchemaError([Problem("esri()", "-", what, rule, value, remedy)], "esri()")
 
-    def vector(self, values: pd.Series | Sequence[float], what: str) -> FloatArray:
+    @staticmethod
+    def cells(table: Any, labels: pd.Index | None) -> list[Problem]:
+        """Sales that cannot be, by seller and buyer."""
+        fix = "Missing is not zero: leave the pair out."
+        return cell_faults(table, labels, "esri()", "sales", (fix, "Give what was sold, returns apart."))
+
+    def vector(self, values: Any, what: str) -> FloatArray:
         """Figures by firm: finite and at least 0."""
-        v = values.reindex(self.names) if isinstance(values, pd.Series) else values
-        out = np.asarray(v, dtype=np.float64)
-        if out.shape != (self.n,) or not np.isfinite(out).all() or (out < 0).any():
-            self.refuse(what, "negative, missing, or not one per firm", "", "Missing is not zero.")
-        return out
+        return vector(values, self.names, self.n, "esri()", what, kind="firm")
 
     def classes(
-        self,
-        importance: pd.DataFrame | Mapping[tuple[Any, Any], int],
-        names: Any,
-        supplier: npt.NDArray[np.int64],
-        buyer: npt.NDArray[np.int64],
+        self, importance: Any, sectors: Any, supplier: npt.NDArray[np.int64], buyer: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.int64]:
         """Class of each link, looked up once for each pair of sectors that trades."""
-        k = max(len(names), 1)
+        if not isinstance(importance, (pd.DataFrame, pd.Series, Mapping)):
+            fix = "Give {(supplier's sector, buyer's sector): 2, 1 or 0}, or a frame of suppliers by buyers."
+            self.refuse("importance", "not a mapping or frame", type(importance).__name__, fix)
+        axes = [importance.index] if isinstance(importance, (pd.DataFrame, pd.Series)) else []
+        axes += [importance.columns] if isinstance(importance, pd.DataFrame) else []
+        for axis in axes:
+            if axis.has_duplicates:
+                twice = ", ".join(str(x) for x in axis[axis.duplicated()].unique()[:8])
+                self.refuse("importance", "a sector occurs twice", twice, "Keep one class.")
+        k = max(len(sectors), 1)
         pairs, where = np.unique(supplier * k + buyer, return_inverse=True)
         found = np.zeros(len(pairs), dtype=np.int64)
         problems: list[Problem] = []
+        known = (
+            dict(zip(list(importance.index), list(importance), strict=True))
+            if isinstance(importance, pd.Series)
+            else importance
+        )
         for at, pair in enumerate(pairs.tolist()):
-            p, q = names[pair // k], names[pair % k]
-            if isinstance(importance, pd.DataFrame):
-                known = p in importance.index and q in importance.columns
-                value: Any = importance.at[p, q] if known else None
+            p, q = sectors[pair // k], sectors[pair % k]
+            if isinstance(known, pd.DataFrame):
+                value: Any = known.at[p, q] if p in axes[0] and q in axes[1] else None
             else:
-                value = importance.get((p, q))
-            if value not in (0, 1, 2):
-                rule = "no class" if value is None else "not 0, 1 or 2"
+                value = known.get((p, q))
+            if nameless(value) or value not in (0, 1, 2):
+                rule = "no class" if nameless(value) else "not 0, 1 or 2"
                 remedy = "2 essential, 1 non-essential, 0 irrelevant."
+                if (q, p) in known if isinstance(known, Mapping) else False:
+                    remedy += " The pair is (supplier's sector, buyer's sector)."
                 problems.append(
-                    Problem("importance", f"{p} to {q}", "-", rule, "" if value is None else str(value), remedy)
+                    Problem("esri()", f"{p} to {q}", "importance", rule, "" if value is None else repr(value), remedy)
                 )
             else:
                 found[at] = int(value)
         if problems:
-            raise SchemaError(problems, "importance")
+            raise SchemaError(problems, "esri()")
         return found[where]
 
-    def scenarios(self, shock: Any, firms: Iterable[Any] | None) -> tuple[Any, list[Any]]:
+    def scenarios(self, shock: Any, firms: Any) -> tuple[Any, list[Any]]:
         """A function that gives psi for a slice of scenarios, and the scenarios' names."""
         if shock is None:
-            wanted = list(self.names) if firms is None else list(firms)
-            at = self.names.get_indexer(pd.Index(wanted))
-            for k, name in enumerate(wanted):
-                if at[k] < 0:
-                    raise unknown_name("firm", name, map(str, self.names), "esri(firms=)")
+            wanted = list(self.names) if firms is None else [firms] if self.is_firm(firms) else names(firms)
+            at = self.places(wanted, "firms")
 
             def closing(part: slice) -> FloatArray:
                 which = at[part]
@@ -322,14 +332,44 @@ class _Network:
             return closing, wanted
         if firms is not None:
             self.refuse("shock", "both shock and firms given", "", "Give one of them.")
-        table = shock if isinstance(shock, pd.DataFrame) else pd.Series(shock, dtype="float64").to_frame("shock")
-        for name in table.index:
-            if name not in self.names:
-                raise unknown_name("firm", name, map(str, self.names), "esri(shock=)")
-        if table.isna().to_numpy().any() or ((table < 0) | (table > 1)).to_numpy().any():
-            self.refuse("shock", "not in [0, 1]", "", "psi is capacity left: 0 closed, 1 untouched.")
-        full = table.astype("float64").reindex(self.names, fill_value=1.0).to_numpy()
-        return (lambda part: full[:, part].copy()), list(table.columns)
+        fix = "psi is capacity left: 0 closed, 1 untouched."
+        columns: list[Any] = list(shock.columns) if isinstance(shock, pd.DataFrame) else ["shock"]
+        full = np.ones((self.n, len(columns)))
+        labelled = isinstance(shock, (pd.DataFrame, pd.Series, Mapping))
+        rows = (
+            (shock.index if isinstance(shock, (pd.DataFrame, pd.Series)) else pd.Index(list(shock)))
+            if labelled
+            else None
+        )
+        if rows is None or (rows.equals(pd.RangeIndex(self.n)) and not rows.isin(self.names).any()):
+            # No labels, or row numbers beside names: the order is all there is.
+            at = np.arange(self.n)
+        else:
+            at = self.places(list(rows), "shock")
+            twice = rows[rows.duplicated()].unique()
+            if len(twice):
+                self.refuse("shock", "a firm occurs twice", ", ".join(map(str, twice[:8])), "Keep one row.")
+        labels = self.names[at]
+        for i, column in enumerate(columns):
+            values: Any = shock.iloc[:, i] if isinstance(shock, pd.DataFrame) else shock
+            if isinstance(values, Mapping):
+                values = list(values.values())
+            values = values.array if isinstance(values, pd.Series) else values
+            where = "shock" if len(columns) == 1 else f"shock[{column}]"
+            full[at, i] = vector(values, labels, len(at), "esri()", where, kind="firm", high=1.0, remedy=fix)
+        return (lambda part: full[:, part].copy()), columns
+
+    def is_firm(self, name: Any) -> bool:
+        """Whether a name, a tuple of several levels too, is that of one firm."""
+        return isinstance(name, Hashable) and name in set(self.names)
+
+    def places(self, wanted: list[Any], column: str) -> npt.NDArray[np.int64]:
+        """Positions of firms; the first that does not occur raises with close matches."""
+        place = {name: i for i, name in enumerate(self.names)}
+        for name in wanted:
+            if not isinstance(name, Hashable) or name not in place:
+                raise unknown_name("firm", name, map(str, self.names), f"esri({column}=)")
+        return np.array([place[name] for name in wanted], dtype=np.int64)
 
     def run(self, psi: FloatArray, epsilon: float, replaceability: bool) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Iterate all scenarios of a batch; each stops by itself."""
@@ -371,35 +411,21 @@ class _Network:
         return int(tight[label].sum())
 
 
-def _square(matrix: Any, what: str) -> tuple[Any, pd.Index]:
+def _square(matrix: Any, what: str, column: str) -> tuple[Any, pd.Index]:
     from scipy import sparse
 
-    if isinstance(matrix, pd.DataFrame):
-        if list(matrix.index) != list(matrix.columns):
-            raise SchemaError([Problem(what, "-", "-", "rows and columns differ", "", "Use one order.")], what)
-        index, out = pd.Index(matrix.index), sparse.csc_array(matrix.to_numpy(dtype=np.float64))
-    else:
-        out = sparse.csc_array(matrix, dtype=np.float64)
-        index = pd.RangeIndex(out.shape[0])
-    problems = []
-    if out.shape[0] != out.shape[1]:
-        problems.append(Problem(what, "-", "-", "not square", str(out.shape), ""))
-    if not np.isfinite(out.data).all() or (out.data < 0).any():
-        problems.append(Problem(what, "-", "-", "negative or missing coefficients", "", "Missing is not zero."))
+    table, labels = square(matrix, what, column)
+    fix = "Missing is not zero."
+    problems = cell_faults(table, labels, what, column, (fix, "Coefficients are at least 0."))
     if problems:
         raise SchemaError(problems, what)
-    return out, index
+    out = sparse.csc_array(table, dtype=np.float64)
+    return out, pd.RangeIndex(out.shape[0]) if labels is None else pd.Index(labels)
 
 
-def _by_sector(values: Any, index: pd.Index, what: str, low: float, high: float) -> FloatArray:
-    v = pd.Series(values, dtype="float64").reindex(index) if isinstance(values, pd.Series | dict) else values
-    out = np.broadcast_to(np.asarray(v, dtype=np.float64), (len(index),)) if np.ndim(v) == 0 else np.asarray(v, float)
-    if out.shape != (len(index),) or not np.isfinite(out).all() or (out < low).any() or (out > high).any():
-        raise SchemaError(
-            [Problem(what, "-", "-", f"not one figure in [{low:g}, {high:g}] per sector", "", "Missing is not zero.")],
-            what,
-        )
-    return np.asarray(out, dtype=np.float64)
+def _by_sector(values: Any, index: pd.Index, what: str, column: str, high: float = 1.0) -> FloatArray:
+    fix = "Missing is not zero." if math.isinf(high) else f"A part of 1, from 0 to {high:g}; missing is not zero."
+    return vector(values, index, len(index), what, column, high=high, scalar=True, remedy=fix)
 
 
 def _solver(a: Any) -> Callable[[FloatArray], FloatArray]:
@@ -429,8 +455,8 @@ def inoperability(a_star: Any, perturbation: Any) -> pd.Series:
     ----------
     a_star : DataFrame, ndarray or sparse matrix
         A*: interdependency by output (:func:`interdependency`); at least 0, spectral radius below 1.
-    perturbation : Series, mapping or array
-        c*: part of output lost at the source, [0, 1].
+    perturbation : float, Series, mapping or array
+        c*: part of output lost at the source, [0, 1]; one for each sector, or one for all.
 
     Returns
     -------
@@ -440,7 +466,7 @@ def inoperability(a_star: Any, perturbation: Any) -> pd.Series:
     Raises
     ------
     SchemaError
-        Not square, negative or missing figures, c* outside [0, 1].
+        Not square, negative or missing figures, c* outside [0, 1] or without some sector; cells and sectors are named.
     SolverError
         Spectral radius of A* not below 1: losses would grow without end.
 
@@ -454,8 +480,9 @@ def inoperability(a_star: Any, perturbation: Any) -> pd.Series:
     >>> inoperability([[0.10, 0.30], [0.20, 0.05]], [0.08, 0.0]).round(6).tolist()
     [0.095597, 0.020126]
     """
-    a, index = _square(a_star, "a_star")
-    c = _by_sector(perturbation, index, "perturbation", 0.0, 1.0)
+    what = "inoperability()"
+    a, index = _square(a_star, what, "a_star")
+    c = _by_sector(perturbation, index, what, "perturbation")
     n = len(index)
     if not n:
         return pd.Series([], index=index, dtype="float64", name="inoperability")
@@ -496,7 +523,7 @@ def inoperability_path(a_star: Any, perturbation: Any, resilience: Any, start: A
     Raises
     ------
     SchemaError
-        Figures out of range, fewer rows of c* than steps.
+        Figures out of range, by sector and step; fewer rows of c* than steps, or rows out of order.
 
     Notes
     -----
@@ -508,25 +535,45 @@ def inoperability_path(a_star: Any, perturbation: Any, resilience: Any, start: A
     >>> path.loc[1].round(6).tolist(), path.loc[5].round(6).tolist()
     ([0.04, 0.0], [0.085975, 0.009606])
     """
-    a, index = _square(a_star, "a_star")
+    what = "inoperability_path()"
+    a, index = _square(a_star, what, "a_star")
     a = a.tocsr()
-    k = _by_sector(resilience, index, "resilience", 0.0, 1.0)
-    q = _by_sector(start, index, "start", 0.0, 1.0)
-    if steps < 0:
-        raise SchemaError([Problem("steps", "-", "-", "negative", repr(steps), "")], "inoperability_path")
+    k = _by_sector(resilience, index, what, "resilience")
+    q = _by_sector(start, index, what, "start")
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
+        fix = "Give a whole number from 0 up."
+        raise SchemaError([Problem(what, "-", "steps", "not a number of steps", repr(steps), fix)], what)
     if isinstance(perturbation, pd.DataFrame):
-        table = perturbation.reindex(columns=index).to_numpy(dtype=np.float64)
-        if len(table) < steps or not np.isfinite(table).all() or (table < 0).any() or (table > 1).any():
-            rule = "needs a row per step and figures in [0, 1]"
-            raise SchemaError([Problem("perturbation", "-", "-", rule, str(table.shape), "")], "inoperability_path")
+        table = _by_step(perturbation, index, int(steps), what)
     else:
-        table = np.broadcast_to(_by_sector(perturbation, index, "perturbation", 0.0, 1.0), (max(steps, 1), len(index)))
+        table = np.broadcast_to(_by_sector(perturbation, index, what, "perturbation"), (max(steps, 1), len(index)))
     out = np.empty((steps + 1, len(index)))
     out[0] = q
     for t in range(steps):  # each step needs the one before
         q = np.clip(q + k * (a @ q + table[t] - q), 0.0, 1.0)
         out[t + 1] = q
     return pd.DataFrame(out, columns=index, index=pd.RangeIndex(steps + 1, name="step"))
+
+
+def _by_step(table: pd.DataFrame, index: pd.Index, steps: int, what: str) -> FloatArray:
+    """c* by step and sector."""
+    column = "perturbation"
+    if len(table) < steps:
+        fix = f"Give {steps} rows, or a Series for a constant perturbation."
+        raise SchemaError([Problem(what, "-", column, "needs a row per step", str(len(table)), fix)], what)
+    if not table.index.is_monotonic_increasing or table.index.has_duplicates:
+        rows, fix = ", ".join(str(x) for x in table.index[:8]), "Sort them: table.sort_index()."
+        raise SchemaError([Problem(what, "-", column, "rows are not steps in order", rows, fix)], what)
+    at = in_order(pd.Series(range(table.shape[1]), index=table.columns), index, len(index), what, column)
+    place = np.asarray(at, dtype=np.int64)
+    out = np.empty((len(table), len(index)))
+    fix = "A part of 1, from 0 to 1; missing is not zero."
+    for i, label in enumerate(index):
+        cells = table.iloc[:, place[i]].array
+        out[:, i] = vector(
+            cells, table.index, len(table), what, f"{column}[{label}]", kind="step", high=1.0, remedy=fix
+        )
+    return out
 
 
 def recovery_rate(start: float, end: float, periods: float, own: float = 0.0) -> float:
@@ -562,10 +609,15 @@ def recovery_rate(start: float, end: float, periods: float, own: float = 0.0) ->
     >>> round(recovery_rate(0.08, 0.001, 30, own=0.10), 6)
     0.162297
     """
+    what = "recovery_rate()"
+    start, end, periods, own = (
+        number(x, what, name, remedy="Give a number.")
+        for name, x in (("start", start), ("end", end), ("periods", periods), ("own", own))
+    )
     if not (0 < end <= start <= 1 and periods > 0 and 0 <= own < 1):
         text = f"start={start!r}, end={end!r}, periods={periods!r}, own={own!r}"
         rule = "needs 0 < end <= start <= 1, periods > 0, 0 <= own < 1"
-        raise SchemaError([Problem("recovery_rate", "-", "-", rule, text, "")], "recovery_rate")
+        raise SchemaError([Problem(what, "-", "-", rule, text, "Check what was lost, and when.")], what)
     return math.log(start / end) / periods / (1.0 - own)
 
 
@@ -604,9 +656,10 @@ def interdependency(coefficients: Any, output: Any, kind: Literal["demand", "sup
     [[0.1, 0.1], [0.6, 0.1]]
     """
     if kind not in ("demand", "supply"):
-        raise unknown_name("kind", kind, ("demand", "supply"), "interdependency")
-    a, index = _square(coefficients, "coefficients")
-    x = _by_sector(output, index, "output", 0.0, math.inf)
+        raise unknown_name("kind", kind, ("demand", "supply"), "interdependency()")
+    what = "interdependency()"
+    a, index = _square(coefficients, what, "coefficients")
+    x = vector(output, index, len(index), what, "output")
     dense = a.toarray()
     if kind == "supply":
         return pd.DataFrame(dense.T.copy(), index=index, columns=index)
