@@ -183,14 +183,18 @@ def export(
         As for :func:`write`.
     share : {"public", "all"}
         ``public`` leaves out what comes from sources that are private, restricted or non-commercial, and all rows of
-        overlays, whatever source they cite; the public rows that overlays cover come back. ``all`` is :func:`write` with
-        a report.
+        overlays, whatever source they cite; the public rows that overlays cover come back, and so does what an earlier
+        public release said where a later one is left out. What was worked out of rows that are left out is worked out
+        again of public ones (rests of world totals), kept where it follows from them, or left out. A country whose
+        restricted output is in no sum stays as a producer without a figure, beside public ones. ``all`` is
+        :func:`write` with a report.
     format : str, optional
         As for :func:`write`.
     minimum : int
         Producers of one product whose rows are restricted are added up to one anonymous producer if at least this many
-        owners (three at the least; a row without a firm is an owner) have a figure and none makes more than 80 percent of
-        the sum; fewer are dropped. The sum stays ``restricted`` in its source's class. Figures of private and
+        owners (three at the least; a row without a firm is an owner, the rest of a world total is none) make something,
+        none of them more than 80 percent of the sum, and all but the two largest a tenth of the largest at least; other
+        figures are dropped, and all where a public world total or public figures hold them. The sum stays ``restricted`` in its source's class. Figures of private and
         non-commercial sources and of overlays are never added up.
 
     Returns

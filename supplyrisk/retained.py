@@ -14,7 +14,7 @@ import pandas as pd
 from .schema import TABLES
 from .vintages import ENTITY, ESTIMATED, NEWEST, BoolArray, Frames, among, beside, listed, one_year, stated_again, years
 
-__all__ = ["CUT", "PUBLIC_LICENCES", "behind", "cut", "outlived", "worked_out"]
+__all__ = ["CUT", "PUBLIC_LICENCES", "behind", "cut", "inputs_of", "outlived", "worked_out"]
 
 # Terms under which a row may be passed on; what is private, restricted or non-commercial stays with its owner.
 PUBLIC_LICENCES = ("public_domain", "cc0", "cc_by", "attribution", "facts")
@@ -67,6 +67,7 @@ def behind(tables: Frames, gone: Mapping[str, BoolArray] | None = None, overlays
     Returns
     -------
     set of str
+        What these products are made of is among them: a producer's draw on an input is a part of its output.
 
     Examples
     --------
@@ -77,6 +78,7 @@ def behind(tables: Frames, gone: Mapping[str, BoolArray] | None = None, overlays
     terms = tables["sources"]
     barred = set(terms.loc[~terms["licence_class"].isin(PUBLIC_LICENCES), "source"].astype(str))
     found: set[str] = set()
+    made: set[str] = set()
     for name, spec in TABLES.items():
         frame = tables[name]
         if not spec.fact or not len(frame) or (gone is not None and name not in gone):
@@ -88,7 +90,39 @@ def behind(tables: Frames, gone: Mapping[str, BoolArray] | None = None, overlays
             hit &= gone[name]
         column = next((c for c in ("product", "node", "asset") if c in frame), None)
         if hit.any() and column is not None:
-            found |= set(frame.loc[hit, column].astype("object").dropna().astype(str).str.partition("@")[0])
+            mine = set(frame.loc[hit, column].astype("object").dropna().astype(str).str.partition("@")[0])
+            found |= mine
+            made |= mine if name in ("nodes", "recipes", "links", "demand") else set()
+    return found | inputs_of(tables, made)
+
+
+def inputs_of(tables: Frames, products: set[str]) -> set[str]:
+    """What products are made of, and that in turn.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables of a graph.
+    products : set of str
+        Products.
+
+    Returns
+    -------
+    set of str
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> sorted(inputs_of(sr.load_atlas().tables, {"ndfeb.magnet"}))[:2]
+    ['boron.mine', 'cobalt.mine']
+    """
+    recipes = tables["recipes"]
+    made, of = recipes["product"].astype("object"), recipes["input"].astype("object")
+    found: set[str] = set()
+    new = set(products)
+    while new:
+        new = set(of[made.isin(new)].astype(str)) - found
+        found |= new
     return found
 
 
@@ -127,7 +161,12 @@ def cut(tables: Frames, gone: Mapping[str, BoolArray], beneath: Frames) -> dict[
         return dict(beneath)
     have = beneath.get(CUT + "products")
     found |= set() if have is None else set(have["product"].astype(str))
-    return {**beneath, CUT + "products": pd.DataFrame({"product": pd.array(sorted(found), dtype="string")})}
+    out = {**beneath, CUT + "products": pd.DataFrame({"product": pd.array(sorted(found), dtype="string")})}
+    recipes = tables["recipes"]
+    needs = recipes.loc[recipes["product"].isin(found), ["product", "input"]].drop_duplicates()
+    had = beneath.get(CUT + "recipes")
+    needs = needs if had is None else pd.concat([had, needs]).drop_duplicates()
+    return {**out, CUT + "recipes": needs.reset_index(drop=True)} if len(needs) else out
 
 
 def outlived(tables: Frames, kept: Frames, beneath: Frames, until: int | None = None) -> dict[str, pd.DataFrame]:

@@ -20,7 +20,7 @@ from .implied import closing, closing_uses, pools_of, rests
 from .overlays import EARLIER, OVERLAID
 from .retained import CUT, PUBLIC_LICENCES, behind, worked_out
 from .schema import TABLES, Table
-from .vintages import NEWEST
+from .vintages import ESTIMATED, NEWEST
 
 __all__ = ["PUBLIC_LICENCES", "public_part"]
 
@@ -103,6 +103,7 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
         out[name] = frame[reason.isna() & ~told]
     past = _past(graph.beneath, set(barred))
     if inferred:
+        _hide_uses(out, graph, inferred, report)
         _bring_back(out, lost, past, inferred, report)
         _work_out_again(out, worked, past, inferred, report)
     out["nodes"] = _skeleton(
@@ -187,7 +188,7 @@ def _pairs(frame: pd.DataFrame, columns: Iterable[str]) -> pd.MultiIndex:
 
 def _of(name: str, frame: pd.DataFrame) -> pd.Series:
     """Product of each row."""
-    of = frame["product"] if "product" in frame else frame["node"].astype("object").str.partition("@")[0]
+    of = frame["product"] if "product" in frame else frame["node"].astype("str").str.replace("@.*", "", regex=True)
     return of.astype("object")
 
 
@@ -218,6 +219,29 @@ def _told(name: str, frame: pd.DataFrame, inferred: set[str]) -> pd.Series:
     if not inferred or name not in _STATISTICS:
         return pd.Series(False, index=frame.index)
     return _of(name, frame).isin(inferred) & worked_out(name, frame).to_numpy(dtype=bool)
+
+
+def _hide_uses(
+    out: dict[str, pd.DataFrame], graph: SupplyGraph, inferred: set[str], report: list[dict[str, Any]]
+) -> None:
+    """Stated uses less what producers draw: with the use that the source states, such a rest tells the draw."""
+    uses = out["demand"]
+    links = graph.tables["links"]
+    buyer = links["buyer"].astype("str").str.replace("@.*", "", regex=True)
+    drawn = (
+        links["method"].isin(ESTIMATED) & buyer.isin(inferred) & ~links["buyer"].astype("str").str.endswith(":demand")
+    )
+    hit = uses["node"].isin(set(links.loc[drawn, "supplier"]))
+    if CUT + "recipes" in graph.beneath:
+        hit |= _of("demand", uses).isin(set(graph.beneath[CUT + "recipes"]["input"].astype(str)))
+    hit &= uses["quantity"].notna() & uses["source"].notna()
+    if hit.any():
+        uses = uses.copy()
+        for c in ("quantity", "low", "high"):
+            uses[c] = uses[c].mask(hit)
+        uses["missing"] = uses["missing"].mask(hit, "withheld")
+        out["demand"] = uses
+        report.append({"table": "demand", "what": "quantity blanked", "reason": _TOLD, "rows": int(hit.sum())})
 
 
 def _bring_back(

@@ -248,3 +248,37 @@ def test_an_export_is_the_graph_of_the_public_releases_alone(seed: int) -> None:
     for frame in (f for n, f in out.beneath.items() if n == "earlier:nodes"):
         rows = frame[frame["output"].notna() & (frame["country"] != "ROW")]
         assert set(rows[["country", "year", "output"]].itertuples(index=False, name=None)) <= stated
+
+
+@pytest.mark.parametrize("cut", ["whole", "the input", "other places"])
+def test_what_an_input_is_drawn_for_does_not_tell_a_restricted_output(cut: str) -> None:
+    """Magnets of China (100, restricted) draw 30 of a stated use of 45: neither the draw nor what is left may be told."""
+    oxide, magnet = "neodymium.oxide", "ndfeb.magnet"
+    made = [(oxide, "CHN", 80.0, "pub"), (oxide, "USA", 20.0, "pub"), (magnet, "CHN", 100.0, "hid"), (magnet, "JPN", 50.0, "pub")]  # fmt: skip
+    production = pd.DataFrame(made, columns=["product", "country", "quantity", "source"]).assign(year=2023, grade="A")
+    goods = [
+        {"product": p, "name": p, "commodity": "nd", "chain": "magnet", "stage": s, "unit": "t", "basis": "gross",
+         "period": "year"} for p, s in ((oxide, "refine"), (magnet, "component"))
+    ]  # fmt: skip
+    need = {"product": magnet, "input": oxide, "process": "x", "coefficient": 0.3, "input_class": "essential"}
+    use = {"product": oxide, "country": "CHN", "year": 2023, "quantity": 45.0, "source": "pub", "grade": "A"}
+    terms = (("pub", "cc0"), ("hid", "restricted"))
+    sources = [{"source": s, "title": s, "licence": "l", "licence_class": t} for s, t in terms]
+    graph = sr.assemble(
+        products=pd.DataFrame(goods),
+        production=production,
+        recipes=pd.DataFrame([need | {"source": "pub", "grade": "A"}]),
+        demand=pd.DataFrame([use]),
+        tables={"sources": pd.DataFrame(sources)},
+    )
+    assert graph.demand["quantity"].tolist()[0] == 15.0
+    part = {
+        "whole": lambda: graph,
+        "the input": lambda: graph.select(product=oxide),
+        "other places": lambda: graph.select(country=["USA", "JPN", "WLD"]),
+    }[cut]()
+    out = public(part)
+    figures = {*out.links["quantity"].dropna(), *out.demand["quantity"].dropna()}
+    assert figures <= {20.0, 50.0}
+    left = out.demand.set_index("node")["missing"].to_dict()
+    assert left.get(f"{oxide}@CHN:demand", "withheld") == "withheld"
