@@ -247,17 +247,18 @@ def unknown_name(
     unknown view 'controll'. Did you mean 'control'? There are 4: control, equity, location, origin
     """
     known = sorted({str(x) for x in names})
+    short = [n if len(n) <= 80 else n[:77] + "..." for n in known]  # a header may be as long as a page
     close = [meant] if meant is not None else close_matches(str(name), known)
-    text = f"unknown {kind} {str(name)!r}"
+    text = f"unknown {kind} {str(name)[:200]!r}"
     if where:
         text += f" in {where}"
     text += "."
     if close:
-        text += " Did you mean " + " or ".join(repr(c) for c in close) + "?"
+        text += " Did you mean " + " or ".join(repr(c[:80]) for c in close) + "?"
     if not known:
         text += f" There is no {kind} here."
     elif len(known) <= 12:
-        text += f" There are {len(known)}: " + ", ".join(known)
+        text += f" There are {len(known)}: " + ", ".join(short)
     else:
-        text += f" There are {len(known)}, among them: " + ", ".join(known[:8]) + ", ..."
-    return UnknownNameError(text, str(name), close)
+        text += f" There are {len(known)}, among them: " + ", ".join(short[:8]) + ", ..."
+    return UnknownNameError(printable(text), str(name), close)

@@ -7,6 +7,7 @@ was read, dropped, unmapped and withheld.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -17,6 +18,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -183,6 +185,8 @@ def read_text(
         encodings = ("utf-16",)
     if b"\x00" in raw[:4096] and raw[:2] not in (b"\xff\xfe", b"\xfe\xff"):
         raise refuse(path, "binary, not text", "Give the file in its published format.")
+    if raw[:3] == codecs.BOM_UTF8:  # the mark says UTF-8: a stray byte of another encoding makes no other of the whole
+        return raw[3:].decode("utf-8", errors=_STRAY), "utf-8-sig"
     tried = []
     for encoding in encodings:
         try:
@@ -190,6 +194,19 @@ def read_text(
         except UnicodeDecodeError as err:
             tried.append(f"{encoding}: {err.reason} at byte {err.start}")
     raise refuse(path, "in none of the known encodings", "Save it as UTF-8.", "; ".join(tried))
+
+
+_STRAY = "supplyrisk-stray-byte"
+
+
+def _stray(error: UnicodeError) -> tuple[str, int]:
+    """Bytes that are no UTF-8, read as Windows does."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", errors="replace"), error.end
+
+
+codecs.register_error(_STRAY, _stray)
 
 
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -300,7 +317,16 @@ def read_delimited(
     rows: list[list[str]] = []
     ragged = 0
     try:
-        for k, cells in enumerate(csv.reader(lines, delimiter=delimiter)):
+        reader = csv.reader(chain(lines, [_END]), delimiter=delimiter)
+        last = 0
+        for k, cells in enumerate(reader):
+            at, last = last + 1, reader.line_num
+            if cells == [_END]:
+                break
+            if last > at and cells and (_END in cells[-1] or _swallowed(cells, len(header), delimiter)):
+                rule = "a quotation mark that is not closed: rows of the table are inside it"
+                remedy = "Close it, or double it where it belongs to the text."
+                raise refuse(path, rule, remedy, cells[0][:60].partition("\n")[0], f"line {header_row + at}")
             if k == 0:
                 header = [" ".join(c.split()) for c in cells]
                 if header and not header[0]:
@@ -326,6 +352,16 @@ def read_delimited(
     report.drop("another number of cells than the header", ragged)
     frame = pd.DataFrame(rows, columns=header, dtype="string")
     return frame.loc[:, [bool(h) for h in header]]
+
+
+_END = "\x1eend of the file\x1e"
+
+
+def _swallowed(cells: list[str], width: int, delimiter: str) -> bool:
+    """Whether a cell of several lines holds whole rows of the table: a mark that was opened and closed in another row."""
+    inside = [line for c in cells if "\n" in c for line in c.splitlines()[1:-1]]
+    whole = sum(line.count(delimiter) == width - 1 for line in inside)
+    return whole >= (1 if width >= 4 else 3) and width > 1
 
 
 def read_columns(path: PathLike, report: Report) -> pd.DataFrame:
@@ -412,10 +448,13 @@ _LOOKS: tuple[tuple[set[str], str], ...] = (
 )
 
 
-def looks_like(path: PathLike, columns: Iterable[object]) -> list[Problem]:
-    """What a file of another kind seems to be, as a problem to be listed with the absent columns; nothing if unknown."""
-    have = {plain(c) for c in columns}
-    hit = next((text for marks, text in _LOOKS if marks <= have), None)
+def looks_like(path: PathLike, columns: Iterable[object], wanted: Iterable[str] = ()) -> list[Problem]:
+    """What a file of another kind seems to be, as a problem to be listed with the absent columns; nothing if unknown.
+
+    ``wanted`` are the names that the reader itself looks for: where they tell the kind, it is no other.
+    """
+    have, own = {plain(c) for c in columns}, {plain(n) for n in wanted}
+    hit = next((text for marks, text in _LOOKS if marks <= have and not marks <= own), None)
     return (
         []
         if hit is None
@@ -439,7 +478,7 @@ def _check_header(path: PathLike, header: list[str], required: Iterable[str]) ->
         if plain(r) not in have
     ]
     if problems:
-        other = looks_like(path, named) if any(p.rule == "column is absent" for p in problems) else []
+        other = looks_like(path, named, required) if any(p.rule == "column is absent" for p in problems) else []
         raise SourceError([*problems, *other], f"the file {name}")
 
 
@@ -484,12 +523,20 @@ def find_columns(
             out[part] = hit
     shown = ", ".join(str(c)[:40] for c in list(columns)[:12])
     problems = [
-        Problem(Path(path).name, "header", part, "column is absent", shown, f"Names known: {', '.join(wanted[part])}.")
+        Problem(
+            Path(path).name,
+            "header",
+            part,
+            "column is absent",
+            shown,
+            f"Names known: {', '.join([*wanted[part]][:8])}.",
+        )
         for part in required
         if part not in out
     ]
     if problems:
-        raise SourceError([*problems, *looks_like(path, list(columns))], f"the file {Path(path).name}")
+        known = [n for names in wanted.values() for n in names]
+        raise SourceError([*problems, *looks_like(path, list(columns), known)], f"the file {Path(path).name}")
     return out
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from .base import MAX_CELL, PathLike, Report, plain, read_delimited, read_sheet, read_text
+from .base import MAX_CELL, PathLike, Report, find_columns, plain, read_delimited, read_sheet, read_text
 from .report import refuse
 from .workbook import BROKEN, open_book
 
@@ -43,8 +44,12 @@ def read_table(
     delimiter: str | None = None,
     encodings: Iterable[str] = ("utf-8-sig", "cp1252"),
     member: str | None = None,
+    stack: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read a delimited file or a sheet of a workbook from its header on, wherever that stands.
+
+    Where several sheets have such a header, all are read as one table if ``stack`` says which parts tell their rows apart
+    and each has these; otherwise the first is, and the report names the others with their rows.
 
     Parameters
     ----------
@@ -64,6 +69,8 @@ def read_table(
         Tried in turn.
     member : str, optional
         Member of a zip with several.
+    stack : sequence of str, optional
+        Parts that a sheet must have to be read together with the others.
 
     Returns
     -------
@@ -78,18 +85,59 @@ def read_table(
     if not Path(path).is_file():
         return read_delimited(path, report)  # says what is wrong
     if is_workbook(path):
-        found = next(iter(find_sheets(path, wanted, required, sheet)), None)
-        if found is None:
+        found = find_sheets(path, wanted, required, sheet)
+        if not found:
             return read_sheet(path, report, sheet=sheet)
-        name, row = found
-        if row or (sheet is None and name != next(iter(first_rows(path, count=1)))):
-            report.notes.append(f"the table starts in row {row + 1} of sheet {name!r}")
-        return read_sheet(path, report, sheet=name, header_row=row)
+        return _sheets(path, report, wanted, found, stack, sheet is None)
     text, _ = read_text(path, encodings, member)
     row = _header_line(text, wanted, required, delimiter)
     if row:
         report.notes.append(f"the table starts in line {row + 1}")
     return read_delimited(path, report, delimiter=delimiter, encodings=encodings, member=member, header_row=row)
+
+
+def _sheets(
+    path: PathLike,
+    report: Report,
+    wanted: Mapping[str, Iterable[str]],
+    found: list[tuple[str, int]],
+    stack: Sequence[str],
+    said: bool,
+) -> pd.DataFrame:
+    """The first of the sheets that were found, and those that can be read together with it; the others are named."""
+    name, row = found[0]
+    if row or (said and name != next(iter(first_rows(path, count=1)))):
+        report.notes.append(f"the table starts in row {row + 1} of sheet {name!r}")
+    out = read_sheet(path, report, sheet=name, header_row=row)
+    roles = find_columns(path, out.columns, wanted)
+    parts, taken, left = [out], [name], []
+    for other, below in found[1:]:
+        own = Report("", "", "")
+        more = read_sheet(path, own, sheet=other, header_row=below)
+        have = find_columns(path, more.columns, wanted)
+        alike = set(have) == set(roles) and _dated(more) == _dated(out)
+        if not stack or not set(stack) <= set(roles) or not alike:
+            left.append(f"{other!r} ({own.rows_read:,} rows)")
+            continue
+        names = {have[k]: c for k, c in roles.items() if c not in more.columns}
+        parts.append(more.rename(columns=names))
+        taken.append(other)
+        report.rows_read += own.rows_read
+        report.notes += own.notes
+    if len(parts) > 1:
+        shown = ", ".join(repr(n) for n in taken[:8]) + (", ..." if len(taken) > 8 else "")
+        report.notes.append(f"{len(taken)} sheets of the same layout are read as one table: {shown}")
+        out = pd.concat(parts, ignore_index=True).astype("string").fillna("")
+    if left:
+        report.notes.append(
+            f"sheets with such a header that are not read: {', '.join(left[:8])}; give a file of each, or sheet= where the reader takes it"
+        )
+    return out
+
+
+def _dated(frame: pd.DataFrame) -> set[str]:
+    """Columns that are of a year: sheets of other years are no part of one table."""
+    return {name for c in frame.columns if re.search(r"(19|20)\d\d", name := plain(c))}
 
 
 def _header_line(text: str, wanted: Mapping[str, Iterable[str]], required: Sequence[str], delimiter: str | None) -> int:

@@ -117,7 +117,7 @@ def bgs(
     report = Report("bgs", Path(path).name, "restricted")
     required = ["year", "country", "commodity", "unit", "quantity"]
     is_json = Path(path).name.lower().endswith((".json", ".geojson"))
-    raw = _features(path, report) if is_json else read_table(path, report, _PARTS, required)
+    raw = _features(path, report) if is_json else read_table(path, report, _PARTS, required, stack=required)
     raw = without_twins(raw, report)
     cols = find_columns(path, raw.columns, _PARTS, required)
     blank = pd.Series("", index=raw.index, dtype="string")

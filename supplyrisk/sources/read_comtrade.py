@@ -158,7 +158,12 @@ def comtrade(
     elif kind in (".parquet", ".pq"):
         raw = read_columns(path, report)
     else:
-        raw = read_table(path, report, _PARTS, ["value"]) if is_workbook(path) else read_delimited(path, report)
+        apart = ["hs6", "reporter", "partner", "flow"]
+        raw = (
+            read_table(path, report, _PARTS, ["value"], stack=apart)
+            if is_workbook(path)
+            else read_delimited(path, report)
+        )
     cols = find_columns(path, raw.columns, _PARTS)
     reporter, flow = _named(path, cols, reporter, flow, report)
     summed = "hs6" not in cols and "group" in cols  # sums of several headings
@@ -460,7 +465,18 @@ def _reading(
     keys = ["year", "hs6", "origin", "destination"]
     if data["month"].notna().any():
         report.notes.append("monthly: inputs['trade'] holds sums by year")
-    trade = flows.groupby(keys)[["quantity", "value"]].sum(min_count=1).reset_index()
+    grouped = flows.groupby(keys)
+    trade = grouped[["quantity", "value"]].sum(min_count=1)
+    part = (flows["quantity"].isna() & (flows["value"] > 0)).groupby([flows[k] for k in keys]).any()
+    part &= trade["quantity"].notna()
+    if part.any():  # a month without a weight is no month of nothing
+        trade["low"] = trade["quantity"].where(part)
+        trade["quantity"] = trade["quantity"].mask(part)
+        report.notes.append(
+            f"{int(part.sum()):,} flows of inputs['trade'] are sums (of months, or areas of ROW) of which a part has no weight: "
+            "theirs is not known, at least the others' (low)"
+        )
+    trade = trade.reset_index()
     years = f"{data['year'].min()} to {data['year'].max()}" if len(data) else "no data"
     report.vintage = f"{at}, {years}"
     name = f"comtrade_{at[:2].lower()}{at[-2:]}"

@@ -22,7 +22,7 @@ _PARTS = {
     "group": ["group", "commodity group"],
     "stage": ["Supply Chain Stage", "stage", "form"],
     "confidence": ["confidence"],
-    "recycling": ["EoL-RIR (2023)", "EoL-RIR", "EoL-RIR (2020)", "EOL RIR"],
+    "recycling": ["EoL-RIR", *(f"EoL-RIR ({year})" for year in range(2040, 2010, -1))],
     "note": ["caveat", "Description", "HS Codes Description", "notes", "Comment"],
 }
 _NEEDED = ["material", "hs"]
@@ -88,7 +88,7 @@ def hs_map(path: PathLike, *, revision: str = hs.BASE, published_on: str | None 
     """
     report = Report("hs_map", Path(path).name, "restricted")
     at = hs.revision(revision)
-    raw = read_table(path, report, _PARTS, _NEEDED)
+    raw = read_table(path, report, _PARTS, _NEEDED, stack=_NEEDED)
     cols = find_columns(path, raw.columns, _PARTS, _NEEDED)
     blank = pd.Series("", index=raw.index, dtype="string")
     text = {k: raw[cols[k]].fillna("").str.strip() if k in cols else blank for k in _PARTS}

@@ -277,6 +277,10 @@ def _one_label(raw: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([label.rename("label"), body.set_axis(names, axis=1)], axis=1)
 
 
+# Taxes, value added and purchases abroad, as Eurostat names such rows.
+_ADDED = r"(?:B\d|D\d{1,2}X\d|D\d$|OP_|P\d|TLS|VA)"
+
+
 def _flat(path: PathLike, raw: pd.DataFrame, report: Report, decimal: str) -> pd.DataFrame | None:
     """A row per flow, as Eurostat publishes FIGARO: area and industry of both sides, and the value."""
     have = {plain(c): str(c) for c in raw.columns}
@@ -293,6 +297,9 @@ def _flat(path: PathLike, raw: pd.DataFrame, report: Report, decimal: str) -> pd
             "row": cells["from"] + "_" + cells["row"],
             "column": cells["to"] + "_" + cells["column"],
             "value": parsed["value"],
+            **{k: cells[k] for k in ("from", "to")},
+            "sold": cells["row"],
+            "bought": cells["column"],
         }
     )[~lost]
     twice = frame.duplicated(["row", "column"])
@@ -300,11 +307,20 @@ def _flat(path: PathLike, raw: pd.DataFrame, report: Report, decimal: str) -> pd
         shown = ", ".join(f"{r} to {c}" for r, c in frame.loc[twice, ["row", "column"]].head(3).itertuples(index=False))
         raise _refuse(path, "a flow stands twice", "Several years in one file? Keep one.", shown)
     wide = frame.pivot_table(index="row", columns="column", values="value", aggfunc="sum", fill_value=0.0, sort=False)
-    labels = list(wide.index)
-    # A sector that sells nothing or buys nothing has no row or column of its own; it is there all the same.
-    sellers = [c for c in labels if c in set(wide.columns)]
-    wide = wide[[*sellers, *[c for c in wide.columns if c not in set(sellers)]]]
-    return pd.DataFrame(wide.to_numpy(dtype=float), index=labels, columns=[str(c) for c in wide.columns])
+    # Where flows of nothing are not in the file, a sector that buys (or sells) nothing has no column (row) of its own. It is
+    # told from value added and from final use by its industry, which stands on both sides, or by its area.
+    industries = set(frame["sold"]) & set(frame["bought"])
+    sells = frame["sold"].isin(industries) | (frame["from"].isin(set(frame["to"])) & ~frame["sold"].str.match(_ADDED))
+    buys = frame["bought"].isin(industries)
+    sectors = dict.fromkeys([*frame.loc[sells, "row"], *frame.loc[buys, "column"]])
+    lone = [c for c in sectors if c not in wide.index or c not in wide.columns]
+    if lone:
+        shown = ", ".join(lone[:5]) + (", ..." if len(lone) > 5 else "")
+        report.notes.append(f"{len(lone)} sectors buy nothing or sell nothing in the file: zeros ({shown})")
+    rows = [*sectors, *[r for r in wide.index if r not in sectors]]
+    columns = [*sectors, *[c for c in wide.columns if c not in sectors]]
+    out = wide.reindex(index=rows, columns=columns, fill_value=0.0)
+    return pd.DataFrame(out.to_numpy(dtype=float), index=rows, columns=[str(c) for c in columns])
 
 
 def _two_headers(path: PathLike, report: Report) -> pd.DataFrame | None:

@@ -219,8 +219,8 @@ def _deals(deals: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
 _HELD = ("asset", "part", "portion", "holder", "holder_country", "type", "share", "valid_from", "year", "note")
 _AID = {
     "id": ["AidData.Record.ID", "AidData Record ID", "AidData TUFF Project ID", "project_id"],
-    "value": ["Amount.(Constant.USD.2021)", "Amount (Constant USD 2021)", "Adjusted Amount (Constant USD 2021)",
-    "Amount (Constant USD2017)", "Amount (Constant USD 2017)", "usd_defl_2014", "usd_defl"], "title": ["Title"], "status": ["Status"],
+    "value": [form.format(year) for form in ("Amount (Constant USD {})", "Adjusted Amount (Constant USD {})", "usd_defl_{}")
+              for year in range(2040, 2004, -1)] + ["usd_defl"], "title": ["Title"], "status": ["Status"],
     "sector": ["Sector.Name", "Sector Name", "AidData Sector Name", "ad_sector_names"],
     "recipient": ["Recipient", "recipients"], "iso3": ["Recipient.ISO-3", "Recipient ISO-3"],
     "year": ["Commitment.Year", "Commitment Year", "year"], "funder": ["Funding Agencies", "Funding.Agencies"],
@@ -295,7 +295,7 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None, published_on: 
     """
     report = Report("aiddata_projects", Path(path).name, "attribution")
     required = ["id", "value", "title", "sector", "recipient"]
-    raw = read_table(path, report, _AID, required, sheet=sheet)
+    raw = read_table(path, report, _AID, required, sheet=sheet, stack=required)
     cols = find_columns(path, raw.columns, _AID, required)
     blank = pd.Series(pd.NA, index=raw.index, dtype="string")
     data = pd.DataFrame({k: _text(raw[cols[k]]) if k in cols else blank for k in _AID})

@@ -30,6 +30,7 @@ from .base import (
 from .commodities import MISSING_CODE
 from .places import AGGREGATE, countries
 from .unions import less_members
+from .workbook import BROKEN, Book, open_book
 
 __all__ = ["tidy"]
 
@@ -92,7 +93,7 @@ def tidy(
     decimal : {".", ","}
         Decimal mark; with ``","`` a cell ``1.234,5`` is 1234.5.
     sheet : str, optional
-        Sheet of a workbook; default the first.
+        Sheet of a workbook; default the first, and the report names the others with their rows.
     values : mapping, optional
         Columns that are the same in every row, e.g. ``{"method": "observed", "kind": "producer"}``.
     strict : bool
@@ -239,10 +240,31 @@ def _in_tonnes(frame: pd.DataFrame, mapping: dict[str, str], report: Report) -> 
 def _read(path: PathLike, report: Report, sheet: str | None) -> pd.DataFrame:
     suffix = Path(path).suffix.lower()
     if suffix in (".xlsx", ".xlsm"):
-        return read_sheet(path, report, sheet=sheet)
+        with open_book(path) as book:
+            frame = read_sheet(path, report, sheet=sheet, book=book)
+            if sheet is None:
+                _other_sheets(book, report)
+        return frame
     if suffix == ".parquet":
         return _parquet(path, report)
     return read_delimited(path, report)
+
+
+def _other_sheets(book: Book, report: Report) -> None:
+    """Name the sheets that are not read, with their rows."""
+    left = []
+    for name in book.names[1:]:
+        try:
+            rows = sum(any(v not in (None, "") for v in values) for _, values in book.rows(name)) - 1
+        except BROKEN:
+            continue
+        if rows > 0:
+            left.append(f"{name!r} ({rows:,} rows)")
+    if left:
+        more = ", ..." if len(left) > 8 else ""
+        report.notes.append(
+            f"read is the first sheet, {book.names[0]!r}; not read: {', '.join(left[:8])}{more}: name one with sheet="
+        )
 
 
 def _parquet(path: PathLike, report: Report) -> pd.DataFrame:

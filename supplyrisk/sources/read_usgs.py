@@ -185,6 +185,7 @@ def usgs_mcs(
 _HEADER = {
     "country": ["Country", "Country or locality"],
     "what": ["Type", "Statistics", "Commodity", "Prod_notes", "Source"],
+    "commodity": ["Commodity"],
 }
 
 
@@ -211,7 +212,7 @@ def _files(path: PathLike, report: Report, member: str | None) -> Iterator[tuple
         raise SourceError([Problem(file.name, "-", "-", rule, "", remedy)], f"the folder {file.name}")
     for name, inner in names:
         source_file = file if inner else name
-        raw = read_table(source_file, report, _HEADER, ["country", "what"], member=inner)
+        raw = read_table(source_file, report, _HEADER, ["country", "what"], member=inner, stack=["commodity"])
         yield name, without_twins(raw, report)
 
 

@@ -247,7 +247,8 @@ def _workbook(path: PathLike, report: Report, sheet: str | None) -> pd.DataFrame
     """One long sheet, a sheet per indicator, or a sheet per indicator with years over blocks of columns."""
     long = find_sheets(path, _LONG, ["code", "year", "indicator", "value"], sheet)
     if long:
-        return _table(path, read_sheet(path, report, sheet=long[0][0], header_row=long[0][1]))
+        marks = ["code", "year", "indicator", "value"]
+        return _table(path, read_table(path, report, _LONG, marks, sheet=sheet, stack=marks))
     parts, skipped = [], []
     for name, row in find_sheets(path, _LONG, _SHEETED, sheet):
         if _indicator(name):
