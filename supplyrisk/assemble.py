@@ -23,7 +23,9 @@ The rules, in the order in which they are applied:
    (``assumed``) and then on the world pool (``world_pool``).
 6. Everything a producer has left goes to the world pool ``p@WLD:demand`` (``world_pool``).
 7. Recipes link pools to producers. A by-product's host is throughput, not consumption: its links carry no quantity.
-8. Final use is what the statistics of use say less what producers draw, else what is left of the inflow.
+8. A country's use is the sum of its stated uses, or their total where one is stated (:mod:`supplyrisk.uses`). A user
+   of whom nothing else is known draws on the world pool. Final use is that use less what producers draw, taken from it
+   once, else what is left of the inflow.
 
 The market is that of the newest year of each statistic (:mod:`supplyrisk.vintages`); earlier years stay in the graph.
 """
@@ -31,7 +33,6 @@ The market is that of the newest year of each statistic (:mod:`supplyrisk.vintag
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -42,47 +43,19 @@ import pandas as pd
 
 from .byproducts import flag_byproducts
 from .earlier import told, with_earlier
-from .entry import in_own_units
-from .errors import Problem, SchemaError, UnknownPlaceWarning, close_matches, printable, unknown_name
+from .errors import Problem, SchemaError, unknown_name
 from .flows import FLOW_METHODS, MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
+from .inputs import INPUTS, read_inputs, say_left_out, would_be_lost
 from .ledger import Mode
 from .ordering import in_own_order
 from .reconcile import balance_flows
 from .remainder import last_text
 from .schema import TABLES, coerce, parse_node_id
-from .uses import draws_on_pools, final_use, today_uses, used_twice
+from .uses import draws_on_pools, final_use, today_uses
 from .vintages import LEFT
 
 __all__ = ["INPUTS", "assemble"]
-
-# Columns of the tables that assemble() reads besides those of the data model; all but the required are optional.
-INPUTS: dict[str, tuple[str, ...]] = {
-    key: tuple(columns.split())
-    for key, columns in {
-        "production": "product country site firm year what quantity low high missing unit basis published_on source "
-        "grade note",
-        "trade": "hs6 origin destination year quantity low high value value_low value_high method flag published_on "
-        "source grade",
-        "concordance": "hs6 product factor factor_low factor_high purity purity_low purity_high purity_source coverage use note",
-        "demand": "product country use year quantity low high missing unit basis published_on source grade note",
-        "sourcing": "product buyer supplier share share_low share_high missing year reliance imports unit basis "
-        "published_on source grade note",
-        "costs": "product country what quantity low high year unit basis published_on source grade note",
-    }.items()
-}
-_REQUIRED = {
-    "production": ("product", "country", "year"),
-    "trade": ("hs6", "origin", "destination", "year", "quantity"),
-    "concordance": ("hs6", "product", "factor"),
-    "demand": ("product", "country", "year"),
-    "sourcing": ("product", "buyer", "supplier", "share", "year"),
-    "costs": ("product", "country", "what", "quantity"),
-}
-_DIMENSIONS = ("product", "country", "site", "firm", "what", "hs6", "origin", "destination", "use", "buyer", "supplier")
-_TEXT = frozenset(
-    (*_DIMENSIONS, "missing", "unit", "basis", "published_on", "source", "grade", "note", "coverage", "purity_source")
-) | {"method", "flag"}
 
 
 @overload
@@ -180,8 +153,12 @@ def assemble(
     recipes : DataFrame, optional
         As in the data model.
     demand : DataFrame, optional
-        ``product, country, year, quantity`` and optionally ``unit, basis``: total use in a country, what its producers
-        draw included.
+        ``product, country, year, quantity`` and optionally ``use, low, high, missing, unit, basis``: use in a country, what its
+        producers draw included. Rows of different ``use`` add up to the country's use. ``total`` (or nothing) beside
+        them is their total: then it counts alone, its note names its parts, and parts above it are a row of ``gaps``. What
+        producers draw is taken from a use that bears the name or id of their product, else in proportion from all uses.
+        Every stated use is a row of ``demand``: of a place without any other record it draws on the world pool, or, where
+        there is none, has an open account in :meth:`SupplyGraph.balance`.
     sourcing : DataFrame, optional
         ``product, buyer, supplier, share`` (0 to 1 of the buyer's imports; where empty, between ``share_low`` and
         ``share_high``, and then the unnamed rest is not known either), optionally ``reliance`` (imports over use) or ``imports`` (product units, or ``unit, basis``).
@@ -199,7 +176,8 @@ def assemble(
     name, as_of, history
         Passed to :meth:`SupplyGraph.from_tables`.
     tables : mapping of str to DataFrame, optional
-        Further tables of the data model (``sources``, ``holdings``, ``measures`` ...), taken as they are.
+        Further tables of the data model (``sources``, ``holdings``, ``measures`` ...), taken as they are; none of those
+        that are assembled.
     balanced : bool
         Whether :func:`supplyrisk.reconcile.balance_flows` then estimates the unknown flows of all products.
     conflicts, ensemble, seed
@@ -214,7 +192,7 @@ def assemble(
     Raises
     ------
     SchemaError
-        Every unreadable column, unknown product, missing concordance or flow that stands twice, at once.
+        Every unreadable column, unknown product, missing concordance, flow or use that stands twice, at once.
 
     Warns
     -----
@@ -229,6 +207,8 @@ def assemble(
     market of its own and kept: :meth:`SupplyGraph.at` has the one of its day; not if ``balanced``, or in an ensemble, which hold
     today's market alone. ``history`` says what is no longer listed;
     :func:`supplyrisk.vintages.vintages` counts it by product and publisher.
+
+    The order of rows changes nothing, in any table.
 
     Unless ``balanced``, nothing is fitted to totals and nothing observed is altered. If attributed exports exceed
     output, trade is kept and :meth:`SupplyGraph.balance` shows the gap.
@@ -257,29 +237,18 @@ def assemble(
         "sourcing": sourcing,
         "costs": costs,
     }
-    frames, problems = {}, []
-    for key, frame in given.items():
-        read, found = _read(frame, key)
-        frames[key], odd = in_own_units(key, read, products)
-        problems += found + odd
-    problems += _unknown_products(frames, products)
-    if len(frames["trade"]) and not len(frames["concordance"]):
-        problems.append(
-            Problem("trade", "-", "hs6", "no concordance", "", "Give one: hs6, product, factor (units per tonne).")
-        )
+    frames, problems = read_inputs(given, products)
     if not 0.0 < nominal < 1.0:
         problems.append(Problem("assemble", "-", "nominal", "not between 0 and 1", str(nominal), "Give e.g. 0.1."))
-    problems += _off_scale(frames["concordance"])
-    problems += _stated_twice(frames["trade"]) + _off_trade(frames["trade"]) + used_twice(frames["demand"])
     if conflicts not in get_args(Mode):
         raise unknown_name("conflicts", conflicts, get_args(Mode), "assemble()")
     needs, found = coerce(TABLES["recipes"].empty() if recipes is None else recipes, TABLES["recipes"])
     problems += found
     further = dict(tables or {})
-    problems += _assembled(further)
+    problems += would_be_lost(further)
     if problems:
         raise SchemaError(problems, "the tables to assemble")
-    _say_left_out(given)
+    say_left_out(given)
     frames, asked = {k: in_own_order(f) for k, f in frames.items()}, in_own_order(needs)
     sources = further.get("sources")
     gaps: list[pd.DataFrame] = []
@@ -400,142 +369,6 @@ def _with_stocks(nodes: pd.DataFrame, stocks: pd.DataFrame) -> pd.DataFrame:
         }
     )
     return pd.concat([nodes, new], ignore_index=True)
-
-
-def _read(frame: pd.DataFrame | None, key: str) -> tuple[pd.DataFrame, list[Problem]]:
-    """Bring an input table to its columns; numbers become floats, text becomes object with None for nothing."""
-    columns = INPUTS[key]
-    if frame is None or not len(frame):
-        return pd.DataFrame({c: pd.Series(dtype="object") for c in columns}).astype(
-            {c: "float64" for c in columns if c not in _TEXT}
-        ), []
-    problems: list[Problem] = []
-    for c in frame.columns:
-        if c not in columns:
-            close = close_matches(str(c), columns)
-            hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Known: {', '.join(columns)}."
-            problems.append(Problem(key, "-", str(c), "unknown column", "", hint))
-    for c in _REQUIRED[key]:
-        if c not in frame.columns:
-            problems.append(Problem(key, "-", c, "required column is absent", "", f"{key} needs {_REQUIRED[key]}."))
-    out: dict[str, Any] = {}
-    n = len(frame)
-    for c in columns:
-        if c not in frame.columns:
-            out[c] = np.full(n, np.nan) if c not in _TEXT else np.full(n, None, dtype=object)
-            continue
-        raw = frame[c].reset_index(drop=True)
-        if c not in _TEXT:
-            number = pd.to_numeric(raw, errors="coerce")
-            bad = number.isna() & raw.notna() & (raw.astype("string").str.strip() != "")
-            for i in np.flatnonzero(bad.to_numpy(dtype=bool)):
-                problems.append(Problem(key, f"row {i}", c, "not a number", repr(raw.iloc[i]), "Give a number."))
-            out[c] = number.to_numpy(dtype=float)
-        else:
-            text = raw.astype("object").where(raw.notna(), None)
-            out[c] = text.where(text.map(lambda v: v != "" and v is not None), None)
-    return pd.DataFrame(out), problems
-
-
-def _off_scale(con: pd.DataFrame) -> list[Problem]:
-    """Factors and purities that cannot be: negative, percent for a part, bounds on the wrong side."""
-    out = []
-    for c, top in (("factor", np.inf), ("purity", 1.0)):
-        for column in (c, f"{c}_low", f"{c}_high"):
-            bad = (con[column] < 0) | (con[column] > top)
-            out += [
-                Problem("concordance", str(con.at[i, "hs6"]), column, f"outside [0, {top:g}]", str(con[column].loc[i]),
-                        "Correct it; percent? Divide by 100.")
-                for i in con.index[bad]
-            ]  # fmt: skip
-        low, high = con[f"{c}_low"], con[f"{c}_high"]
-        crossed = (low > high) | (con[c] < low) | (con[c] > high)
-        out += [
-            Problem("concordance", str(con.at[i, "hs6"]), c, "low <= value <= high does not hold", "", "Correct one.")
-            for i in con.index[crossed]
-        ]
-    return out
-
-
-def _assembled(tables: Mapping[str, pd.DataFrame]) -> list[Problem]:
-    """Further tables that would be lost behind what is assembled; nodes of stocks are made of the stocks."""
-    out = []
-    for key in ("products", "recipes", "nodes", "links", "demand"):
-        frame = tables.get(key)
-        if frame is None or not len(frame):
-            continue
-        if key == "nodes":
-            stocks = tables.get("stocks", frame.iloc[:0])
-            frame = frame[~frame["node"].isin(stocks["node"])]
-        way = "Lay it over the result: overlay()." if key in ("nodes", "links") else f"Give {key}=."
-        if len(frame):
-            out.append(
-                Problem("assemble", "-", f"tables[{key!r}]", "this table is assembled", f"{len(frame)} rows", way)
-            )
-    return out
-
-
-def _say_left_out(given: Mapping[str, pd.DataFrame | None]) -> None:
-    """One warning of all rows that readers left out of the tables because their place is unknown."""
-    told = []
-    rows = 0
-    for key, frame in given.items():
-        for entry in [] if frame is None else frame.attrs.get("left_out", ()):
-            share = "" if entry.get("share") is None else f", {entry['share']:.2%} of {entry['of']}"
-            names = ", ".join(repr(n) for n in entry["names"][:5]) + (", ..." if len(entry["names"]) > 5 else "")
-            rows += entry["rows"]
-            told.append(f"{key} of {entry['path']}: {entry['rows']} rows{share} ({names})")
-    if told:
-        text = f"{rows} rows are not in the graph, no concordance knows their place: {'; '.join(told)}"
-        warnings.warn(printable(text), UnknownPlaceWarning, stacklevel=3)
-
-
-def _off_trade(trade: pd.DataFrame) -> list[Problem]:
-    """Methods that no flow can have, and bounds on the wrong side of their figure."""
-    out = []
-    for i in trade.index[trade["method"].notna() & ~trade["method"].isin(FLOW_METHODS)]:
-        given, remedy = repr(trade.at[i, "method"]), f"Known: {', '.join(FLOW_METHODS)}."
-        out.append(Problem("trade", f"row {i}", "method", "unknown method of a flow", given, remedy))
-    for column, before, unit in (("quantity", "", "tonnes"), ("value", "value_", "USD")):
-        low, high, slack = trade[f"{before}low"], trade[f"{before}high"], 1e-9 * trade[column].abs()
-        for side, sign in (("low", 1.0), ("high", -1.0)):
-            end = trade[before + side]
-            wrong = (sign * (end - trade[column]) > slack) | (end < 0) | (low > high)
-            for i in trade.index[wrong]:
-                remedy = f"Give 0 <= {before}low <= {column} <= {before}high, in {unit}."
-                rule = "on the wrong side of its figure"
-                out.append(Problem("trade", f"row {i}", before + side, rule, repr(end.loc[i]), remedy))
-    return out
-
-
-def _stated_twice(trade: pd.DataFrame) -> list[Problem]:
-    """Flows that stand in the trade table more than once: to add them up would count them twice."""
-    key = ["hs6", "origin", "destination", "year"]
-    again = trade[trade.duplicated(key, keep=False)]
-    if not len(again):
-        return []
-    out = []
-    for (hs6, origin, destination, year), rows in again.groupby(key, dropna=False, sort=True):
-        sources = sorted({str(s) for s in rows["source"].dropna()})
-        remedy = "Keep one of them; sources.repair merges the parts of one flow."
-        if len(sources) > 1:
-            remedy = f"Keep one of the sources {', '.join(sources)}."
-        value = ", ".join(f"{q:g}" for q in rows["quantity"])
-        row = f"{hs6} | {origin} | {destination} | {year:g}"
-        out.append(Problem("trade", row, "hs6+origin+destination+year", f"stands {len(rows)} times", value, remedy))
-    return out
-
-
-def _unknown_products(frames: Mapping[str, pd.DataFrame], products: pd.DataFrame) -> list[Problem]:
-    known = set(products["product"].astype(str))
-    out = []
-    for key, frame in frames.items():
-        if "product" in frame.columns:
-            for p in sorted({str(v) for v in frame["product"].dropna()} - known):
-                close = close_matches(p, known)
-                hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else "Add it to products."
-                out.append(Problem(key, "-", "product", "not in products", repr(p), hint))
-    return out
 
 
 def _use(b: Build) -> pd.DataFrame:

@@ -46,6 +46,7 @@ LAYERS = {
     "exposure": 2,
     "feeding": 2,
     "uses": 2,
+    "inputs": 2,
     "flows": 2,
     "formats": 2,
     "graphml": 2,

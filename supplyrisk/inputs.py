@@ -1,0 +1,253 @@
+"""The tables that :func:`supplyrisk.assemble.assemble` takes: brought to their columns, and everything wrong with them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .entry import in_own_units
+from .errors import Problem, UnknownPlaceWarning, close_matches, printable
+from .flows import FLOW_METHODS
+from .uses import used_twice
+
+__all__ = ["INPUTS", "read_inputs", "say_left_out", "would_be_lost"]
+
+# Columns of the tables that assemble() reads besides those of the data model; all but the required are optional.
+INPUTS: dict[str, tuple[str, ...]] = {
+    key: tuple(columns.split())
+    for key, columns in {
+        "production": "product country site firm year what quantity low high missing unit basis published_on source "
+        "grade note",
+        "trade": "hs6 origin destination year quantity low high value value_low value_high method flag published_on "
+        "source grade",
+        "concordance": "hs6 product factor factor_low factor_high purity purity_low purity_high purity_source coverage use note",
+        "demand": "product country use year quantity low high missing unit basis published_on source grade note",
+        "sourcing": "product buyer supplier share share_low share_high missing year reliance imports unit basis "
+        "published_on source grade note",
+        "costs": "product country what quantity low high year unit basis published_on source grade note",
+    }.items()
+}
+_REQUIRED = {
+    "production": ("product", "country", "year"),
+    "trade": ("hs6", "origin", "destination", "year", "quantity"),
+    "concordance": ("hs6", "product", "factor"),
+    "demand": ("product", "country", "year"),
+    "sourcing": ("product", "buyer", "supplier", "share", "year"),
+    "costs": ("product", "country", "what", "quantity"),
+}
+_DIMENSIONS = ("product", "country", "site", "firm", "what", "hs6", "origin", "destination", "use", "buyer", "supplier")
+_TEXT = frozenset(
+    (*_DIMENSIONS, "missing", "unit", "basis", "published_on", "source", "grade", "note", "coverage", "purity_source")
+) | {"method", "flag"}
+
+
+def read_inputs(
+    given: Mapping[str, pd.DataFrame | None], products: pd.DataFrame
+) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
+    """Tables of statistics in the columns of :data:`INPUTS`, and all that is wrong with them.
+
+    Parameters
+    ----------
+    given : mapping of str to DataFrame or None
+        By the keys of :data:`INPUTS`.
+    products : DataFrame
+        Table of products.
+
+    Returns
+    -------
+    tuple of dict and list of Problem
+        Numbers are floats, text is object with None for nothing. Problems: unreadable or unknown columns, unknown
+        products, a missing concordance, factors and bounds that cannot be, flows and uses that stand twice.
+
+    Examples
+    --------
+    >>> made = pd.DataFrame(dict(product="x", country="JPN", year=2024, quantity="5"), index=[0])
+    >>> products = pd.DataFrame({"product": ["x"], "unit": ["t"], "basis": ["gross"]})
+    >>> frames, problems = read_inputs({"production": made, "demand": made}, products)
+    >>> frames["production"]["quantity"].tolist(), frames["demand"]["use"].tolist(), problems
+    ([5.0], [None], [])
+    """
+    frames, problems = {}, []
+    for key in INPUTS:
+        read, found = _read(given.get(key), key)
+        frames[key], odd = in_own_units(key, read, products)
+        problems += found + odd
+    problems += _unknown_products(frames, products)
+    if len(frames["trade"]) and not len(frames["concordance"]):
+        problems.append(
+            Problem("trade", "-", "hs6", "no concordance", "", "Give one: hs6, product, factor (units per tonne).")
+        )
+    problems += _off_scale(frames["concordance"])
+    problems += _stated_twice(frames["trade"]) + _off_trade(frames["trade"]) + used_twice(frames["demand"])
+    return frames, problems
+
+
+def would_be_lost(tables: Mapping[str, pd.DataFrame]) -> list[Problem]:
+    """Further tables that would be lost behind what is assembled; nodes of stocks are made of the stocks.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        Further tables of the data model.
+
+    Returns
+    -------
+    list of Problem
+        One for each table.
+
+    Examples
+    --------
+    >>> [p.column for p in would_be_lost({"links": pd.DataFrame({"supplier": ["x@CHN"]})})]
+    ["tables['links']"]
+    """
+    out = []
+    for key in ("products", "recipes", "nodes", "links", "demand"):
+        frame = tables.get(key)
+        if frame is None or not len(frame):
+            continue
+        if key == "nodes":
+            stocks = tables.get("stocks", frame.iloc[:0])
+            frame = frame[~frame["node"].isin(stocks["node"])]
+        way = "Lay it over the result: overlay()." if key in ("nodes", "links") else f"Give {key}=."
+        if len(frame):
+            out.append(
+                Problem("assemble", "-", f"tables[{key!r}]", "this table is assembled", f"{len(frame)} rows", way)
+            )
+    return out
+
+
+def say_left_out(given: Mapping[str, pd.DataFrame | None]) -> None:
+    """One warning of all rows that readers left out of the tables because their place is unknown.
+
+    Parameters
+    ----------
+    given : mapping of str to DataFrame or None
+        Tables as readers give them: what they left out stands in ``attrs``.
+
+    Warns
+    -----
+    UnknownPlaceWarning
+        Once, of the caller's caller, with count and share.
+
+    Examples
+    --------
+    >>> say_left_out({"demand": pd.DataFrame()})
+    """
+    told = []
+    rows = 0
+    for key, frame in given.items():
+        for entry in [] if frame is None else frame.attrs.get("left_out", ()):
+            share = "" if entry.get("share") is None else f", {entry['share']:.2%} of {entry['of']}"
+            names = ", ".join(repr(n) for n in entry["names"][:5]) + (", ..." if len(entry["names"]) > 5 else "")
+            rows += entry["rows"]
+            told.append(f"{key} of {entry['path']}: {entry['rows']} rows{share} ({names})")
+    if told:
+        text = f"{rows} rows are not in the graph, no concordance knows their place: {'; '.join(told)}"
+        warnings.warn(printable(text), UnknownPlaceWarning, stacklevel=3)
+
+
+def _read(frame: pd.DataFrame | None, key: str) -> tuple[pd.DataFrame, list[Problem]]:
+    """Bring an input table to its columns; numbers become floats, text becomes object with None for nothing."""
+    columns = INPUTS[key]
+    if frame is None or not len(frame):
+        return pd.DataFrame({c: pd.Series(dtype="object") for c in columns}).astype(
+            {c: "float64" for c in columns if c not in _TEXT}
+        ), []
+    problems: list[Problem] = []
+    for c in frame.columns:
+        if c not in columns:
+            close = close_matches(str(c), columns)
+            hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Known: {', '.join(columns)}."
+            problems.append(Problem(key, "-", str(c), "unknown column", "", hint))
+    for c in _REQUIRED[key]:
+        if c not in frame.columns:
+            problems.append(Problem(key, "-", c, "required column is absent", "", f"{key} needs {_REQUIRED[key]}."))
+    out: dict[str, Any] = {}
+    n = len(frame)
+    for c in columns:
+        if c not in frame.columns:
+            out[c] = np.full(n, np.nan) if c not in _TEXT else np.full(n, None, dtype=object)
+            continue
+        raw = frame[c].reset_index(drop=True)
+        if c not in _TEXT:
+            number = pd.to_numeric(raw, errors="coerce")
+            bad = number.isna() & raw.notna() & (raw.astype("string").str.strip() != "")
+            for i in np.flatnonzero(bad.to_numpy(dtype=bool)):
+                problems.append(Problem(key, f"row {i}", c, "not a number", repr(raw.iloc[i]), "Give a number."))
+            out[c] = number.to_numpy(dtype=float)
+        else:
+            text = raw.astype("object").where(raw.notna(), None)
+            out[c] = text.where(text.map(lambda v: v != "" and v is not None), None)
+    return pd.DataFrame(out), problems
+
+
+def _off_scale(con: pd.DataFrame) -> list[Problem]:
+    """Factors and purities that cannot be: negative, percent for a part, bounds on the wrong side."""
+    out = []
+    for c, top in (("factor", np.inf), ("purity", 1.0)):
+        for column in (c, f"{c}_low", f"{c}_high"):
+            bad = (con[column] < 0) | (con[column] > top)
+            out += [
+                Problem("concordance", str(con.at[i, "hs6"]), column, f"outside [0, {top:g}]", str(con[column].loc[i]),
+                        "Correct it; percent? Divide by 100.")
+                for i in con.index[bad]
+            ]  # fmt: skip
+        low, high = con[f"{c}_low"], con[f"{c}_high"]
+        crossed = (low > high) | (con[c] < low) | (con[c] > high)
+        out += [
+            Problem("concordance", str(con.at[i, "hs6"]), c, "low <= value <= high does not hold", "", "Correct one.")
+            for i in con.index[crossed]
+        ]
+    return out
+
+
+def _off_trade(trade: pd.DataFrame) -> list[Problem]:
+    """Methods that no flow can have, and bounds on the wrong side of their figure."""
+    out = []
+    for i in trade.index[trade["method"].notna() & ~trade["method"].isin(FLOW_METHODS)]:
+        given, remedy = repr(trade.at[i, "method"]), f"Known: {', '.join(FLOW_METHODS)}."
+        out.append(Problem("trade", f"row {i}", "method", "unknown method of a flow", given, remedy))
+    for column, before, unit in (("quantity", "", "tonnes"), ("value", "value_", "USD")):
+        low, high, slack = trade[f"{before}low"], trade[f"{before}high"], 1e-9 * trade[column].abs()
+        for side, sign in (("low", 1.0), ("high", -1.0)):
+            end = trade[before + side]
+            wrong = (sign * (end - trade[column]) > slack) | (end < 0) | (low > high)
+            for i in trade.index[wrong]:
+                remedy = f"Give 0 <= {before}low <= {column} <= {before}high, in {unit}."
+                rule = "on the wrong side of its figure"
+                out.append(Problem("trade", f"row {i}", before + side, rule, repr(end.loc[i]), remedy))
+    return out
+
+
+def _stated_twice(trade: pd.DataFrame) -> list[Problem]:
+    """Flows that stand in the trade table more than once: to add them up would count them twice."""
+    key = ["hs6", "origin", "destination", "year"]
+    again = trade[trade.duplicated(key, keep=False)]
+    if not len(again):
+        return []
+    out = []
+    for (hs6, origin, destination, year), rows in again.groupby(key, dropna=False, sort=True):
+        sources = sorted({str(s) for s in rows["source"].dropna()})
+        remedy = "Keep one of them; sources.repair merges the parts of one flow."
+        if len(sources) > 1:
+            remedy = f"Keep one of the sources {', '.join(sources)}."
+        value = ", ".join(f"{q:g}" for q in rows["quantity"])
+        row = f"{hs6} | {origin} | {destination} | {year:g}"
+        out.append(Problem("trade", row, "hs6+origin+destination+year", f"stands {len(rows)} times", value, remedy))
+    return out
+
+
+def _unknown_products(frames: Mapping[str, pd.DataFrame], products: pd.DataFrame) -> list[Problem]:
+    known = set(products["product"].astype(str))
+    out = []
+    for key, frame in frames.items():
+        if "product" in frame.columns:
+            for p in sorted({str(v) for v in frame["product"].dropna()} - known):
+                close = close_matches(p, known)
+                hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else "Add it to products."
+                out.append(Problem(key, "-", "product", "not in products", repr(p), hint))
+    return out
