@@ -13,7 +13,7 @@ import pandas as pd
 from .remainder import worked_out_on
 from .vintages import BoolArray, mark, newest_of
 
-__all__ = ["closing", "closing_uses", "pools_of", "rests"]
+__all__ = ["bound_again", "closing", "closing_uses", "pools_of", "rests", "unbounded"]
 
 REST = "world total less the listed producers"
 _NEAR = 1e-9
@@ -210,3 +210,76 @@ def pools_of(candidates: pd.DataFrame, links: pd.DataFrame, uses: pd.DataFrame) 
     first = named.dropna(subset=["day"]).astype({"day": "str"}).groupby("node")["day"].min()
     day = out["node"].astype("object").map(first).astype("object")
     return out.assign(published_on=day.where(day.notna(), None).astype(out["published_on"].dtype))
+
+
+def unbounded(nodes: pd.DataFrame, hit: pd.Series, links: pd.DataFrame) -> pd.DataFrame:
+    """Nodes without what a rest of a total or exports say of makers whose output nobody gives.
+
+    Parameters
+    ----------
+    nodes : DataFrame
+        Rows of the table.
+    hit : Series of bool
+        Rows to look at.
+    links : DataFrame
+        Given flows: what a maker is known to send may stand for its output where it is what these add up to.
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> g = sr.SupplyGraph.from_tables()
+    >>> len(unbounded(g.nodes, g.nodes["node"].notna(), g.links))
+    0
+    """
+    hit = hit & nodes["kind"].eq("producer") & ~nodes["country"].isin(["ROW", "WLD"])
+    inside = hit & nodes["inside"].notna()
+    open_ = inside & nodes["output"].isna()
+    guess = hit & nodes["output"].isna() & nodes["output_grade"].astype("object").isin(["assumption"])
+    sent = links[links["supplier"].isin(nodes.loc[inside, "node"])].groupby("supplier")["quantity"].sum()
+    stands = nodes["output"].astype("float64")
+    alike = np.isclose(stands, nodes["node"].astype("object").map(sent).astype("float64"), rtol=1e-6)
+    carved = inside & nodes["output"].notna() & ~alike
+    if not (open_ | guess | carved).any():
+        return nodes
+    out = nodes.copy()
+    for c in ("output", "output_low", "output_high"):
+        out[c] = out[c].mask(open_ | guess | carved)
+    missing = out["output_missing"].mask(carved, "unknown")
+    out["output_missing"] = missing
+    return out
+
+
+def bound_again(nodes: pd.DataFrame, products: set[str]) -> pd.DataFrame:
+    """Nodes in which makers inside a rest make no more than the rest that stands there; inside none where none does.
+
+    Parameters
+    ----------
+    nodes : DataFrame
+        Rows of the table.
+    products : set of str
+        Products to look at.
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> len(bound_again(sr.SupplyGraph.from_tables().nodes, set()))
+    0
+    """
+    hit = nodes["inside"].notna() & nodes["product"].isin(products) & nodes["output"].isna()
+    if not hit.any():
+        return nodes
+    rest = nodes[(nodes["country"] == "ROW") & nodes["output"].notna() & nodes["site"].isna()]
+    rest = rest.sort_values("year", kind="stable").drop_duplicates("node", keep="last").set_index("node")
+    top = nodes["inside"].astype("object").map(rest["output_high"].fillna(rest["output"])).astype("float64")
+    out = nodes.copy()
+    out["output_high"] = out["output_high"].where(~hit, top)
+    out["inside"] = out["inside"].mask(hit & top.isna())
+    return out

@@ -16,10 +16,10 @@ import pandas as pd
 
 from .accounts import latest
 from .graph import SupplyGraph
-from .implied import closing, closing_uses, pools_of, rests
+from .implied import bound_again, closing, closing_uses, pools_of, rests, unbounded
 from .overlays import EARLIER, OVERLAID
 from .retained import CUT, PUBLIC_LICENCES, behind, worked_out
-from .schema import TABLES, Table
+from .schema import LICENCES, TABLES, Table
 from .vintages import ESTIMATED, NEWEST
 
 __all__ = ["PUBLIC_LICENCES", "public_part"]
@@ -29,7 +29,9 @@ _FEWEST = 3  # owners behind a sum: with two, each knows the other's figure
 _MOST = 0.8  # of a sum: an owner with more than that is the sum
 _OTHERS = 0.1  # of the largest: so much at least the second largest must not know
 _WORKED = ("balance_flows", "draw ")  # what balancing writes into the history
-_OWN = ("(private)", "(restricted)")  # lines of the history about files that are not for others
+_OWN = tuple(
+    f"({c})" for c in LICENCES if c not in PUBLIC_LICENCES
+)  # lines of the history about files that are not for others
 _NODES_OF = {"links": ("supplier", "buyer"), "demand": ("node",), "stocks": ("node",), "holdings": ("asset",)}
 _STATISTICS = ("nodes", "links", "demand")
 _TOLD = "worked out of figures that may not be passed on"
@@ -134,13 +136,23 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
         report.append({"table": "products", "what": "dropped", "reason": "no row left", "rows": len(silent)})
     out["sources"] = out["sources"][~out["sources"]["source"].isin(set(barred))]
     say("sources", "dropped", pd.Series([t for t in barred.values() if t != "overlay"], dtype="object"))
-    history = [h for h in graph.history if not h.startswith(("overlay ", "replaced ")) and not h.endswith(_OWN)]
+    history = _history(graph, {str(s) for s in barred} | gone)
     frames = {k: v.reset_index(drop=True) for k, v in out.items()}
     shared = SupplyGraph.from_tables(
         frames, name=graph.name, as_of=graph.as_of, history=(*history, "public part"), policy=graph.policy
     )
     kept = _public_past(past, shared.tables, inferred, gone)
     return (dataclasses.replace(shared, beneath=kept) if kept else shared), report
+
+
+def _history(graph: SupplyGraph, hidden: set[str]) -> list[str]:
+    """Lines of the history that speak of nothing which stays at home: no file, source, node or figure of it."""
+    kept = []
+    for line in graph.history:
+        words = {w.strip("(),;:'\"") for w in line.split()}
+        if not line.startswith(("overlay ", "replaced ")) and not line.endswith(_OWN) and not words & hidden:
+            kept.append(line)
+    return kept
 
 
 def _past(beneath: Frames, barred: set[str]) -> dict[str, pd.DataFrame]:
@@ -175,7 +187,10 @@ def _public_past(past: Frames, tables: Frames, inferred: set[str], gone: set[str
         for c in ends:
             keep &= ~frame[c].isin(gone) if name == "nodes" or key.startswith(NEWEST) else frame[c].isin(ids)
         if keep.any():
-            out[key] = frame[keep].reset_index(drop=True)
+            frame = frame[keep].reset_index(drop=True)
+            if key == EARLIER + "nodes":
+                frame = unbounded(frame, frame["product"].isin(inferred), tables["links"])
+            out[key] = frame
             if key == EARLIER + "nodes":
                 ids |= set(out[key]["node"].astype(str))
     return out
@@ -290,13 +305,18 @@ def _work_out_again(
 
     def put(name: str, rows: pd.DataFrame) -> None:
         back[name] += len(rows)
+        if name != "nodes":  # how far off an estimate may be rests on more than what it is the rest of
+            spans = [c for c in ("low", "high", "stated_low", "stated_high") if c in rows]
+            rows = rows.assign(**dict.fromkeys(spans, float("nan")))
         if len(rows):
             out[name] = pd.concat(
                 [out[name], rows[out[name].columns].astype(out[name].dtypes.to_dict())], ignore_index=True
             )
 
+    out["nodes"] = unbounded(out["nodes"], out["nodes"]["product"].isin(inferred), out["links"])
     found, again = rests(out["nodes"], candidates("nodes"), out["sources"])
     put("nodes", found)
+    out["nodes"] = bound_again(out["nodes"], inferred)
     if again:
         report.append(
             {"table": "nodes", "what": "worked out again", "reason": "of public figures alone", "rows": again}

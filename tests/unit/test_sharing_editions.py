@@ -282,3 +282,27 @@ def test_what_an_input_is_drawn_for_does_not_tell_a_restricted_output(cut: str) 
     assert figures <= {20.0, 50.0}
     left = out.demand.set_index("node")["missing"].to_dict()
     assert left.get(f"{oxide}@CHN:demand", "withheld") == "withheld"
+
+
+def test_who_is_inside_a_rest_is_bound_by_the_rest_of_the_public_rows() -> None:
+    rows = pd.DataFrame([("RUS", 20.0, None), ("JPN", None, "withheld"), ("WLD", 200.0, None)])
+    rows = rows.set_axis(["country", "quantity", "missing"], axis=1).assign(source="pub")
+    hidden = pd.DataFrame([("CHN", 60.0, "hid")], columns=["country", "quantity", "source"])
+    made = pd.concat([rows, hidden]).assign(product=P, year=2023, grade="A")
+    sources = [{"source": s, "title": s, "licence": "l", "licence_class": t} for s, t in (("pub", "cc0"), ("hid", "restricted"))]  # fmt: skip
+    graph = sr.assemble(
+        products=product_rows([P]),
+        production=made,
+        tables={"sources": pd.DataFrame(sources)},
+        history=["check the unit of production: 60 (hid) and 60000 (pub)", "read a.csv (pub) (cc0)"],
+    )
+    assert graph.nodes.set_index("country").loc["JPN", "output_high"] == 120.0
+    out = public(graph)
+    node = out.nodes.set_index("country")
+    assert node.loc[["JPN", "ROW"], "output_high"].tolist() == [180.0, 180.0]
+    assert node.loc["JPN", "inside"] == f"{P}@ROW"
+    assert "read a.csv (pub) (cc0)" in out.history
+    assert not any("hid" in line for line in out.history)
+    for g in (graph.select(country=["JPN", "RUS"]), graph.select(country="JPN")):
+        bound = public(g).nodes.set_index("country").loc["JPN", "output_high"]
+        assert pd.isna(bound)
