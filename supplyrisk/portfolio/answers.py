@@ -14,6 +14,7 @@ import pandas as pd
 
 from ..errors import InfeasibleError, Problem, SchemaError
 from ..graph import SupplyGraph
+from .asked import known_words
 from .explain import stopped
 from .matrix import Columns, Compiled
 from .model import money, number
@@ -434,6 +435,7 @@ def stand_alone(graph: SupplyGraph, buyers: str | Iterable[str] | None = None, *
     from ..errors import UnknownNameError
     from .run import optimize
 
+    known_words("stand_alone", stand_alone, options, optimize)
     out: dict[str, float] = {}
     for member in resolve_buyers(graph, buyers):
         try:

@@ -27,6 +27,8 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 _OURS = "_supplyrisk_components"
 _THEIRS = "written by the user"
+# Part of the largest term of a row below which its bound does not set its size.
+_ROUNDING = 1e-6
 
 
 def _position(name: str, group: Columns | Rows) -> Callable[[Any], int]:
@@ -525,7 +527,12 @@ def _written(matrix: Matrix, ours: dict[str, Any], name: str, members: list[Any]
         to, was = low[i] + shift[i] - a, low[i] + shift[i]
         return f"your constraint {names[i]} would have to be content with {to:.6g}, not {was:.6g}"
 
-    bound = np.where(np.isfinite(high), high, low)
+    # Its own size: its bound, or what one of its terms can come to where the bound is 0.
+    size = np.concatenate([g.scale for g in matrix.columns])
+    terms = np.zeros(len(members))
+    np.maximum.at(terms, np.asarray(row, dtype=np.int64), np.abs(value) * size[np.asarray(col, dtype=np.int64)])
+    bound = np.abs(np.where(np.isfinite(high), high, np.where(np.isfinite(low), low, 0.0)))
+    own = np.maximum(np.where(bound > 0.0, bound, terms), _ROUNDING * terms)
     block = matrix.add_rows(
         name,
         len(members),
@@ -534,7 +541,7 @@ def _written(matrix: Matrix, ours: dict[str, Any], name: str, members: list[Any]
         value,
         lower=lower,
         upper=upper,
-        scale=np.maximum(np.abs(np.where(np.isfinite(bound), bound, 1.0)), 1.0),
+        scale=np.where(own > 0.0, own, 1.0),
         keys=held(names),
         say=lambda i, k=names: f"your constraint {k[i]}",
         say_relax=relax,

@@ -93,10 +93,16 @@ def binding_rows(m: Build, c: Compiled, x: FloatArray) -> tuple[str, ...]:
     return tuple(out)
 
 
+def _part(gap: float) -> str:
+    return f"{gap:.2%}" if gap >= 1e-4 or gap == 0.0 else f"{gap:.1e} of itself"
+
+
 def cut_short(s: Solution) -> str:
     """What a plan says of itself that was found but not proven best."""
     known = (
-        f"at most {s.gap:.2%} above the least that is possible" if np.isfinite(s.gap) else "of unknown distance to it"
+        f"at most {_part(s.gap)} above the least that is possible"
+        if np.isfinite(s.gap)
+        else "of unknown distance to it"
     )
     if s.status == "near_optimal":
         return (

@@ -16,8 +16,9 @@ import pandas as pd
 from ..errors import Problem, SchemaError, SolverError, unknown_name
 from ..graph import SupplyGraph
 from ..jurisdictions import scope
-from ..registry import Objective, Spec, Term, objective
+from ..registry import Objective, Term, objective
 from ..schema import VIEWS
+from .asked import known_words, listed
 from .calendar import read_periods
 from .cone import add_squares
 from .lookthrough import todays_mixes
@@ -25,7 +26,7 @@ from .model import Build, money, number
 from .periods import HorizonPlan
 from .plan import Portfolio
 from .readings import share_in_what_is_known
-from .run import defaults, plan_case
+from .run import defaults, optimize, plan_case
 from .senders import by_place, relayed
 from .settling import Live, settle
 from .solve import Solution, solve
@@ -364,7 +365,7 @@ def _labels(terms: Iterable[Term]) -> list[str]:
 def _aims(against: Any) -> tuple[Term, ...]:
     if against is None:
         return (share("CHN", view="control"),)
-    given = (against,) if isinstance(against, Spec) else tuple(against)
+    given = listed(against)
     problems = [
         Problem(
             "frontier", "-", "against", "not an objective term", repr(t), "Write e.g. share('CHN', view='control')."
@@ -486,6 +487,7 @@ def frontier(
     True
     """
     began = time.perf_counter()
+    known_words("frontier", frontier, options, optimize)
     points = int(number("points", points, 2))
     aims = _aims(against)
     if options.get("solver", "highs") != "highs":

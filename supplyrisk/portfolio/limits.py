@@ -14,6 +14,7 @@ from ..metrics.markets import Places
 from ..registry import constraint
 from ..schema import VIEWS
 from .amounts import above, below, most
+from .asked import figures
 from .cone import add_squares
 from .levers import NOBODY
 from .model import GROUP, Build, money, number
@@ -362,8 +363,8 @@ def no_decoupling(
 
 def attribute_of(m: Build, indicator: Any) -> tuple[str, dict[str, float]]:
     if not isinstance(indicator, str):
-        pairs = dict(indicator)
-        return "your figures", {str(k): float(v) for k, v in pairs.items()}
+        example = 'Write {"AUS": 0.9, "CHN": 0.4}, or the name of an indicator.'
+        return "your figures", figures(m.spec, "indicator", indicator, example)
     frame = m.graph.tables["countries"]
     known = frame["indicator"].astype(str)
     if not (known == indicator).any():
@@ -421,11 +422,10 @@ def governance_floor(
     offered = m.flow.upper[col] > 0
     lost = sorted(set(country[offered].tolist()) - set(of))
     if lost:
+        unknown = f"{name} is unknown" if isinstance(indicator, str) else "has no figure"
         raise SchemaError(
             [
-                Problem(
-                    "countries", c, "value", f"{name} is unknown, and the plan may buy there", "", "Give it a value."
-                )
+                Problem("countries", c, "value", f"{unknown}, and the plan may buy there", "", "Give it a value.")
                 for c in lost
             ],
             f"{spec!r}",
@@ -512,10 +512,12 @@ def equal_burden(m: Build, times: float = 1.0, against: str | Mapping[str, float
         vals = np.concatenate([v, (-times * w[None, :] * v[:, None]).ravel()])
         upper, fair = today - times * w * total, w * total
     else:
-        given = {str(k): float(x) for k, x in dict(against).items()}
-        for b in members:
-            if b not in given:
-                raise unknown_name("member", b, list(given), f"{spec!r}")
+        example = 'Write "share", or USD a year of every buyer, {"JPN": 2e6, "USA": 3e6}.'
+        given = figures(spec, "against", against, example)
+        lacking = [b for b in members if b not in given]
+        if lacking:
+            what = "has no figure of its own, and the plan buys for it"
+            raise SchemaError([Problem("equal_burden", b, "against", what, "", example) for b in lacking], f"{spec!r}")
         full, cols, vals = r, c, v
         upper = today + times * np.array([given[b] for b in members])
         fair = np.maximum(today, np.abs(upper))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 from ..errors import Problem, SchemaError, UnknownNameError, unknown_name
 from ..graph import SupplyGraph
 from .amounts import in_unit, money
+from .asked import number, require_any
 from .calendar import Period
 from .candidates import Candidates
 from .economics import supply_costs
@@ -29,6 +30,8 @@ IntArray = npt.NDArray[np.int64]
 TextArray = npt.NDArray[np.object_]
 # How the group as a whole is called where a buyer's name stands.
 GROUP = "group"
+# Part of a sum that is not asked for: little more than the rounding of its terms.
+_ROUNDING = 1e-6
 YEAR = {"year": 1.0, "month": 12.0}
 
 
@@ -445,6 +448,18 @@ class Build:
         np.minimum.at(least, self.case.pool_product, self.pool_size)
         return np.clip(np.asarray(limit, dtype=np.float64), least[product], self.size[product])
 
+    def tied(self, row: IntArray, lane: IntArray, limit: Any) -> FloatArray:
+        """Size of rows that open some lanes up to a limit, or not at all: the least buyer that is fed counts.
+
+        Not built, a plant must not feed a small buyer out of what a solver lets pass of a large one's delivery.
+        """
+        out = np.asarray(limit, dtype=np.float64).copy()
+        most = np.bincount(row, self.lane_size[lane], len(out))
+        out = np.where(out > 0.0, out, np.where(most > 0.0, most, 1.0))
+        rounding = _ROUNDING * out
+        np.minimum.at(out, row, self.lane_size[lane])
+        return np.asarray(np.maximum(out, rounding), dtype=np.float64)
+
     def missed(self, pools: IntArray) -> tuple[IntArray, IntArray]:
         """Columns that lessen what pools get (unmet, substituted), and which of the pools each belongs to."""
         if self.shortfall is None and not self.reliefs:
@@ -507,7 +522,7 @@ class Build:
             np.concatenate([fed, plants.at]),
             np.concatenate([np.ones(len(fed)), -cap]),
             upper=0.0,
-            scale=self.scale_of(cap, self.project_product),
+            scale=self.tied(self.project[fed], fed, cap),
             keys=lambda: label,
             say=lambda i: f"project {label[i]} can deliver at most {cap[i]:.6g} {unit[i]}, once built",
             say_dual=lambda i, d: f"one more {unit[i]} from project {label[i]} saves {money(-d)} a year",
@@ -669,22 +684,6 @@ class Build:
         return self._model
 
 
-def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low: bool = False) -> float:
-    """Check a parameter of a lever or constraint; the error says what it must be."""
-    ok = not isinstance(value, bool) and isinstance(value, (int, float, np.number)) and np.isfinite(float(value))
-    if ok:
-        v = float(value)
-        ok = (v > low if open_low else v >= low) and v <= high
-    if not ok:
-        least = f"above {low:g}" if open_low else f"at least {low:g}"
-        top = "" if np.isinf(high) else f" and at most {high:g}"
-        hint = "Shares are fractions." if high == 1.0 else ""
-        raise SchemaError(
-            [Problem("parameter", "-", name, f"must be a number {least}{top}", repr(value), hint)], "the plan"
-        )
-    return float(value)
-
-
 def missing_costs(build: Build) -> dict[str, str]:
     """Products of which some baseline supplier has neither a unit cost nor a price."""
     case = build.case
@@ -696,14 +695,6 @@ def missing_costs(build: Build) -> dict[str, str]:
         if np.isnan(cost[mine]).any() or (not mine.any() and pd.isna(price[p])):
             out[p] = "no price and no unit cost is known, so no plan for it can be costed"
     return out
-
-
-def require_any(names: Iterable[str], what: str, of: Iterable[str], where: str) -> None:
-    """Every name must be among the known ones."""
-    known = list(of)
-    for n in names:
-        if n not in known:
-            raise unknown_name(what, n, known, where)
 
 
 __all__ += ["UnknownNameError", "in_unit", "missing_costs", "money", "number", "require_any"]

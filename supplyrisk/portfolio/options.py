@@ -278,7 +278,7 @@ def _offer(
             cols,
             np.concatenate([np.ones(len(mine)), -extra[suppliers]]),
             upper=0.0,
-            scale=m.scale_of(extra[suppliers], code[suppliers]),
+            scale=m.tied(at, mine, extra[suppliers]),
             keys=lambda: keys,
             say=lambda i: f"{name} with {keys[i]}: at most {extra[suppliers[i]]:.6g}, once agreed",
         )

@@ -17,6 +17,7 @@ from ..graph import SupplyGraph
 from .calendar import Period
 from .explain import binding_rows, cut_short, infeasible, stopped
 from .held import origin_notes
+from .idle import bundles, without_idle
 from .marginal import Price, of_period
 from .matrix import Compiled
 from .model import Build, number
@@ -473,7 +474,10 @@ class HorizonPlan(Portfolio):
             wide.build.absorb()
             wide = forked_wide(wide)
             Live(wide.bases[0], wide).restart()
-        return finish(wide, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
+        plan = finish(wide, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
+        if wide.build._model is not None:
+            _ = plan.model  # the live model holds the new values, those of the user's own variables too
+        return plan
 
     def share(self, view: str, focal: Any = "CHN", product: str | None = None, buyer: str = "group") -> pd.Series:
         """A share in the last period; ``plan.year(2028).share(...)`` gives that of another."""
@@ -592,6 +596,7 @@ def finish(
     if then is not None and s.status == "optimal" and not mixing:
         s = then(compiled, s)
     s = s if mixing else settle(wide, s)
+    s = replace(s, x=without_idle(compiled, s.x, bundles(wide.bases[0], wide)))
     return HorizonPlan(
         objective_value=s.objective,
         status=s.status,

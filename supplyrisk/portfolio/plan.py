@@ -302,7 +302,10 @@ class Portfolio:
             own.absorb()
             own = forked(own)
             Live(own).restart()
-        return solve_build(own, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
+        plan = solve_build(own, self.written, self.focal, time_limit=time_limit, gap=None, seed=self.seed)
+        if own._model is not None:
+            _ = plan.model  # the live model holds the new values, those of the user's own variables too
+        return plan
 
     @cached_property
     def shares(self) -> pd.DataFrame:

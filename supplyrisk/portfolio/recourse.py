@@ -304,7 +304,7 @@ def _within_spare(m: Build, again: Columns, lane: IntArray, of: IntArray) -> Non
             [np.ones(int(new.sum())), *(np.ones(len(fed)) for _ in hit), *(-m.project_capacity for _ in hit)]
         ),
         upper=0.0,
-        scale=np.tile(m.scale_of(m.project_capacity, m.project_product), k),
+        scale=np.tile(m.tied(m.project[fed], fed, m.project_capacity), k),
         keys=lambda: [(s, p) for s in names for p in m.project_label],
         say=lambda i: (
             f"project {m.project_label[i % n]} can deliver no more in scenario {names[i // n]} than it can at all"

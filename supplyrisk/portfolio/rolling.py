@@ -13,12 +13,14 @@ import pandas as pd
 from ..errors import unknown_name
 from ..graph import SupplyGraph
 from .answers import again, bought, columns_of, page, whole_plan
+from .asked import known_words, require_graph
 from .calendar import read_period
 from .matrix import Columns, Compiled
 from .model import Build, money
 from .periods import HorizonPlan
 from .plan import Portfolio
 from .quadratic import lifted
+from .run import optimize
 from .solve import Solution, solve
 from .widen import Wide
 
@@ -116,6 +118,8 @@ def rolling(
         What is fixed and the new data cannot both be.
     """
     whole_plan(plan, "rolling")
+    require_graph(graph, "rolling")
+    known_words("rolling", rolling, changes, optimize)
     names = (fixed,) if isinstance(fixed, str) else tuple(fixed)
     for name in names:
         if name not in _COMMITMENTS:

@@ -17,10 +17,12 @@ from ..jurisdictions import scope
 from ..registry import Objective, Spec, Term
 from ..schema import VIEWS
 from ..vintages import only_today
+from .asked import listed, require_graph
 from .calendar import During, Period, need_paths, read_periods, supply_paths
 from .candidates import Candidates, read_candidates
 from .economics import RATE
 from .explain import cut_short, infeasible, stopped
+from .idle import bundles, without_idle
 from .levers import build, keep, resource
 from .marginal import Nudge
 from .model import Build, missing_costs, number
@@ -47,11 +49,12 @@ _EITHER_WAY = ("attribute",)
 
 
 def _specs(given: Any, kind: str, argument: str) -> tuple[Spec, ...]:
-    items = (given,) if isinstance(given, Spec) else tuple(given)
+    items = listed(given)
     problems: list[Problem] = []
     for s in items:
         if not isinstance(s, Spec):
-            hint = "Call it: a decorated function gives its words when called, e.g. max_share('CHN', 0.65)."
+            example = "build()" if kind == "lever" else "max_share('CHN', 0.65)"
+            hint = f"Call it: a decorated function gives its words when called, e.g. {example}."
             problems.append(Problem("optimize", "-", argument, f"not a {kind}", repr(s), hint))
         elif s.kind != kind:
             problems.append(Problem("optimize", "-", argument, f"a {s.kind}, not a {kind}", repr(s), ""))
@@ -274,12 +277,13 @@ def plan_case(
     objective, for a frontier over several periods.
     """
     began = time.perf_counter()
+    require_graph(graph, "optimize")
     read_options(time_limit, gap, seed)
     check(solver)
     periods = read_periods(horizon)
     span, horizon = horizon, (int(periods[-1].begin + 1e-9) if periods else horizon)
     lever_specs = _specs(levers, "lever", "levers")
-    asked = (constraints,) if isinstance(constraints, (Spec, During)) else tuple(constraints)
+    asked = listed(constraints)
     when = [c if isinstance(c, During) else None for c in asked]
     _dates(when, periods, span, needs, supply)
     constraint_specs = _specs([c.spec if isinstance(c, During) else c for c in asked], "constraint", "constraints")
@@ -550,6 +554,7 @@ def solve_build(
         s = then(compiled, s)
         for settle in m.refine:
             settle(m, s.x)
+    s = replace(s, x=without_idle(compiled, s.x, bundles(m)))
     timing = {"build": built - began, "solve": s.seconds}
     return Portfolio(
         objective_value=s.objective,

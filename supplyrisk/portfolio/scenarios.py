@@ -101,7 +101,9 @@ def read_scenarios(given: Mapping[str, Any] | None) -> Scenarios | None:
     )
     if said and not problems and abs(total - 1.0) > _TOLERANCE and not rounded:
         remedy = (
-            "Correct them, or divide each by their sum: {k: (p / "
+            "Give what may happen a probability above 0, or write none: then the worst of them counts."
+            if total <= 0.0
+            else "Correct them, or divide each by their sum: {k: (p / "
             + f"{total:.6g}"
             + ", m) for k, (p, m) in ...}; 0 is allowed."
         )

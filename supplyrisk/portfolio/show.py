@@ -370,7 +370,8 @@ def _table(
         return ""
     shown = frame if columns is None else frame[[c for c in columns if c in frame]]
     shown = shown.rename_axis(columns=None)
-    text = {str(c): shown[c].where(shown[c].notna(), "") for c in shown if shown[c].dtype == object}
+    text: dict[str, Any] = {str(c): shown[c].where(shown[c].notna(), "") for c in shown if shown[c].dtype == object}
+    text |= {str(c): ["" if pd.isna(y) else str(y).removesuffix(".0") for y in shown[c]] for c in shown if c in _YEARS}
     shown = shown.assign(**text)
     more = f" <small>({len(shown):,} rows, the first {_ROWS})</small>" if len(shown) > _ROWS else ""
     body = shown.head(_ROWS).to_html(index=False, float_format=digits, border=0, na_rep="")
@@ -409,6 +410,8 @@ def _foot(plan: Any) -> str:
 
 # Pools of which a page tells what one unit more costs.
 _FEW = 40
+# Years are names, not amounts.
+_YEARS = ("year", "start", "capex_year", "decided", "delivers", "until")
 _DECIDED = ("year", "lever", "product", "supplier", "buyer", "quantity", "unit", "unit_cost", "cost", "grade")
 _SHARES = ("product", "buyer", "focal", "view", "before", "after", "after_low", "after_high", "model")
 _PLANTS = (

@@ -67,6 +67,7 @@ def _scaled(c: Compiled) -> tuple[Compiled, float]:
     top = float(np.max(some, initial=0.0)) or 1.0
     usual = float(np.median(some)) if len(some) else top
     if top > _FORBIDDING * usual:
+        _refuse_needs(c, top, usual)
         raise SchemaError(
             [
                 Problem(
@@ -104,6 +105,17 @@ def _scaled(c: Compiled) -> tuple[Compiled, float]:
         ),
         top,
     )
+
+
+def _refuse_needs(c: Compiled, top: float, usual: float) -> None:
+    """Needs, not prices, that are too far apart."""
+    a_unit = np.abs(c.cost[c.cost != 0.0])
+    if float(a_unit.max()) > _FORBIDDING * float(np.median(a_unit)):
+        return
+    what = "so far apart that a solver cannot tell what the least of them costs from nothing"
+    hint = "Plan the buyers or products of very small needs by themselves (buyers=, product=)."
+    told = f"{top:.3g} beside {usual:.3g} USD"
+    raise SchemaError([Problem("the plan's needs", "-", "quantity", what, told, hint)], "optimize()")
 
 
 def wanted(gap: float | None) -> float:
@@ -322,12 +334,14 @@ class Persistent:
         sol = h.getSolution()
         y = np.array(sol.col_value, dtype=np.float64)
         pair: Callable[[], tuple[FloatArray, FloatArray]]
+        lost = False  # whether nothing is left once what is nearly whole is whole
         if mip:
             whole = np.round(y[c.integer])
             y[c.integer] = whole
             polished = self._fixed(whole)
             if self._off(y) > _TIGHT:  # rounding moved a row: settle the rest for these integers
-                y = polished.values() if polished.run() == "optimal" else y
+                lost = polished.run() != "optimal"
+                y = y if lost else polished.values()
                 y[c.integer] = whole
             self._last = y
             pair = polished.duals
@@ -344,7 +358,7 @@ class Persistent:
 
         x = np.clip(y * self._col, c.lower, c.upper)
         took = time.perf_counter() - began
-        if self._off(y) > FEASIBLE:  # never pass on as optimal what does not meet its own rows
+        if lost or self._off(y) > FEASIBLE:  # never pass on as optimal what does not meet its own rows
             return Solution("inaccurate", np.zeros(0), np.nan, bound, gap, took, "HiGHS", version, 0)
         objective = float((c.cost * x).sum()) + c.offset  # no BLAS: its threads stall on a busy machine
         if mip and not len(c.square):  # numbers that were only nearly whole promised more than whole ones hold

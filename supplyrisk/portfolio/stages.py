@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -131,10 +132,18 @@ def expand(m: Build, project: str, capacity: float, capex: float, years: float =
 def read_stages(given: Any, ids: list[str], where: str) -> dict[int, tuple[tuple[float, float], ...]]:
     """Stages of projects by candidate number: years and USD of each."""
     out: dict[int, tuple[tuple[float, float], ...]] = {}
-    for project, listed in dict(given or {}).items():
+    pairs = tuple(given.items()) if isinstance(given, Mapping) else given or ()
+    if not isinstance(pairs, tuple) or not all(isinstance(p, tuple) and len(p) == 2 for p in pairs):
+        hint = "Write {project: ((years, usd), ...)}, e.g. {'New': ((2, 5e6), (3, 8e7))}."
+        raise SchemaError([Problem("build", "-", "stages", "not a mapping by project", repr(given), hint)], "the plan")
+    for project, listed in pairs:
         if project not in ids:
             raise unknown_name("project", str(project), ids, where)
-        steps = tuple((number("years", y, 0.0), number("capex", c, 0.0)) for y, c in listed)
+        both = tuple(listed) if isinstance(listed, (tuple, list)) else ()
+        if not both or not all(isinstance(s, (tuple, list)) and len(s) == 2 for s in both):
+            what, hint = "not pairs of years and USD", "Write ((years, usd), ...), e.g. ((2, 5e6), (3, 8e7))."
+            raise SchemaError([Problem("build", str(project), "stages", what, repr(listed), hint)], "the plan")
+        steps = tuple((number("years", y, 0.0), number("capex", c, 0.0)) for y, c in both)
         if not sum(c for _, c in steps) > 0:
             raise SchemaError(
                 [Problem("build", str(project), "stages", "cost nothing", repr(listed), "Write ((years, usd), ...).")],
@@ -211,7 +220,7 @@ def ramp_up(m: Build, first: Any = (0.4, 0.7, 1.0), only: Any = ()) -> None:
         np.concatenate([mine, m.projects.at[j]]),
         np.concatenate([np.ones(len(mine)), -part[j] * m.project_capacity[j]]),
         upper=0.0,
-        scale=m.scale_of(part[j] * m.project_capacity[j], m.project_product[j]),
+        scale=m.tied(place[m.project[mine]], mine, part[j] * m.project_capacity[j]),
         keys=lambda: [m.project_label[i] for i in j],
         say=lambda i: f"{spec!r}: {m.project_label[j[i]]} delivers {part[j[i]]:.0%} of its output in {m.horizon}",
         say_relax=lambda i, a: f"{spec!r} would have to let {m.project_label[j[i]]} deliver {a:.6g} more",

@@ -271,7 +271,10 @@ def read_case(
             f"{names[i]}: use on record needs {need[i]:.6g}, recorded deliveries bring {retained[i]:.6g}; "
             "the plan meets the use on record"
         )
-    unknown = np.isnan(final) & (inflow <= 0)
+    # Deliveries that are all known to be nothing are a need of nothing, not an unknown one.
+    into = np.bincount(ix.dst[to_pool], minlength=ix.n)[group]
+    blank = np.bincount(ix.dst[to_pool], np.isnan(ix.quantity[to_pool]), ix.n)[group]
+    unknown = np.isnan(final) & (inflow <= 0) & ((into == 0) | (blank > 0))
     for i in np.flatnonzero(unknown):
         p = str(frame["product"].iloc[int(i)])
         gaps.append(Gap(p, "demand", str(names[i]), "neither use nor deliveries are known; the pool is left out"))
