@@ -207,10 +207,11 @@ def close_matches(name: str, names: Iterable[str], n: int = 3) -> list[str]:
     folded = name.casefold()
     likeness = difflib.SequenceMatcher(b=folded)
 
-    def rank(known: str) -> tuple[float, int, str]:  # of equally alike names the one that begins alike is meant
+    # Of equally alike names one of the same letters (two changed places) is meant, or else one that begins alike.
+    def rank(known: str) -> tuple[float, bool, int, str]:
         likeness.set_seq1(known)
         alike = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(folded, known, strict=False)))
-        return -likeness.ratio(), -alike, known
+        return -likeness.ratio(), sorted(known) != sorted(folded), -alike, known
 
     near = difflib.get_close_matches(folded, list(by_fold), n=max(len(by_fold), 1), cutoff=0.5)
     hits = sorted(near, key=rank)[:n]
