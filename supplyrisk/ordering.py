@@ -227,14 +227,28 @@ def in_own_order(frame: pd.DataFrame) -> pd.DataFrame:
     """
     if len(frame) < 2:
         return frame
-    keys = []
-    for c in reversed(frame.columns):
-        column = frame[c]
-        if not column.notna().any():
+    keys: list[IntArray] = []
+    apart = np.zeros(len(frame), dtype=np.int64)
+    found = 1
+    for c in frame.columns:
+        ids, names = pd.factorize(frame[c])  # -1 is missing
+        if len(names) + bool((ids < 0).any()) < 2:
             continue
-        if not pd.api.types.is_numeric_dtype(column):
-            column = column.astype("object").where(column.notna(), "").astype(str)
-        keys.append(pd.factorize(column, sort=True)[0])
+        values = np.asarray(names)
+        if values.dtype.kind not in "iufb":
+            values = np.array([str(n) for n in names], dtype=object)
+        rank = np.empty(len(values) + 1, dtype=np.int64)
+        rank[np.argsort(values, kind="stable")] = np.arange(len(values))
+        rank[-1] = -1
+        keys.insert(0, rank[ids])
+        apart = apart * (len(names) + 1) + ids + 1
+        if found * (len(names) + 1) < len(frame):  # too few to tell all rows apart: no need to count
+            found *= len(names) + 1
+            continue
+        apart, rest = pd.factorize(apart)
+        found = len(rest)
+        if found == len(frame):
+            break
     order = np.lexsort(keys) if keys else np.arange(len(frame))
     if (order == np.arange(len(order))).all():
         return frame
