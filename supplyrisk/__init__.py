@@ -68,6 +68,7 @@ _WHERE: dict[str, str] = {
     "contract": "portfolio",
     "qualify": "portfolio",
     "max_hhi": "portfolio",
+    "n_minus_1": "portfolio",
     "during": "portfolio",
     "alternatives": "portfolio",
     "rolling": "portfolio",
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
     from .portfolio import cvar as cvar
     from .portfolio import max_share as max_share
     from .portfolio import min_suppliers as min_suppliers
+    from .portfolio import n_minus_1 as n_minus_1
     from .portfolio import optimize as optimize
     from .portfolio import resource as resource
     from .registry import constraint as constraint

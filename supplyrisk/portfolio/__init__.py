@@ -5,8 +5,8 @@ at, never on import. ``model`` is the model while it is being stated; ``levers``
 decorated function per idea; ``matrix`` is what they state, ``arrays`` shows it as a live Pyomo model, ``solve`` hands it
 to HiGHS in one call; ``plan`` is the answer, ``explain`` its words.
 
-All levers, constraints and terms are names of ``supplyrisk`` too, but for :func:`n_minus_1`: as a constraint it is
-``sr.portfolio.n_minus_1``, as a metric ``sr.metrics.n_minus_1``.
+All levers, constraints and terms are names of ``supplyrisk`` too. ``sr.n_minus_1`` is the constraint; the metric of the
+same name is ``sr.metrics.n_minus_1``.
 """
 
 from __future__ import annotations
