@@ -275,12 +275,22 @@ def _assembled(joined: dict[str, pd.DataFrame], name: str, as_of: str | None, hi
     given: dict[str, Any] = {k: v for k, v in joined.items() if k in _ASSEMBLED}
     for key, columns in _ONE.items():
         if key in given and len(given[key]) and "published_on" in given[key]:
-            given[key] = given[key].drop_duplicates([c for c in columns if c in given[key]], keep="last")
+            given[key] = _latest(given[key], [c for c in columns if c in given[key]])
     if "trade" in given and len(given["trade"]) and "source" in given["trade"]:
         given["trade"] = _newest(given["trade"])
     rest = {k: v for k, v in joined.items() if k not in _ASSEMBLED}
     graph: SupplyGraph = assemble(name=name, as_of=as_of, history=history, tables=rest, **given)
     return graph
+
+
+def _latest(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Of each figure the rows of the newest release, which comes last; what that says twice is for the assembly to refuse."""
+    release = pd.Series("", index=frame.index, dtype="string")
+    for c in [c for c in ("source", "published_on") if c in frame]:
+        release = release + " " + frame[c].astype("string").fillna("")
+    newest = release.groupby([frame[c] for c in columns], dropna=False).transform("last")
+    kept = frame[release == newest]
+    return kept[~kept.duplicated()]
 
 
 def _newest(trade: pd.DataFrame) -> pd.DataFrame:

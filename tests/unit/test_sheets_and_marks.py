@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from supplyrisk import sources
-from supplyrisk.errors import SourceError, UnknownNameError, unknown_name
+from supplyrisk.errors import SchemaError, SourceError, UnknownNameError, unknown_name
 from supplyrisk.sources.base import Report, read_delimited, read_text
 
 BGS = [
@@ -184,3 +184,26 @@ def test_months_without_a_weight_leave_the_year_with_a_lower_bound(tmp_path):
     assert (trade.loc["CHN", "value"], trade.loc["CHN", "low"]) == (150.0, 9.0)
     assert trade.loc["JPN", "quantity"] == 1.0
     assert "a part has no weight" in str(reading.report)
+
+
+@pytest.mark.parametrize("day", ["", "2025-01-01"])
+@pytest.mark.parametrize(
+    ("table", "head", "row"),
+    [
+        ("production", "product,country,year,quantity", "gallium.refined,China,2024,{}"),
+        ("trade", "hs6,origin,destination,year,quantity", "850511,China,USA,2024,{}"),
+        ("demand", "product,country,year,quantity", "gallium.refined,USA,2024,{}"),
+    ],
+)
+def test_a_release_that_states_a_figure_twice_is_refused_dated_or_not(tmp_path, table, head, row, day):
+    """With a day of publication the last row counted, and the others were gone without a word."""
+    lines = [f"{row.format(q)},{day}" for q in (600, 100)]
+    (tmp_path / "f.csv").write_text("\n".join([f"{head},published_on", *lines]))
+    reading = sources.tidy(tmp_path / "f.csv", table)
+    con = pd.DataFrame([{"hs6": "850511", "product": "ndfeb.magnet", "factor": 1.0, "purity": 1.0}])
+    more = {"concordance": con} if table == "trade" else {}
+    with pytest.raises(SchemaError):
+        sources.together(reading, **more)
+    (tmp_path / "f.csv").write_text("\n".join([f"{head},published_on", lines[0], lines[0]]))
+    if day:
+        sources.together(sources.tidy(tmp_path / "f.csv", table), **more)  # the same row twice says one thing
