@@ -505,7 +505,7 @@ def _uses_series(
     pair = pd.DataFrame({"product": product, "origin_tag": frame["origin_tag"]})
     whole = (told == COMPLETE) | (derived & among(pair, ("product", "origin_tag"), again))
     # What is left of an inflow is nobody's statistic: it is no newer year of a use that is stated without a source.
-    left = frame["note"].astype("object").eq(LEFT)
+    left = frame["note"].fillna("").astype("str").str.endswith(LEFT)  # balanced or not
     series = _code(product, family(frame["source"]), frame["origin_tag"], left)
     return series, np.asarray(whole, dtype=bool), np.asarray((told == SINGLE) & ~derived, dtype=bool)
 
