@@ -1,4 +1,4 @@
-"""What a user hands to a function on plain tables, read by name: links, figures by node, vectors, square tables.
+"""What a user hands to a function on plain tables, read by name: figures by node, vectors, square tables.
 
 A Series, a mapping and a frame of one column go by their labels, a list or an array by position. Whatever cannot be
 laid beside the names of the table is refused with those names, never shifted, filled or taken letter by letter.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -20,18 +19,26 @@ import pandas as pd
 from .errors import Problem, SchemaError, close_matches, unknown_name
 
 __all__ = [
-    "Links",
+    "a_graph",
     "by_name",
+    "cell_faults",
+    "choice",
+    "faults",
+    "flag",
     "floats",
     "in_order",
-    "links",
+    "listed",
     "nameless",
     "names",
     "number",
     "one_name",
+    "refuse",
+    "shown",
+    "single",
     "square",
     "truths",
     "vector",
+    "whole",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -94,7 +101,7 @@ def floats(values: Any) -> tuple[FloatArray, BoolArray]:
     return np.array([p[0] for p in pairs], dtype=np.float64), np.array([p[1] for p in pairs], dtype=bool)
 
 
-def _faults(
+def faults(
     x: FloatArray, odd: BoolArray, low: float, high: float, finite: bool, missing: bool = False
 ) -> list[tuple[int, str]]:
     """Position and rule of every figure that cannot be used."""
@@ -118,7 +125,8 @@ def _faults(
     return out
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a message gives it: text in quotes."""
     return repr(value) if isinstance(value, str) else str(value)
 
 
@@ -138,28 +146,116 @@ def number(
     1.0
     """
     x, odd = _real(value)
-    bad = _faults(np.array([x]), np.array([odd]), low, high, True)
+    bad = faults(np.array([x]), np.array([odd]), low, high, True)
     if bad:
-        raise refuse(what, "-", column, f"{bad[0][1]}: not one number from {low:g} to {high:g}", _shown(value), remedy)
+        raise refuse(what, "-", column, f"{bad[0][1]}: not one number from {low:g} to {high:g}", shown(value), remedy)
     return x
 
 
 # ---------------------------------------------------------------------- names and figures by name
 
 
-def names(given: Any) -> list[Any]:
+def names(given: Any, what: str, column: str) -> list[Any]:
     """Names as a list; a single one, text above all, is one name and not its letters.
+
+    Raises
+    ------
+    SchemaError
+        Something in it is no name: missing, or a list.
 
     Examples
     --------
-    >>> names("CN"), names(["CN", "FI"]), names(None)
+    >>> names("CN", "f()", "to"), names(["CN", "FI"], "f()", "to"), names(None, "f()", "to")
     (['CN'], ['CN', 'FI'], [])
     """
     if given is None:
         return []
-    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
-        return [given]
-    return list(given)
+    many = isinstance(given, Iterable) and not isinstance(given, (str, bytes)) and not hasattr(given, "tocsr")
+    if isinstance(given, np.ndarray) and given.ndim == 0:
+        many, given = False, given.item()
+    out = list(given) if many else [given]
+    bad = [x for x in out if nameless(x)]
+    if bad:
+        raise refuse(what, "-", column, "not a name", _few(bad)[:80], "Give one name, or a list of them.")
+    return out
+
+
+def flag(given: Any, what: str, column: str) -> bool:
+    """True or False, and nothing that only looks like it.
+
+    Examples
+    --------
+    >>> flag(True, "f()", "keep")
+    True
+    """
+    if not isinstance(given, (bool, np.bool_)):
+        raise refuse(what, "-", column, "not True or False", shown(given)[:80], "Write True or False.")
+    return bool(given)
+
+
+def whole(given: Any, what: str, column: str, low: int = 0, high: int = 10_000_000) -> int:
+    """One whole number in [low, high].
+
+    Examples
+    --------
+    >>> whole(3, "f()", "tiers")
+    3
+    """
+    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or not low <= given <= high:
+        rule, got = f"not a whole number from {low} to {high}", shown(given)[:80]
+        raise refuse(what, "-", column, rule, got, "Give one, e.g. 10.")
+    return int(given)
+
+
+def choice(kind: str, given: Any, known: Iterable[str], where: str) -> str:
+    """One of some words, or the error that names them.
+
+    Examples
+    --------
+    >>> choice("kind", "demand", ("demand", "supply"), "f()")
+    'demand'
+    """
+    words = list(known)
+    if not isinstance(given, str) or given not in words:
+        raise unknown_name(kind, given, words, where)
+    return given
+
+
+def a_graph(given: Any, what: str) -> None:
+    """Refuse what is no :class:`~supplyrisk.graph.SupplyGraph`.
+
+    Raises
+    ------
+    SchemaError
+        Anything else.
+    """
+    if not hasattr(type(given), "from_tables"):
+        fix = "Make one: SupplyGraph.from_tables(products=..., nodes=..., links=...)."
+        raise refuse(what, "-", "graph", "not a SupplyGraph", type(given).__name__, fix)
+
+
+def listed(given: Any, what: str, column: str) -> list[Any]:
+    """A value per row, as a list.
+
+    Raises
+    ------
+    SchemaError
+        One name, a mapping, or nothing that has an order.
+
+    Examples
+    --------
+    >>> listed(pd.Series([1, 2]), "f()", "x")
+    [1, 2]
+    """
+    one = isinstance(given, (str, bytes, Mapping, set, frozenset, pd.DataFrame)) or hasattr(given, "tocsr")
+    if one or not isinstance(given, Iterable) or getattr(given, "ndim", 1) != 1:
+        raise refuse(
+            what, "-", column, "not a value per row", type(given).__name__, "Give a list, an array or a Series."
+        )
+    out = list(given)
+    if any(not isinstance(x, Hashable) for x in out):
+        raise refuse(what, "-", column, "not a value per row", "lists", "Give one name or figure per row.")
+    return out
 
 
 def nameless(x: Any) -> bool:
@@ -186,13 +282,13 @@ def one_name(given: Any, what: str, column: str) -> Any:
     >>> one_name(["home"], "f()", "to")
     'home'
     """
-    found = [given] if isinstance(given, tuple) else names(given)
-    if len(found) != 1 or not isinstance(found[0], Hashable):
+    found = [given] if isinstance(given, tuple) else names(given, what, column)
+    if len(found) != 1:
         raise refuse(what, "-", column, "not one node", _few(found), "Name one, e.g. by its id; ask one by one.")
     return found[0]
 
 
-def _column(given: Any, what: str, column: str) -> Any:
+def single(given: Any, what: str, column: str) -> Any:
     """A mapping or a frame of one column as a Series; anything else as it is."""
     if isinstance(given, pd.DataFrame):
         if given.shape[1] != 1:
@@ -246,7 +342,7 @@ def by_name(
     """
     if given is None:
         return {}
-    s = _column(given, what, column)
+    s = single(given, what, column)
     if not isinstance(s, pd.Series):
         rule, fix = "not a mapping or Series of name to figure", "Name the nodes: {'CD': 100.0}, or a Series."
         raise refuse(what, "-", column, rule, f"{type(given).__name__}", fix)
@@ -255,8 +351,8 @@ def by_name(
     x, odd = floats(s)
     raw = list(s)
     problems += [
-        Problem(what, str(keys[i]), column, rule, _shown(raw[i]), remedy)
-        for i, rule in _faults(x, odd, low, high, finite)
+        Problem(what, str(keys[i]), column, rule, shown(raw[i]), remedy)
+        for i, rule in faults(x, odd, low, high, finite)
     ]
     if problems:
         raise SchemaError(problems, what)
@@ -311,7 +407,7 @@ def in_order(given: Any, labels: pd.Index | None, n: int, what: str, column: str
     >>> in_order({"b": 2, "a": 1}, pd.Index(["a", "b"]), 2, "f()", "x").tolist()
     [1, 2]
     """
-    s = _column(given, what, column)
+    s = single(given, what, column)
     if isinstance(s, pd.Series):
         return _labelled(s, labels, n, what, column, kind, isinstance(given, Mapping))
     rule = f"not one per {kind}"
@@ -339,6 +435,9 @@ def in_order(given: Any, labels: pd.Index | None, n: int, what: str, column: str
 def _labelled(s: pd.Series, labels: pd.Index | None, n: int, what: str, column: str, kind: str, mapping: bool) -> Any:
     named = labels is not None and not _plain(labels)
     target = labels if labels is not None and named else pd.RangeIndex(n)
+    if len(target) != n:
+        fix = f"Give all by the same names, or all in lists of {n}."
+        raise refuse(what, "-", column, f"not one per {kind}", len(target), fix)
     if s.index.equals(target):
         return s
     met = bool(s.index.isin(target).any()) if s.index.nlevels == target.nlevels else False
@@ -393,12 +492,12 @@ def vector(
         return np.full(n, number(given, what, column, low, high, remedy=remedy))
     s = in_order(given, labels, n, what, column, kind)
     x, odd = floats(s)
-    bad = _faults(x, odd, low, high, True)
+    bad = faults(x, odd, low, high, True)
     if bad:
         raw = list(s)
         at = labels if labels is not None else pd.RangeIndex(n)
         raise SchemaError(
-            [Problem(what, f"{kind} {at[i]}", column, rule, _shown(raw[i]), remedy) for i, rule in bad], what
+            [Problem(what, f"{kind} {at[i]}", column, rule, shown(raw[i]), remedy) for i, rule in bad], what
         )
     return x
 
@@ -425,7 +524,7 @@ def truths(given: Any, labels: pd.Index | None, n: int, what: str, column: str, 
         remedy = "Write True or False for each."
         raise SchemaError(
             [
-                Problem(what, f"{kind} {at[i]}", column, "not True or False", _shown(raw[i]), remedy)
+                Problem(what, f"{kind} {at[i]}", column, "not True or False", shown(raw[i]), remedy)
                 for i in bad.tolist()
             ],
             what,
@@ -509,12 +608,7 @@ def square(table: Any, what: str, column: str, kind: str = "sector") -> tuple[An
         raise SchemaError(
             [
                 Problem(
-                    what,
-                    f"{at[i // n]} to {at[i % n]}",
-                    column,
-                    "not a number",
-                    _shown(cells.flat[i]),
-                    "Mend the cell.",
+                    what, f"{at[i // n]} to {at[i % n]}", column, "not a number", shown(cells.flat[i]), "Mend the cell."
                 )
                 for i in np.flatnonzero(odd).tolist()
             ],
@@ -555,132 +649,3 @@ def cell_faults(
         rule, fix = ("negative", remedies[1]) if v < 0 and np.isfinite(v) else ("missing or not finite", remedies[0])
         out.append(Problem(what, f"{names_[i]} to {names_[j]}", column, rule, f"{v:g}", fix))
     return out
-
-
-# ---------------------------------------------------------------------- links
-
-
-@dataclass(frozen=True)
-class Links:
-    """Links of a frame as arrays.
-
-    Attributes
-    ----------
-    nodes : Index
-        Names, suppliers first, in the order they occur.
-    src, dst : ndarray of int
-        Position of supplier and buyer of each link.
-    quantity : ndarray
-        Of each link, NaN where it is not known.
-    """
-
-    nodes: pd.Index
-    src: IntArray
-    dst: IntArray
-    quantity: FloatArray
-
-    def at(self, wanted: Iterable[Any], what: str, column: str) -> IntArray:
-        """Positions of names; the first that does not occur raises with close matches."""
-        given = list(wanted)
-        if not given:
-            return np.zeros(0, dtype=np.int64)
-        cells = np.empty(len(given), dtype=object)
-        cells[:] = [x if isinstance(x, Hashable) else str(x) for x in given]
-        out = self.nodes.get_indexer(pd.Index(cells, dtype="object", tupleize_cols=False))
-        for name, code in zip(given, out.tolist(), strict=True):
-            if code < 0:
-                raise unknown_name("node", name, [str(x) for x in self.nodes], f"{what} {column}")
-        return np.asarray(out, dtype=np.int64)
-
-
-def links(
-    flows: Any,
-    what: str,
-    *,
-    quantity: bool = True,
-    finite: bool = True,
-    missing: bool = False,
-    extra: Iterable[Any] = (),
-) -> Links:
-    """Read links from a frame with columns ``supplier, buyer`` and ``quantity``; others are left alone.
-
-    Parameters
-    ----------
-    flows : DataFrame
-        A row per link; several of one pair add up.
-    what : str
-        Function, for the messages.
-    quantity : bool
-        Whether ``quantity`` must be there; without it all are NaN.
-    finite, missing : bool
-        Whether infinity is refused, and whether a quantity may be missing.
-    extra : iterable
-        Names that are nodes too.
-
-    Returns
-    -------
-    Links
-
-    Raises
-    ------
-    SchemaError
-        No frame, a column that is missing or there twice, a link without name, a quantity that cannot be one.
-
-    Examples
-    --------
-    >>> f = pd.DataFrame([("a", "b", 1)], columns=["supplier", "buyer", "quantity"])
-    >>> links(f, "f()").nodes.tolist()
-    ['a', 'b']
-    """
-    need = ["supplier", "buyer", *(["quantity"] if quantity else [])]
-    if not isinstance(flows, pd.DataFrame):
-        remedy = f"Give a DataFrame with columns {', '.join(need)}, or a SupplyGraph."
-        raise refuse(what, "-", "flows", "not a table of links", type(flows).__name__, remedy)
-    have = [str(c) for c in flows.columns]
-    problems = []
-    for c in need if "quantity" in need or "quantity" not in flows.columns else [*need, "quantity"]:
-        count = sum(x is c or x == c for x in flows.columns if isinstance(x, str))
-        if count == 1:
-            continue
-        near = close_matches(c, [h for h in have if h not in need], n=1)
-        fix = f"There are {', '.join(have)}." if have else "There are no columns."
-        if near:
-            fix += f" Rename {near[0]!r}?"
-        rule = f"needs columns {', '.join(need)}: {c!r} is " + ("there twice" if count else "missing")
-        problems.append(Problem(what, "-", c, rule, "", fix))
-    if problems:
-        raise SchemaError(problems, what)
-    ends = [flows[c].astype("object") for c in ("supplier", "buyer")]
-    for c, end in zip(("supplier", "buyer"), ends, strict=True):
-        blank = end.isna() | (end == "")
-        problems += [
-            Problem(
-                what, f"row {flows.index[i]}", c, "a link without name", str(end.iloc[i]), "Name it, or drop the row."
-            )
-            for i in np.flatnonzero(blank.to_numpy(dtype=bool)).tolist()
-        ]
-    q = np.full(len(flows), np.nan)
-    if "quantity" in flows.columns:
-        given = flows["quantity"]
-        q, odd = floats(given)
-        problems += [
-            Problem(
-                what,
-                f"{ends[0].iloc[i]} > {ends[1].iloc[i]}",
-                "quantity",
-                rule,
-                _shown(given.iloc[i]),
-                "Give a number from 0 up (pd.to_numeric reads text), or drop the row.",
-            )
-            for i, rule in _faults(q, odd, 0.0, math.inf, finite, missing)
-        ]
-    if problems:
-        raise SchemaError(problems, what)
-    more = list(extra)
-    tail = np.empty(len(more), dtype=object)
-    tail[:] = more
-    both = np.concatenate([ends[0].to_numpy(dtype=object), ends[1].to_numpy(dtype=object), tail])
-    code, found = pd.factorize(both)
-    nodes = pd.Index(found, dtype="object", tupleize_cols=False)
-    m = len(flows)
-    return Links(nodes, code[:m].astype(np.int64), code[m : 2 * m].astype(np.int64), q)

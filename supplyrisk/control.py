@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .arguments import a_graph, by_name, choice, flag, number, vector
 from .errors import unknown_name
 from .graph import GraphIndex, SupplyGraph
 from .hands import possible, reached, sure
@@ -210,8 +211,8 @@ def mixed(graph: SupplyGraph, x: FloatArray) -> FloatArray:
     ----------
     graph : SupplyGraph
         The graph.
-    x : ndarray, shape (n,)
-        Values in [0, 1] in the order of ``graph.index.nodes``; those of pools have no effect.
+    x : ndarray, shape (n,), Series or mapping
+        Values in [0, 1] in the order of ``graph.index.nodes``, or by node id; those of pools have no effect.
 
     Returns
     -------
@@ -227,7 +228,10 @@ def mixed(graph: SupplyGraph, x: FloatArray) -> FloatArray:
     >>> mixed(SupplyGraph.from_tables(), np.zeros(0)).shape
     (0,)
     """
-    return np.clip(_mix(graph.index, _pools(graph), x.reshape(-1, 1))[:, 0], 0.0, 1.0)
+    a_graph(graph, "mixed()")
+    ids = pd.Index(graph.index.nodes["node"].astype("object"))
+    values = vector(x, ids, len(ids), "mixed()", "x", kind="node", high=1.0, remedy="Give a fraction from 0 to 1.")
+    return np.clip(_mix(graph.index, _pools(graph), values.reshape(-1, 1))[:, 0], 0.0, 1.0)
 
 
 def _mix_interval(ix: GraphIndex, pools: BoolArray, x: FloatArray) -> FloatArray:
@@ -265,8 +269,7 @@ def _widened(graph: SupplyGraph, pools: BoolArray, x: FloatArray) -> FloatArray:
 
 
 def _view(view: str) -> None:
-    if view not in ("location", "equity", "control"):
-        raise unknown_name("view", view, ("location", "equity", "control"), "control")
+    choice("view", view, ("location", "equity", "control"), "control")
 
 
 def focal_share(
@@ -339,11 +342,12 @@ def focal_share(
     >>> [x.round(2).tolist() for x in focal_share(g, "CHN", "location")]
     [[0.0], [0.0], [0.0]]
     """
+    a_graph(graph, "focal_share()")
     _view(view)
-    if rule not in RULES:
-        raise unknown_name("rule", rule, RULES, "focal_share()")
-    if unlisted not in ("unknown", "host"):
-        raise unknown_name("unlisted", unlisted, ("unknown", "host"), "focal_share()")
+    choice("rule", rule, RULES, "focal_share()")
+    choice("unlisted", unlisted, ("unknown", "host"), "focal_share()")
+    threshold = number(threshold, "focal_share()", "threshold", 0.0, 1.0, remedy="Give 0.5 for a majority.")
+    flag(golden_share, "focal_share()", "golden_share")
     codes = scope(focal, graph)
     if view == "location":
         x = _location(graph, codes)
@@ -368,14 +372,14 @@ def _owners(
     return _widened(graph, pools, _mix_interval(ix, pools, x))
 
 
-def override(graph: SupplyGraph, taken: Mapping[str, float], *, name: str = "host override") -> SupplyGraph:
+def override(graph: SupplyGraph, taken: Mapping[str, float] | pd.Series, *, name: str = "host override") -> SupplyGraph:
     """The graph in which hosts withhold parts of an output from its owners: expropriation, quota, screening.
 
     Parameters
     ----------
     graph : SupplyGraph
         The graph; ownership stays as it is.
-    taken : mapping of str to float
+    taken : mapping of str to float, or Series
         Node id, or ``"node / part"``, to the part of its output withheld, fraction 0 to 1. A node id stands for every
         part of it that has a recorded owner.
     name : str
@@ -404,12 +408,14 @@ def override(graph: SupplyGraph, taken: Mapping[str, float], *, name: str = "hos
     >>> override(SupplyGraph.from_tables(), {}).tables["holdings"].empty
     True
     """
+    a_graph(graph, "override()")
+    parts = by_name(taken, "override()", "taken", high=1.0, remedy="Give the part withheld, a fraction from 0 to 1.")
     held = graph.tables["holdings"]
     held = held[held["asset"].isin(graph.index.nodes["node"]) & held["type"].isin(STAKES)]
     place = held["asset"].astype("object") + " / " + held["part"].fillna("").astype("object")
     place = place.str.removesuffix(" / ")
     rows = []
-    for key, part in taken.items():
+    for key, part in parts.items():
         hit = held[(held["asset"] == key) | (place == key)].drop_duplicates(["asset", "part"])
         if not len(hit):
             raise unknown_name("asset", key, sorted({*place, *held["asset"].astype("object")}), "override()")
@@ -487,7 +493,11 @@ def composition(
     """
     from scipy import sparse
 
+    a_graph(graph, "composition()")
     _view(view)
+    if unlisted is not None:
+        choice("unlisted", unlisted, ("unknown", "host"), "composition()")
+    threshold = number(threshold, "composition()", "threshold", 0.0, 1.0, remedy="Give 0.5 for a majority.")
     presume = unlisted or ("unknown" if view == "equity" else "host")
     ix = graph.index
     kind, country = _kinds(ix)
@@ -618,8 +628,9 @@ def effective_control(
     >>> list(effective_control(SupplyGraph.from_tables()).columns[:4])
     ['node', 'product', 'country', 'kind']
     """
-    if of not in ("nodes", "links"):
-        raise unknown_name("of", of, ("nodes", "links"), "effective_control()")
+    a_graph(graph, "effective_control()")
+    choice("of", of, ("nodes", "links"), "effective_control()")
+    threshold = number(threshold, "effective_control()", "threshold", 0.0, 1.0, remedy="Give 0.5 for a majority.")
     codes = scope(focal, graph)
     ix, b = graph.index, book(graph)
     columns: dict[str, FloatArray] = {}

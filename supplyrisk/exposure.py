@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import control
-from .arguments import by_name
+from .arguments import a_graph, by_name, flag, vector, whole
 from .errors import Problem, SchemaError
 from .graph import SupplyGraph
 from .jurisdictions import scope
@@ -110,6 +110,9 @@ def exposure(
     >>> list(exposure(SupplyGraph.from_tables()).columns[4:7])
     ['own', 'own_low', 'own_high']
     """
+    a_graph(graph, "exposure()")
+    flag(flows, "exposure()", "flows")
+    flag(rules, "exposure()", "rules")
     value, low, high = control.focal_share(graph, focal, base, rule=rule, unlisted=unlisted)
     ix = graph.index
     floor = np.column_stack([value, low])
@@ -167,7 +170,7 @@ def by_tier(
     focal, base
         As in :func:`exposure`.
     tiers : int
-        Tiers told apart, at least 1.
+        Tiers told apart, 1 to 1,000.
 
     Returns
     -------
@@ -178,7 +181,7 @@ def by_tier(
     Raises
     ------
     SchemaError
-        Fewer than one tier.
+        Fewer than one tier, or more than 1,000.
     UnknownNameError
         A base or country that does not exist.
 
@@ -194,8 +197,8 @@ def by_tier(
     """
     from .grounds import tiers as split
 
-    if tiers < 1:
-        raise SchemaError([Problem("by_tier()", "-", "tiers", "below 1", str(tiers), "Give 6.")], "by_tier()")
+    a_graph(graph, "by_tier()")
+    whole(tiers, "by_tier()", "tiers", 1, 1_000)
     own = control.focal_share(graph, focal, base)[0]
     names = [*(f"tier_{t}" for t in range(tiers)), "beyond"]
     ids = pd.Index(graph.index.nodes["node"].astype("object"), name="node")
@@ -342,13 +345,13 @@ def touch_probability(
         fix = "Leave it out: a graph has its own sources; or give the links as a frame."
         raise SchemaError([Problem(what, "-", "supply", "given beside a graph", "", fix)], what)
     ix = flows.index
-    if isinstance(own, pd.Series) and len(own) == ix.n and own.index.equals(pd.RangeIndex(ix.n)):
-        own = own.to_numpy()  # row numbers: in the order of the nodes
-    a: Any = own
-    if isinstance(own, (Mapping, pd.Series, pd.DataFrame)):
+    fix = "Give the focal's share of the node, a fraction from 0 to 1."
+    numbered = isinstance(own, pd.Series) and len(own) == ix.n and own.index.equals(pd.RangeIndex(ix.n))
+    if not numbered and isinstance(own, (Mapping, pd.Series, pd.DataFrame)):
         a = np.zeros(ix.n)
-        fix = "Give the focal's share of the node, a fraction from 0 to 1."
         for node, x in by_name(own, what, "own", high=1.0, remedy=fix).items():
             a[ix.code(node)] = x
+    else:
+        a = vector(own, None, ix.n, what, "own", kind="node", high=1.0, remedy=fix)
     ids = pd.Index(ix.nodes["node"].astype("object"), name="node")
     return pd.Series(trace(flows, a), index=ids, name="touch")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 
@@ -295,11 +295,16 @@ def scope(focal: str | Iterable[str], graph: Rolls | None = None, at: str | None
     >>> scope("QUAD", load_atlas())
     ('AUS', 'IND', 'JPN', 'USA')
     """
-    for name in [focal] if isinstance(focal, str) else focal:
+    one = isinstance(focal, str) or not isinstance(focal, Iterable) or getattr(focal, "ndim", 1) == 0
+    given: list[Any] = [focal] if one else list(focal)
+    for name in given:
+        if not isinstance(name, str):
+            remedy = "Give an ISO3 code such as 'CHN', a preset, a coalition, or a list of these."
+            raise SchemaError([Problem("focal", "-", "-", "not a name", repr(name)[:80], remedy)], "focal")
         if name in _NO_FOCAL:
             remedy = "Name a country or a coalition; an unlisted rest belongs to nobody in particular."
             raise SchemaError([Problem("focal", str(name), "-", _NO_FOCAL[name], "", remedy)], "focal")
-    codes = {c for name in ([focal] if isinstance(focal, str) else focal) for c in _stands_for(name, graph, at)}
+    codes = {c for name in given for c in _stands_for(name, graph, at)}
     if not codes:
         raise unknown_name("focal country", "(empty)", ["CHN"], "focal")
     return tuple(sorted(codes))

@@ -6,16 +6,17 @@ Nothing here knows of a data model: arrays and frames in, frames out. No inverse
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .arguments import Links, by_name, cell_faults, in_order, links, nameless, names, square, truths, vector
+from .arguments import by_name, cell_faults, choice, flag, in_order, nameless, names, single, square, truths, vector
 from .errors import Problem, SchemaError, unknown_name
 from .kernels import closed_rows, solve_absorbing
+from .linked import Links, links
 from .schema import INPUT_CLASSES
 
 __all__ = ["bottleneck", "face_value", "io_lookthrough", "mix_origin", "mix_touch"]
@@ -226,7 +227,9 @@ def _regions(region: Any, table: _Table, focal: Any, what: str) -> tuple[list[An
             [Problem(what, f"sector {labels[i]}", "region", "missing", str(given[i]), fix) for i in bare], what
         )
     known = list(dict.fromkeys(given))
-    wanted = known if focal is None else list(dict.fromkeys(names(focal)))
+    wanted = known if focal is None else list(dict.fromkeys(names(focal, what, "focal")))
+    if focal is not None and not wanted:
+        raise _problem(what, "focal", "names no region", "", "Name one or more, or leave it out for all.")
     for f in wanted:
         if f not in known:
             raise unknown_name("region", f, [str(r) for r in known], what)
@@ -354,8 +357,8 @@ def io_lookthrough(
     [0.09434, 0.169744, 0.075405, 1.799291]
     """
     what = "io_lookthrough()"
-    if of not in ("all", "foreign"):
-        raise unknown_name("of", of, ("all", "foreign"), what)
+    choice("of", of, ("all", "foreign"), what)
+    flag(value_added, what, "value_added")
     t = _Table(table, x, what)
     known, labels, wanted = _regions(region, t, focal, what)
     mask = np.ones(t.n) if rows is None else truths(rows, t.names, t.n, what, "rows").astype(float)
@@ -567,16 +570,18 @@ def bottleneck(
     {'linear': 0.345, 'bottleneck': 0.75, 'independent': 0.9}
     """
     what = "bottleneck()"
-    every: tuple[Any, ...] = (exposures, weights, essential, group, classes)
-    given = [
-        pd.Index(list(x)) if isinstance(x, Mapping) else x.index for x in every if isinstance(x, Mapping | pd.Series)
-    ]
-    rows = [x.index for x in every if isinstance(x, pd.Series)]
-    inputs = rows[0] if rows else given[0] if given else None
-    if any(not x.equals(rows[0]) for x in rows[1:]) or any(set(x) != set(given[0]) for x in given[1:]):
-        shown = "; ".join(", ".join(str(k) for k in x[:5]) for x in given)
+    columns = {"exposures": exposures, "weights": weights, "essential": essential, "group": group, "classes": classes}
+    given = {name: single(x, what, name) for name, x in columns.items()}
+    rows = [x.index for name, x in given.items() if isinstance(x, pd.Series) and not isinstance(columns[name], Mapping)]
+    keyed = [given[name].index for name, x in columns.items() if isinstance(x, Mapping)]
+    every = [*rows, *keyed]
+    if any(not x.equals(rows[0]) for x in rows[1:]) or any(set(x) != set(every[0]) for x in every[1:]):
+        shown = "; ".join(", ".join(str(k) for k in x[:5]) for x in every)
         raise _problem(what, "-", "Series of different indexes", shown, "Align them, or give arrays.")
-    n = len(exposures) if hasattr(exposures, "__len__") and not isinstance(exposures, (str, pd.DataFrame)) else -1
+    inputs = every[0] if every else None
+    head = given["exposures"]
+    sized = hasattr(head, "__len__") and getattr(head, "ndim", 1) > 0 and not isinstance(head, (str, bytes, set))
+    n = len(head) if sized and not hasattr(head, "tocsr") else -1
     if n <= 0:
         got = "none" if not n else type(exposures).__name__
         raise _problem(what, "exposures", "not one value per input", got, "Give one or more, in a list or a Series.")
@@ -589,8 +594,11 @@ def bottleneck(
             raise _problem(what, "weights", "all zero", w.tolist(), "Give value weights.")
     if essential is not None:
         need = truths(essential, inputs, n, what, "essential", "input")
-    named = range(n) if group is None else in_order(group, inputs, n, what, "group", "input")
-    g = pd.Series(list(named), dtype="object")
+    named = list(range(n) if group is None else in_order(group, inputs, n, what, "group", "input"))
+    odd = [f"input {i}" for i, x in enumerate(named) if not isinstance(x, Hashable)]
+    if odd:
+        raise _problem(what, "group", "not a label", ", ".join(odd), "Name the group, or None for none.")
+    g = pd.Series(named, dtype="object")
     alone = g.isna() | (g == "")
     g = g.where(~alone, pd.Series([("", i) for i in range(len(g))], dtype="object"))
     least = pd.Series(y).groupby(pd.factorize(g)[0]).transform("min").to_numpy()

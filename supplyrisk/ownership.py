@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .arguments import floats, listed, number, whole
 from .errors import Problem, SchemaError
 from .kernels import closed_rows, solve_absorbing
 from .voting import loop_exits, sampled_exits, shapley_shubik, tips
@@ -53,7 +54,7 @@ def _nameless(names: npt.NDArray[np.object_]) -> BoolArray:
 
 def _labels(by: Sequence[Any], r: _Rows, column: str, what: str) -> npt.NDArray[np.object_]:
     """One label for each row; the holders who are not looked through must have one."""
-    labels = np.asarray(pd.Series(list(by), dtype=object))
+    labels = np.asarray(pd.Series(listed(by, what, column), dtype=object))
     if len(labels) != len(r.holder):
         lengths = f"{len(labels)} for {len(r.holder)} rows"
         raise SchemaError([Problem(what, "-", column, "not one per row", lengths, "Give one per row.")], what)
@@ -84,13 +85,20 @@ def _one_index(what: str, **columns: Any) -> None:
 
 def _rows(holder: Sequence[Any] | Any, asset: Sequence[Any] | Any, share: Sequence[float] | Any, what: str) -> _Rows:
     _one_index(what, holder=holder, asset=asset, share=share)
-    h, a = (np.asarray(pd.Series(list(x), dtype=object)) for x in (holder, asset))
-    try:
-        if getattr(getattr(share, "dtype", np.asarray(share).dtype), "kind", "O") in "mMc":
-            raise TypeError("dates, durations or complex numbers")
-        s = np.asarray(share, dtype=np.float64)
-    except (TypeError, ValueError) as e:
-        raise SchemaError([Problem(what, "-", "share", "not numbers", str(e), "Give fractions.")], what) from e
+    h, a = (
+        np.asarray(pd.Series(listed(x, what, column), dtype=object))
+        for column, x in (("holder", holder), ("asset", asset))
+    )
+    shares = listed(share, what, "share")
+    s, odd = floats(share if hasattr(share, "dtype") else shares)
+    if odd.any():
+        raise SchemaError(
+            [
+                Problem(what, f"row {i}", "share", "not numbers", repr(shares[i]), "Give fractions.")
+                for i in np.flatnonzero(odd).tolist()
+            ],
+            what,
+        )
     if not len(h) == len(a) == len(s):
         raise SchemaError(
             [Problem(what, "-", "share", "lengths differ", f"{len(h)}, {len(a)}, {len(s)}", "Give one share per row.")],
@@ -328,12 +336,13 @@ def majority(
     ...          [0.6, 0.3, 0.1, 0.5, 0.4, 0.1]).to_dict()
     {'F1': 'P', 'F2': 'P'}
     """
+    threshold = number(threshold, "majority()", "threshold", 0.0, 1.0, remedy="Give 0.5 for a majority.")
     r = _rows(holder, asset, votes, "majority()")
     codes: IntArray | None = None
     names = r.entity
     if group is not None:
         _one_index("majority()", holder=holder, group=group)
-        g = pd.Series(list(group), dtype=object)
+        g = pd.Series(listed(group, "majority()", "group"), dtype=object)
         if len(g) != len(r.holder):
             lengths = f"{len(g)} for {len(r.holder)} rows"
             raise SchemaError(
@@ -348,7 +357,10 @@ def majority(
     if dead.any():
         raise closed_loop_error(r.entity[dead], "majority()")
     # A ring is called by the first of its firms: by name, so that it is not a matter of the order of the rows.
-    place, firms = np.arange(r.n), np.argsort(names[: r.n_assets].astype(str), kind="stable")
+    place, firms = (
+        np.arange(r.n),
+        np.argsort(np.array([str(x) for x in names[: r.n_assets]], dtype=object), kind="stable"),
+    )
     place[firms] = np.arange(r.n_assets)
     ctrl, _ = control_labels(place[r.holder], place[r.asset], r.share, r.n, group=codes, threshold=threshold)
     back = np.arange(max(len(names), r.n))
@@ -423,6 +435,9 @@ def network_power(
     (0.833333, 'exact')
     """
     what = "network_power()"
+    quota = number(quota, what, "quota", remedy="Give 0.5 for a majority.")
+    whole(seed, what, "seed", high=2**63 - 1)
+    whole(draws, what, "draws", 1)
     if not 0 <= quota < 1:
         raise SchemaError(
             [Problem(what, "-", "quota", "not from 0 to below 1", f"{quota:g}", "Give 0.5 for a majority.")], what

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import control
-from .arguments import by_name, links, names, one_name
+from .arguments import a_graph, by_name, names, one_name, whole
 from .errors import Problem, SchemaError, unknown_name
 from .graph import SupplyGraph
 from .jurisdictions import SCOPES, is_country, scope
+from .linked import links
 from .schema import GRADES
 from .tracing import solve_trace, tracing_matrix
 
@@ -181,9 +182,9 @@ def _free_of_links(
     want = by_name(demand, what, "demand", remedy=fix)
     send = by_name(supply, what, "supply", finite=False, remedy=fix)
     limit = by_name(capacity, what, "capacity", finite=False, remedy=fix)
-    gone = names(without)
+    gone = names(without, what, "without")
     if to is not None:
-        keep = names(to)
+        keep = names(to, what, "to")
         for name in keep:
             if want and name not in want:
                 raise unknown_name("node with demand", name, [str(x) for x in want], f"{what} to")
@@ -243,7 +244,7 @@ def _free_of_graph(
     base: Literal["location", "equity", "control"],
 ) -> FreeFlow:
     ix = graph.index
-    ends = names(to)
+    ends = names(to, "free_flow()", "to")
     if not ends:
         raise _bad(
             "free_flow()", "-", "to", "no demand node", "", "Name one or more, e.g. 'cobalt.refined@JPN:demand'."
@@ -273,7 +274,7 @@ def _free_of_graph(
     home = np.isin(ix.nodes["country"].astype("object").to_numpy(), scope(focal, graph)) & (kind != "producer")
     home[codes] = False
     met = set(flows["supplier"]) | set(flows["buyer"])
-    gone = {str(i) for i in ids[home] if i in met} | set(names(without))
+    gone = {str(i) for i in ids[home] if i in met} | set(names(without, "free_flow()", "without"))
     named = frozenset(str(i) for i in ids)
     return _free_of_links(flows, None, supply, demand, capacity, sorted(gone, key=str), named)
 
@@ -332,7 +333,7 @@ def dominators(flows: SupplyGraph | pd.DataFrame, to: str, *, sources: str | Ite
     keep = ~(q == 0)
     src, dst = src[keep], dst[keep]
     n = len(ids)
-    named = [one_name(to, what, "to"), *names(sources)]
+    named = [one_name(to, what, "to"), *names(sources, what, "sources")]
     at = ids.get_indexer(pd.Index(named, dtype="object", tupleize_cols=False))
     for name, code in zip(named, at, strict=True):
         if code < 0:
@@ -435,12 +436,9 @@ def paths(
     [['x@CHN > x@JPN:demand', 1.0, 'assumption']]
     """
     what = "paths()"
-    if not isinstance(graph, SupplyGraph):
-        fix = "Make one: SupplyGraph.from_tables(products=..., nodes=..., links=...); see also dominators()."
-        raise _bad(what, "-", "graph", "not a SupplyGraph", type(graph).__name__, fix)
-    for column, x in (("k", k), ("longest", longest)):
-        if isinstance(x, bool) or not isinstance(x, (int, np.integer)) or x < 0:
-            raise _bad(what, "-", column, "not a whole number from 0 up", repr(x), "Give 10.")
+    a_graph(graph, what)
+    whole(k, what, "k")
+    whole(longest, what, "longest")
     ix = graph.index
     goal = ix.code(one_name(to, what, "to"))
     plan = tracing_matrix(graph)

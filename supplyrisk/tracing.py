@@ -9,6 +9,7 @@ too. What is used there is as exposed as what flows in.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from .arguments import a_graph, choice, floats, number, vector
 from .binding import RULES, Rule, Stops, stops
 from .compiled import ready, settler
-from .errors import Problem, SchemaError, unknown_name
+from .errors import Problem, SchemaError
 from .graph import GraphIndex, SupplyGraph
 from .kernels import solve_absorbing
 
@@ -107,6 +109,7 @@ def input_weights(graph: SupplyGraph) -> tuple[FloatArray, BoolArray]:
     >>> len(weights), len(assumed)
     (0, 0)
     """
+    a_graph(graph, "input_weights()")
     ix = graph.index
     if not len(ix.segment_buyer):
         return np.zeros(0), np.zeros(0, dtype=bool)
@@ -303,9 +306,19 @@ def _lacking(graph: SupplyGraph, r: pd.DataFrame, maker: BoolArray) -> tuple[Flo
     return out[0], np.maximum(*out)
 
 
-def _columns(own: Any, n: int) -> tuple[FloatArray, bool]:
-    a = np.asarray(own, dtype=np.float64)
-    flat = a.ndim == 1
+def _columns(own: Any, graph: SupplyGraph) -> tuple[FloatArray, bool]:
+    ids = pd.Index(graph.index.nodes["node"].astype("object"))
+    n, flat = len(ids), np.ndim(own) == 1 or isinstance(own, Mapping)
+    fix = "Give control.focal_share(...)[0], or several such columns side by side."
+    if flat or np.ndim(own) != 2 or not isinstance(own, (np.ndarray, pd.DataFrame)):
+        a = vector(own, ids, n, "trace()", "own", kind="node", high=1.0, remedy=fix)
+    elif isinstance(own, pd.DataFrame):
+        each = [own.iloc[:, i] for i in range(own.shape[1])]
+        cols = [vector(x, ids, n, "trace()", f"own[{x.name}]", kind="node", high=1.0, remedy=fix) for x in each]
+        a = np.column_stack([np.zeros((n, 0)), *cols])
+    else:
+        a, odd = floats(np.asarray(own).ravel())
+        a = np.where(odd, np.nan, a).reshape(np.shape(own))
     a = a.reshape(n, 1) if flat and len(a) == n else a
     if a.ndim != 2 or a.shape[0] != n or not ((a >= 0) & (a <= 1)).all():
         raise SchemaError(
@@ -345,8 +358,9 @@ def trace(
     ----------
     graph : SupplyGraph
         The graph.
-    own : ndarray
-        Share of the focal at each node itself, ``(n,)`` or ``(n, k)`` in the order of ``graph.index.nodes``.
+    own : ndarray, Series, mapping or DataFrame
+        Share of the focal at each node itself, ``(n,)`` or ``(n, k)`` in the order of ``graph.index.nodes``; by node id
+        where it bears the ids of all nodes.
     mode : {"linear", "bottleneck", "partial", "strict"}
         How inputs are combined; the last two are stricter than ``bottleneck``, see :mod:`supplyrisk.binding`.
     unknown : float
@@ -384,32 +398,14 @@ def trace(
     >>> trace(SupplyGraph.from_tables(), np.zeros(0)).shape
     (0,)
     """
-    if mode not in ("linear", *RULES):
-        raise unknown_name("mode", mode, ("linear", *RULES), "trace()")
+    choice("mode", mode, ("linear", *RULES), "trace()")
+    a_graph(graph, "trace()")
     plan = plan_of(graph)
-    a, flat = _columns(own, plan.n)
-    if not 0.0 <= unknown <= 1.0:
-        raise SchemaError(
-            [Problem("unknown", "-", "-", "not a fraction from 0 to 1", repr(unknown), "0 for value, 1 for high.")],
-            "trace()",
-        )
+    a, flat = _columns(own, graph)
+    unknown = number(unknown, "trace()", "unknown", 0.0, 1.0, remedy="0 for value, 1 for high.")
     w = plan.weight
     if weights is not None:
-        w = np.asarray(weights, dtype=np.float64)
-        if w.shape != plan.weight.shape or not (w >= 0).all():
-            raise SchemaError(
-                [
-                    Problem(
-                        "weights",
-                        "-",
-                        "-",
-                        "not a weight for each segment",
-                        f"shape {w.shape}",
-                        f"Give {len(plan.weight)} non-negative numbers in the order of graph.index.segment_start.",
-                    )
-                ],
-                "trace()",
-            )
+        w = vector(weights, None, len(plan.weight), "trace()", "weights", kind="segment")
         total = np.bincount(plan.buyer, w, plan.n)[plan.buyer]
         w = np.divide(w, total, out=np.zeros_like(w), where=total > 0)
     if plan.n == 0:

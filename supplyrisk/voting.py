@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from .errors import Problem, SchemaError
+from .arguments import listed, number, vector
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -27,7 +28,7 @@ _PATHS = 300_000
 _SLACK = 1e-12
 
 
-def shapley_shubik(votes: Sequence[float] | FloatArray, quota: float = 0.5) -> FloatArray:
+def shapley_shubik(votes: Sequence[float] | FloatArray | pd.Series, quota: float = 0.5) -> FloatArray:
     r"""Shapley-Shubik power of the holders of one asset: how often each tips the vote over the quota.
 
     :math:`\phi_i = \sum_{S \not\ni i} \frac{|S|!\,(n-|S|-1)!}{n!}\,[v(S) \le q < v(S) + v_i]`: the part of all orders
@@ -64,15 +65,11 @@ def shapley_shubik(votes: Sequence[float] | FloatArray, quota: float = 0.5) -> F
     >>> shapley_shubik([0.5, 0.4, 0.1]).round(6).tolist()
     [0.666667, 0.166667, 0.166667]
     """
-    v = np.asarray(votes, dtype=np.float64)
-    problems = [
-        Problem("votes", f"holder {i}", "votes", "missing or negative", f"{v[i]:g}", "Drop the holder, or mend it.")
-        for i in np.flatnonzero(~(v >= 0))
-    ]
-    if not quota >= 0:
-        problems.append(Problem("votes", "-", "quota", "below 0", f"{quota:g}", "Give 0.5 for a majority."))
-    if problems:
-        raise SchemaError(problems, "shapley_shubik()")
+    what = "shapley_shubik()"
+    rows = listed(votes, what, "votes")
+    labels = votes.index if isinstance(votes, pd.Series) else None
+    v = vector(rows, labels, len(rows), what, "votes", kind="holder", remedy="Drop the holder, or mend it.")
+    quota = number(quota, what, "quota", remedy="Give 0.5 for a majority.")
     return tips(v, quota)[0]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..arguments import cell_faults, in_order, nameless, names, number, square, vector
+from ..arguments import cell_faults, choice, flag, in_order, nameless, names, number, square, vector, whole
 from ..errors import Problem, SchemaError, SolverError, unknown_name
 
 __all__ = ["EsriResult", "esri", "inoperability", "inoperability_path", "interdependency", "recovery_rate"]
@@ -146,6 +146,8 @@ def esri(
     >>> esri(w, ["a", "a", "b", "c"], classes).scores.round(6).tolist()
     [0.666667, 0.25, 1.0, 1.0]
     """
+    flag(replaceability, "esri()", "replaceability")
+    flag(keep, "esri()", "keep")
     net = _Network(sales, sectors, importance, revenue, weights, material_cost)
     epsilon = number(epsilon, "esri()", "epsilon", remedy="0.01 is the published value.")
     if not epsilon > 0:
@@ -320,7 +322,13 @@ class _Network:
     def scenarios(self, shock: Any, firms: Any) -> tuple[Any, list[Any]]:
         """A function that gives psi for a slice of scenarios, and the scenarios' names."""
         if shock is None:
-            wanted = list(self.names) if firms is None else [firms] if self.is_firm(firms) else names(firms)
+            wanted = (
+                list(self.names)
+                if firms is None
+                else [firms]
+                if self.is_firm(firms)
+                else names(firms, "esri()", "firms")
+            )
             at = self.places(wanted, "firms")
 
             def closing(part: slice) -> FloatArray:
@@ -540,9 +548,7 @@ def inoperability_path(a_star: Any, perturbation: Any, resilience: Any, start: A
     a = a.tocsr()
     k = _by_sector(resilience, index, what, "resilience")
     q = _by_sector(start, index, what, "start")
-    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
-        fix = "Give a whole number from 0 up."
-        raise SchemaError([Problem(what, "-", "steps", "not a number of steps", repr(steps), fix)], what)
+    steps = whole(steps, what, "steps")
     if isinstance(perturbation, pd.DataFrame):
         table = _by_step(perturbation, index, int(steps), what)
     else:
@@ -655,8 +661,7 @@ def interdependency(coefficients: Any, output: Any, kind: Literal["demand", "sup
     >>> interdependency([[0.1, 0.2], [0.3, 0.1]], [100, 50]).round(6).to_numpy().tolist()
     [[0.1, 0.1], [0.6, 0.1]]
     """
-    if kind not in ("demand", "supply"):
-        raise unknown_name("kind", kind, ("demand", "supply"), "interdependency()")
+    choice("kind", kind, ("demand", "supply"), "interdependency()")
     what = "interdependency()"
     a, index = _square(coefficients, what, "coefficients")
     x = vector(output, index, len(index), what, "output")

@@ -24,6 +24,7 @@ LAYERS = {
     "intervals": 0,
     "kernels": 0,
     "lifecycle": 0,
+    "linked": 0,
     "entry": 1,
     "accounts": 1,
     "byproducts": 1,
