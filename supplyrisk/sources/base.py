@@ -18,7 +18,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +25,7 @@ import pandas as pd
 
 from ..errors import Problem, SourceError
 from .cells import numbers, refuse_decimal_comma
+from .quoting import END, noted, swallowed
 from .report import PathLike, Reading, Report, plain, refuse, released
 from .workbook import BROKEN, FOREIGN, Book, foreign, open_book
 
@@ -317,13 +317,15 @@ def read_delimited(
     rows: list[list[str]] = []
     ragged = 0
     try:
-        reader = csv.reader(chain(lines, [_END]), delimiter=delimiter)
+        record: list[str] = []  # lines of the record at hand
+        reader = csv.reader(noted(lines, record), delimiter=delimiter)
         last = 0
         for k, cells in enumerate(reader):
             at, last = last + 1, reader.line_num
-            if cells == [_END]:
+            if cells == [END]:
                 break
-            if last > at and cells and (_END in cells[-1] or _swallowed(cells, len(header), delimiter)):
+            said, record[:] = record[:], []
+            if last > at and cells and swallowed(cells, said, len(header), delimiter):
                 rule = "a quotation mark that is not closed: rows of the table are inside it"
                 remedy = "Close it, or double it where it belongs to the text."
                 raise refuse(path, rule, remedy, cells[0][:60].partition("\n")[0], f"line {header_row + at}")
@@ -352,16 +354,6 @@ def read_delimited(
     report.drop("another number of cells than the header", ragged)
     frame = pd.DataFrame(rows, columns=header, dtype="string")
     return frame.loc[:, [bool(h) for h in header]]
-
-
-_END = "\x1eend of the file\x1e"
-
-
-def _swallowed(cells: list[str], width: int, delimiter: str) -> bool:
-    """Whether a cell of several lines holds whole rows of the table: a mark that was opened and closed in another row."""
-    inside = [line for c in cells if "\n" in c for line in c.splitlines()[1:-1]]
-    whole = sum(line.count(delimiter) == width - 1 for line in inside)
-    return whole >= (1 if width >= 4 else 3) and width > 1
 
 
 def read_columns(path: PathLike, report: Report) -> pd.DataFrame:

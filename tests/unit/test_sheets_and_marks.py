@@ -100,9 +100,10 @@ def test_a_quotation_mark_that_is_not_closed_is_an_error(tmp_path, at, end):
         sources.tidy(path, "production")
 
 
-def test_a_quotation_mark_that_another_row_closes_is_an_error_too(tmp_path):
+@pytest.mark.parametrize("closed", [6, 7, 30])
+def test_a_quotation_mark_that_another_row_closes_is_an_error_too(tmp_path, closed):
     rows = list(ROWS)
-    rows[5], rows[30] = '"' + rows[5], 'gallium.refined,"Korea, South",2001,3'
+    rows[5], rows[closed] = '"' + rows[5], 'gallium.refined,"Korea, South",2001,3'
     path = tmp_path / "f.csv"
     path.write_text("\n".join(["product,country,year,quantity", *rows]))
     with pytest.raises(SourceError, match=r"line 7.*not closed"):
@@ -111,14 +112,12 @@ def test_a_quotation_mark_that_another_row_closes_is_an_error_too(tmp_path):
 
 def test_cells_of_several_lines_are_read(tmp_path):
     path = tmp_path / "f.csv"
-    text = (
-        'product,"the\ncountry",year,note\ngallium.refined,China,2024,"first, with a comma\nsecond\nthird ""said"""\n'
-    )
+    text = 'product,"the\ncountry",year,note\ngallium.refined,China,2024,"first, with a comma\na, b, c, d\nthird ""said"""\n'
     path.write_text(text + "gallium.refined,Japan,2024,\n")
     report = Report("", "", "")
     frame = read_delimited(path, report)
     assert list(frame.columns) == ["product", "the country", "year", "note"]
-    assert frame["note"].tolist() == ['first, with a comma\nsecond\nthird "said"', ""]
+    assert frame["note"].tolist() == ['first, with a comma\na, b, c, d\nthird "said"', ""]
     assert report.rows_read == 2
 
 
