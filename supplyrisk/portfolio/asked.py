@@ -11,8 +11,12 @@ import numpy as np
 from ..errors import Problem, SchemaError, close_matches, unknown_name
 from ..graph import SupplyGraph
 from ..registry import Spec
+from .supply import Case
 
-__all__ = ["figures", "known_words", "listed", "number", "require_any", "require_graph"]
+__all__ = ["figures", "known_words", "listed", "number", "require_any", "require_comparable", "require_graph"]
+
+# Needs of one product further apart than this are refused: up to here each gets what it would get alone.
+_FURTHEST = 1e11
 
 
 def number(name: str, value: Any, low: float, high: float = np.inf, *, open_low: bool = False) -> float:
@@ -117,6 +121,22 @@ def require_graph(graph: Any, where: str) -> None:
         shown = shown if len(shown) <= 80 else f"{shown[:80]} ..."
         hint = "Load one with load_atlas(), or make one with assemble() or SupplyGraph.from_tables()."
         raise SchemaError([Problem(where, "-", "graph", "not a SupplyGraph", shown, hint)], "the plan")
+
+
+def require_comparable(case: Case) -> None:
+    """Refuse needs of one product that are too far apart for any solver to see both."""
+    total = case.product_need[case.pool_product]
+    small = np.flatnonzero((case.need > 0.0) & (case.need * _FURTHEST < total))
+    if not len(small):
+        return
+    names = case.graph.index.nodes["node"].to_numpy(dtype=object)[case.pool]
+    what = f"less than {1.0 / _FURTHEST:.0e} of what all buyers need: a solver cannot tell it from nothing"
+    hint = "Plan this buyer by itself (buyers=), or correct the quantity or its unit."
+    told = [
+        Problem("the plan's needs", str(names[i]), "quantity", what, f"{case.need[i]:.6g} of {total[i]:.6g}", hint)
+        for i in small
+    ]
+    raise SchemaError(told, "the plan")
 
 
 def require_any(names: Iterable[str], what: str, of: Iterable[str], where: str) -> None:

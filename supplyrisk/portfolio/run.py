@@ -17,7 +17,7 @@ from ..jurisdictions import scope
 from ..registry import Objective, Spec, Term
 from ..schema import VIEWS
 from ..vintages import only_today
-from .asked import listed, require_graph
+from .asked import listed, require_comparable, require_graph
 from .calendar import During, Period, need_paths, read_periods, supply_paths
 from .candidates import Candidates, read_candidates
 from .economics import RATE
@@ -311,6 +311,7 @@ def plan_case(
         country = case.graph.index.nodes["country"].to_numpy(dtype=object)[case.pool]
         pools = [f"{case.products[int(k)]}@{c}" for k, c in zip(case.pool_product, country, strict=True)]
         case = replace(case, need=np.array([exactly[p] for p in pools], dtype=np.float64))
+    require_comparable(case)
     candidates: Candidates | None = None
     utilisation = 1.0
     for spec in lever_specs:

@@ -263,6 +263,7 @@ def read_case(
     use = used.groupby(used["node"].astype("object"))["quantity"].sum(min_count=1)
     final = use.reindex(ix.position).to_numpy(dtype=float)[group]
     retained = np.maximum(inflow - passed_in - back, 0.0)
+    retained = np.where(retained > _TOLERANCE * inflow, retained, 0.0)
     need = np.where(np.isnan(final), retained, np.nan_to_num(final) + drawn + away)
     names = ix.nodes["node"].to_numpy(dtype=object)[group]
     apart = ~np.isnan(final) & (inflow > 0) & (np.abs(need - retained) > 0.02 * np.maximum(need, retained))

@@ -107,3 +107,70 @@ def test_every_constraint_with_a_focal_takes_a_coalition(name: str) -> None:
         except InfeasibleError:
             told.append(np.inf)
     assert told[0] == pytest.approx(told[1], rel=1e-12)
+
+
+# ---------------------------------------------------------------------- what was called, and what it takes
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda g: sp.frontier(g, BUYERS, product=P, poins=3), r"frontier\(\) got .*'poins'. Did you mean 'points'"),
+        (lambda g: sp.frontier(g, BUYERS, product=P, aims=()), r"frontier\(\) got an unexpected keyword .*'aims'"),
+        (lambda g: sp.stand_alone(g, BUYERS, constrain=()), r"stand_alone\(\) got .*Did you mean 'constraints'"),
+        (lambda g: sp.rolling(optimize(g, BUYERS, product=P), g, constrain=()), r"rolling\(\) got .*'constraints'"),
+        (lambda g: sp.max_share("CHN", limit=0.3), r"max_share\(\): .*'limit'"),
+    ],
+)
+def test_a_misspelt_keyword_is_told_by_the_function_that_was_called(call: object, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call(hand())  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda g: sp.frontier(g, BUYERS, product=P, against="share"), "not an objective term .*'share'"),
+        (lambda g: optimize(g, BUYERS, constraints="max_share"), "not a constraint .*'max_share'.*max_share"),
+        (lambda g: optimize(g, BUYERS, constraints=sp.max_share), "not a constraint .*Call it"),
+        (lambda g: optimize(g, BUYERS, levers="build"), r"not a lever .*'build'.*build\(\)"),
+        (lambda g: optimize("atlas", BUYERS), "not a SupplyGraph .*'atlas'.*load_atlas"),
+        (lambda g: sp.frontier("atlas", BUYERS), "not a SupplyGraph .*'atlas'.*load_atlas"),
+        (lambda g: sp.rolling(optimize(g, BUYERS, product=P), "atlas"), r"rolling.graph: not a SupplyGraph"),
+        (lambda g: optimize(g, BUYERS, levers=sp.build(stages=((3,),))), "stages: not a mapping by project"),
+        (lambda g: optimize(g, BUYERS, levers=sp.build(stages={"Alpha": ((3,),)})), "not pairs of years and USD"),
+        (lambda g: optimize(g, BUYERS, levers=sp.build(stages={"Alpha": 5})), "not pairs of years and USD"),
+        (lambda g: optimize(g, BUYERS, constraints=sp.governance_floor({"CHN": "x"}, 0.5)), r"CHN\].*not a number"),
+        (lambda g: optimize(g, BUYERS, constraints=sp.governance_floor((1, 2), 0.5)), "not a mapping"),
+        (
+            lambda g: optimize(g, BUYERS, constraints=sp.governance_floor({"CHN": np.nan}, 0.5)),
+            r"countries\[CHN\].value: has no figure, and the plan may buy there",
+        ),
+        (
+            lambda g: optimize(g, BUYERS, constraints=sp.equal_burden(1.0, {"JPN": np.nan, "USA": 3.0})),
+            r"equal_burden\[JPN\].against: has no figure",
+        ),
+        (lambda g: optimize(g, BUYERS, constraints=sp.equal_burden(1.0, {"JPN": 3.0})), r"\[USA\].against: has no"),
+        (
+            lambda g: optimize(g, BUYERS, scenarios={"a": (0.0, []), "b": (0.0, [])}),
+            "do not add to 1 .*a probability above 0",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_told_once_for_what_it_is(call: object, message: str) -> None:
+    with pytest.raises(SchemaError, match=message) as err:
+        call(hand())  # type: ignore[operator]
+    assert len(err.value.problems) >= 1
+    assert "/ 0" not in str(err.value)
+
+
+def test_variables_of_your_own_have_their_value() -> None:
+    import pyomo.environ as pyo
+
+    g = hand()
+    for plan in (optimize(g, BUYERS, product=P), optimize(g, BUYERS, product=P, horizon=(2026, 2027))):
+        m = plan.model
+        m.mine = pyo.Var(bounds=(0, 5))
+        m.twice = pyo.Constraint(expr=2 * m.mine == 3)
+        plan.resolve()
+        assert m.mine.value == pytest.approx(1.5)
