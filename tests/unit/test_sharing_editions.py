@@ -306,3 +306,13 @@ def test_who_is_inside_a_rest_is_bound_by_the_rest_of_the_public_rows() -> None:
     for g in (graph.select(country=["JPN", "RUS"]), graph.select(country="JPN")):
         bound = public(g).nodes.set_index("country").loc["JPN", "output_high"]
         assert pd.isna(bound)
+
+
+@pytest.mark.parametrize("ending", [".json", "", ".xlsx", ".sqlite", ".graphml"])
+def test_what_a_selection_left_out_is_known_in_every_format(ending: str, tmp_path: Any) -> None:
+    hidden = edition(2024, "restricted", [("CHN", 2023, 60.0)], "other")
+    graph = together(edition(2024, "cc0", [("RUS", 2023, 20.0), ("WLD", 2023, 200.0)]), hidden)
+    place = sr.write(graph.select(country=["RUS", "ROW"]), tmp_path / f"part{ending}")
+    assert outputs(sr.read(place))["ROW", 2023] == 120.0
+    assert outputs(public(sr.read(place)))["ROW", 2023] == 180.0
+    assert outputs(public(sr.read(place).at("2024-12-31")))["ROW", 2023] == 180.0
