@@ -89,6 +89,9 @@ def dependence_bars(
     over = int((frame["control_low"] > 0.5).sum())
     apart = int(((frame["control"] - frame["location"]) > 0.05).sum())
     title = f"For at least {over} of these {n} products {who} can stop more than half of the supply of {buyers}"
+    if n == 1:
+        surely = "can stop more than half of" if over else "is not sure to be able to stop half of"
+        title = f"{who} {surely} the supply of {frame['name'].iloc[0]} to {buyers}"
     if not n:
         title = f"No product of {buyers} has a known share of {who}"
     alt = (
@@ -176,7 +179,7 @@ def before_after(
     ...            after=0.6, after_low=0.5, after_high=0.65)
     >>> figure, drawn = before_after(pd.DataFrame([row]), cap=0.65)
     >>> drawn.attrs["title"]
-    'The plan lowers the control share of China in 1 of 1 product; the largest fall is Refined gallium, from 90% to 60%'
+    'The plan lowers the control share of China in Refined gallium from 90% to 60%'
     """
     from matplotlib.lines import Line2D
 
@@ -195,7 +198,11 @@ def before_after(
     if lower:
         k = int(np.nanargmax(fall))
         r = frame.iloc[k]
-        title += f"; the largest fall is {r['name']}, from {_percent(r['before'])} to {_percent(r['after'])}"
+        span = f"from {_percent(r['before'])} to {_percent(r['after'])}"
+        if n == 1:
+            title = f"The plan lowers the {view} share of {who} in {r['name']} {span}"
+        else:
+            title += f"; the largest fall is {r['name']}, {span}"
     alt = (
         f"Dumbbell chart of the {view} share of {who} in the supply of {buyers}, before and after the plan. "
         + "; ".join(
