@@ -18,7 +18,7 @@ from .base import MAX_CELL, PathLike, Report, find_columns, plain, read_delimite
 from .report import refuse
 from .workbook import BROKEN, open_book
 
-__all__ = ["find_sheets", "first_rows", "is_workbook", "read_table"]
+__all__ = ["find_sheets", "first_rows", "first_sheet", "is_workbook", "read_table"]
 
 DEPTH = 40  # rows in which a header is looked for
 _SHEETS = 500
@@ -94,6 +94,43 @@ def read_table(
     if row:
         report.notes.append(f"the table starts in line {row + 1}")
     return read_delimited(path, report, delimiter=delimiter, encodings=encodings, member=member, header_row=row)
+
+
+def first_sheet(
+    path: PathLike, report: Report, remedy: str, unnamed: str = "", sheet: str | None = None
+) -> pd.DataFrame:
+    """The first sheet of a workbook, or one that the reader chose; the report names the others with their rows.
+
+    Parameters
+    ----------
+    path : path-like
+        Workbook.
+    report : Report
+        Counts go here.
+    remedy : str
+        How another sheet is read.
+    unnamed, sheet
+        As for :func:`read_sheet`.
+
+    Returns
+    -------
+    DataFrame
+        Text cells.
+    """
+    with open_book(path) as book:
+        out = read_sheet(path, report, sheet=sheet, book=book, unnamed=unnamed)
+        left, taken = [], sheet or book.names[0]
+        for name in book.names[:_SHEETS]:
+            try:
+                rows = sum(any(v not in (None, "") for v in cells) for _, cells in book.rows(name)) - 1
+            except BROKEN:
+                continue
+            if rows > 0 and name != taken:
+                left.append(f"{name!r} ({rows:,} rows)")
+    if left:
+        more = ", ..." if len(left) > 8 else ""
+        report.notes.append(f"read is the sheet {taken!r}; not read: {', '.join(left[:8])}{more}: {remedy}")
+    return out
 
 
 def _sheets(

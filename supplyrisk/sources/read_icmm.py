@@ -18,12 +18,11 @@ from .base import (
     open_book,
     plain,
     read_delimited,
-    read_sheet,
     released,
     source_row,
 )
 from .commodities import concordance, schemes
-from .layout import first_rows, is_workbook
+from .layout import first_rows, first_sheet, is_workbook
 from .places import AGGREGATE, countries
 from .report import day_in
 
@@ -100,7 +99,7 @@ def icmm_facilities(path: PathLike, *, sheet: str | None = None, published_on: s
     """
     report = Report("icmm_facilities", Path(path).name, "cc_by")
     if Path(path).suffix.lower() in (".xlsx", ".xlsm"):
-        raw = read_sheet(path, report, sheet=sheet or _sheet(path))
+        raw = first_sheet(path, report, "name one with sheet=", sheet=sheet or _sheet(path))
     else:
         raw = read_delimited(path, report)
     cols = find_columns(path, raw.columns, _COLUMNS, ["facility", "name", "assets", "place", "primary"])

@@ -20,12 +20,11 @@ from .base import (
     numbers,
     plain,
     read_delimited,
-    read_sheet,
     read_text,
     refuse_decimal_comma,
     released,
 )
-from .layout import is_workbook
+from .layout import first_sheet, is_workbook
 from .mrio_book import stacked_headers
 from .places import AGGREGATE, country
 
@@ -223,7 +222,7 @@ def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
     if is_workbook(path) and (stacked := stacked_headers(path, report)) is not None:
         return stacked
     raw = (
-        read_sheet(path, report, unnamed="label")
+        first_sheet(path, report, "give a file of each", "label")
         if is_workbook(path)
         else read_delimited(path, report, unnamed="label")
     )

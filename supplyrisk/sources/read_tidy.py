@@ -28,9 +28,9 @@ from .base import (
     source_row,
 )
 from .commodities import MISSING_CODE
+from .layout import first_sheet
 from .places import AGGREGATE, countries
 from .unions import less_members
-from .workbook import BROKEN, Book, open_book
 
 __all__ = ["tidy"]
 
@@ -240,31 +240,12 @@ def _in_tonnes(frame: pd.DataFrame, mapping: dict[str, str], report: Report) -> 
 def _read(path: PathLike, report: Report, sheet: str | None) -> pd.DataFrame:
     suffix = Path(path).suffix.lower()
     if suffix in (".xlsx", ".xlsm"):
-        with open_book(path) as book:
-            frame = read_sheet(path, report, sheet=sheet, book=book)
-            if sheet is None:
-                _other_sheets(book, report)
-        return frame
+        if sheet is not None:
+            return read_sheet(path, report, sheet=sheet)
+        return first_sheet(path, report, "name one with sheet=")
     if suffix == ".parquet":
         return _parquet(path, report)
     return read_delimited(path, report)
-
-
-def _other_sheets(book: Book, report: Report) -> None:
-    """Name the sheets that are not read, with their rows."""
-    left = []
-    for name in book.names[1:]:
-        try:
-            rows = sum(any(v not in (None, "") for v in values) for _, values in book.rows(name)) - 1
-        except BROKEN:
-            continue
-        if rows > 0:
-            left.append(f"{name!r} ({rows:,} rows)")
-    if left:
-        more = ", ..." if len(left) > 8 else ""
-        report.notes.append(
-            f"read is the first sheet, {book.names[0]!r}; not read: {', '.join(left[:8])}{more}: name one with sheet="
-        )
 
 
 def _parquet(path: PathLike, report: Report) -> pd.DataFrame:
