@@ -113,13 +113,14 @@ def one_account(demand: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _totals(its: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """One row of the total for each year of a country's uses, and what contradicts."""
     columns = list(its.columns)
-    whole: dict[float, dict[str, Any]] = {float(r["year"]): r for r in _records(its[its["use"] == TOTAL])}
+    its = its.assign(day=its["year"].astype(float).fillna(-np.inf))  # of no stated year: before all others
+    whole: dict[float, dict[str, Any]] = {float(r["day"]): r for r in _records(its[its["use"] == TOTAL])}
     said: dict[float, list[str]] = {y: [str(r["note"])] if pd.notna(r["note"]) else [] for y, r in whole.items()}
     last, over = max(whole), []
     split = its[its["use"] != TOTAL]
     summed: list[dict[str, Any]] = []
-    for year in sorted({float(y) for y in split["year"]}):
-        rows = split[split["year"] == year]
+    for year in sorted({float(y) for y in split["day"]}):
+        rows = split[split["day"] == year]
         figures = zip(rows["use"], rows["quantity"].astype(float), strict=True)
         names = ", ".join(f"{u} {'not known' if np.isnan(q) else f'{q:g}'}" for u, q in figures)
         known = float(rows["quantity"].sum())
@@ -127,7 +128,7 @@ def _totals(its: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         if row is None:
             gone = bool(rows["quantity"].isna().any())
             if gone or (year > last and not known >= float(whole[last]["quantity"])):
-                said[last].append(f"parts in {year:g}: {names}")
+                said[last].append(f"parts {_in(year)}: {names}")
             else:
                 summed.append(_summed(rows, known, names))
             continue
@@ -137,11 +138,15 @@ def _totals(its: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             row["low"] = float(np.fmax(row["low"], known))
         elif known > value * (1.0 + _ROUNDING):
             row["high"] = float(np.fmax(row["high"], known))
-            told = f"parts of the use in {year:g} add up to {known:g}, their total is {value:g}, which stands: {names}"
+            told = f"parts of the use {_in(year)} add up to {known:g}, their total is {value:g}, which stands: {names}"
             over.append(told)
     for year, texts in said.items():
         whole[year]["note"] = "; ".join(texts) or None
     return pd.DataFrame([*whole.values(), *summed], columns=columns), over
+
+
+def _in(year: float) -> str:
+    return f"in {year:g}" if np.isfinite(year) else "of no stated year"
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:

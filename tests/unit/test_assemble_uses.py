@@ -149,6 +149,15 @@ def test_a_total_of_another_year_and_its_parts_are_never_added() -> None:
     assert older.balance().empty
 
 
+def test_uses_of_no_stated_year_are_older_than_all_others() -> None:
+    d = used(("total", 100.0), *PARTS).assign(year=[2024, np.nan, np.nan])
+    assert flow(built(d), WLD, JPN) == 70.0
+    d = used(("total", 100.0), ("led", 20.0)).assign(year=[np.nan, 2024])
+    g = built(d)
+    assert flow(g, WLD, JPN) == 70.0
+    assert g.demand.set_index("node").loc[JPN, "note"] == "parts in 2024: led 20"
+
+
 def test_a_use_given_twice_is_refused_with_both() -> None:
     with pytest.raises(SchemaError) as err:
         built(used(("led", 60.0), ("led", 65.0)))
