@@ -19,7 +19,6 @@ import pandas as pd
 from .errors import Problem, SchemaError, close_matches, unknown_name
 
 __all__ = [
-    "a_graph",
     "by_name",
     "cell_faults",
     "choice",
@@ -219,19 +218,6 @@ def choice(kind: str, given: Any, known: Iterable[str], where: str) -> str:
     if not isinstance(given, str) or given not in words:
         raise unknown_name(kind, given, words, where)
     return given
-
-
-def a_graph(given: Any, what: str) -> None:
-    """Refuse what is no :class:`~supplyrisk.graph.SupplyGraph`.
-
-    Raises
-    ------
-    SchemaError
-        Anything else.
-    """
-    if not hasattr(type(given), "from_tables"):
-        fix = "Make one: SupplyGraph.from_tables(products=..., nodes=..., links=...)."
-        raise refuse(what, "-", "graph", "not a SupplyGraph", type(given).__name__, fix)
 
 
 def listed(given: Any, what: str, column: str) -> list[Any]:

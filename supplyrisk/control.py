@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .arguments import a_graph, by_name, choice, flag, number, vector
+from .arguments import by_name, choice, flag, number, vector
 from .errors import unknown_name
-from .graph import GraphIndex, SupplyGraph
+from .graph import GraphIndex, SupplyGraph, check_graph
 from .hands import possible, reached, sure
 from .holdings import CONTRACTS, STAKES, Book, book, holders
 from .jurisdictions import scope
@@ -228,7 +228,7 @@ def mixed(graph: SupplyGraph, x: FloatArray) -> FloatArray:
     >>> mixed(SupplyGraph.from_tables(), np.zeros(0)).shape
     (0,)
     """
-    a_graph(graph, "mixed()")
+    check_graph(graph, "mixed()")
     ids = pd.Index(graph.index.nodes["node"].astype("object"))
     values = vector(x, ids, len(ids), "mixed()", "x", kind="node", high=1.0, remedy="Give a fraction from 0 to 1.")
     return np.clip(_mix(graph.index, _pools(graph), values.reshape(-1, 1))[:, 0], 0.0, 1.0)
@@ -342,7 +342,7 @@ def focal_share(
     >>> [x.round(2).tolist() for x in focal_share(g, "CHN", "location")]
     [[0.0], [0.0], [0.0]]
     """
-    a_graph(graph, "focal_share()")
+    check_graph(graph, "focal_share()")
     _view(view)
     choice("rule", rule, RULES, "focal_share()")
     choice("unlisted", unlisted, ("unknown", "host"), "focal_share()")
@@ -408,7 +408,7 @@ def override(graph: SupplyGraph, taken: Mapping[str, float] | pd.Series, *, name
     >>> override(SupplyGraph.from_tables(), {}).tables["holdings"].empty
     True
     """
-    a_graph(graph, "override()")
+    check_graph(graph, "override()")
     parts = by_name(taken, "override()", "taken", high=1.0, remedy="Give the part withheld, a fraction from 0 to 1.")
     held = graph.tables["holdings"]
     held = held[held["asset"].isin(graph.index.nodes["node"]) & held["type"].isin(STAKES)]
@@ -493,7 +493,7 @@ def composition(
     """
     from scipy import sparse
 
-    a_graph(graph, "composition()")
+    check_graph(graph, "composition()")
     _view(view)
     if unlisted is not None:
         choice("unlisted", unlisted, ("unknown", "host"), "composition()")
@@ -628,7 +628,7 @@ def effective_control(
     >>> list(effective_control(SupplyGraph.from_tables()).columns[:4])
     ['node', 'product', 'country', 'kind']
     """
-    a_graph(graph, "effective_control()")
+    check_graph(graph, "effective_control()")
     choice("of", of, ("nodes", "links"), "effective_control()")
     threshold = number(threshold, "effective_control()", "threshold", 0.0, 1.0, remedy="Give 0.5 for a majority.")
     codes = scope(focal, graph)

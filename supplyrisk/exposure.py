@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import control
-from .arguments import a_graph, by_name, flag, vector, whole
+from .arguments import by_name, flag, vector, whole
 from .errors import Problem, SchemaError
-from .graph import SupplyGraph
+from .graph import SupplyGraph, check_graph
 from .jurisdictions import scope
 from .kernels import solve_absorbing
 from .lookthrough import bottleneck, face_value, io_lookthrough, mix_origin, mix_touch, origin_labels
@@ -110,7 +110,7 @@ def exposure(
     >>> list(exposure(SupplyGraph.from_tables()).columns[4:7])
     ['own', 'own_low', 'own_high']
     """
-    a_graph(graph, "exposure()")
+    check_graph(graph, "exposure()")
     flag(flows, "exposure()", "flows")
     flag(rules, "exposure()", "rules")
     value, low, high = control.focal_share(graph, focal, base, rule=rule, unlisted=unlisted)
@@ -197,7 +197,7 @@ def by_tier(
     """
     from .grounds import tiers as split
 
-    a_graph(graph, "by_tier()")
+    check_graph(graph, "by_tier()")
     whole(tiers, "by_tier()", "tiers", 1, 1_000)
     own = control.focal_share(graph, focal, base)[0]
     names = [*(f"tier_{t}" for t in range(tiers)), "beyond"]

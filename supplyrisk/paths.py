@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from . import control
-from .arguments import a_graph, by_name, names, one_name, whole
+from .arguments import by_name, names, one_name, whole
 from .errors import Problem, SchemaError, unknown_name
-from .graph import SupplyGraph
+from .graph import SupplyGraph, check_graph
 from .jurisdictions import SCOPES, is_country, scope
 from .linked import links
 from .schema import GRADES
@@ -436,7 +436,7 @@ def paths(
     [['x@CHN > x@JPN:demand', 1.0, 'assumption']]
     """
     what = "paths()"
-    a_graph(graph, what)
+    check_graph(graph, what)
     whole(k, what, "k")
     whole(longest, what, "longest")
     ix = graph.index

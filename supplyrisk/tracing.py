@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .arguments import a_graph, choice, floats, number, vector
+from .arguments import choice, floats, number, vector
 from .binding import RULES, Rule, Stops, stops
 from .compiled import ready, settler
 from .errors import Problem, SchemaError
-from .graph import GraphIndex, SupplyGraph
+from .graph import GraphIndex, SupplyGraph, check_graph
 from .kernels import solve_absorbing
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def input_weights(graph: SupplyGraph) -> tuple[FloatArray, BoolArray]:
     >>> len(weights), len(assumed)
     (0, 0)
     """
-    a_graph(graph, "input_weights()")
+    check_graph(graph, "input_weights()")
     ix = graph.index
     if not len(ix.segment_buyer):
         return np.zeros(0), np.zeros(0, dtype=bool)
@@ -399,7 +399,7 @@ def trace(
     (0,)
     """
     choice("mode", mode, ("linear", *RULES), "trace()")
-    a_graph(graph, "trace()")
+    check_graph(graph, "trace()")
     plan = plan_of(graph)
     a, flat = _columns(own, graph)
     unknown = number(unknown, "trace()", "unknown", 0.0, 1.0, remedy="0 for value, 1 for high.")

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
-from ..graph import SupplyGraph
+from ..graph import SupplyGraph, check_graph
 from ..lifecycle import STATES, standing
 from ..registry import Spec, registries
 from ..schema import date_ceil, date_floor, is_date
@@ -24,8 +24,9 @@ _PARTIAL = ("quota", "entity_listing", "other")
 
 
 def _act(graph: SupplyGraph, measure_id: str) -> pd.DataFrame:
+    check_graph(graph, "the acts of a graph")
     m = graph.tables["measures"]
-    rows = m[m["measure"] == measure_id]
+    rows = m[m["measure"] == measure_id] if isinstance(measure_id, str) else m.iloc[:0]
     if not len(rows):
         raise unknown_name("act", measure_id, m["measure"].dropna().astype(str).unique(), "the measures table")
     return rows
@@ -153,6 +154,7 @@ def states(graph: SupplyGraph, on: str) -> pd.DataFrame:
     SchemaError
         The day is not a date.
     """
+    check_graph(graph, "states()")
     day = _day(on)
     out = []
     for measure_id, rows in graph.tables["measures"].groupby("measure", sort=True):
@@ -283,7 +285,7 @@ def enact(
         products = sorted(set(group["product"].astype(str)))
         first, last = _first_last(effective, announced, ended)
         params |= {k: v for k, v in (("start", first), ("end", last)) if v is not None}
-        if reach != "location":
+        if not isinstance(reach, str) or reach != "location":
             params["reach"] = reach
         make = _factory(default or "export_ban")
         specs.append(

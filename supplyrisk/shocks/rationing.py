@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -344,7 +345,9 @@ def simulate(
     """
     check_graph(graph, "simulate()")
     at = None if at is None else date_text(at)
-    asked = [measures] if isinstance(measures, Spec) else list(measures)
+    given: Any = measures
+    one = isinstance(given, Spec) or not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0
+    asked: list[Any] = [given] if one else list(given)
     run = registries["engine"][engine].function
     if at is not None and not is_date(at):
         raise SchemaError([Problem("simulate", "-", "at", "not an ISO date", repr(at), "Write 2026-11-09.")], "the day")
