@@ -19,10 +19,17 @@ def links_of(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
     flows["grade"] = np.where(flows["purity"].fillna(0.0) < 1.0, "B", "A")
     keys = ["product", "origin", "destination", "year"]
     grouped = flows.groupby(keys)
-    flows = grouped[["quantity", "value"]].sum(min_count=1).join(grouped["grade"].max()).reset_index()
+    sums = grouped[["quantity", "value"]].sum(min_count=1).join(grouped["grade"].max())
+    # A heading without a weight is no heading of nothing: the sum is not known, at least the others'.
+    part = (flows["quantity"].isna() & (flows["value"] > 0)).groupby([flows[k] for k in keys]).any()
+    part &= sums["quantity"].notna()
+    sums["low"] = sums["quantity"].where(part)
+    sums["known"] = sums["quantity"]
+    sums["quantity"] = sums["quantity"].mask(part)
+    flows = sums.reset_index()
     flows["source"] = trade["source"].iloc[0] if len(trade) else None
     flows["published_on"] = trade["published_on"].iloc[0] if len(trade) else None
-    weigh = flows["quantity"].fillna(0.0)
+    weigh = flows["known"].fillna(0.0)
     if not weigh.any():
         weigh = flows["value"].fillna(0.0)
     sold = weigh.groupby([flows["product"], flows["origin"]]).sum()
@@ -57,6 +64,7 @@ def links_of(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "method",
             "value",
             "quantity",
+            *(["low"] if flows["low"].notna().any() else []),
             "missing",
             "published_on",
             "source",

@@ -9,6 +9,7 @@ import pytest
 from supplyrisk import sources
 from supplyrisk.errors import SchemaError, SourceError, UnknownNameError, unknown_name
 from supplyrisk.sources.base import Report, read_delimited, read_text
+from supplyrisk.sources.trade_links import links_of
 
 BGS = [
     "year",
@@ -210,3 +211,16 @@ def test_a_release_that_states_a_figure_twice_is_refused_dated_or_not(tmp_path, 
     (tmp_path / "f.csv").write_text("\n".join([f"{head},published_on", lines[0], lines[0]]))
     if day:
         sources.together(sources.tidy(tmp_path / "f.csv", table), **more)  # the same row twice says one thing
+
+
+def test_a_heading_without_a_weight_is_no_heading_of_nothing():
+    trade = pd.DataFrame({"hs6": ["810411", "810419", "810411"], "origin": "CHN", "destination": ["USA", "USA", "JPN"], "year": 2024,
+                          "quantity": [5.0, None, 2.0], "value": [9.0, 4.0, 3.0], "source": "s", "published_on": None})  # fmt: skip
+    con = pd.DataFrame(
+        {"hs6": ["810411", "810419"], "product": "magnesium.refined", "factor": 1.0, "purity": 1.0, "use": True}
+    )
+    links = links_of(trade, con)["links"].set_index("buyer")
+    usa, japan = (links.loc[f"magnesium.refined@{c}:demand"] for c in ("USA", "JPN"))
+    assert pd.isna(usa["quantity"])
+    assert (usa["low"], usa["value"], usa["missing"]) == (5.0, 13.0, "not_available")
+    assert japan["quantity"] == 2.0
