@@ -29,6 +29,8 @@ _STEPS = 25
 _NOISE = (0.0, 3e-7, 3e-6, 3e-5, 3e-4)
 # Constraints whose bound is their one parameter, as it stands.
 _ONE_NUMBER = ("budget", "min_suppliers")
+# Blocks of which each row has a parameter of its own.
+_EACH = ("equal_burden",)
 # Blocks that only say what a column is.
 _DEFINES = ("part_of", "arrives_of", "free_of", "hhi_part_of", "hhi_arrives_of")
 _LEVER = {"stock": "stockpile", "substitute": "substitute"}
@@ -349,7 +351,8 @@ def _relaxing(m: Build, c: Compiled, rows: IntArray, even: bool = False) -> list
         block, i = m.matrix.block_of_row(int(r))
         if block.say_relax is None:
             continue
-        one = block.spec is not None and (block.slope is not None or block.name.startswith(_ONE_NUMBER))
+        one = block.slope is not None and not block.name.startswith(_EACH)
+        one = block.spec is not None and (one or block.name.startswith(_ONE_NUMBER))
         ask = asks.setdefault((block.name, repr(block.spec)) if one else int(r), _Ask(block, i, one))
         ask.rows.append(int(r))
         if a > ask.amount * (1.0 + 1e-6):  # not by the noise of the solver

@@ -503,6 +503,7 @@ def equal_burden(m: Build, times: float = 1.0, against: str | Mapping[str, float
     c, r, v = np.concatenate(col), np.concatenate(row), np.concatenate(value)
     n, spec = len(members), m.spec
     total = float(today.sum())
+    whole = max(total, 1.0)
     if isinstance(against, str):
         if against != "share":
             raise unknown_name("burden", against, ("share",), f"{spec!r}")
@@ -528,10 +529,11 @@ def equal_burden(m: Build, times: float = 1.0, against: str | Mapping[str, float
         cols,
         vals,
         upper=upper,
-        scale=np.where(fair > 0, fair, max(total, 1.0)),
+        scale=np.where(fair > 0, fair, whole),
         keys=lambda: members,
         say=lambda i: f"{spec!r}: what {members[i]} pays above today at most {times:g} times its fair part",
         say_dual=lambda i, d: f"one more USD a year asked of {members[i]} saves the group {money(-d)} a year",
-        say_relax=lambda i, a: f"{spec!r} would have to let {members[i]} pay {most(a)} a year more",
+        say_relax=lambda i, a: f"{spec!r} would have to let {members[i]} pay {most(a * whole)} a year more",
+        slope=(col[0][:0], col[0][:0], np.zeros(0), np.full(n, whole)),  # USD, whatever the size of a member
         pools=lambda i: np.flatnonzero(own == i),
     )
