@@ -263,7 +263,7 @@ def test_power_by_quadrature_is_power_by_counting():
     equal = control.shapley_shubik([1 / 30] * 30)  # thirtieths fit no grid: rounded alike
     np.testing.assert_allclose(equal, 1 / 30, atol=1e-12)
     assert voting.tips(np.full(30, 1 / 30), 0.5)[1] < 1e-5
-    with pytest.raises(SchemaError, match="holder 1.*missing"):
+    with pytest.raises(SchemaError, match=r"holder 1.*missing"):
         control.shapley_shubik([0.5, np.nan])
     assert control.shapley_shubik([0.3, 0.2]).tolist() == [0, 0]  # together they do not win
     assert control.shapley_shubik([]).tolist() == []
