@@ -267,11 +267,12 @@ class Persistent:
         self._tried.clear()
         more, met = (_FINER_WHOLE if self.mip else _FINER), False
         for i in range(ROUNDS + more):
-            if self.time_limit is not None:  # the solver's clock runs on from solve to solve
+            if self.time_limit is not None:
                 left = part * self.time_limit - (time.perf_counter() - began)
                 if i and left <= 0.0:  # small solves end before the solver looks at its clock
                     return "optimal" if met and not self.mip else "time_limit"
-                h.setOptionValue("time_limit", float(h.getRunTime()) + max(left, 0.0))
+                # Over linear programmes the solver's clock runs on from solve to solve; with integers it begins anew.
+                h.setOptionValue("time_limit", max(left, 0.0) + (0.0 if self.mip else float(h.getRunTime())))
             if self.mip and self._last is not None:
                 h.setSolution(c.n, np.arange(c.n, dtype=np.int32), self._last)
             status = _run(h)
@@ -301,13 +302,17 @@ class Persistent:
         Solution
             What misses a row is solved a second time, more firmly, and is ``inaccurate`` if that does not help.
         """
+        began, limit = time.perf_counter(), self.time_limit
         s = self._once(duals)
         if s.status != "inaccurate" or self._firm:
             return s
         self._firm = True
         firm(self._h, self.compiled, self._col)
         self._last = None
-        return self._once(duals)
+        if limit is not None:
+            self.time_limit = max(limit - (time.perf_counter() - began), 0.0)
+        s, self.time_limit = self._once(duals), limit
+        return s
 
     def _once(self, duals: bool) -> Solution:
         began = time.perf_counter()
