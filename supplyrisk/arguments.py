@@ -67,7 +67,7 @@ def _real(x: Any) -> tuple[float, bool]:
         return math.nan, True
     try:
         return float(x), False
-    except (ValueError, OverflowError):  # a signalling NaN, an integer beyond all floats
+    except (TypeError, ValueError, OverflowError):  # a duration, a signalling NaN, an integer beyond all floats
         return math.nan, True
 
 

@@ -245,7 +245,7 @@ def assemble(
     needs, found = coerce(TABLES["recipes"].empty() if recipes is None else recipes, TABLES["recipes"])
     problems += found
     further = dict(tables or {})
-    problems += would_be_lost(further)
+    problems += would_be_lost(further, {**frames, "products": products, "recipes": needs})
     if problems:
         raise SchemaError(problems, "the tables to assemble")
     say_left_out(given)

@@ -11,9 +11,9 @@ import pandas as pd
 from .accounts import latest
 from .retained import cut
 from .schema import TABLES, date_ceil, date_floor
-from .vintages import ESTIMATED, NEWEST, NOTHING, beside, listed
+from .vintages import ENTITY, ESTIMATED, NEWEST, NOTHING, beside, listed
 
-__all__ = ["beneath_at", "known_from", "reference_date", "tables_at"]
+__all__ = ["beneath_at", "known_from", "reference_date", "tables_at", "uncovered"]
 
 # Statistics by data year. A row of any other table speaks of a dated act and is known from then on.
 _STATISTICS = ("nodes", "links", "demand", "stocks", "countries")
@@ -129,8 +129,9 @@ def tables_at(
         out[name] = frame
     if known is not None:
         later = {name: _of_a_later_year(tables, name, out[name], beneath) for name in ("nodes", "links")}
-        out["nodes"] = _with_unheard(tables["nodes"][~later["nodes"]], out["nodes"], day)
-        out["links"] = _with_unseen(tables["links"][~later["links"]], out["links"], day)
+        late = {name: _of_a_year_begun(tables, name, out, beneath) for name in ("nodes", "links")}
+        out["nodes"] = _with_unheard(tables["nodes"], ~later["nodes"], late["nodes"], out["nodes"], day)
+        out["links"] = _with_unseen(tables["links"], ~later["links"], late["links"], out["links"], day)
     out["nodes"] = _with_named(tables["nodes"], out, day)
     # A link whose end has left has left too.
     alive = set(out["nodes"]["node"])
@@ -146,6 +147,39 @@ def _there(tables: Mapping[str, pd.DataFrame], name: str, day: str, known: str |
     keep = frame["year"].astype("float64").fillna(-1).to_numpy() <= int(day[:4])
     keep &= _valid(frame, day)
     return keep if known is None else np.asarray(keep & (known_from(tables, name) <= known), dtype=bool)
+
+
+def uncovered(
+    tables: Mapping[str, pd.DataFrame], beneath: Mapping[str, pd.DataFrame], day: str, known: str | None
+) -> dict[str, pd.DataFrame]:
+    """Tables in which the rows of an overlay that are not of the day, or not known by then, cover nothing.
+
+    Parameters
+    ----------
+    tables, beneath : mapping
+        Of the graph.
+    day, known
+        As for :func:`tables_at`.
+
+    Returns
+    -------
+    dict of DataFrame
+        Public rows that such a row covers stand again, if they are of the day themselves.
+    """
+    out = dict(tables)
+    for name, spec in TABLES.items():
+        under = beneath.get(name)
+        if not spec.fact or under is None or not len(under):
+            continue
+        frame, key = tables[name], list(spec.key)
+        gone = ~_there(tables, name, day, known) & (frame["origin_tag"] != "public").to_numpy(dtype=bool)
+        own = pd.MultiIndex.from_frame(frame.loc[gone, key].astype("object"))
+        under = under[pd.MultiIndex.from_frame(under[key].astype("object")).isin(own)]
+        under = under[_there({**tables, name: under}, name, day, known)]
+        back = own.isin(pd.MultiIndex.from_frame(under[key].astype("object")))
+        left = frame.drop(index=frame.index[gone][back])
+        out[name] = pd.concat([left, under.astype(frame.dtypes.to_dict())], ignore_index=True) if len(under) else frame
+    return out
 
 
 def beneath_at(
@@ -211,10 +245,37 @@ def _valid(frame: pd.DataFrame, day: str) -> npt.NDArray[np.bool_]:
     return np.asarray((start <= day) & (end >= day), dtype=bool)
 
 
-def _with_unheard(nodes: pd.DataFrame, kept: pd.DataFrame, day: str) -> pd.DataFrame:
-    """Producers of products of which something was known, whose own figures were not."""
+def _of_a_year_begun(
+    tables: Mapping[str, pd.DataFrame], name: str, out: Mapping[str, pd.DataFrame], beneath: Mapping[str, pd.DataFrame]
+) -> npt.NDArray[np.bool_]:
+    """Rows of statistics that come out piece by piece: of the last year stated by the day, and not out yet.
+
+    Only of those whose earlier figure is history on the day: one that still stands for itself says more than none.
+    """
+    frame, kept = tables[name], out[name]
+    if not len(kept) or len(kept) == len(frame):
+        return np.zeros(len(frame), dtype=bool)
+    series = listed(tables, name, beneath)
+    year = frame["year"].astype("float64").to_numpy()
+    here = frame.index.isin(kept.index)
+    had = pd.Series(year).where(here).groupby(series).transform("max").to_numpy()
+    late = (series >= 0) & (year == had) & ~here
+    if not late.any():
+        return np.asarray(late, dtype=bool)
+    of_day, years = listed({**tables, **out}, name, beneath), kept["year"].astype("float64")
+    newest = years.groupby(of_day).transform("max").to_numpy()
+    stands = (of_day < 0) | (years.to_numpy() >= newest)
+    who = pd.MultiIndex.from_frame(kept.loc[stands, ENTITY[name]].astype("object"))
+    return np.asarray(late & ~pd.MultiIndex.from_frame(frame[ENTITY[name]].astype("object")).isin(who), dtype=bool)
+
+
+def _with_unheard(
+    every: pd.DataFrame, usable: npt.NDArray[np.bool_], late: npt.NDArray[np.bool_], kept: pd.DataFrame, day: str
+) -> pd.DataFrame:
+    """Producers of products of which something was known, whose own figures (of the year begun) were not."""
     there = kept[kept["kind"] == "producer"]
-    lost = nodes[(nodes["kind"] == "producer") & ~nodes["node"].isin(kept["node"])]
+    maker = (every["kind"] == "producer").to_numpy(dtype=bool)
+    lost = every[maker & ((usable & ~every["node"].isin(kept["node"]).to_numpy(dtype=bool)) | late)]
     lost = lost[lost["product"].isin(there["product"])]
     if not len(lost):
         return kept
@@ -237,7 +298,9 @@ def _with_unheard(nodes: pd.DataFrame, kept: pd.DataFrame, day: str) -> pd.DataF
     return pd.concat([kept, stub.astype(kept.dtypes.to_dict())], ignore_index=True)
 
 
-def _with_unseen(links: pd.DataFrame, kept: pd.DataFrame, day: str) -> pd.DataFrame:
+def _with_unseen(
+    every: pd.DataFrame, usable: npt.NDArray[np.bool_], late: npt.NDArray[np.bool_], kept: pd.DataFrame, day: str
+) -> pd.DataFrame:
     """Links into a buyer of whose supply something was known, whose own figures were not: there, quantity missing."""
     if not len(kept):
         return kept
@@ -247,7 +310,7 @@ def _with_unseen(links: pd.DataFrame, kept: pd.DataFrame, day: str) -> pd.DataFr
         here = pd.MultiIndex.from_frame(frame[columns].astype("object"))
         return np.asarray(here.isin(pd.MultiIndex.from_frame(kept[columns].astype("object"))), dtype=bool)
 
-    lost = links[~among(links, key) & among(links, ["buyer", "product"])]
+    lost = every[((usable & ~among(every, key)) | late) & among(every, ["buyer", "product"])]
     lost = lost[_valid(lost, day)]
     if not len(lost):
         return kept

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .accounts import balance, explain, latest, stated_day
-from .dating import beneath_at, reference_date, tables_at
+from .dating import beneath_at, reference_date, tables_at, uncovered
 from .entry import bundle_problems, convert_units
 from .errors import Problem, SchemaError, UnitError, unknown_name
 from .indexing import GraphIndex, numbered
@@ -444,7 +444,8 @@ class SupplyGraph:
         from the end of the year after its data year. A producer whose figures were all published later stays as a
         node with missing figures (``unknown``) as long as another producer of the product is known: the market is
         then known to be larger, and the shares in it are missing or wide, never 0. A product of which nothing was
-        known is absent. Of statistics that list whole years the newest year of the day is the market. A node that states
+        known is absent. Of statistics that list whole years the newest year of the day is the market; who is not out yet
+        in it is missing in it. A row of an overlay that is not of the day covers no public row. A node that states
         no figure is there with the links and uses that name it.
         """
         for given, optional in ((date, False), (known_on, True)):
@@ -458,6 +459,7 @@ class SupplyGraph:
         if self.as_of is None and day == self.reference_date and known in (day, None):
             return self  # a date that the user gave says nothing of what was known on it
         tables = self.tables if known is None else as_published(self.tables, self.beneath, known)
+        tables = uncovered(tables, self.beneath, day, known)
         out = tables_at(tables, day, known, self.beneath)
         note = f"at {day}" + ("" if known is None else f", as known on {known}")
         return self._with(out, note, as_of=day, beneath=beneath_at(tables, self.beneath, day, known))

@@ -86,13 +86,16 @@ def read_inputs(
     return frames, problems
 
 
-def would_be_lost(tables: Mapping[str, pd.DataFrame]) -> list[Problem]:
+def would_be_lost(tables: Mapping[str, pd.DataFrame], given: Mapping[str, pd.DataFrame]) -> list[Problem]:
     """Further tables that would be lost behind what is assembled; nodes of stocks are made of the stocks.
 
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        Further tables of the data model.
+        Further tables of the data model. What they say of products, recipes, makers and uses that the inputs speak of
+        too is not lost: a reading has both, and the inputs are assembled.
+    given : mapping of str to DataFrame
+        The inputs: ``products, recipes, production, demand``.
 
     Returns
     -------
@@ -101,9 +104,22 @@ def would_be_lost(tables: Mapping[str, pd.DataFrame]) -> list[Problem]:
 
     Examples
     --------
-    >>> [p.column for p in would_be_lost({"links": pd.DataFrame({"supplier": ["x@CHN"]})})]
+    >>> [p.column for p in would_be_lost({"links": pd.DataFrame({"supplier": ["x@CHN"]})}, {})]
     ["tables['links']"]
     """
+
+    def ids(name: str, *parts: str) -> pd.Series:
+        rows = given.get(name)
+        if rows is None or not len(rows):
+            return pd.Series(dtype=object)
+        return rows[list(parts)].astype("object").astype(str).agg("@".join, axis=1)
+
+    said = {
+        "products": ids("products", "product"),
+        "recipes": ids("recipes", "product", "input"),
+        "nodes": ids("production", "product", "country"),
+        "demand": ids("demand", "product", "country"),
+    }
     out = []
     for key in ("products", "recipes", "nodes", "links", "demand"):
         frame = tables.get(key)
@@ -112,6 +128,11 @@ def would_be_lost(tables: Mapping[str, pd.DataFrame]) -> list[Problem]:
         if key == "nodes":
             stocks = tables.get("stocks", frame.iloc[:0])
             frame = frame[~frame["node"].isin(stocks["node"])]
+        if key == "recipes":
+            frame = frame[~(frame["product"].astype(str) + "@" + frame["input"].astype(str)).isin(said[key])]
+        elif key in said:
+            column = "product" if key == "products" else "node"
+            frame = frame[~frame[column].astype(str).str.replace("[#:].*", "", regex=True).isin(said[key])]
         way = "Lay it over the result: overlay()." if key in ("nodes", "links") else f"Give {key}=."
         if len(frame):
             out.append(

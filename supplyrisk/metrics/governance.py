@@ -164,12 +164,6 @@ def keyed(values: Values, what: str) -> pd.Series:
             array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as exc:
         raise SchemaError([Problem(what, "-", "-", "not numbers", str(exc), "Give numbers.")], what) from exc
-    if isinstance(values, pd.Series) and values.index.nlevels > 1:
-        levels = [str(n) for n in values.index.names]
-        remedy = (
-            "Give by= the index levels that name markets (name them first: .rename_axis(...)), or one market's rows."
-        )
-        refuse([Problem(what, "-", "index", "several levels, and no by= to tell markets", str(levels), remedy)], what)
     if not isinstance(values, pd.Series | Mapping):
         if array.ndim != 1:
             refuse([Problem(what, "-", "-", "not one-dimensional", str(array.shape), "Give one value per key.")], what)
@@ -200,6 +194,14 @@ def amounts(values: Values, what: str) -> pd.Series:
         what,
     )
     return out
+
+
+def of_one_market(values: Any, what: str) -> None:
+    """Refuse a Series of several index levels where nothing says which of them names the market."""
+    if isinstance(values, pd.Series) and values.index.nlevels > 1:
+        levels = [str(n) for n in values.index.names]
+        remedy = "Give by= the index levels that name markets (named, by .rename_axis(...)), or one market's rows."
+        refuse([Problem(what, "-", "index", "several levels, and no by= to tell markets", str(levels), remedy)], what)
 
 
 def number(value: float, name: str, low: float = -math.inf, high: float = math.inf, hint: str = "") -> float:
@@ -498,6 +500,8 @@ def hhi_governance(
         return by_group(hhi_governance, by, "supply", given | {"worst": worst, "tolerance": tolerance})
     check_choice("kind", kind, _KINDS, "hhi_governance")
     method = "HHI_WGI" if trade is None else "HHI_WGI,t"
+    for name, column in (("supply", supply), ("governance", governance), ("trade", trade)):
+        of_one_market(column, name)
     q = amounts(supply, "supply")
     total = float(q.sum())
     if kind == "quantity" and not math.isfinite(total):  # beyond the range of numbers

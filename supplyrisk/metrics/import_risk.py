@@ -20,6 +20,7 @@ from .governance import (
     check_choice,
     keyed,
     number,
+    of_one_market,
     refuse,
     unnamed,
     weights_interval,
@@ -110,6 +111,8 @@ def geopolrisk(
         return by_group(geopolrisk, by, "imports", given, ("production", "copper_midpoint"))
     check_choice("missing policy", missing, ("raise", "neutral"), "geopolrisk")
     method = "GeoPolRisk"
+    for name, column in (("world_production", world_production), ("imports", imports), ("governance", governance)):
+        of_one_market(column, name)
     w = amounts(world_production, "world_production")
     f = amounts(imports, "imports")
     p = (

@@ -11,7 +11,7 @@ import pytest
 from supplyrisk.assemble import assemble
 from supplyrisk.errors import SchemaError
 from supplyrisk.graph import SupplyGraph
-from supplyrisk.sources import tidy, together
+from supplyrisk.sources import eto_chipexplorer, tidy, together
 from supplyrisk.uses import country_use, final_use, one_account
 
 X, JPN, WLD = "x.refined", "x.refined@JPN:demand", "x.refined@WLD:demand"
@@ -275,7 +275,14 @@ def test_stocks_of_places_without_another_record_stay() -> None:
 @pytest.mark.parametrize("key", ["demand", "nodes", "links"])
 def test_a_table_that_is_assembled_is_not_lost_in_silence(key: str) -> None:
     with pytest.raises(SchemaError, match="this table is assembled"):
-        built(used(*PARTS), tables={key: pd.DataFrame([{"node": JPN}])})
+        built(used(*PARTS), tables={key: pd.DataFrame([{"node": f"{X}@FRA:demand"}])})
+
+
+def test_what_a_reading_says_twice_is_lost_nowhere(published) -> None:
+    reading = eto_chipexplorer(published / "eto_chipexplorer" / "2026-08")
+    graph = assemble(**reading.inputs, tables=reading.tables)
+    assert set(reading.tables["nodes"]["node"]) <= set(graph.nodes["node"])
+    assert set(reading.tables["products"]["product"]) == set(graph.products["product"])
 
 
 def every_input() -> dict[str, pd.DataFrame]:
