@@ -28,7 +28,7 @@ def test_production_by_market_goes_by_the_key_of_the_market(kind) -> None:
 
 @pytest.mark.parametrize("made", [{"li": 2.0}, pd.Series({"li": 2.0})])
 def test_a_market_without_its_production_is_named(made) -> None:
-    with pytest.raises(SchemaError, match="ni.*no figure for this market"):
+    with pytest.raises(SchemaError, match=r"ni.*no figure for this market"):
         M.geopolrisk(WORLD, BOUGHT, WEIGHT, production=made, by="product")
 
 
@@ -45,7 +45,7 @@ def test_several_levels_without_by_are_refused_with_a_remedy() -> None:
 def test_units_in_another_order_are_refused_as_every_other_column() -> None:
     q = pd.Series([60.0, 20.0, 20.0], index=list("xyz"))
     assert M.hhi(q, unit=pd.Series(["B", "A", "A"], index=list("xyz"))) == pytest.approx(0.52)
-    with pytest.raises(SchemaError, match="unit.*index is not that of supply"):
+    with pytest.raises(SchemaError, match=r"unit.*index is not that of supply"):
         M.hhi(q, unit=pd.Series(["A", "A", "B"], index=list("zyx")))
 
 
@@ -84,7 +84,7 @@ def test_names_that_are_no_country_have_no_trade_parameter() -> None:
 
 @pytest.mark.parametrize("name", ["WLD", "ROW", "UNK"])
 def test_the_world_and_its_rest_are_no_focal(atlas, name) -> None:
-    with pytest.raises(SchemaError, match="no country|nobody"):
+    with pytest.raises(SchemaError, match=r"no country|nobody"):
         sr.score(atlas, name, by="product")
 
 
