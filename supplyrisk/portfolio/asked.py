@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import Problem, SchemaError, close_matches, unknown_name
-from ..graph import SupplyGraph
 from ..registry import Spec
 from .supply import Case
 
-__all__ = ["figures", "known_words", "listed", "number", "require_any", "require_comparable", "require_graph"]
+__all__ = ["figures", "known_words", "listed", "number", "require_any", "require_comparable"]
 
 # Needs of one product further apart than this are refused: up to here each gets what it would get alone.
 _FURTHEST = 1e11
@@ -112,15 +111,6 @@ def known_words(name: str, function: Callable[..., Any], given: Iterable[str], *
             raise TypeError(
                 f"{name}() got an unexpected keyword argument {word!r}.{near} It takes {', '.join(sorted(takes))}."
             )
-
-
-def require_graph(graph: Any, where: str) -> None:
-    """A plan is one for a graph."""
-    if not isinstance(graph, SupplyGraph):
-        shown = repr(graph)
-        shown = shown if len(shown) <= 80 else f"{shown[:80]} ..."
-        hint = "Load one with load_atlas(), or make one with assemble() or SupplyGraph.from_tables()."
-        raise SchemaError([Problem(where, "-", "graph", "not a SupplyGraph", shown, hint)], "the plan")
 
 
 def require_comparable(case: Case) -> None:

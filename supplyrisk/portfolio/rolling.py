@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import unknown_name
-from ..graph import SupplyGraph
+from ..graph import SupplyGraph, check_graph
 from .answers import again, bought, columns_of, page, whole_plan
-from .asked import known_words, require_graph
+from .asked import known_words
 from .calendar import read_period
 from .matrix import Columns, Compiled
 from .model import Build, money
@@ -118,7 +118,7 @@ def rolling(
         What is fixed and the new data cannot both be.
     """
     whole_plan(plan, "rolling")
-    require_graph(graph, "rolling")
+    check_graph(graph, "rolling()")
     known_words("rolling", rolling, changes, optimize)
     names = (fixed,) if isinstance(fixed, str) else tuple(fixed)
     for name in names:

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from ..errors import Problem, SchemaError
-from ..graph import SupplyGraph
+from ..graph import SupplyGraph, check_graph
 from ..jurisdictions import scope
 from ..registry import Objective, Spec, Term
 from ..schema import VIEWS
 from ..vintages import only_today
-from .asked import listed, require_comparable, require_graph
+from .asked import listed, require_comparable
 from .calendar import During, Period, need_paths, read_periods, supply_paths
 from .candidates import Candidates, read_candidates
 from .economics import RATE
@@ -277,7 +277,7 @@ def plan_case(
     objective, for a frontier over several periods.
     """
     began = time.perf_counter()
-    require_graph(graph, "optimize")
+    check_graph(graph, "optimize()")
     read_options(time_limit, gap, seed)
     check(solver)
     periods = read_periods(horizon)
