@@ -52,6 +52,13 @@ FloatArray = npt.NDArray[np.float64]
 def check_graph(graph: object, where: str) -> None:
     """Refuse what is no graph, with how to get one.
 
+    Parameters
+    ----------
+    graph : object
+        What was given as a graph.
+    where : str
+        Function that it was given to, e.g. ``"score()"``.
+
     Raises
     ------
     SchemaError

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from .accounts import latest
+from .byproducts import without_limits
 from .graph import SupplyGraph
 from .implied import bound_again, closing, closing_uses, pools_of, rests, unbounded
 from .overlays import EARLIER, OVERLAID
@@ -136,7 +137,13 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
         report.append({"table": "products", "what": "dropped", "reason": "no row left", "rows": len(silent)})
     out["sources"] = out["sources"][~out["sources"]["source"].isin(set(barred))]
     say("sources", "dropped", pd.Series([t for t in barred.values() if t != "overlay"], dtype="object"))
-    history = _history(graph, {str(s) for s in barred} | gone)
+    bounded: set[str] = set()
+    if inferred:
+        out, bounded = without_limits(out, inferred)
+        if bounded:
+            because = "rests on the throughput of a host that may not be passed on"
+            report.append({"table": "nodes", "what": "bounds blanked", "reason": because, "rows": len(bounded)})
+    history = _history(graph, {str(s) for s in barred} | gone | bounded)
     frames = {k: v.reset_index(drop=True) for k, v in out.items()}
     shared = SupplyGraph.from_tables(
         frames, name=graph.name, as_of=graph.as_of, history=(*history, "public part"), policy=graph.policy

@@ -122,3 +122,34 @@ def test_a_byproduct_of_the_same_stage_follows_what_is_made_whatever_is_exported
     assert limits.loc["co.mine@COD", "status"] == "slack"
     assert limits.loc["co.mine@ZMB", "status"] == "unknown"  # nobody is known to mine copper there: not zero
     assert not (graph.balance()["account"] == "by-product").any()
+
+
+def test_an_export_tells_no_throughput_of_a_host_that_stays_at_home(tmp_path) -> None:
+    row = {"unit": "t", "basis": "contained", "period": "year", "stage": "mine"}
+    products = pd.DataFrame(
+        [row | {"product": f"{c}.mine", "name": c, "commodity": c, "chain": c} for c in ("cu", "co")]
+    )
+    made = [("cu.mine", "COD", 777.25, "secret"), ("co.mine", "COD", 70.0, "pub"), ("co.mine", "AUS", np.nan, "pub")]
+    production = pd.DataFrame(made, columns=["product", "country", "quantity", "source"]).assign(year=2024, grade="A")
+    recipe = {"product": "co.mine", "input": "cu.mine", "process": "leach", "coefficient": 100.0, "host": True}
+    terms = [("secret", "restricted"), ("pub", "cc_by")]
+    graph = sr.assemble(
+        products=products,
+        production=production,
+        recipes=pd.DataFrame([recipe | {"input_class": "essential", "grade": "assumption"}]),
+        tables={
+            "sources": pd.DataFrame([{"source": s, "title": s, "licence": t, "licence_class": t} for s, t in terms])
+        },
+    )
+    limit = byproduct_limits(graph).set_index("node").loc["co.mine@COD", "limit"]
+    assert "above what the throughput of cu.mine" in str(graph.nodes.set_index("node").loc["co.mine@COD", "note"])
+    assert graph.nodes.set_index("node").loc["co.mine@COD", "output_low"] == pytest.approx(limit)
+    sr.export(graph, tmp_path / "out", share="public")
+    text = "".join(p.read_text(errors="ignore") for p in (tmp_path / "out").rglob("*") if p.is_file())
+    public = sr.read(tmp_path / "out")
+    assert "throughput of" not in " ".join(public.history) + public.nodes["note"].fillna("").str.cat()
+    assert not public.gaps["what"].eq("by-product limit").any()
+    assert public.nodes[["output_low", "output_high"]].isna().all(axis=None)
+    assert public.nodes.set_index("node").loc["co.mine@COD", "output"] == 70.0
+    assert f"{limit:.4g}" not in text
+    assert "777.25" not in text
