@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..errors import Problem, SchemaError
 from .mix import FloatArray
 
 if TYPE_CHECKING:
     from .score import Origin
 
-__all__ = ["Kept", "Ranking", "Reasons", "Source", "prior"]
+__all__ = ["Kept", "Ranking", "Reasons", "Source", "check_draws", "prior"]
 
 
 class Kept(dict[str, Any]):
@@ -83,6 +84,31 @@ class Ranking(Kept):
         frame.attrs = {"source": Source(self.made)}
         found: pd.DataFrame = rank_stability(frame, column, k)
         return found
+
+
+def check_draws(samples: int | None, correlate: str | None, reliability: float | None) -> None:
+    """Refuse what says how to draw and makes no draw.
+
+    Parameters
+    ----------
+    samples, correlate, reliability
+        As for :func:`supplyrisk.metrics.score.score`.
+
+    Raises
+    ------
+    SchemaError
+        ``correlate`` beside ``reliability``, or one of them without ``samples``.
+    """
+    if correlate is not None and reliability is not None:
+        rule = "the Dirichlet distribution draws shares, and has no errors that could go together"
+        remedy = "Leave one of them out: correlate= is for draws from the intervals."
+        raise SchemaError([Problem("score", "-", "correlate", rule, f"reliability={reliability}", remedy)], "score()")
+    if samples is None and (correlate is not None or reliability is not None):
+        given = "reliability" if reliability is not None else "correlate"
+        remedy = "Say samples=1000, or leave it out."
+        raise SchemaError(
+            [Problem("score", "-", given, "says how to draw, and nothing is drawn", "", remedy)], "score()"
+        )
 
 
 def prior(made: Origin, columns: Mapping[str, FloatArray]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..jurisdictions import scope
 from ..registry import Entry, registries
 from ..schema import date_text
 from .about import YEAR, basis, data_year, data_years, of_view, place
-from .attached import Kept, Ranking, Reasons, Source, prior
+from .attached import Kept, Ranking, Reasons, Source, check_draws, prior
 from .baskets import warn_of_baskets
 from .joint import Worlds, bounds_of, worlds_of
 from .lens import Lens, lens, line_mix, scope_label
@@ -609,16 +609,7 @@ def score(
 
     check_graph(graph, "score()")
     at = None if at is None else date_text(at)
-    if correlate is not None and reliability is not None:
-        rule = "the Dirichlet distribution draws shares, and has no errors that could go together"
-        remedy = "Leave one of them out: correlate= is for draws from the intervals."
-        raise SchemaError([Problem("score", "-", "correlate", rule, f"reliability={reliability}", remedy)], "score()")
-    if samples is None and (correlate is not None or reliability is not None):
-        given = "reliability" if reliability is not None else "correlate"
-        remedy = "Say samples=1000, or leave it out."
-        raise SchemaError(
-            [Problem("score", "-", given, "says how to draw, and nothing is drawn", "", remedy)], "score()"
-        )
+    check_draws(samples, correlate, reliability)
     places = scope(focal, graph, at)
     label = focal if isinstance(focal, str) else scope_label(places)
     keys = [by] if isinstance(by, str) else list(by)
