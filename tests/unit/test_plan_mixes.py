@@ -55,6 +55,7 @@ def test_alternatives_meet_the_cap_on_their_own_graphs(seed, n, buyers, redirect
     assert plan.readings["model"].iloc[0] == pytest.approx(plan.readings["score"].iloc[0], abs=1e-6)
 
 
+@pytest.mark.deep
 def test_points_of_a_frontier_meet_the_cap_and_state_their_gap() -> None:
     seed, n, buyers, redirect, specs, cap = CASES[1]
     front = sr.frontier(

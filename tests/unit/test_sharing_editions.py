@@ -225,7 +225,10 @@ def drawn(seed: int) -> list[tuple[str, Reading]]:
     return out
 
 
-@pytest.mark.parametrize("seed", [5, 12, 24, 32, 37, 92, 97, 138])
+DEEP = [pytest.param(s, marks=pytest.mark.deep) for s in (32, 37, 92, 97, 138)]
+
+
+@pytest.mark.parametrize("seed", [5, 12, 24, *DEEP])
 def test_an_export_is_the_graph_of_the_public_releases_alone(seed: int) -> None:
     """So that nothing follows from it, by whatever subtraction, that does not follow from the public rows."""
     releases = drawn(seed)

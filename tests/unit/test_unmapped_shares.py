@@ -102,7 +102,7 @@ def test_units_that_do_not_convert_are_weighed_by_rows(tmp_path):
     [("wmd", "world_mining_data/world_mining_data.db"), ("bgs", "bgs_wms/BGS_REs_production.csv.gz"),
      ("bgs", "bgs_wms/BGS_ferroalloys_production.csv.gz"), ("eu_crm", "eu_crm/fact_GlobalSupplyShares&t.csv"),
      ("eu_crm", "eu_crm/fact_EUSupplyShares&t.csv"), ("wgi", "wgi/wgidataset.csv.gz"),
-     ("baci", "baci/baci_crm32_panel_2002_2024.parquet"), ("iea", "iea/iea_critical_minerals_explorer.json"),
+     pytest.param("baci", "baci/baci_crm32_panel_2002_2024.parquet", marks=pytest.mark.deep), ("iea", "iea/iea_critical_minerals_explorer.json"),
      ("usgs_mcs", "usgs_mcs/MCS2026_Commodities_Data.csv"), ("usgs_mcs", "usgs_mcs/MCS2025_World_Data.csv"),
      ("comtrade", "comtrade/comtrade_raw_2022_10codes.csv.gz"), ("eto_chipexplorer", "eto_chipexplorer/2026-08"),
      ("cobalt_network", "cobalt_chain"), ("aiddata_projects", "china_outbound/gcdf3_geo_projects.csv.gz"),
