@@ -16,7 +16,7 @@ import pandas as pd
 from .arguments import by_name, choice, flag, number, vector
 from .errors import unknown_name
 from .graph import GraphIndex, SupplyGraph, check_graph
-from .hands import possible, reached, sure
+from .hands import ordered, overridden, possible, reached, sure, taken_part
 from .holdings import CONTRACTS, STAKES, Book, book, holders
 from .jurisdictions import scope
 from .kernels import solve_absorbing
@@ -81,15 +81,7 @@ def _equity(b: Book, focal: tuple[str, ...], unlisted: Unlisted) -> FloatArray:
     )
     bounds = solve_absorbing(ownership_matrix(b.holder, b.asset, b.low, b.n), floor)
     out = np.column_stack([value[:, 0], bounds[:, 0], 1 - bounds[:, 1]])
-    return _ordered(out)
-
-
-def _ordered(x: FloatArray) -> FloatArray:
-    """Columns value, low, high in [0, 1] with low <= value <= high."""
-    x = np.clip(x, 0.0, 1.0)
-    x[:, 1] = np.minimum(x[:, 1], x[:, 0])
-    x[:, 2] = np.maximum(x[:, 2], x[:, 0])
-    return x
+    return ordered(out)
 
 
 def _control(
@@ -102,7 +94,7 @@ def _control(
     value = reached(b, flag[:, 0], threshold, pooled, golden)
     low = sure(b, flag[:, 1], threshold, pooled, golden, host)
     high = possible(b, flag[:, 2], threshold, host)
-    x = _ordered(np.column_stack([value, low, high]))
+    x = ordered(np.column_stack([value, low, high]))
     if rule == "creditor" and len(b.c_type):
         amount = np.column_stack([b.c_share, b.c_low, b.c_high]) * x[b.c_holder]
         extra = np.zeros_like(x)
@@ -110,40 +102,8 @@ def _control(
         np.add.at(extra, b.c_asset[sold], amount[sold])
         lent = np.isin(b.c_type, CONTRACTS[1:])
         np.maximum.at(extra, b.c_asset[lent], amount[lent])
-        x = _ordered(np.maximum(x, np.minimum(extra, 1.0)))
-    return _overridden(b, x, flag)
-
-
-def _taken(b: Book) -> FloatArray:
-    """Part of each entity of which the host has the last word: value, low, high. Orders may overlap or add up."""
-    out = np.zeros((b.n, 3))
-    over = b.c_type == "host_override"
-    at = b.c_asset[over]
-    np.maximum.at(out[:, 0], at, b.c_share[over])
-    np.maximum.at(out[:, 1], at, b.c_low[over])
-    np.add.at(out[:, 2], at, b.c_high[over])
-    return np.minimum(out, 1.0)
-
-
-def _overridden(b: Book, x: FloatArray, flag: FloatArray) -> FloatArray:
-    """Control where a host has overruled the owners of a part; what it took is its own as long as the row is in force."""
-    over = np.flatnonzero(b.c_type == "host_override")
-    if not len(over):
-        return x
-    over = over[np.argsort(b.c_share[over], kind="stable")]
-    at, f = b.c_asset[over], flag[b.c_holder[over]]
-    part = _taken(b)
-    host = np.column_stack([np.zeros(b.n), np.full(b.n, np.inf), np.zeros(b.n)])
-    host[at, 0] = f[:, 0]  # the largest order is written last
-    np.minimum.at(host[:, 1], at, f[:, 1])
-    np.maximum.at(host[:, 2], at, f[:, 2])
-    e = np.unique(at)
-    mixed = [(1 - part[e, k]) * x[e, c] + part[e, k] * host[e, c] for c, k in ((0, 0), (1, 1), (1, 2), (2, 1), (2, 2))]
-    y = x.copy()
-    y[e, 0] = mixed[0]
-    y[e, 1] = np.minimum(mixed[1], mixed[2])
-    y[e, 2] = np.maximum(mixed[3], mixed[4])
-    return _ordered(y)
+        x = ordered(np.maximum(x, np.minimum(extra, 1.0)))
+    return overridden(b, x, flag)
 
 
 def _nodes_from_parts(b: Book, x: FloatArray, ix: GraphIndex, focal: tuple[str, ...], unlisted: Unlisted) -> FloatArray:
@@ -165,7 +125,7 @@ def _nodes_from_parts(b: Book, x: FloatArray, ix: GraphIndex, focal: tuple[str, 
     else:
         low = np.bincount(b.node, b.portion_low * p[:, 1], n)
         high = 1 - np.bincount(b.node, b.portion_low * (1 - p[:, 2]), n)
-    return _ordered(np.column_stack([value, low, high]))
+    return ordered(np.column_stack([value, low, high]))
 
 
 # ---------------------------------------------------------------------- of nodes
@@ -237,7 +197,7 @@ def mixed(graph: SupplyGraph, x: FloatArray) -> FloatArray:
 def _mix_interval(ix: GraphIndex, pools: BoolArray, x: FloatArray) -> FloatArray:
     y = np.column_stack([x[:, 0], x[:, 1], 1 - x[:, 2]])
     y = _mix(ix, pools, y)
-    return _ordered(np.column_stack([y[:, 0], y[:, 1], 1 - y[:, 2]]))
+    return ordered(np.column_stack([y[:, 0], y[:, 1], 1 - y[:, 2]]))
 
 
 def _kinds(ix: GraphIndex) -> tuple[ObjectArray, ObjectArray]:
@@ -265,7 +225,7 @@ def _widened(graph: SupplyGraph, pools: BoolArray, x: FloatArray) -> FloatArray:
     """Bounds of pools as wide as their flows."""
     from .mixing import pool_bounds
 
-    return _ordered(np.column_stack([x[:, 0], *pool_bounds(graph, pools, x[:, 1], x[:, 2])]))
+    return ordered(np.column_stack([x[:, 0], *pool_bounds(graph, pools, x[:, 1], x[:, 2])]))
 
 
 def _view(view: str) -> None:
@@ -456,7 +416,12 @@ def _unowned(b: Book, n: int) -> ObjectArray:
 
 
 def composition(
-    graph: SupplyGraph, view: View = "location", *, unlisted: Unlisted | None = None, threshold: float = 0.5
+    graph: SupplyGraph,
+    view: View = "location",
+    *,
+    unlisted: Unlisted | None = None,
+    threshold: float = 0.5,
+    hosts: str | Iterable[str] | None = None,
 ) -> tuple[sparse.csr_matrix, list[str]]:
     """Who holds each node, by country.
 
@@ -471,6 +436,9 @@ def composition(
         equity; ``host`` for control, since a host can stop what stands in its territory and nobody else is known to.
     threshold : float
         Votes above which a holder controls.
+    hosts : str or iterable of str, optional
+        Countries that can stop what stands in them: in the ``control`` view it is theirs, but for what another of them
+        controls. In other views it has no effect. Default: whoever controls the owner comes first.
 
     Returns
     -------
@@ -522,6 +490,8 @@ def composition(
         held = np.asarray(np.bincount(b.node, b.portion, n), dtype=np.float64)
     rest = np.where(pools, 0.0, np.maximum(1 - held, 0.0))
     m = sparse.diags(np.where(pools, 0.0, 1.0)) @ m + sparse.csr_matrix((rest, (np.arange(n), rest_col)), shape=(n, k))
+    if hosts is not None and view == "control":
+        m = _at_home(m, place, np.isin(names, scope(hosts, graph)), ~pools)
     if pools.any():
         used = np.unique(ix.src[pools[ix.dst]])
         dense = np.zeros((n, k))
@@ -534,6 +504,17 @@ def composition(
     m = m.tocsr()
     m.eliminate_zeros()
     return m, names
+
+
+def _at_home(m: sparse.csr_matrix, place: IntArray, mine: BoolArray, maker: BoolArray) -> sparse.csr_matrix:
+    """What stands in one of these countries and none of them controls is its host's."""
+    from scipy import sparse
+
+    here = maker & mine[place]
+    c = m.tocoo()
+    moved = here[c.row] & ~mine[c.col]
+    col = np.where(moved, place[c.row], c.col)
+    return sparse.csr_matrix((c.data, (c.row, col)), shape=m.shape)
 
 
 def _part_countries(
@@ -565,7 +546,7 @@ def _part_countries(
     over = over[np.argsort(b.c_share[over], kind="stable")]
     host = np.full(b.n, unk, dtype=np.int64)
     host[b.c_asset[over]] = home[b.c_holder[over]]
-    part, rows = _taken(b)[b.part, 0], np.arange(len(b.part))
+    part, rows = taken_part(b)[b.part, 0], np.arange(len(b.part))
     taken = np.flatnonzero(part > 0)
     return np.append(rows, taken), np.append(where, host[b.part[taken]]), np.append(1 - part, part[taken])
 
@@ -645,7 +626,7 @@ def effective_control(
     owner = _nodes_from_parts(b, _control(b, codes, "majority", threshold, unlisted, golden_share), ix, codes, unlisted)
     fed = np.bincount(ix.dst, minlength=ix.n) > 0
     pools = (kind == "demand") | ((kind == "stock") & fed)
-    over = _taken(b)[b.part, 0]
+    over = taken_part(b)[b.part, 0]
     facts = np.column_stack(
         [owner[:, 0], np.bincount(b.node, b.portion * b.recorded, ix.n), np.bincount(b.node, b.portion * over, ix.n)]
     )

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from .holdings import CONTRACTS, Book
 from .ownership import control_labels
 
-__all__ = ["possible", "reached", "sure"]
+__all__ = ["ordered", "overridden", "possible", "reached", "sure", "taken_part"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -237,3 +237,43 @@ def _owner_of(f: _Frame, b: Book, cells: int) -> IntArray:
     owner = np.zeros(cells, dtype=np.int64)
     owner[f.crowd] = b.asset
     return owner
+
+
+def ordered(x: FloatArray) -> FloatArray:
+    """Columns value, low, high in [0, 1] with low <= value <= high."""
+    x = np.clip(x, 0.0, 1.0)
+    x[:, 1] = np.minimum(x[:, 1], x[:, 0])
+    x[:, 2] = np.maximum(x[:, 2], x[:, 0])
+    return x
+
+
+def taken_part(b: Book) -> FloatArray:
+    """Part of each entity of which the host has the last word: value, low, high. Orders may overlap or add up."""
+    out = np.zeros((b.n, 3))
+    over = b.c_type == "host_override"
+    at = b.c_asset[over]
+    np.maximum.at(out[:, 0], at, b.c_share[over])
+    np.maximum.at(out[:, 1], at, b.c_low[over])
+    np.add.at(out[:, 2], at, b.c_high[over])
+    return np.minimum(out, 1.0)
+
+
+def overridden(b: Book, x: FloatArray, flag: FloatArray) -> FloatArray:
+    """Control where a host has overruled the owners of a part; what it took is its own as long as the row is in force."""
+    over = np.flatnonzero(b.c_type == "host_override")
+    if not len(over):
+        return x
+    over = over[np.argsort(b.c_share[over], kind="stable")]
+    at, f = b.c_asset[over], flag[b.c_holder[over]]
+    part = taken_part(b)
+    host = np.column_stack([np.zeros(b.n), np.full(b.n, np.inf), np.zeros(b.n)])
+    host[at, 0] = f[:, 0]  # the largest order is written last
+    np.minimum.at(host[:, 1], at, f[:, 1])
+    np.maximum.at(host[:, 2], at, f[:, 2])
+    e = np.unique(at)
+    mixed = [(1 - part[e, k]) * x[e, c] + part[e, k] * host[e, c] for c, k in ((0, 0), (1, 1), (1, 2), (2, 1), (2, 2))]
+    y = x.copy()
+    y[e, 0] = mixed[0]
+    y[e, 1] = np.minimum(mixed[1], mixed[2])
+    y[e, 2] = np.maximum(mixed[3], mixed[4])
+    return ordered(y)

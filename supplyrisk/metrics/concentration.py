@@ -235,7 +235,8 @@ def hhi(mix: Mix, scale: float = 1.0) -> FloatArray:
     In a score by equity or control the suppliers are the home countries of owners or controllers; by control, what has
     no holder on record, or nobody in control of it, counts in the value as its host's, and less than half on record is
     NaN. The bounds give each country what it surely holds, and all else to anyone, as ``UNK``: safe, called so in
-    ``.attrs["columns"]["hhi"]["bounds"]``, and exact where holders are known.
+    ``.attrs["columns"]["hhi"]["bounds"]``, and exact where holders are known. By control what stands in the focal is its
+    own, as in ``focal_share``, and what one focal country surely has is one hand.
 
     References
     ----------

@@ -117,7 +117,7 @@ class Lens:
         if self.wide_of is None:
             return self
         graph, view, unlisted = self.wide_of
-        sure, free = surely(graph, view, unlisted, self.units, self.countries)
+        sure, free = surely(graph, view, unlisted, self.units, self.countries, self.focals)
         return replace(self, units=sure, anyone=free, unlisted=np.zeros(len(free)), wide_of=None, anybody=True)
 
     @cached_property
@@ -139,7 +139,7 @@ class Lens:
         row, col = np.append(u.row, new).astype(np.int64), np.append(u.col, at).astype(np.int64)
         units: Any = sparse.csr_matrix((data, (row, col)), shape=(u.shape[0], len(names)))
         units.sort_indices()
-        sure, _ = surely(graph, view, unlisted, units, names)
+        sure, _ = surely(graph, view, unlisted, units, names, self.focals)
         first = replace(self, units=units, countries=names)
         return first, replace(first, units=sure)
 
@@ -236,7 +236,8 @@ def lens(
     plain: Any = "location" if view == "origin" else view
     presume: Any = unlisted
     # Composition's own default: equity nobody is named for is nobody's; control without a holder is the host's.
-    matrix, countries = control.composition(graph, plain, unlisted=None if unlisted == "unknown" else presume)
+    given = None if unlisted == "unknown" else presume
+    matrix, countries = control.composition(graph, plain, unlisted=given, hosts=scope(focal, graph))
     matrix = matrix.tocsr()
     matrix.sort_indices()
     named = np.array([c not in _UNLISTED and c not in _ANYONE for c in countries])

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from ..holdings import Book
     from .lens import Lens, Lines, Recipe
     from .mix import FloatArray, IntArray, Mix
+    from .score import Asked, Origin
 
-__all__ = ["LABEL", "OPEN", "Stakes", "drawn_stakes", "hidden", "labelled", "surely"]
+__all__ = ["LABEL", "OPEN", "Stakes", "drawn_stakes", "hidden", "labelled", "surely", "widened"]
 
 # Codes that are no place: whoever stands behind them may be anyone.
 _NOBODY = frozenset(("UNK", "ROW", "WLD", "ALL", "ASE"))
@@ -56,18 +57,25 @@ OPEN = frozenset(
         "theil",
     )
 )
+# Columns that a large share in one hand bounds.
+_ONE_HAND = frozenset(("hhi", "hirschman_index", "concentration_ratio", "effective_suppliers", "n_minus_1"))
 LABEL = (
     "safe: hold every completion; what no holder on record surely has may be with anyone, listed or not, one or many, "
     "whatever the volumes are"
 )
 
-_FOUND: weakref.WeakKeyDictionary[SupplyGraph, dict[tuple[str, str], tuple[list[str], sparse.csr_matrix]]] = (
+_FOUND: weakref.WeakKeyDictionary[SupplyGraph, dict[tuple[str, ...], tuple[list[str], sparse.csr_matrix]]] = (
     weakref.WeakKeyDictionary()
 )
 
 
 def surely(
-    graph: SupplyGraph, view: str, unlisted: str, units: sparse.csr_matrix, countries: list[str]
+    graph: SupplyGraph,
+    view: str,
+    unlisted: str,
+    units: sparse.csr_matrix,
+    countries: list[str],
+    focals: tuple[str, ...] = (),
 ) -> tuple[sparse.csr_matrix, FloatArray]:
     """The least that each country has of each node under every completion of the record, and the rest, which is free.
 
@@ -83,6 +91,8 @@ def surely(
         The composition by what is known, nodes x countries.
     countries : list of str
         Its columns.
+    focals : tuple of str
+        The focal's countries; what stands in the one focal is surely its to stop in the ``control`` view.
 
     Returns
     -------
@@ -92,9 +102,10 @@ def surely(
     from scipy import sparse
 
     kept = _FOUND.setdefault(graph, {})
-    if (view, unlisted) not in kept:
-        kept[view, unlisted] = _least(graph, view, unlisted)
-    names, least = kept[view, unlisted]
+    host = focals if view == "control" and len(focals) == 1 else ()
+    if (view, unlisted, *host) not in kept:
+        kept[view, unlisted, *host] = _least(graph, view, unlisted, host)
+    names, least = kept[view, unlisted, *host]
     place = {c: i for i, c in enumerate(names)}
     column = np.array([place.get(c, -1) for c in countries], dtype=np.int64)
     row = np.repeat(np.arange(units.shape[0]), np.diff(units.indptr))
@@ -160,6 +171,65 @@ def hidden(
         low = np.where(some & ~np.isnan(low), np.fmin(low, least), low)
         return low, np.where(some & ~np.isnan(high), np.inf, high)
     return low, high
+
+
+def widened(
+    made: Origin, c: Asked, mix: Mix, wide: Mix | None, found: Sequence[FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Bounds of a column: as wide as who is not listed makes them, no wider than what the focal surely has allows.
+
+    What one country surely has is in one hand, however the rest is spread: of a share of at least :math:`f` the HHI is at
+    least :math:`f^2` and the share of the n largest at least :math:`f`.
+
+    Parameters
+    ----------
+    made : Origin
+        The score.
+    c : Asked
+        The column.
+    mix : Mix
+        The markets.
+    wide : Mix or None
+        Markets in which suppliers have what is surely theirs; None where all is certain, as places are.
+    found : sequence of ndarray
+        Its bounds over the listed.
+
+    Returns
+    -------
+    tuple of ndarray
+        Low and high by market.
+    """
+    name = c.entry.name if c.entry is not None else None
+    low, high = (found[0], found[1]) if wide is None else hidden(name, c.params, wide, found)
+    if name not in _ONE_HAND or mix is not made.mix or made.view == "origin" or len(made.lens.focals) != 1:
+        return low, high
+    f, value = _held(made), c.value(mix)
+    if name in ("hhi", "hirschman_index", "concentration_ratio"):
+        least = f**2 * c.params.get("scale", 1.0) if name == "hhi" else 100.0 * f if name == "hirschman_index" else f
+        return np.where(np.isnan(low), low, np.maximum(low, np.fmin(np.fmin(least, value), high))), high
+    most = np.full(len(f), np.inf)
+    if name == "effective_suppliers":
+        order = float(c.params.get("order", 2))
+        power = 1.0 if np.isinf(order) else order / (order - 1.0) if order > 1 else 0.0
+        if power:
+            most = np.power(f, -power, out=most, where=f > 0)
+    elif c.params.get("form") == "share":
+        most = 1.0 - f
+    return low, np.where(np.isnan(high), high, np.minimum(high, np.fmax(np.fmax(most, value), low)))
+
+
+def _held(made: Origin) -> FloatArray:
+    """The least share of each market that is the focal's; 0 where none is known."""
+    from .score import columns_of
+
+    kept: dict[str, FloatArray] = made.__dict__.setdefault("_held", {})
+    if not kept:
+        found = made.fine(columns_of(["focal_share"])[0], "bounds")[0]
+        at = None if made.lone is None else made.market.lines.market
+        low = np.zeros(made.mix.n)
+        low[slice(None) if at is None else at] = np.nan_to_num(found)
+        kept["focal_share"] = low
+    return kept["focal_share"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +314,7 @@ def drawn_stakes(
     return Stakes(how, units, how.markets(quantity * scale * lost), how.markets(quantity * unknown))
 
 
-def _least(graph: SupplyGraph, view: str, unlisted: str) -> tuple[list[str], sparse.csr_matrix]:
+def _least(graph: SupplyGraph, view: str, unlisted: str, hosts: tuple[str, ...]) -> tuple[list[str], sparse.csr_matrix]:
     """Least part of each node that is each country's: nodes x countries, all that is sure."""
     from scipy import sparse
 
@@ -270,8 +340,12 @@ def _least(graph: SupplyGraph, view: str, unlisted: str) -> tuple[list[str], spa
         mine = sparse.csr_matrix((left[home], (home, host[home])), shape=(n, k))
         wider: Any = least.maximum(mine)
         least = sparse.csr_matrix(wider)
-    makers: Any = sparse.diags((~pools).astype(np.float64)) @ least
-    least = sparse.csr_matrix(makers)
+    here = ~pools & np.isin(land, hosts)
+    makers: Any = sparse.diags((~pools & ~here).astype(np.float64)) @ least
+    at_home = np.flatnonzero(here)
+    least = sparse.csr_matrix(makers) + sparse.csr_matrix(
+        (np.ones(len(at_home)), (at_home, host[at_home])), shape=(n, k)
+    )
     if pools.any() and least.nnz:
         least = least + _of_pools(graph, pools, least)
     return names, least.tocsr()

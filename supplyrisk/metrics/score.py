@@ -23,7 +23,7 @@ from .lens import Lens, lens, line_mix, scope_label
 from .levels import MEANS, Levels, levels_of, uncounted, with_levels
 from .markets import KEYS, Market, alone, lines_of
 from .mix import FloatArray, Mix
-from .owned import hidden, labelled
+from .owned import labelled, widened
 from .parts import SHARE, link_share
 from .registering import reasons
 from .unknown import why_not
@@ -286,8 +286,7 @@ class Origin:
             levels = self.nominal if whole else None if lone is None else levels_of(lone, self.lens.wide)
             if levels is not None:
                 found = list(levels.bounds(name, c.bounds, (found[0], found[1])))
-            if wide is not None and wide is not mix:
-                found = list(hidden(name, c.params, wide, found))
+            found = list(widened(self, c, mix, None if wide is mix else wide, found))
         return found if at is None else [x[at] for x in found]
 
     @cached_property

@@ -75,7 +75,8 @@ def test_an_unknown_owner_may_be_who_is_listed():
 def test_without_holders_on_record_concentration_of_control_is_not_known():
     s = scored(graph({"x@CHN": 40.0, "x@AUS": 30.0, "x@USA": 30.0}), "control")
     assert np.isnan(s.loc["x", "hhi"])
-    assert (s.loc["x", "hhi_low"], s.loc["x", "hhi_high"]) == (0, 1)
+    # What stands in the focal it can stop; of all else nothing is known.
+    assert (s.loc["x", "hhi_low"], s.loc["x", "hhi_high"]) == pytest.approx((0.16, 1))
     assert s.attrs["reasons"]["hhi"] == {"more than half has no holder on record: see the bounds": 1}
 
 
@@ -97,6 +98,17 @@ def test_nobody_in_control_leaves_it_to_the_host():
     thirds = [stake("x@AUS", c, s) for c, s in (("CHN", 0.3), ("USA", 0.3), ("JPN", 0.4))]
     row = scored(graph({"x@AUS": 100.0}, thirds), "control").loc["x"]
     assert (row["hhi_low"], row["hhi"], row["hhi_high"], row["n_suppliers_high"]) == (1, 1, 1, 1)
+
+
+def test_what_stands_in_the_focal_is_one_hand_in_every_column():
+    owners = [stake("x@CHN", "USA", 1.0), stake("x@AUS", "AUS", 1.0)]
+    g = graph({"x@CHN": 60.0, "x@AUS": 40.0}, owners)
+    row = scored(g, "control").loc["x"]
+    assert (row["focal_share"], row["hhi"], row["hhi_low"], row["hhi_high"]) == pytest.approx((0.6, 0.52, 0.52, 0.52))
+    g = graph({"x@CHN": 60.0, "x@AUS": 40.0}, [stake("x@CHN", "AUS", 1.0), owners[1]])
+    assert scored(g, "control").loc["x", "hhi"] == pytest.approx(0.52)
+    assert scored(g, "equity").loc["x", "hhi"] == pytest.approx(1.0)
+    assert sr.score(g, "AUS", by="product", view="control", metrics=["hhi"])["hhi"].item() == pytest.approx(1.0)
 
 
 def _market(rng, k):
@@ -189,6 +201,11 @@ def test_what_one_country_may_have_is_in_the_bounds_of_concentration(atlas, view
     )
     assert not (s["hhi_high"] < s["focal_share_high"] ** 2 - 1e-9).any()
     assert not (s["cr3_high"] < s["focal_share_high"] - 1e-9).any()
+    least = s["focal_share_low"]  # surely in one hand
+    assert not (s["hhi_low"] < least**2 - 1e-9).any()
+    assert not (s["hhi"] < s["focal_share"] ** 2 - 1e-9).any()
+    assert not (s["cr3_low"] < least - 1e-9).any()
+    assert not (s["effective_suppliers_high"] > (1 + 1e-9) / least**2).any()
     for c in ("focal_share", "hhi", "cr3", "effective_suppliers", "n_suppliers", "n_minus_1_gross", "n_minus_1_net"):
         for x in (c, f"{c}_p05", f"{c}_p95"):
             if x in s:
