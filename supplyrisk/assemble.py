@@ -161,7 +161,8 @@ def assemble(
         there is none, has an open account in :meth:`SupplyGraph.balance`.
     sourcing : DataFrame, optional
         ``product, buyer, supplier, share`` (0 to 1 of the buyer's imports; where empty, between ``share_low`` and
-        ``share_high``, and then the unnamed rest is not known either), optionally ``reliance`` (imports over use) or ``imports`` (product units, or ``unit, basis``).
+        ``share_high``, and then the unnamed rest is not known either), optionally ``reliance`` (imports over use) or ``imports`` (product units, or ``unit, basis``). For products without trade: a
+        buyer of whom the trade on record of a product says nothing is a row of ``gaps``.
     costs : DataFrame, optional
         ``product, country, what`` (``unit_cost`` in USD per product unit, or ``lead_time`` in years), ``quantity``; other
         units by ``unit`` (``USD/t``, or ``t`` for USD a tonne; ``month``) and ``basis``.
@@ -255,8 +256,8 @@ def assemble(
 
     def made(of: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         build = Build(products, of, asked, nominal, reexport_tolerance, sources).run()
-        if of is frames and len(build.use_gaps):
-            gaps.append(build.use_gaps)
+        if of is frames:
+            gaps.extend([build.use_gaps, _sources_not_used(build)])
         use = _use(build)
         nodes = _nodes(build, use)
         doubt, unlisted = _doubtful_exporters(build)
@@ -267,9 +268,8 @@ def assemble(
         return {"nodes": nodes, "links": links, "demand": use} | _published(build, of, nodes, links, use)
 
     out = {**with_earlier(made(frames), frames, sources, made), "products": products, "recipes": needs}
-    if gaps:
-        looked = pd.concat([g for g in (further.get("gaps"), *gaps) if g is not None and len(g)], ignore_index=True)
-        further["gaps"] = looked.drop_duplicates(["product", "what", "where"])
+    if told_of := [g for g in (further.get("gaps"), *gaps) if g is not None and len(g)]:
+        further["gaps"] = pd.concat(told_of, ignore_index=True).drop_duplicates(["product", "what", "where"])
     graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
     graph = flag_byproducts(graph)
     graph = replace(graph, history=(*graph.history, *told(graph)))
@@ -278,6 +278,21 @@ def assemble(
     if balanced:
         return balance_flows(graph, conflicts=conflicts)
     return graph
+
+
+def _sources_not_used(b: Build) -> pd.DataFrame:
+    """Import sources of buyers of whom the trade on record says nothing: its product goes by trade, and they have none."""
+    s = b.f["sourcing"]
+    s = s[s["product"].isin(b.traded)]
+    fed = set(b.links.loc[b.links["method"].isin(FLOW_METHODS), "buyer"].astype(str)) if len(b.links) else set()
+    s = s[~pool_id(s["product"], s["buyer"]).isin(fed)] if len(s) else s
+    rows = []
+    for (product, buyer), its in s.sort_values(["year", "supplier"]).groupby(["product", "buyer"], sort=True):
+        its = its[its["year"].fillna(-1) == its["year"].fillna(-1).max()]
+        said = ", ".join(f"{r.supplier} {r.share:.3g}" for r in its.itertuples())
+        note = f"import sources not used ({said}): the product goes by trade, which has no imports of {buyer}"
+        rows.append({"product": product, "what": "import sources", "where": buyer, "reason": "unknown", "note": note})
+    return pd.DataFrame(rows, columns=["product", "what", "where", "reason", "note"])
 
 
 def _doubtful_exporters(b: Build) -> tuple[pd.DataFrame, pd.DataFrame]:

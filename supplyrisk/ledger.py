@@ -81,6 +81,7 @@ _NONE: IntArray = np.zeros(0, dtype=np.int64)
 _TRACE = 1e-9  # part of a product's sum below which an estimated flow is nothing
 _TRACE_END = 1e-6  # the same, of what passes through both of its ends
 DUST = 1e-14  # part of a product's sum below which an estimate is nothing
+_NOTHING = 1e-40  # a flow below this is a rounding, in whatever unit
 _SHRINK = 1.5  # flows that a giver or taker must show before its habit counts by half
 _FEW = 40  # residuals below which a product borrows those of the others
 
@@ -401,7 +402,9 @@ def close(
     _ask_again(books, x, changed, origin)
     size = np.bincount(e.block, np.nan_to_num(x), len(products))[e.block]
     x = np.where(~books.known & (x < DUST * size), 0.0, x)
-    return Closed(books, prior, np.where(held, x, _without_traces(books, x, changed)), changed, clash, relaxed, calm)
+    x = np.where(held, x, _without_traces(books, x, changed))
+    x = np.where(x < _NOTHING, 0.0, x)  # what cancels leaves a rounding of nothing
+    return Closed(books, prior, x, changed, clash, relaxed, calm)
 
 
 def implied(books: Books) -> FloatArray:

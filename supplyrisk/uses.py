@@ -166,8 +166,17 @@ def _summed(rows: pd.DataFrame, known: float, names: str) -> dict[str, Any]:
         "note": f"sum of {names}",
         "published_on": max(str(d) for d in days) if len(days) else None,
         "grade": max((g if g in GRADES else GRADES[-1] for g in rows["grade"]), key=GRADES.index),
-        "source": sources.iloc[0] if sources.nunique(dropna=False) == 1 else None,
+        "source": _behind(rows, sources),
     }
+
+
+def _behind(rows: pd.DataFrame, sources: pd.Series) -> str | None:
+    """Source of a sum: the one of its parts, or that of the part with the lowest grade."""
+    if sources.nunique(dropna=False) == 1:
+        return None if sources.isna().all() else str(sources.iloc[0])
+    rank = rows["grade"].map(lambda g: GRADES.index(g) if g in GRADES else len(GRADES))
+    told = sources[sources.notna() & ~rows["grade"].eq("assumption")]
+    return None if told.empty else str(told.loc[rank[told.index].sort_values(kind="stable").index[-1]])
 
 
 def country_use(demand: pd.DataFrame, sources: pd.DataFrame | None) -> pd.DataFrame:
@@ -299,7 +308,8 @@ def final_use(demand: pd.DataFrame, drawn: pd.DataFrame, today: pd.Series, names
     meant = called.groupby(["node", "use"])["quantity"].sum()
     at = pd.MultiIndex.from_arrays([out["node"].astype(str), out["use"].astype(str).str.casefold()])
     own = pd.Series(meant.reindex(at).to_numpy(dtype=float), index=out.index).fillna(0.0)
-    own = own.clip(upper=q.fillna(0.0))
+    # A use without a figure bears the draw that is its own, up to what it may be at most: the others do not.
+    own = own.clip(upper=q.fillna(out["high"].astype(float)).fillna(np.inf))
     booked = own.groupby(group).transform("sum")
     own = own.where(booked <= draw, own * draw / booked)
     left = q - own

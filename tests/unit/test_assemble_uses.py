@@ -371,3 +371,35 @@ def test_the_order_of_rows_changes_nothing(balanced: bool) -> None:
             )
             pd.testing.assert_frame_equal(one, two, check_exact=True, obj=f"{key} of turn {turn}")
         assert other.fingerprint == first.fingerprint
+
+
+def _used(**given: Any) -> dict[str, Any]:
+    return {"product": X, "country": "JPN", "year": 2024.0, "low": np.nan, "high": np.nan, "note": None} | given
+
+
+def test_a_use_without_a_figure_bears_the_draw_that_is_its_own() -> None:
+    rows = pd.DataFrame([_used(use="pv", quantity=np.nan), _used(use="casting", quantity=80.0)]).assign(node=JPN)
+    taken = pd.DataFrame({"node": [JPN], "maker": ["y"], "quantity": [100.0]})
+    now, names = pd.Series([True, True]), pd.Series({"y": "PV"})
+    assert final_use(rows, taken, now, names)["quantity"].fillna(-1).tolist() == [-1, 80.0]
+    rows.loc[0, "high"] = 60.0  # forty of the hundred cannot be its own
+    assert final_use(rows, taken, now, names)["quantity"].fillna(-1).tolist() == [-1, 40.0]
+
+
+def test_parts_of_an_earlier_year_may_cite_different_sources() -> None:
+    parts = [_used(use=u, quantity=q, year=2022.0, source=s, grade=g, missing=None, published_on=None)
+             for u, q, s, g in (("led", 60.0, "a", "A"), ("pv", 40.0, "b", "C"))]  # fmt: skip
+    whole = _used(use="total", quantity=90.0, year=2023.0, source="a", grade="A", missing=None, published_on=None)
+    kept = one_account(pd.DataFrame([*parts, whole]))[0].set_index("year")
+    assert kept.loc[2022, ["quantity", "source", "grade"]].tolist() == [100.0, "b", "C"]
+
+
+def test_import_sources_of_a_buyer_without_trade_are_a_gap_where_the_product_goes_by_trade() -> None:
+    row = {"product": X, "buyer": "FRA", "year": 2024, "grade": "assumption", "imports": 9.0}
+    sourcing = pd.DataFrame([row | {"supplier": c, "share": q} for c, q in (("CHN", 0.6), ("AUS", 0.4))])
+    sold = pd.DataFrame([{"hs6": "810411", "origin": "CHN", "destination": "DEU", "year": 2024, "quantity": 5.0}])
+    heading = pd.DataFrame([{"hs6": "810411", "product": X, "factor": 1.0}])
+    graph = built(used(*PARTS), sourcing=sourcing, trade=sold, concordance=heading)
+    assert not (graph.links["buyer"] == f"{X}@FRA:demand").any()
+    told = graph.gaps.set_index(["what", "where"])["note"]
+    assert "CHN 0.6" in told["import sources", "FRA"]
