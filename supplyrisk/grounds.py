@@ -57,7 +57,9 @@ def row_grades(graph: SupplyGraph) -> tuple[BoolArray, BoolArray, BoolArray]:
     return node, link, good | ~plan.maker[ix.segment_buyer]
 
 
-def routes(graph: SupplyGraph, own: FloatArray, mode: Traced) -> tuple[sparse.csr_matrix, FloatArray]:
+def routes(
+    graph: SupplyGraph, own: FloatArray, mode: Traced, idle: bool = False
+) -> tuple[sparse.csr_matrix, FloatArray]:
     """By which inputs exposure reaches each node: nodes x segments, and what each node is as a supplier.
 
     Parameters
@@ -67,7 +69,10 @@ def routes(graph: SupplyGraph, own: FloatArray, mode: Traced) -> tuple[sparse.cs
     own : ndarray
         Share of the focal at each node itself, ``(n,)``.
     mode : {"linear", "bottleneck"}
-        All inputs by weight, or those that decide; where none decides, all by weight.
+        All inputs by weight, or those that decide.
+    idle : bool
+        Whether inputs count, all by weight, where none decides: nothing of their exposure reaches such a node, since an
+        alternative is free of it or in the dark, but what is said of it rests on all of them.
 
     Returns
     -------
@@ -86,8 +91,10 @@ def routes(graph: SupplyGraph, own: FloatArray, mode: Traced) -> tuple[sparse.cs
         return every, whole
     e = np.asarray(plan.segments @ whole)
     pick = chosen(plan, plan.stops(), plan.weight, np.zeros(plan.n), e)
-    idle = (np.diff(pick.indptr) == 0).astype(np.float64)
-    return (pick + sparse.diags(idle) @ every).tocsr(), whole
+    if not idle:
+        return pick.tocsr(), whole
+    none = (np.diff(pick.indptr) == 0).astype(np.float64)
+    return (pick + sparse.diags(none) @ every).tocsr(), whole
 
 
 def graded_part(
@@ -133,7 +140,7 @@ def graded_part(
         return np.zeros(0)
     node, link, recipe = row_grades(graph)
     mine = hands(plan, own)
-    way, _ = routes(graph, own, mode)
+    way, _ = routes(graph, own, mode, idle=True)
     guessed = input_weights(graph)[1]
     if mode == "linear":
         factor = recipe & ~guessed
