@@ -42,6 +42,8 @@ MISSING = ("withheld", "not_available", "not_applicable", "unknown")
 GRADES = ("A", "B", "C", "D", "assumption")
 
 DType = Literal["text", "float", "int", "bool", "date"]
+_TRUTH = {"true": True, "1": True, "1.0": True, "yes": True, "y": True, "t": True,
+          "false": False, "0": False, "0.0": False, "no": False, "n": False, "f": False}  # fmt: skip
 _DATE = re.compile(r"^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$")
 
 
@@ -466,14 +468,12 @@ def _coerce_column(raw: pd.Series, col: Column, frame: pd.DataFrame, spec: Table
             num = num.round()
         return num.replace([np.inf, -np.inf], np.nan).astype("Int64")
     if col.dtype == "bool":
-        mapped = raw.map(
-            lambda v: (
-                None
-                if v is None or (isinstance(v, float) and np.isnan(v)) or v is pd.NA or v == ""
-                else str(v).strip().casefold() in ("true", "1", "1.0", "yes", "y")
-            )
-        )
-        return mapped.astype("boolean")
+        said = raw.map(lambda v: "" if v is None or pd.isna(v) else str(v).strip().casefold())
+        odd = ~said.isin(list(_TRUTH)) & (said != "")
+        for i in np.flatnonzero(odd.to_numpy(dtype=bool)):
+            label, remedy = _row_label(frame, spec, int(i)), "Write true or false, or leave it empty."
+            problems.append(Problem(spec.name, label, col.name, "neither true nor false", repr(raw.iloc[int(i)]), remedy))
+        return said.map(_TRUTH).astype("boolean")
     short = _short_text(raw)
     if short is not None:
         whole = pd.Series(short, index=raw.index, dtype="string")

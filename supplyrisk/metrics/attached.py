@@ -103,6 +103,9 @@ def check_draws(samples: int | None, correlate: str | None, reliability: float |
         rule = "the Dirichlet distribution draws shares, and has no errors that could go together"
         remedy = "Leave one of them out: correlate= is for draws from the intervals."
         raise SchemaError([Problem("score", "-", "correlate", rule, f"reliability={reliability}", remedy)], "score()")
+    if samples is not None and (isinstance(samples, bool) or samples != samples // 1):
+        problem = Problem("score", "-", "samples", "not a whole number", repr(samples), "Give 1000.")
+        raise SchemaError([problem], "score()")
     if samples is None and (correlate is not None or reliability is not None):
         given = "reliability" if reliability is not None else "correlate"
         remedy = "Say samples=1000, or leave it out."

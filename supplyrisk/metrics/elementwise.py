@@ -149,8 +149,8 @@ def by_group(
     lead : str
         Argument that lists the markets.
     given : mapping
-        Arguments. A Series with all levels of ``by`` is cut to each market (to its single figure where nothing of its
-        index remains); everything else is the same in every market.
+        Arguments. A Series with levels of ``by`` is cut to each market by those that it has (to its single figure where
+        nothing of its index remains); everything else is the same in every market.
     figures : iterable of str
         Arguments that are one figure per market: a Series or mapping of them goes by the market's key, whatever its
         index is called, and has a figure for every market.
@@ -183,11 +183,9 @@ def by_group(
         raise SchemaError([problem], f"{what}()")
     markets = column.groupby(level=levels, sort=True).size().index
     given = dict(given) | {k: _by_market(given[k], k, markets, levels, what) for k in figures}
-    cut = {
-        k: v.reset_index().set_index(levels)
-        for k, v in given.items()
-        if isinstance(v, pd.Series) and set(levels) <= set(v.index.names)
-    }
+    # What has some of the levels only (world production by product, of every importer) is cut by those.
+    named = {k: [n for n in levels if n in v.index.names] for k, v in given.items() if isinstance(v, pd.Series)}
+    cut = {k: given[k].reset_index().set_index(own if len(own) > 1 else own[0]) for k, own in named.items() if own}
     rows, keys, problems = [], [], []
     for key in markets:
         here: dict[str, Any] = {}
@@ -196,7 +194,10 @@ def by_group(
                 here[k] = v
                 continue
             rest = [n for n in v.index.names if n not in levels]
-            part = cut[k].loc[[key]] if key in cut[k].index else cut[k].iloc[:0]
+            whole = key if isinstance(key, tuple) else (key,)
+            mine: Any = tuple(x for n, x in zip(levels, whole, strict=True) if n in named[k])
+            mine = mine if len(mine) > 1 else mine[0]
+            part = cut[k].loc[[mine]] if mine in cut[k].index else cut[k].iloc[:0]
             if rest:
                 here[k] = part.set_index(rest).iloc[:, 0]
             elif len(part) == 1:

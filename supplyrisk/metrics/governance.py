@@ -242,9 +242,24 @@ def aligned(values: Values, like: pd.Series, what: str, remedy: str, needed: npt
     return got
 
 
+def _indicator(name: Any) -> str:
+    return str(name).upper().replace("_", ".").split(".")[0]
+
+
+def _by_country(estimates: pd.DataFrame) -> None:
+    """Refuse a table that is not a row per country with a column per indicator or year."""
+    rows = [r for r in estimates.index if _indicator(r) in _INDICATORS]
+    text = [c for c in estimates.columns if not pd.api.types.is_numeric_dtype(estimates[c])]
+    remedy = "Give a row per country and a column per indicator or year: frame.pivot(index='country', columns=...)."
+    problems = [Problem("estimate", "-", str(c), "a column of text", "", remedy) for c in text]
+    if rows:
+        problems.append(Problem("estimate", ", ".join(map(str, rows)), "-", "indicators as rows", "", "Give frame.T."))
+    refuse(problems, "estimate")
+
+
 def _stability(estimates: pd.DataFrame) -> pd.DataFrame:
     """Columns of political stability, where columns name indicators; years stay as they are."""
-    kind = {c: str(c).upper().replace("_", ".").split(".")[0] for c in estimates.columns}
+    kind = {c: _indicator(c) for c in estimates.columns}
     named = [c for c, k in kind.items() if k in _INDICATORS]
     kept = [c for c in named if kind[c] == "PV"]
     if named and not kept:
@@ -315,6 +330,7 @@ def governance_weight(
     check_choice("variant", variant, _TOP, "governance_weight")
     check_choice("missing policy", missing, _POLICIES, "governance_weight")
     if isinstance(estimate, pd.DataFrame):
+        _by_country(estimate)
         estimate = _stability(estimate) if variant == "g01" else estimate
         # skipna=False: the mean of five of six indicators is another figure than the mean of six.
         e = keyed(estimate.astype("float64").mean(axis=1, skipna=False), "estimate")

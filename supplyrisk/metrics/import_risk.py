@@ -71,8 +71,8 @@ def geopolrisk(
         Mid-point of copper of the same unit and year; ``parts["gsp_constant"]`` always uses the constant of the
         public code, :data:`GSP_COPPER`.
     by : str or list of str, optional
-        Index levels of ``imports`` that name importers, products or years: a row for each. Other Series that have these
-        levels are cut alike; ``production`` is then one figure per market, by its key.
+        Index levels of ``imports`` that name importers, products or years: a row for each. Other Series that have
+        some of these levels are cut alike; ``production`` is then one figure per market, by its key.
 
     Returns
     -------

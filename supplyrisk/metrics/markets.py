@@ -416,22 +416,25 @@ def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str |
         if name == _UNION_MEMBERS:  # its members together are the Union
             members.add(_UNION)
         belongs = pools["country"].isin(members)
+        held = belongs & False  # pools of members of the Union, where the Union's own has what enters them
         if _UNION in members:
             has = pools["product"].isin(union)
             if not has.all():
                 inside = set(rolls.members(_UNION_MEMBERS, at))
                 belongs |= ~has & pools["country"].isin(inside)
             inside_all = set(Places(rolls).union_members(at))
-            belongs &= ~(has & pools["country"].isin(inside_all))
+            held = has & pools["country"].isin(inside_all)
+            belongs &= ~held
             home = members | inside_all
         else:
             home = members
-        mine = np.zeros(ix.n, dtype=bool)
+        mine, inside_of = np.zeros((2, ix.n), dtype=bool)
         mine[pools.loc[belongs, "node"].to_numpy(dtype=np.int64)] = True
+        inside_of[pools.loc[belongs | held, "node"].to_numpy(dtype=np.int64)] = True
         keep = np.zeros(0, dtype=bool)
         if len(ix.src):
             # Goods are counted where they enter: what members send each other from pool to pool came in before.
-            keep = places.pool_links & mine[ix.dst] & ~mine[ix.src]
+            keep = places.pool_links & mine[ix.dst] & ~inside_of[ix.src]
             if market in ("imports", "import_value"):
                 keep &= ~np.isin(places.country[ix.src], list(home)) & ~places.home_doubt
         pick = np.flatnonzero(keep)

@@ -140,3 +140,47 @@ def test_a_day_may_be_a_year_or_a_date(atlas) -> None:
     assert len(prints) == 1
     s = [sr.score(atlas, by="product", metrics=["focal_share"], at=day) for day in asked]
     pd.testing.assert_frame_equal(s[0], s[1])
+
+
+def test_a_panel_by_product_and_importer_takes_world_production_by_product() -> None:
+    keys = [("li", "JPN", "CHN"), ("li", "JPN", "AUS"), ("li", "DEU", "CHN"), ("ni", "JPN", "IDN")]
+    bought = pd.Series([3.0, 1.0, 4.0, 2.0], pd.MultiIndex.from_tuples(keys, names=["product", "importer", "country"]))
+    made = {("li", "JPN"): 1.0, ("li", "DEU"): 0.0, ("ni", "JPN"): 2.0}
+    found = M.geopolrisk(WORLD, bought, WEIGHT, production=pd.Series(made), by=["product", "importer"])["value"]
+    assert found.index.names == ["product", "importer"]
+    for (p, c), q in made.items():
+        alone = M.geopolrisk(WORLD[p], bought[p][c], WEIGHT, production=q)
+        assert found[p, c] == pytest.approx(float(alone))
+
+
+def test_tables_of_estimates_that_lie_otherwise_are_refused() -> None:
+    six = pd.DataFrame({"VA": [-1.6, 1.0], "PV": [-0.5, 0.9]}, index=["CHN", "AUS"])
+    with pytest.raises(SchemaError, match="indicators as rows"):
+        M.governance_weight(six.T, "g01")
+    with pytest.raises(SchemaError, match="a column of text"):
+        M.governance_weight(six.melt(ignore_index=False))
+
+
+def test_what_a_member_of_the_union_passes_on_is_not_counted_again(atlas) -> None:
+    """CHN > DEU 100, DEU > USA 100, CHN > the Union's pool 50, KOR > USA 100: 50 of 150 enter from China."""
+    nodes = [
+        {"node": f"x.refined@{c}", "country": c, "kind": "producer", "output": q}
+        for c, q in (("CHN", 300.0), ("KOR", 100.0))
+    ]
+    nodes += [{"node": f"x.refined@{c}:demand", "country": c, "kind": "demand"} for c in ("USA", "DEU", "EUE")]
+    flows = [("x.refined@CHN", "DEU", 100.0), ("x.refined@DEU:demand", "USA", 100.0), ("x.refined@CHN", "EUE", 50.0),
+             ("x.refined@KOR", "USA", 100.0)]  # fmt: skip
+    links = [{"supplier": a, "buyer": f"x.refined@{b}:demand", "quantity": q} for a, b, q in flows]
+    members = [("C", "USA"), ("C", "DEU"), ("C", "EUE"), ("EU27", "DEU")]
+    stated = {"product": "x.refined", "year": 2024}
+    g = sr.SupplyGraph.from_tables(
+        products=atlas.products.iloc[:1].assign(product="x.refined"),
+        nodes=pd.DataFrame(nodes).assign(output_grade="A", output_source="s", **stated),
+        links=pd.DataFrame(links).assign(method="observed", grade="A", source="s", **stated),
+        memberships=pd.DataFrame(
+            [{"coalition": k, "country": c, "role": "member", "valid_from": "1990-01-01"} for k, c in members]
+        ),
+        sources=pd.DataFrame([{"source": "s", "title": "S", "licence": "CC0", "licence_class": "cc0"}]),
+    )
+    s = sr.score(g, by=["product", "coalition"], coalition="C")
+    assert s[["quantity", "focal_share"]].iloc[0].tolist() == pytest.approx([150.0, 50 / 150])
