@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import Problem
+from .retained import cite_strictest
 from .schema import GRADES
 from .vintages import counts
 
@@ -29,7 +30,7 @@ def used_twice(demand: pd.DataFrame) -> list[Problem]:
     Returns
     -------
     list of Problem
-        One for each product, country, use and year that has several rows.
+        One for each product, country, use and year that has several rows, and for each use of less than nothing.
 
     Examples
     --------
@@ -37,10 +38,21 @@ def used_twice(demand: pd.DataFrame) -> list[Problem]:
     >>> [(p.row, p.value) for p in used_twice(rows)]
     [('x | JPN | total | 2024', '5, 7')]
     """
+    less = demand[demand["quantity"].astype(float) < 0]
+    out = [
+        Problem(
+            "demand",
+            f"{r.product} | {r.country}",
+            "quantity",
+            "a use of less than nothing",
+            f"{r.quantity:g}",
+            "Correct it.",
+        )
+        for r in less.itertuples()
+    ]
     key = [*_KEY, "use", "year"]
     named = demand.assign(use=_named(demand["use"]))
     again = named[named.duplicated(key, keep=False)].sort_values("quantity", kind="stable")
-    out = []
     for (product, country, use, year), rows in again.groupby(key, dropna=False, sort=True):
         value = ", ".join("missing" if np.isnan(q) else f"{q:g}" for q in rows["quantity"].astype(float))
         sources = sorted({str(s) for s in rows["source"].dropna()})
@@ -56,7 +68,7 @@ def _named(use: pd.Series) -> pd.Series:
     return text.mask((text == "") | (text.str.casefold() == TOTAL), TOTAL).astype("object")
 
 
-def one_account(demand: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def one_account(demand: pd.DataFrame, sources: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of use of which those of one country and year add up to its use, nothing counted twice.
 
     Uses without a total add up as they are. Where a total is stated, of whatever year, the country's use is told by
@@ -68,6 +80,8 @@ def one_account(demand: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     demand : DataFrame
         ``product, country, use, year, quantity, low, high, missing, published_on, source, grade, note``, a row for
         each use and year.
+    sources : DataFrame, optional
+        Table of sources: a sum cites the one of its parts that has the strictest terms.
 
     Returns
     -------
@@ -107,6 +121,9 @@ def one_account(demand: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             note = "; ".join(over)
             gaps.append({"product": product, "what": "use", "where": country, "reason": "unknown", "note": note})
     out = pd.concat([p for p in parts if len(p)], ignore_index=True)
+    summed = out["note"].astype("object").where(out["note"].notna(), "").astype(str).str.startswith("sum of ")
+    if summed.any():
+        out = pd.concat([out[~summed], cite_strictest(out[summed], rows, [*_KEY, "year"], sources)]).sort_index()
     return out, pd.DataFrame(gaps, columns=none.columns) if gaps else none
 
 
@@ -136,6 +153,11 @@ def _totals(its: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         value = float(row["quantity"])
         if np.isnan(value):
             row["low"] = float(np.fmax(row["low"], known))
+            if row["high"] < row["low"]:
+                over.append(
+                    f"parts of the use {_in(year)} add up to {known:g}, their total is at most {row['high']:g}: {names}"
+                )
+                row["high"] = row["low"]
         elif known > value * (1.0 + _ROUNDING):
             row["high"] = float(np.fmax(row["high"], known))
             told = f"parts of the use {_in(year)} add up to {known:g}, their total is {value:g}, which stands: {names}"

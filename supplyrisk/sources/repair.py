@@ -221,6 +221,39 @@ def _by_year(flows: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
+def _fuller_sides(flows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Flows without the side that reports fewer months of the year, where both sides report one; months by reporter.
+
+    Half a year and a whole one have no mean. Reporters that give years, or all twelve months, count as whole.
+    """
+    month = _months(flows)
+    if not (month > 0).any():
+        return flows, pd.Series(dtype=float)
+    count = month[month > 0].groupby([flows["reporter"], flows["year"]]).nunique().astype(float)
+
+    def months_of(who: str) -> pd.Series:
+        at = pd.MultiIndex.from_frame(flows[[who, "year"]])
+        return pd.Series(count.reindex(at).fillna(12.0).to_numpy(), index=flows.index)
+
+    other = flows["flow"].map({"M": "X", "X": "M"})
+    key = ["year", "hs6", "reporter", "partner", "flow"]
+    mirror = pd.MultiIndex.from_arrays([flows["year"], flows["hs6"], flows["partner"], flows["reporter"], other])
+    there = mirror.isin(pd.MultiIndex.from_frame(flows[key]))
+    return flows[~(there & (months_of("reporter") < months_of("partner")))], count
+
+
+def _with_months(frame: pd.DataFrame, count: pd.Series) -> pd.Series:
+    """Flags, with the number of months where the side that is used reports fewer than twelve."""
+    if not len(count):
+        return frame["flag"]
+    side = frame["destination"].where(frame["value_import"].notna(), frame["origin"])
+    months = count.reindex(pd.MultiIndex.from_arrays([side, frame["year"]])).to_numpy(dtype=float)
+    text = [f"{m:.0f} of 12 months" if m < 12 else "" for m in months]
+    return pd.Series(
+        [f"{a}; {b}" if a and b else a or b for a, b in zip(frame["flag"], text, strict=True)], frame.index
+    )
+
+
 def reconcile(
     flows: pd.DataFrame, cif_fob: float | None = None, default_margin: float = 0.05, limit: float = 0.5
 ) -> pd.DataFrame:
@@ -437,7 +470,8 @@ def repair(
         Either reported flows (``reporter, partner, flow``: duplicates go and the sides are reconciled) or one row per
         flow (``origin, destination``: rows that repeat another in every cell go). Rows that the reader marks ``keep=False``
         (sub-totals, the world) stay out. Months (column ``month``) and parts of the rest of the world (``area``) are added
-        up to years, unless the year's own figure is there; where a part has no weight the year has none.
+        up to years, unless the year's own figure is there; where a part has no weight the year has none. Where one side
+        reports fewer months of the year than the other, the other's figure is taken; fewer than twelve are flagged.
     weights : bool
         Fill missing and absurd weights.
     reexports : mapping or iterable of str, optional
@@ -468,7 +502,11 @@ def repair(
         checked = dedupe(trade)
         beside = checked["flag"] == BESIDE
         report["duplicates_dropped"] = float((~checked["keep"] & ~beside).sum())
-        frame = reconcile(_added_up(checked[checked["keep"]], report))
+        fuller, part = _fuller_sides(checked[checked["keep"]])
+        if (less := int(checked["keep"].sum()) - len(fuller)) > 0:
+            report["months_of_a_shorter_year_left_out"] = float(less)
+        frame = reconcile(_added_up(fuller, report))
+        frame["flag"] = _with_months(frame, part)
         report["cif_fob_margin"] = float(frame["margin"].iloc[0]) if len(frame) else float("nan")
         for method, count in frame["method"].value_counts().items():
             report[str(method)] = float(count)

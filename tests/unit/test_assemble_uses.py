@@ -403,3 +403,17 @@ def test_import_sources_of_a_buyer_without_trade_are_a_gap_where_the_product_goe
     assert not (graph.links["buyer"] == f"{X}@FRA:demand").any()
     told = graph.gaps.set_index(["what", "where"])["note"]
     assert "CHN 0.6" in told["import sources", "FRA"]
+
+
+def test_a_use_of_less_than_nothing_is_refused() -> None:
+    with pytest.raises(SchemaError, match="a use of less than nothing"):
+        built(used(("total", -5.0)))
+
+
+def test_parts_above_the_upper_end_of_an_unknown_total_are_a_gap() -> None:
+    given = {"missing": None, "published_on": None, "source": "a", "grade": "A"}
+    rows = [_used(use="led", quantity=50.0, **given), _used(use="pv", quantity=100.0, **given)]
+    rows.append(_used(use="total", quantity=np.nan, **given) | {"low": 10.0, "high": 90.0})
+    kept, gaps = one_account(pd.DataFrame(rows))
+    assert kept[["low", "high"]].iloc[0].tolist() == [150.0, 150.0]
+    assert "add up to 150, their total is at most 90" in gaps["note"].iloc[0]

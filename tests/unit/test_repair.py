@@ -488,3 +488,25 @@ def test_two_areas_of_the_rest_of_the_world_are_two_flows():
     flows = monthly((None, "USA", "ROW", "M", 10.0, 2.0), (None, "USA", "ROW", "M", 30.0, 3.0))
     done = repair(flows.assign(area=["X1/", "E19/"], grade=["A", "B"]), weights=False)
     assert done.trade[["value_import", "quantity", "grade"]].values.tolist() == [[40.0, 5.0, "B"]]
+
+
+@pytest.mark.parametrize(("reported", "value", "flag"), [(6, 1200.0, ""), (12, 1228.239158, ""), (0, 1200.0, "")])
+def test_half_a_year_and_a_whole_one_have_no_mean(reported, value, flag):
+    """The exporter gives twelve months of 100; the importer as many as asked, of 110 (CIF)."""
+    row = {"year": 2023, "hs6": "850511", "quantity": 0.01}
+    out = [row | {"month": m, "reporter": "CHN", "partner": "DEU", "flow": "X", "value": 100.0} for m in range(1, 13)]
+    into = [
+        row | {"month": m, "reporter": "DEU", "partner": "CHN", "flow": "M", "value": 110.0}
+        for m in range(1, reported + 1)
+    ]
+    found = repair(pd.DataFrame(out + into), weights=False)
+    assert found.trade["value"].tolist() == pytest.approx([value])
+    assert found.trade["quantity"].tolist() == pytest.approx([0.12])
+    assert found.trade["flag"].tolist() == [flag]
+    assert found.report.get("months_of_a_shorter_year_left_out", 0.0) == (6.0 if reported == 6 else 0.0)
+
+
+def test_a_year_of_which_both_sides_give_half_says_so():
+    row = {"year": 2023, "hs6": "850511", "quantity": 0.01, "reporter": "DEU", "partner": "CHN", "flow": "M"}
+    half = pd.DataFrame([row | {"month": m, "value": 110.0} for m in range(1, 7)])
+    assert repair(half, weights=False).trade["flag"].tolist() == ["6 of 12 months"]
