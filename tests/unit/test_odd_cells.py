@@ -13,6 +13,7 @@ from brief_toy import toy_graph
 import supplyrisk as sr
 from supplyrisk.cli import main
 from supplyrisk.errors import Problem, SchemaError, SourceError
+from supplyrisk.schema import TABLES, coerce
 
 S = sr.sources
 FLOW = {"period": "2022", "reporterISO": "USA", "partnerISO": "CHN", "flowCode": "M", "cmdCode": "850511",
@@ -180,3 +181,13 @@ def test_graphml_brings_the_rows_back_in_their_order(tmp_path):
     back = sr.read(sr.write(g, tmp_path / "g.graphml", private=True))
     assert back.nodes[["node", "year"]].values.tolist() == g.nodes[["node", "year"]].values.tolist()
     pd.testing.assert_frame_equal(back.nodes, g.nodes)
+
+
+@pytest.mark.parametrize("cell", ["maybe", "alumina.refined", 2, 0.5])
+def test_a_cell_of_truth_that_is_neither_is_a_problem(cell) -> None:
+    row = {"product": "a", "input": "b", "process": "p", "input_class": "essential", "grade": "assumption"}
+    _, problems = coerce(pd.DataFrame([row | {"host": cell}]), TABLES["recipes"])
+    assert [p.rule for p in problems] == ["neither true nor false"]
+    for good, meant in (("TRUE", True), (0, False), ("no", False), (1.0, True), (True, True)):
+        frame, problems = coerce(pd.DataFrame([row | {"host": good}]), TABLES["recipes"])
+        assert (frame["host"].tolist(), problems) == ([meant], [])
