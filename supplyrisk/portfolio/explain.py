@@ -23,10 +23,16 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 _SHOWN = 8
 _TOLERANCE = 1e-6
+# A marginal value that is less than this part of what its own row decides about is noise of the solver.
+_PENNY = 1e-9
+# Rows over which costs are looked for behind columns that cost nothing themselves.
+_CHAIN = 4
 # Steps of the parametric rule for how much a constraint must give.
 _STEPS = 25
 # How much more than the least a way out gives where what is printed is not enough, relative to it.
 _NOISE = (0.0, 3e-7, 3e-6, 3e-5, 3e-4)
+# Least unit of a give, as a part of the row's own size: a solver drops coefficients below 1e-9 of it.
+_UNIT = 1e-3
 # Constraints whose bound is their one parameter, as it stands.
 _ONE_NUMBER = ("budget", "min_suppliers")
 # Blocks of which each row has a parameter of its own.
@@ -49,7 +55,7 @@ def dual_table(m: Build, c: Compiled, s: Solution, told: Mapping[int, tuple[str,
     """
     m.found = s.x
     rows: list[dict[str, Any]] = []
-    largest = float(np.max(np.abs(c.cost * np.where(c.col_scale > 0, c.col_scale, 1.0)), initial=0.0))
+    noise = _PENNY * _stakes(c)
     for block in m.matrix.rows:
         if block.start + block.n > c.m:
             break  # written into the live model after this plan was solved
@@ -58,7 +64,7 @@ def dual_table(m: Build, c: Compiled, s: Solution, told: Mapping[int, tuple[str,
         effect = np.abs(dual)
         effect[list(words)] = [v for _, v in words.values()]
         weight = effect * block.scale
-        for i in np.flatnonzero(weight > 1e-9 * largest):
+        for i in np.flatnonzero(weight > noise[block.start : block.start + block.n]):
             if block.name == "plant" and m.projects is not None and s.x[m.projects.start + i] < 0.5:
                 continue  # what a plant that is not built could deliver has no price
             said = block.say_dual(int(i), float(dual[i])) if block.say_dual else ""
@@ -74,6 +80,26 @@ def dual_table(m: Build, c: Compiled, s: Solution, told: Mapping[int, tuple[str,
             )
     out = pd.DataFrame(rows, columns=["constraint", "row", "dual", "meaning", "_size"])
     return out.sort_values("_size", ascending=False, kind="stable").drop(columns="_size").reset_index(drop=True)
+
+
+def _stakes(c: Compiled) -> FloatArray:
+    """Greatest cost that each row decides about: what its marginal value is noise against.
+
+    A row of columns that cost nothing by themselves has that of the rows which say what they are.
+    """
+    size = np.abs(c.cost * np.where(c.col_scale > 0, c.col_scale, 1.0))
+    largest = float(size.max(initial=0.0))
+    row = np.repeat(np.arange(c.m), np.diff(c.start))
+    out = np.zeros(c.m)
+    for _ in range(_CHAIN):
+        np.maximum.at(out, row, size[c.index])
+        free = (size[c.index] == 0.0) & (out[row] > 0.0)
+        if not free.any():
+            break
+        near = np.full(c.n, np.inf)
+        np.minimum.at(near, c.index[free], out[row[free]])
+        size = np.where(np.isfinite(near), near, size)
+    return np.where(out > 0.0, out, largest)
 
 
 def binding_rows(m: Build, c: Compiled, x: FloatArray) -> tuple[str, ...]:
@@ -149,6 +175,10 @@ class _Give:
     def worth(self, x: FloatArray) -> FloatArray:
         """How far a side gives way for a unit of its parameter."""
         return np.asarray(np.maximum(self.bound - self.slope @ x, 0.0), dtype=np.float64)
+
+    def unit(self, worth: FloatArray) -> FloatArray:
+        """What a side gives in: the worth of its parameter, or its own size where that is nothing to a solver."""
+        return np.where(worth > _UNIT * self.size, worth, self.size)
 
 
 def _giving(m: Build, c: Compiled, rows: IntArray) -> _Give:
@@ -236,7 +266,7 @@ def _elastic(m: Build, c: Compiled, rows: IntArray, even: bool = False) -> Float
     by the parametric rule of Dinkelbach (1967; for several ratios Crouzeix, Ferland and Schaible, 1985).
     """
     g = _giving(m, c, rows)
-    found = _relaxed(c, g, 0.0, np.maximum(g.bound, 1e-9 * g.size) if even else None)
+    found = _relaxed(c, g, 0.0, g.unit(g.bound) if even else None)
     if found is None:
         return None
     x, slack = found
@@ -245,7 +275,7 @@ def _elastic(m: Build, c: Compiled, rows: IntArray, even: bool = False) -> Float
     ratio = _ratios(c, g, x, slack)
     delta = float(ratio.max(initial=0.0))
     for _ in range(_STEPS if g.slope.nnz and delta > 0.0 else 0):
-        found = _relaxed(c, g, delta, np.maximum(g.worth(x), 1e-9 * g.size))
+        found = _relaxed(c, g, delta, g.unit(g.worth(x)))
         if found is None:
             break
         x, slack = found
