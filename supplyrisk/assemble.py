@@ -51,6 +51,7 @@ from .ledger import Mode
 from .ordering import in_own_order
 from .reconcile import balance_flows
 from .remainder import last_text
+from .retained import barred_inputs
 from .schema import TABLES, coerce, parse_node_id
 from .uses import draws_on_pools, final_use, today_uses
 from .vintages import LEFT
@@ -271,6 +272,7 @@ def assemble(
     if told_of := [g for g in (further.get("gaps"), *gaps) if g is not None and len(g)]:
         further["gaps"] = pd.concat(told_of, ignore_index=True).drop_duplicates(["product", "what", "where"])
     graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
+    graph = replace(graph, beneath={**graph.beneath, **barred_inputs(frames, sources)})
     graph = flag_byproducts(graph)
     graph = replace(graph, history=(*graph.history, *told(graph)))
     if ensemble is not None:

@@ -15,6 +15,7 @@ import pandas as pd
 from .feeding import shortfalls, world_feed
 from .intervals import DEFAULT_POLICY
 from .remainder import bound_by_rest, joined_texts, last_text, share_rest, spanned_values, unsaid_rest, worked_out_on
+from .retained import cite_strictest
 from .schema import GRADES, TABLES
 from .uses import country_use, one_account
 from .vintages import counts, mark, newest_of
@@ -71,7 +72,7 @@ class Build:
         self.products = products
         # Every stated use, and (in place of the table) what each country uses by now; that of earlier years is history.
         self.sources = sources
-        self.stated_use, self.use_gaps = one_account(frames["demand"])
+        self.stated_use, self.use_gaps = one_account(frames["demand"], sources)
         self.f = {**frames, "demand": country_use(self.stated_use, sources)}
         self.recipes = recipes
         self.nominal, self.tolerance = nominal, tolerance
@@ -240,6 +241,7 @@ class Build:
         bounds = by[ends].sum().where(~t[ends].isna().groupby([t[k] for k in keys]).any())
         flows = flows.join(bounds).join(by[["rank", "how"]].max()).join(last_text(t, keys, "published_on"))
         flows = flows.join(by[["source", "note", "basket"]].first()).rename(columns={"note": "caveat"}).reset_index()
+        flows = cite_strictest(flows, t, keys, self.sources, "caveat")
         texts = joined_texts(t[[*keys, "hs6"]].drop_duplicates().sort_values("hs6", kind="stable"), keys, "hs6", ", ")
         flows["hs6"] = texts.reindex(pd.MultiIndex.from_frame(flows[keys])).to_numpy(dtype=object)
         told = t.loc[t["flag"].notna(), [*keys, "flag"]].drop_duplicates().sort_values("flag")
@@ -410,6 +412,11 @@ class Build:
             note=s["note"].fillna("import share").astype(str) + s["level_note"],
             year=s["level_year"],
         )
+        stated = s.loc[s[["imports", "reliance"]].notna().any(axis=1), ["product", "buyer", "source"]]
+        used = self.stated_use.rename(columns={"country": "buyer"})[["product", "buyer", "source"]]
+        used = used.merge(s.loc[s["level_note"].str.contains("use times"), ["product", "buyer"]].drop_duplicates())
+        levels = pd.concat([stated, used]).assign(buyer=lambda f: pool_id(f["product"], f["buyer"]))
+        named = cite_strictest(named, levels, ["product", "buyer"], self.sources)
         self._add(named)
         firm = named[named["supplier"].isin(likely) & ~named["nominal"]]
         self._carve(firm.groupby("supplier")["quantity"].sum(min_count=1).dropna())

@@ -1,8 +1,8 @@
-"""What given figures imply: rests of totals, flows that are what others leave, uses that are what is left of an inflow.
+"""What public rows say by themselves, and what they imply: rests of totals, flows that others leave, pools they name.
 
-A figure that follows from those that stand beside it tells nothing more. What was worked out of figures that may not be
-passed on is told by this test alone, not by where it comes from: it stays where the public rows give it, and a rest is
-worked out again of them where they give another one.
+Where a row of a product may not be passed on, nothing that was worked out is: no estimate, no bound and no note that the
+library wrote, for it may rest on that row. It is worked out again of the public rows alone, so that two graphs that differ
+in nothing but figures which stay at home have one public part.
 """
 
 from __future__ import annotations
@@ -10,17 +10,249 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from .books import GUESSED, INFERRED, MOVED
+from .flows import FLOW_METHODS, TRADERS, worst
+from .posting import BEYOND
 from .remainder import worked_out_on
-from .vintages import BoolArray, mark, newest_of
+from .vintages import LEFT, mark, newest_of
 
-__all__ = ["bound_again", "closing", "closing_uses", "pools_of", "rests", "unbounded"]
+__all__ = ["bound_again", "homes", "left_uses", "makers_named", "pools_named", "renamed", "rests", "stated_nodes",
+           "stated_uses"]  # fmt: skip
 
 REST = "world total less the listed producers"
 _NEAR = 1e-9
 _ROUNDING = 1e-3  # of a total: no producer, see flows
+_MAKERS = (
+    "at least net exports|named as a supplier and makes what it needs|producers that nobody lists|an unknown supplier"
+)
+_WORKED = "|".join((INFERRED, GUESSED, MOVED, BEYOND))  # notes on figures that are estimates
+_LIMITS = "above what the throughput of"
+_SHARED = "makers of unknown output are inside it"
+_EXPORTS = "exports more than it imports, so it makes it"
+_NOWHERE = ("ROW", "WLD")
+_PARTS = "of it |parts in |parts of no "
+_KEPT_IN_MIND = 0.5  # as ``reexport_tolerance`` of assemble()
+_SMALL = 0.002  # of all trade
 
 
-def rests(nodes: pd.DataFrame, candidates: pd.DataFrame, sources: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def _cleared(notes: pd.Series, words: str) -> pd.Series:
+    """Notes without the sentences that hold or begin with such words."""
+    said = notes.astype("object").where(notes.notna(), "").astype(str)
+    hit = said.str.contains(words, regex=True)
+    if not hit.any():
+        return notes
+    new = said.str.split("; ").explode().loc[lambda t: (t.str.strip(" ;") != "") & ~t.str.contains(words, regex=True)]
+    joined = new.groupby(level=0).agg("; ".join).reindex(notes.index)
+    return notes.astype("object").where(~hit, joined.astype("object")).astype(notes.dtype)
+
+
+def stated_nodes(nodes: pd.DataFrame, products: set[str], limited: set[str]) -> pd.DataFrame:
+    """Makers of some products with what their own rows state: no estimate of an output, no bound that others set.
+
+    Parameters
+    ----------
+    nodes : DataFrame
+        Rows of the table.
+    products : set of str
+        Products whose rows are looked at. Those that no row states go, residuals of totals stay.
+    limited : set of str
+        By-products whose bounds may be the throughput of a host.
+
+    Returns
+    -------
+    DataFrame
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> len(stated_nodes(sr.SupplyGraph.from_tables().nodes, set(), set()))
+    0
+    """
+    mine = nodes["product"].isin(products) & nodes["kind"].eq("producer")
+    if not mine.any():
+        return nodes
+    note = nodes["note"].astype("object").where(nodes["note"].notna(), "").astype(str)
+    empty_rest = nodes["country"].isin(_NOWHERE) & nodes["output"].isna() & nodes["source"].isna()
+    out = nodes[~(mine & (note.str.contains(_MAKERS, regex=True) | empty_rest))].copy()
+    place = mine[out.index] & ~out["country"].isin(_NOWHERE)
+    guess = place & note[out.index].str.contains(_WORKED, regex=True)
+    guess |= place & out["output"].isna() & out["output_grade"].astype("object").eq("assumption")
+    open_ = guess | (place & out["output"].isna() & out["inside"].notna())
+    for c in ("output", "output_low", "output_high", "output_grade", "grade"):
+        out[c] = out[c].mask(open_)
+    out["output_missing"] = out["output_missing"].mask(open_, "unknown")
+    out["published_on"] = out["published_on"].mask(open_ & out["capacity"].isna())
+    for c in ("output_low", "output_high"):
+        out[c] = out[c].mask(mine[out.index] & out["product"].isin(limited))
+    rows = mine[out.index]
+    out.loc[rows, "note"] = _cleared(out.loc[rows, "note"], f"{_WORKED}|{_LIMITS}|{_SHARED}")
+    return out
+
+
+def stated_uses(uses: pd.DataFrame, products: set[str], drawn: pd.Series) -> tuple[pd.DataFrame, int]:
+    """Uses of some products as their own rows state them.
+
+    A use less what makers draw tells the draw, one that balancing moved tells what moved it, and the note of a total
+    tells its parts, as its bounds do.
+
+    Parameters
+    ----------
+    uses : DataFrame
+        Rows of ``demand``.
+    products : set of str
+        Products whose rows are looked at.
+    drawn : Series of bool
+        Uses out of which makers may draw.
+
+    Returns
+    -------
+    DataFrame, int
+        The rows, and how many lost their figure.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> g = sr.SupplyGraph.from_tables()
+    >>> stated_uses(g.demand, set(), g.demand["node"].notna())[1]
+    0
+    """
+    mine = _product(uses["node"]).isin(products)
+    note = uses["note"].astype("object").where(uses["note"].notna(), "").astype(str)
+    stated = mine & uses["source"].notna()
+    hit = stated & (drawn | note.str.contains(MOVED, regex=False))
+    parts = stated & note.str.contains(_PARTS, regex=True)
+    lost = int((hit & uses["quantity"].notna()).sum())
+    if not mine.any():
+        return uses, 0
+    out = uses.copy()
+    out["quantity"] = out["quantity"].mask(hit)
+    for c in ("low", "high"):
+        out[c] = out[c].mask(hit | parts)
+    out["missing"] = out["missing"].mask(hit, "withheld")
+    out["grade"] = out["grade"].mask(hit)
+    out.loc[stated, "note"] = _cleared(out.loc[stated, "note"], f"{_PARTS}|{MOVED}|less what its makers|less what prod")
+    return out, lost
+
+
+def _product(node: pd.Series) -> pd.Series:
+    return node.astype("str").str.replace("@.*", "", regex=True).astype("object")
+
+
+def _newest(links: pd.DataFrame) -> pd.DataFrame:
+    """Of each flow its newest year, of trade the newest year of all."""
+    year = links["year"].astype("float64").fillna(-np.inf)
+    last = year.groupby([links[c].astype("object") for c in ("supplier", "buyer", "product")]).transform("max")
+    trade = _headings(links)
+    of_trade = year.where(trade).groupby(links["product"].astype("object")).transform("max")
+    return links[((year == last) & (~trade | (year == of_trade))).to_numpy(dtype=bool)]
+
+
+def _headings(links: pd.DataFrame) -> pd.Series:
+    said = links["note"].astype("object").where(links["note"].notna(), "").astype(str)
+    return links["method"].isin(FLOW_METHODS) & said.str.startswith("HS ")
+
+
+def renamed(links: pd.DataFrame, products: set[str], makers: set[str]) -> pd.DataFrame:
+    """Flows of trade tables with their exporters told anew, by the given flows, where no row states that they make it.
+
+    Parameters
+    ----------
+    links : DataFrame
+        Given flows.
+    products : set of str
+        Products to look at.
+    makers : set of str
+        Nodes ``product@country`` that are stated to make it.
+
+    Returns
+    -------
+    DataFrame
+        An exporter whose net exports are more than half of its exports and 0.2 percent of all trade of the year, and no
+        entrepot, is a producer; any other one a pool that sends on, as in :func:`supplyrisk.assemble.assemble`.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> len(renamed(sr.SupplyGraph.from_tables().links, set(), set()))
+    0
+    """
+    trade = _headings(links) & links["product"].isin(products)
+    supplier = links["supplier"].astype("str").str.replace(":demand", "", regex=False).astype("object")
+    trade &= ~supplier.isin(makers)
+    if not trade.any():
+        return links
+    every = links[_headings(links) & links["product"].isin(products)]
+    seller = supplier[every.index]
+    buyer = every["buyer"].astype("str").str.replace(":demand", "", regex=False).astype("object")
+    year = every["year"].astype("float64")
+    sold = every["quantity"].groupby([seller, year]).sum()
+    got = every["quantity"].groupby([buyer, year]).sum().reindex(sold.index).fillna(0.0)
+    whole = every["quantity"].groupby([every["product"].astype("object"), year]).sum()
+    at = sold.index.to_frame(index=False).set_axis(["node", "year"], axis=1)
+    of = pd.MultiIndex.from_arrays([_product(at["node"]), at["year"]])
+    net = sold - got
+    makes = (net > _KEPT_IN_MIND * sold) & (net > _SMALL * whole.reindex(of).to_numpy(dtype=float))
+    makes &= ~at["node"].astype("str").str.rsplit("@").str[-1].isin(TRADERS).to_numpy(dtype=bool)
+    keys = pd.MultiIndex.from_arrays([supplier[trade], links.loc[trade, "year"].astype("float64")])
+    yes = makes.reindex(keys).fillna(False).to_numpy(dtype=bool)
+    out = links.copy()
+    names = supplier[trade].where(yes, supplier[trade] + ":demand")
+    out.loc[trade, "supplier"] = names.astype(out["supplier"].dtype)
+    return out
+
+
+def makers_named(nodes: pd.DataFrame, links: pd.DataFrame, products: set[str]) -> pd.DataFrame:
+    """Rows of makers that given flows name and no row states: they make it, nobody says how much.
+
+    Parameters
+    ----------
+    nodes, links : DataFrame
+        Given rows.
+    products : set of str
+        Products to look at.
+
+    Returns
+    -------
+    DataFrame
+        As nodes; inside the rest of a total where one stands.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> g = sr.SupplyGraph.from_tables()
+    >>> len(makers_named(g.nodes, g.links, set()))
+    0
+    """
+    name = links["supplier"].astype("str")
+    some = links[
+        links["product"].isin(products) & ~name.str.contains(":", regex=False) & ~name.isin(set(nodes["node"]))
+    ]
+    rows = some.groupby(some["supplier"].astype("object"))["year"].max().rename("year").reset_index()
+    rows = rows.rename(columns={"supplier": "node"}).astype({"node": "object"})
+    if not len(rows):
+        return nodes.iloc[:0]
+    where = rows["node"].str.partition("@")
+    rest = where[0] + "@ROW"
+    stands = nodes.loc[nodes["country"].eq("ROW") & nodes["output"].notna(), "node"]
+    site = where[2].str.partition("#")
+    rows = rows.assign(
+        product=where[0],
+        country=site[0],
+        site=site[2].where(site[2] != "", None),
+        kind="producer",
+        inside=rest.where(rest.isin(set(stands)), None),
+        output_missing="unknown",
+        origin_tag="public",
+        note=_EXPORTS,
+    )
+    return _as(rows, nodes)
+
+
+def _as(rows: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+    return rows.reindex(columns=like.columns).astype(like.dtypes.to_dict())
+
+
+def rests(nodes: pd.DataFrame, candidates: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
     """Residuals of published totals, as the given producers leave them.
 
     Parameters
@@ -35,20 +267,21 @@ def rests(nodes: pd.DataFrame, candidates: pd.DataFrame, sources: pd.DataFrame) 
 
     Returns
     -------
-    DataFrame, int
-        A row per residual and year: the first candidate that is what its total less the newest outputs of the others,
-        of its year or before, leaves; else the first one with that figure. And how many were worked out again.
+    DataFrame
+        A row per residual and year, with what its total less the newest outputs of the others, of its year or before,
+        leaves.
 
     Examples
     --------
     >>> import supplyrisk as sr
     >>> empty = sr.SupplyGraph.from_tables()
-    >>> len(rests(empty.nodes, empty.nodes, empty.sources)[0])
+    >>> len(rests(empty.nodes, empty.nodes, empty.sources))
     0
     """
-    given = candidates[candidates["total"].notna()]
+    own = candidates["note"].astype("object").where(candidates["note"].notna(), "").astype(str).str.startswith(REST)
+    given = candidates[candidates["total"].notna() & own]  # a rest that a source lists itself is its own figure
     if not len(given):
-        return given, 0
+        return given
     makers = nodes[(nodes["kind"] == "producer") & nodes["product"].isin(given["product"])]
     makers = makers[~makers["country"].isin(["ROW", "WLD"])]
     # A total of two years shows, as any figure, that its source lists whole years.
@@ -59,36 +292,26 @@ def rests(nodes: pd.DataFrame, candidates: pd.DataFrame, sources: pd.DataFrame) 
     made = mark(made.assign(source=made["output_source"].fillna(made["source"])), ["product"], ["node"], sources)
     made = made[~made["node"].isin(given["node"])]
     by_product = dict(tuple(made.groupby(made["product"].astype("object"))))
-    found, again = [], 0
+    found = []
     for _, rows in given.groupby(["node", "year"], sort=True, dropna=False):
         top = rows.iloc[0]
         mine = by_product.get(top["product"], made.iloc[:0])
         until = mine[(mine["year"] <= float(top["year"])).to_numpy(dtype=bool)]
         taken = newest_of(until, "node")
-        whole = newest_of(until[until["site"].isna()], "node")  # sites that were added later are in no rest
         total = float(top["total"])
-        left = [_left(total, float(t["quantity"].sum())) for t in (taken, whole)]
+        left = _left(total, float(taken["quantity"].sum()))
         same = rows[(rows["total"].astype(float) - total).abs() <= _NEAR * total]
-        amount = same["output"].astype(float).to_numpy()
-        fits = np.zeros(len(same), dtype=bool)
-        for value in left:
-            fits |= np.isclose(amount, value, rtol=_NEAR, atol=_NEAR * total)
         known = taken.loc[taken["quantity"].notna(), ["year", "published_on"]]
         days = sorted(str(d) for d in same["published_on"].dropna())
-        day = worked_out_on(days[0] if days else None, float(top["year"]), known)
-        if fits.any():
-            new = same[fits].iloc[0].copy()
-        else:
-            again += 1
-            new = top.copy()
-            new["output"], new["output_missing"], new["note"] = left[0], None, REST
-            for c in ("output_low", "output_high", "rest_low", "rest_high"):
-                new[c] = np.nan
-            if taken["quantity"].isna().any():
-                new["output_low"], new["output_high"] = 0.0, left[0]
-        new["published_on"] = day
+        new = top.copy()
+        new["output"], new["output_missing"], new["note"] = left, None, REST
+        for c in ("output_low", "output_high", "rest_low", "rest_high"):
+            new[c] = np.nan
+        if taken["quantity"].isna().any():
+            new["output_low"], new["output_high"], new["note"] = 0.0, left, f"{REST}; {_SHARED}"
+        new["published_on"] = worked_out_on(days[0] if days else None, float(top["year"]), known)
         found.append(new)
-    return pd.DataFrame(found).astype(candidates.dtypes.to_dict()), again
+    return pd.DataFrame(found).astype(candidates.dtypes.to_dict())
 
 
 def _left(total: float, known: float) -> float:
@@ -96,161 +319,155 @@ def _left(total: float, known: float) -> float:
     return value if value > _ROUNDING * total else 0.0
 
 
-def closing(links: pd.DataFrame, nodes: pd.DataFrame, candidates: pd.DataFrame) -> BoolArray:
-    """Which estimated flows are what the other given flows of a producer leave of its given output.
+def homes(nodes: pd.DataFrame, links: pd.DataFrame, products: set[str], sources: pd.DataFrame) -> pd.DataFrame:
+    """Flows that stand for what makers of given output are not known to send: at home, or into the world pool.
 
     Parameters
     ----------
-    links : DataFrame
-        Given flows, without estimates.
-    nodes : DataFrame
-        Given nodes.
-    candidates : DataFrame
-        Estimated flows, the ones that count first.
+    nodes, links : DataFrame
+        Given rows, the residuals of totals among them.
+    products : set of str
+        Products to look at.
+    sources : DataFrame
+        Table of sources.
 
     Returns
     -------
-    ndarray of bool
-        Of a producer's output of a year the first such flow. Where an estimate is split over several, none is: how it is
-        split rests on more than its own figures.
+    DataFrame
+        As links: at home (``balanced``) where flows of a trade table are given, else into the world pool.
 
     Examples
     --------
     >>> import supplyrisk as sr
     >>> g = sr.SupplyGraph.from_tables()
-    >>> closing(g.links, g.nodes, g.links).tolist()
-    []
+    >>> len(homes(g.nodes, g.links, set(), g.sources))
+    0
     """
-    if not len(candidates):
-        return np.zeros(0, dtype=bool)
-    made = nodes[(nodes["kind"] == "producer") & nodes["output"].notna()]
-    made = made[["node", "product", "year", "output"]].astype({"node": "object", "product": "object"})
-    c = candidates[["supplier", "product", "year", "quantity"]].reset_index(drop=True)
-    c = c.astype({"supplier": "object", "product": "object", "quantity": "float64"}).assign(_row=np.arange(len(c)))
-    key = ["supplier", "product", "year"]
-    pairs = c.merge(made, left_on=["supplier", "product"], right_on=["node", "product"], suffixes=("", "_of"))
-    pairs = pairs[(pairs["year_of"] <= pairs["year"]).fillna(False).to_numpy(dtype=bool)]
-    newest = pairs.sort_values("year_of", kind="stable").drop_duplicates("_row", keep="last").set_index("_row")
-    output = newest["output"].reindex(c["_row"]).to_numpy(dtype=float)
-    flow = links.groupby([links[k].astype("object") for k in key])["quantity"].sum()
-    sent = flow.reindex(pd.MultiIndex.from_frame(c[key].astype("object"))).fillna(0.0).to_numpy(dtype=float)
-    fits = np.isclose(np.maximum(output - sent, 0.0), c["quantity"], rtol=1e-6, atol=_NEAR)
-    plain = candidates[["value", "value_low", "value_high"]].isna().all(axis=1).to_numpy(dtype=bool)
-    fits = np.asarray(fits & plain, dtype=bool)
-    fits[fits] = ~c[fits].duplicated(key).to_numpy(dtype=bool)
-    return fits
+    made = nodes[nodes["kind"].eq("producer") & nodes["product"].isin(products)]
+    if not len(made):
+        return links.iloc[:0]
+    made = made.astype({"output": "float64", "output_low": "float64", "year": "float64"})
+    made = made.assign(quantity=made["output"], low=made["output_low"], own=made["source"])
+    made = mark(made.assign(source=made["output_source"].fillna(made["source"])), ["product"], ["node"], sources)
+    made = newest_of(made, "node")
+    now = _newest(links[links["method"].isin(FLOW_METHODS)])
+    sender = now["supplier"].astype("object")
+    open_ = (
+        made.loc[made["quantity"].isna() & made["inside"].notna()].drop_duplicates("node").set_index("node")["inside"]
+    )
+    sent = pd.concat([now["quantity"].groupby(k).sum() for k in (sender, sender.map(open_).dropna())])
+    sent = sent.groupby(level=0).sum()  # what those inside a rest send is a part of the rest
+    made = made[made["quantity"].notna()]
+    traded = links[_headings(links)]
+    last = traded["year"].astype("float64").groupby(traded["product"].astype("object")).max()
+    node, of = made["node"].astype("object"), made["product"].astype("object")
+    left = made["quantity"] - node.map(sent).astype("float64").fillna(0.0)
+    home = of.isin(last.index)
+    base = of + "@" + made["country"].astype("object")
+    rows = pd.DataFrame(
+        {
+            "supplier": node,
+            "buyer": base.where(home, of + "@WLD") + ":demand",
+            "product": of,
+            "year": np.fmax(made["year"], of.map(last).astype("float64")),
+            "method": np.where(home, "balanced", "world_pool"),
+            "quantity": left,
+            "grade": worst(made["grade"].astype("object"), ["B"] * len(made)),
+            "source": made["source"],
+            "published_on": made["published_on"],
+            "origin_tag": "public",
+            "note": np.where(home, "output less exports", "output that no named buyer accounts for"),
+        }
+    )
+    return _as(rows[left > _NEAR], links).reset_index(drop=True)
 
 
-def closing_uses(links: pd.DataFrame, candidates: pd.DataFrame) -> BoolArray:
-    """Which uses are what the given flows into a pool leave there, less those out of it.
+def left_uses(links: pd.DataFrame, uses: pd.DataFrame, products: set[str]) -> pd.DataFrame:
+    """Uses of pools of which none is stated: what is left of the given inflow.
 
     Parameters
     ----------
     links : DataFrame
         Given flows.
-    candidates : DataFrame
-        Rows of ``demand``.
-
-    Returns
-    -------
-    ndarray of bool
-
-    Examples
-    --------
-    >>> import supplyrisk as sr
-    >>> g = sr.SupplyGraph.from_tables()
-    >>> closing_uses(g.links, g.demand).tolist()
-    []
-    """
-    node, year = (candidates[c].astype("object") for c in ("node", "year"))
-    at = pd.MultiIndex.from_arrays([node, year])
-    flow = {
-        end: links.groupby([links[end].astype("object"), links["year"].astype("object")])["quantity"].sum()
-        for end in ("buyer", "supplier")
-    }
-    got, given = (flow[e].reindex(at).fillna(0.0).to_numpy(dtype=float) for e in ("buyer", "supplier"))
-    amount = candidates["quantity"].astype("float64").to_numpy()
-    return np.asarray(np.isclose(np.maximum(got - given, 0.0), amount, rtol=1e-6, atol=_NEAR) & (got > 0), dtype=bool)
-
-
-def pools_of(candidates: pd.DataFrame, links: pd.DataFrame, uses: pd.DataFrame) -> pd.DataFrame:
-    """Pools that state nothing, as given flows and uses name them: of their years, known with the first of them.
-
-    Parameters
-    ----------
-    candidates : DataFrame
-        Rows of ``nodes``, the ones that count first.
-    links, uses : DataFrame
-        Given flows, and rows of use or stock.
+    uses : DataFrame
+        Given rows of ``demand``.
+    products : set of str
+        Products to look at: those that nothing is made of.
 
     Returns
     -------
     DataFrame
-        Of every named pool the rows of years in which it is named; where there is none, one of the last such year.
+        As ``demand``.
 
     Examples
     --------
     >>> import supplyrisk as sr
     >>> g = sr.SupplyGraph.from_tables()
-    >>> len(pools_of(g.nodes, g.links, g.demand))
+    >>> len(left_uses(g.links, g.demand, set()))
     0
     """
-    ends = [links[[c, "year", "published_on"]].set_axis(["node", "year", "day"], axis=1) for c in ("supplier", "buyer")]
-    parts = [*ends, uses[["node", "year", "published_on"]].set_axis(["node", "year", "day"], axis=1)]
-    named = pd.concat([p.astype("object") for p in parts], ignore_index=True)
-    named = named[named["node"].isin(set(candidates["node"]))]
-    there = pd.MultiIndex.from_frame(named[["node", "year"]])
-    own = pd.MultiIndex.from_frame(candidates[["node", "year"]].astype("object"))
-    kept = candidates[own.isin(there)].drop_duplicates(["node", "year"])
-    bare = candidates[candidates["node"].isin(set(named["node"]) - set(kept["node"]))].drop_duplicates("node")
-    if len(bare):
-        last = named.dropna(subset=["year"]).groupby("node")["year"].max()
-        bare = bare.assign(year=bare["node"].map(last).astype("Int64").astype(bare["year"].dtype))
-    out = pd.concat([kept, bare])
-    first = named.dropna(subset=["day"]).astype({"day": "str"}).groupby("node")["day"].min()
-    day = out["node"].astype("object").map(first).astype("object")
-    return out.assign(published_on=day.where(day.notna(), None).astype(out["published_on"].dtype))
+    now = _newest(links[links["product"].isin(products)])
+    now = now[now["buyer"].astype("str").str.endswith(":demand") & ~now["buyer"].isin(set(uses["node"]))]
+    by = now.groupby(now["buyer"].astype("object"))
+    got = by["quantity"].agg(lambda q: float(q.sum(skipna=False))).astype("float64")
+    every = _newest(links[links["product"].isin(products)])
+    given = every.groupby(every["supplier"].astype("object"))["quantity"].sum().reindex(got.index).fillna(0.0)
+    days = now.dropna(subset=["published_on"]).astype({"published_on": "str"})
+    day = days.groupby(days["buyer"].astype("object"))["published_on"].max().reindex(got.index)
+    rows = pd.DataFrame({"quantity": (got - given).clip(lower=0.0), "year": by["year"].max(), "published_on": day})
+    rows = rows[rows["quantity"].notna()].rename_axis("node").reset_index()
+    rows = rows.assign(use="total", grade="assumption", note=LEFT, origin_tag="public")
+    return _as(rows, uses)
 
 
-def unbounded(nodes: pd.DataFrame, hit: pd.Series, links: pd.DataFrame) -> pd.DataFrame:
-    """Nodes without what a rest of a total or exports say of makers whose output nobody gives.
+def pools_named(nodes: pd.DataFrame, links: pd.DataFrame, uses: pd.DataFrame, products: set[str]) -> pd.DataFrame:
+    """Pools that state nothing, as given flows and uses name them.
 
     Parameters
     ----------
     nodes : DataFrame
-        Rows of the table.
-    hit : Series of bool
-        Rows to look at.
-    links : DataFrame
-        Given flows: what a maker is known to send may stand for its output where it is what these add up to.
+        Given rows, without these pools.
+    links, uses : DataFrame
+        Given flows, and rows of use or stock.
+    products : set of str
+        Products to look at.
 
     Returns
     -------
     DataFrame
+        As nodes: of the last year in which it is named, where trade of several years is given of each of them; known with
+        the first of what names it.
 
     Examples
     --------
     >>> import supplyrisk as sr
     >>> g = sr.SupplyGraph.from_tables()
-    >>> len(unbounded(g.nodes, g.nodes["node"].notna(), g.links))
+    >>> len(pools_named(g.nodes, g.links, g.demand, set()))
     0
     """
-    hit = hit & nodes["kind"].eq("producer") & ~nodes["country"].isin(["ROW", "WLD"])
-    inside = hit & nodes["inside"].notna()
-    open_ = inside & nodes["output"].isna()
-    guess = hit & nodes["output"].isna() & nodes["output_grade"].astype("object").isin(["assumption"])
-    sent = links[links["supplier"].isin(nodes.loc[inside, "node"])].groupby("supplier")["quantity"].sum()
-    stands = nodes["output"].astype("float64")
-    alike = np.isclose(stands, nodes["node"].astype("object").map(sent).astype("float64"), rtol=1e-6)
-    carved = inside & nodes["output"].notna() & ~alike
-    if not (open_ | guess | carved).any():
-        return nodes
-    out = nodes.copy()
-    for c in ("output", "output_low", "output_high"):
-        out[c] = out[c].mask(open_ | guess | carved)
-    missing = out["output_missing"].mask(carved, "unknown")
-    out["output_missing"] = missing
-    return out
+    links = links[["supplier", "buyer", "product", "year", "published_on", "note", "method"]]
+    links = links.assign(trade=_headings(links) & links["product"].isin(products))
+    years = links[links["trade"]].groupby("product")["year"].nunique()
+    several = set(years.index[years > 1])
+    names = ["node", "year", "published_on", "trade"]
+    ends = [links[[c, *names[1:]]].set_axis(names, axis=1) for c in ("supplier", "buyer")]
+    named = pd.concat([e.astype("object") for e in (*ends, uses[names[:3]].assign(trade=False))], ignore_index=True)
+    of = _product(named["node"])
+    named = named[named["node"].astype("str").str.endswith(":demand") & of.isin(products)]
+    named = named[~named["node"].isin(set(nodes["node"]))]
+    if not len(named):
+        return nodes.iloc[:0]
+    day = named.dropna(subset=["published_on"]).astype({"published_on": "str"}).groupby("node")["published_on"].min()
+    markets = named[named["trade"].astype(bool) & _product(named["node"]).isin(several)]
+    last = named.assign(year=named["year"].astype("float64")).groupby("node")["year"].max().reset_index()
+    last = last[~last["node"].isin(set(markets["node"]))]
+    rows = pd.concat([markets[["node", "year"]].drop_duplicates().astype({"year": "float64"}), last], ignore_index=True)
+    rows = rows.sort_values(["node", "year"], kind="stable").reset_index(drop=True)
+    where = rows["node"].astype("str").str.replace(":demand", "", regex=False).str.partition("@")
+    rows = rows.assign(
+        product=where[0], country=where[2], kind="demand", published_on=rows["node"].map(day), origin_tag="public"
+    )
+    return _as(rows, nodes)
 
 
 def bound_again(nodes: pd.DataFrame, products: set[str]) -> pd.DataFrame:
@@ -282,4 +499,7 @@ def bound_again(nodes: pd.DataFrame, products: set[str]) -> pd.DataFrame:
     out = nodes.copy()
     out["output_high"] = out["output_high"].where(~hit, top)
     out["inside"] = out["inside"].mask(hit & top.isna())
+    holds = out["node"].isin(set(out.loc[hit, "inside"].dropna())) & out["output"].notna() & (out["country"] == "ROW")
+    out["output_low"] = out["output_low"].mask(holds, 0.0)
+    out["output_high"] = out["output_high"].mask(holds, out["output"])
     return out

@@ -11,10 +11,21 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from .schema import TABLES
+from .schema import LICENCES, TABLES
 from .vintages import ENTITY, ESTIMATED, NEWEST, BoolArray, Frames, among, beside, listed, one_year, stated_again, years
 
-__all__ = ["CUT", "PUBLIC_LICENCES", "behind", "cut", "inputs_of", "outlived", "worked_out"]
+__all__ = [
+    "CUT",
+    "PUBLIC_LICENCES",
+    "barred_inputs",
+    "behind",
+    "cite_strictest",
+    "cut",
+    "inputs_of",
+    "outlived",
+    "tied",
+    "worked_out",
+]
 
 # Terms under which a row may be passed on; what is private, restricted or non-commercial stays with its owner.
 PUBLIC_LICENCES = ("public_domain", "cc0", "cc_by", "attribution", "facts")
@@ -96,6 +107,113 @@ def behind(tables: Frames, gone: Mapping[str, BoolArray] | None = None, overlays
     return found | inputs_of(tables, made)
 
 
+def _terms(sources: pd.DataFrame | None) -> dict[str, str]:
+    """Sources that are not for others, with their terms."""
+    if sources is None or "licence_class" not in sources:
+        return {}
+    terms = zip(sources["source"].astype(str), sources["licence_class"].astype(str), strict=True)
+    return {s: t for s, t in terms if t not in PUBLIC_LICENCES}
+
+
+def barred_inputs(frames: Frames, sources: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    """What is kept beside a graph that is assembled, with the products of which an input is not for others.
+
+    A part beside its total, a year that no longer counts, a heading that adds up with others: there may be no row of it.
+
+    Parameters
+    ----------
+    frames : mapping
+        Inputs of :func:`supplyrisk.assemble.assemble`.
+    sources : DataFrame, optional
+        Table of sources.
+
+    Returns
+    -------
+    dict of DataFrame
+        Nothing where all inputs are public.
+
+    Examples
+    --------
+    >>> made = pd.DataFrame({"product": ["gallium.refined"], "source": ["acme"]})
+    >>> terms = pd.DataFrame({"source": ["acme"], "licence_class": ["private"]})
+    >>> barred_inputs({"production": made}, terms)["cut:products"]["product"].tolist()
+    ['gallium.refined']
+    """
+    barred = set(_terms(sources))
+    found: set[str] = set()
+    if not barred:
+        return {}
+    for name, frame in frames.items():
+        hit = np.zeros(len(frame), dtype=bool)
+        for c in ("source", "purity_source"):
+            if c in frame:
+                hit |= frame[c].isin(barred).to_numpy(dtype=bool)
+        if hit.any() and "product" in frame:
+            found |= set(frame.loc[hit, "product"].dropna().astype(str))
+        elif hit.any() and name == "trade":
+            con = frames["concordance"]
+            found |= set(con.loc[con["hs6"].isin(set(frame.loc[hit, "hs6"])), "product"].dropna().astype(str))
+    return {CUT + "products": pd.DataFrame({"product": pd.array(sorted(found), dtype="string")})} if found else {}
+
+
+def cite_strictest(
+    rows: pd.DataFrame, given: pd.DataFrame, keys: list[str], sources: pd.DataFrame | None, note: str = "note"
+) -> pd.DataFrame:
+    """Rows made of figures of several sources cite the one with the strictest terms; the others are in the note.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        ``source``, a column of notes and the keys.
+    given : DataFrame
+        ``source`` (and ``purity_source``) and the keys: what the rows were made of.
+    keys : list of str
+        Columns that say which is made of which.
+    sources : DataFrame, optional
+        Table of sources.
+    note : str
+        Column of notes.
+
+    Returns
+    -------
+    DataFrame
+        Rows made of public figures alone, or of one source, stay as they are.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"flow": [1], "source": ["open"], "note": [None]})
+    >>> given = pd.DataFrame({"flow": [1, 1], "source": ["open", "acme"]})
+    >>> terms = pd.DataFrame({"source": ["open", "acme"], "licence_class": ["cc0", "private"]})
+    >>> cite_strictest(rows, given, ["flow"], terms)[["source", "note"]].values.tolist()
+    [['acme', 'with figures of open']]
+    """
+    terms = _terms(sources)
+    parts = [given[[*keys, c]].rename(columns={c: "_cited"}) for c in ("source", "purity_source") if c in given]
+    every = pd.concat([p[p["_cited"].notna()] for p in parts], ignore_index=True)
+    hit = every["_cited"].isin(terms)
+    if not hit.any():
+        return rows
+    some = every.merge(every.loc[hit, keys].drop_duplicates(), on=keys)
+    some = pd.concat(
+        [
+            some,
+            rows[[*keys, "source"]].rename(columns={"source": "_cited"}).merge(some[keys].drop_duplicates(), on=keys),
+        ]
+    )
+    some = some.dropna(subset=["_cited"]).astype({"_cited": "str"}).drop_duplicates()
+    some["_rank"] = some["_cited"].map(lambda s: LICENCES.index(terms[s]) if s in terms else -1)
+    some = some.sort_values(["_rank", "_cited"], ascending=[False, True], kind="stable")
+    first = some.drop_duplicates(keys).set_index(keys)["_cited"]
+    others = some[some.duplicated(keys)].groupby(keys, dropna=False)["_cited"].agg(", ".join)
+    at = pd.MultiIndex.from_frame(rows[keys]) if len(keys) > 1 else pd.Index(rows[keys[0]])
+    strict = pd.Series(first.reindex(at).to_numpy(dtype=object), index=rows.index)
+    also = pd.Series(others.reindex(at).to_numpy(dtype=object), index=rows.index)
+    said = [str(n) if isinstance(n, str) else "" for n in rows[note]]
+    told = ["; ".join([*([n] if n else []), f"with figures of {a}"]) for n, a in zip(said, also, strict=True)]
+    notes = rows[note].astype("object").where(also.isna(), pd.Series(told, index=rows.index, dtype="object"))
+    return rows.assign(**{"source": strict.fillna(rows["source"].astype("object")), note: notes})
+
+
 def inputs_of(tables: Frames, products: set[str]) -> set[str]:
     """What products are made of, and that in turn.
 
@@ -123,6 +241,37 @@ def inputs_of(tables: Frames, products: set[str]) -> set[str]:
     while new:
         new = set(of[made.isin(new)].astype(str)) - found
         found |= new
+    return found
+
+
+def tied(recipes: pd.DataFrame, products: set[str]) -> set[str]:
+    """Products with what they are made of and with their by-products, and all that in turn.
+
+    Parameters
+    ----------
+    recipes : DataFrame
+        ``product, input, host``.
+    products : set of str
+        Products.
+
+    Returns
+    -------
+    set of str
+        What is estimated of any of them may rest on figures of the others.
+
+    Examples
+    --------
+    >>> r = pd.DataFrame({"product": ["wafer", "gallium"], "input": ["gallium", "alumina"], "host": [False, True]})
+    >>> sorted(tied(r, {"wafer"})), sorted(tied(r, {"alumina"}))
+    (['alumina', 'gallium', 'wafer'], ['alumina', 'gallium'])
+    """
+    made, of = recipes["product"].astype("object"), recipes["input"].astype("object")
+    host = recipes["host"].astype("boolean").fillna(False).astype(bool)
+    found: set[str] = set()
+    new = set(products)
+    while new:
+        found |= new
+        new = (set(of[made.isin(new)].astype(str)) | set(made[host & of.isin(new)].astype(str))) - found
     return found
 
 

@@ -15,11 +15,10 @@ from typing import Any
 import pandas as pd
 
 from .accounts import latest
-from .byproducts import without_limits
 from .graph import SupplyGraph
-from .implied import bound_again, closing, closing_uses, pools_of, rests, unbounded
+from .implied import bound_again, homes, left_uses, makers_named, pools_named, renamed, rests, stated_nodes, stated_uses
 from .overlays import EARLIER, OVERLAID
-from .retained import CUT, PUBLIC_LICENCES, behind, worked_out
+from .retained import CUT, PUBLIC_LICENCES, behind, tied, worked_out
 from .schema import LICENCES, TABLES, Table
 from .vintages import ESTIMATED, NEWEST
 
@@ -30,12 +29,15 @@ _FEWEST = 3  # owners behind a sum: with two, each knows the other's figure
 _MOST = 0.8  # of a sum: an owner with more than that is the sum
 _OTHERS = 0.1  # of the largest: so much at least the second largest must not know
 _WORKED = ("balance_flows", "draw ")  # what balancing writes into the history
+# Lines of the history that count, or name, what was worked out.
+_COUNTS = (*_WORKED, "throughput of", "the newest year of each", "of today only", "holdout")
 _OWN = tuple(
     f"({c})" for c in LICENCES if c not in PUBLIC_LICENCES
 )  # lines of the history about files that are not for others
 _NODES_OF = {"links": ("supplier", "buyer"), "demand": ("node",), "stocks": ("node",), "holdings": ("asset",)}
 _STATISTICS = ("nodes", "links", "demand")
-_TOLD = "worked out of figures that may not be passed on"
+_TOLD = "worked out of figures that may not be passed on, by product"
+_LEAVES = "what is left of it tells a figure that may not be passed on"
 _WITHHELD = "a figure that may not be passed on"
 Frames = Mapping[str, pd.DataFrame]
 
@@ -70,6 +72,12 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
     before = set(out["products"]["product"]) & _used(out)
     _uncover(out, graph.beneath, report)
     inferred = _inferred(graph, out)
+    limited = _limited(graph, inferred)
+    if inferred:
+        out["nodes"] = stated_nodes(out["nodes"], inferred, limited)
+        out["demand"], hidden = stated_uses(out["demand"], inferred, _drawn(graph, out, inferred))
+        if hidden:
+            report.append({"table": "demand", "what": "quantity blanked", "reason": _LEAVES, "rows": hidden})
     terms = dict(zip(out["sources"]["source"].astype(str), out["sources"]["licence_class"].astype(str), strict=True))
     barred = {s: t for s, t in terms.items() if t not in PUBLIC_LICENCES}
     if OVERLAID + "sources" in graph.beneath:  # a source that only an overlay names is the overlay's own
@@ -92,7 +100,9 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
             continue
         reason = why(frame["source"]).astype("object")
         reason = reason.mask(frame["origin_tag"].astype("object") != "public", "overlay")
-        told = _told(name, frame, inferred) & reason.isna()
+        told = _told(name, frame, inferred)
+        open_ = reason.isna()
+        reason = reason.mask(told)
         for q in spec.quantities:
             if q.prefixed:
                 hit = why(frame[q.source]).where(reason.isna())
@@ -102,13 +112,15 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
                 say(name, f"{q.name} blanked", hit)
                 _blank(frame, q.name, hit.notna(), spec)
         say(name, "dropped", reason)
-        lost[name], worked[name] = frame[reason.notna()], frame[told]
+        lost[name], worked[name] = frame[reason.notna()], frame[told & open_]
         out[name] = frame[reason.isna() & ~told]
     past = _past(graph.beneath, set(barred))
     if inferred:
-        _hide_uses(out, graph, inferred, report)
-        _bring_back(out, lost, past, inferred, report)
-        _work_out_again(out, worked, past, inferred, report)
+        # What is worked out is counted by product: how many rows there were may rest on what stays at home.
+        for name in _STATISTICS:
+            report.append({"table": name, "what": "dropped", "reason": _TOLD, "rows": len(inferred)})
+        _bring_back(out, lost, past, report)
+        _work_out_again(out, worked, past, inferred, graph, report)
     out["nodes"] = _skeleton(
         out, pd.concat([lost[n] for n in ("nodes",) if n in lost] or [out["nodes"].iloc[:0]]), report
     )
@@ -125,11 +137,7 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
     for name, columns in _NODES_OF.items():
         for c in columns:
             out[name] = out[name][~out[name][c].isin(gone)]
-    texts = out["gaps"]["product"].isin(inferred)
-    if texts.any():
-        because = "speaks of figures that may not be passed on"
-        report.append({"table": "gaps", "what": "dropped", "reason": because, "rows": int(texts.sum())})
-        out["gaps"] = out["gaps"][~texts]
+    out["gaps"] = out["gaps"][~out["gaps"]["product"].isin(inferred)]
     silent = before - _used(out)  # a product that only these rows spoke of is part of what they tell
     for name in ("products", "gaps"):
         out[name] = out[name][~out[name]["product"].isin(silent)]
@@ -137,25 +145,21 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
         report.append({"table": "products", "what": "dropped", "reason": "no row left", "rows": len(silent)})
     out["sources"] = out["sources"][~out["sources"]["source"].isin(set(barred))]
     say("sources", "dropped", pd.Series([t for t in barred.values() if t != "overlay"], dtype="object"))
-    bounded: set[str] = set()
-    if inferred:
-        out, bounded = without_limits(out, inferred)
-        if bounded:
-            because = "rests on the throughput of a host that may not be passed on"
-            report.append({"table": "nodes", "what": "bounds blanked", "reason": because, "rows": len(bounded)})
-    history = _history(graph, {str(s) for s in barred} | gone | bounded)
+    history = _history(graph, {str(s) for s in barred} | gone, bool(inferred))
     frames = {k: v.reset_index(drop=True) for k, v in out.items()}
     shared = SupplyGraph.from_tables(
         frames, name=graph.name, as_of=graph.as_of, history=(*history, "public part"), policy=graph.policy
     )
-    kept = _public_past(past, shared.tables, inferred, gone)
+    kept = _public_past(past, shared.tables, inferred, limited, gone)
     return (dataclasses.replace(shared, beneath=kept) if kept else shared), report
 
 
-def _history(graph: SupplyGraph, hidden: set[str]) -> list[str]:
-    """Lines of the history that speak of nothing which stays at home: no file, source, node or figure of it."""
+def _history(graph: SupplyGraph, hidden: set[str], counted: bool) -> list[str]:
+    """Lines of the history that speak of nothing which stays at home: no file, source, node, figure or count of it."""
     kept = []
     for line in graph.history:
+        if counted and line.startswith(_COUNTS):
+            continue
         words = {w.strip("(),;:'\"") for w in line.split()}
         if not line.startswith(("overlay ", "replaced ")) and not line.endswith(_OWN) and not words & hidden:
             kept.append(line)
@@ -175,7 +179,9 @@ def _past(beneath: Frames, barred: set[str]) -> dict[str, pd.DataFrame]:
     return out
 
 
-def _public_past(past: Frames, tables: Frames, inferred: set[str], gone: set[str]) -> dict[str, pd.DataFrame]:
+def _public_past(
+    past: Frames, tables: Frames, inferred: set[str], limited: set[str], gone: set[str]
+) -> dict[str, pd.DataFrame]:
     """What is kept beside the public part: nothing that was worked out of figures that stay at home, or that it has."""
     out: dict[str, pd.DataFrame] = {}
     ids = set(tables["nodes"]["node"].astype(str))
@@ -183,6 +189,8 @@ def _public_past(past: Frames, tables: Frames, inferred: set[str], gone: set[str
     for key in sorted(past, key=lambda k: not k.endswith(":nodes")):
         name = key.removeprefix(EARLIER).removeprefix(NEWEST)
         frame = past[key]
+        if name == "nodes":
+            frame = stated_nodes(frame, inferred, limited)
         keep = ~_told(name, frame, inferred)
         if key.startswith(EARLIER):
             columns = [*TABLES[name].key, "published_on"]
@@ -194,10 +202,7 @@ def _public_past(past: Frames, tables: Frames, inferred: set[str], gone: set[str
         for c in ends:
             keep &= ~frame[c].isin(gone) if name == "nodes" or key.startswith(NEWEST) else frame[c].isin(ids)
         if keep.any():
-            frame = frame[keep].reset_index(drop=True)
-            if key == EARLIER + "nodes":
-                frame = unbounded(frame, frame["product"].isin(inferred), tables["links"])
-            out[key] = frame
+            out[key] = frame[keep].reset_index(drop=True)
             if key == EARLIER + "nodes":
                 ids |= set(out[key]["node"].astype(str))
     return out
@@ -233,7 +238,41 @@ def _inferred(graph: SupplyGraph, tables: Frames) -> set[str]:
     )
     if CUT + "products" in graph.beneath:
         found |= set(graph.beneath[CUT + "products"]["product"].astype(str))
-    return found
+    return tied(_recipes(graph), found)
+
+
+def _recipes(graph: SupplyGraph) -> pd.DataFrame:
+    """What is made of what, with recipes that have left the graph; nobody says of these whether they are by-products'."""
+    own = graph.tables["recipes"][["product", "input", "host"]].astype("object")
+    parts = [own.assign(host=own["host"].fillna(False).astype(bool))]
+    for key in ("recipes", CUT + "recipes"):
+        if key in graph.beneath:
+            parts.append(graph.beneath[key][["product", "input"]].astype("object").assign(host=True))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _limited(graph: SupplyGraph, inferred: set[str]) -> set[str]:
+    """By-products whose bounds may tell the throughput of a host that stays at home."""
+    r = _recipes(graph)
+    return set(r.loc[r["host"].astype(bool) & r["input"].isin(inferred), "product"].astype(str))
+
+
+def _drawn(graph: SupplyGraph, out: Frames, inferred: set[str]) -> pd.Series:
+    """Uses of such products where something is made of them: beside the use that the source states, the rest tells the draw."""
+    r = _recipes(graph)
+    places = [f.loc[f["kind"] == "producer", ["product", "country"]] for f in _all_nodes(graph)]
+    senders = graph.tables["links"].loc[~graph.tables["links"]["method"].isin(ESTIMATED), ["product", "supplier"]]
+    where = senders["supplier"].astype("str").str.replace("^[^@]*@|[:#].*", "", regex=True)
+    makers = pd.concat([*places, senders[["product"]].assign(country=where)]).astype("object").drop_duplicates()
+    at = makers.merge(r[["product", "input"]].drop_duplicates(), on="product")
+    hit = out["demand"]["node"].isin(set(at["input"] + "@" + at["country"] + ":demand"))
+    if CUT + "recipes" in graph.beneath:
+        hit |= _of("demand", out["demand"]).isin(set(graph.beneath[CUT + "recipes"]["input"].astype(str)))
+    return hit
+
+
+def _all_nodes(graph: SupplyGraph) -> list[pd.DataFrame]:
+    return [t[k] for t in (graph.tables, graph.beneath) for k in ("nodes", EARLIER + "nodes") if k in t]
 
 
 def _told(name: str, frame: pd.DataFrame, inferred: set[str]) -> pd.Series:
@@ -243,32 +282,7 @@ def _told(name: str, frame: pd.DataFrame, inferred: set[str]) -> pd.Series:
     return _of(name, frame).isin(inferred) & worked_out(name, frame).to_numpy(dtype=bool)
 
 
-def _hide_uses(
-    out: dict[str, pd.DataFrame], graph: SupplyGraph, inferred: set[str], report: list[dict[str, Any]]
-) -> None:
-    """Stated uses less what producers draw: with the use that the source states, such a rest tells the draw."""
-    uses = out["demand"]
-    links = graph.tables["links"]
-    buyer = links["buyer"].astype("str").str.replace("@.*", "", regex=True)
-    drawn = (
-        links["method"].isin(ESTIMATED) & buyer.isin(inferred) & ~links["buyer"].astype("str").str.endswith(":demand")
-    )
-    hit = uses["node"].isin(set(links.loc[drawn, "supplier"]))
-    if CUT + "recipes" in graph.beneath:
-        hit |= _of("demand", uses).isin(set(graph.beneath[CUT + "recipes"]["input"].astype(str)))
-    hit &= uses["quantity"].notna() & uses["source"].notna()
-    if hit.any():
-        uses = uses.copy()
-        for c in ("quantity", "low", "high"):
-            uses[c] = uses[c].mask(hit)
-        uses["missing"] = uses["missing"].mask(hit, "withheld")
-        out["demand"] = uses
-        report.append({"table": "demand", "what": "quantity blanked", "reason": _TOLD, "rows": int(hit.sum())})
-
-
-def _bring_back(
-    out: dict[str, pd.DataFrame], lost: Frames, past: Frames, inferred: set[str], report: list[dict[str, Any]]
-) -> None:
+def _bring_back(out: dict[str, pd.DataFrame], lost: Frames, past: Frames, report: list[dict[str, Any]]) -> None:
     """Rows of earlier public releases that lay beneath one which stays at home: the newest of each key."""
     for name in _STATISTICS:
         frame = past.get(EARLIER + name)
@@ -292,56 +306,45 @@ def _silent(nodes: pd.DataFrame) -> pd.Series:
 
 
 def _work_out_again(
-    out: dict[str, pd.DataFrame], worked: Frames, past: Frames, inferred: set[str], report: list[dict[str, Any]]
+    out: dict[str, pd.DataFrame],
+    worked: Frames,
+    past: Frames,
+    inferred: set[str],
+    graph: SupplyGraph,
+    report: list[dict[str, Any]],
 ) -> None:
-    """Of what was worked out of figures that stay at home: what public rows give, as they give it."""
-
-    def candidates(name: str) -> pd.DataFrame:
-        parts = [worked[name]] if name in worked else []
-        before = past.get(EARLIER + name)
-        if before is not None:
-            mine = _told(name, before, inferred).to_numpy(dtype=bool)
-            mine = mine & _of(name, before).isin(set(out["products"]["product"])).to_numpy(dtype=bool)
-            newest = before[mine].sort_values("published_on", kind="stable", na_position="first")
-            parts.append(newest.iloc[::-1])
-        found = pd.concat([p for p in parts if len(p)] or [out[name].iloc[:0]])
-        return found.reset_index(drop=True)
-
-    had = {name: len(f) for name, f in worked.items() if name in _STATISTICS}
-    back = dict.fromkeys(_STATISTICS, 0)
+    """Of what was worked out of figures that stay at home: what the public rows give, and nothing but these."""
 
     def put(name: str, rows: pd.DataFrame) -> None:
-        back[name] += len(rows)
-        if name != "nodes":  # how far off an estimate may be rests on more than what it is the rest of
-            spans = [c for c in ("low", "high", "stated_low", "stated_high") if c in rows]
-            rows = rows.assign(**dict.fromkeys(spans, float("nan")))
         if len(rows):
-            out[name] = pd.concat(
-                [out[name], rows[out[name].columns].astype(out[name].dtypes.to_dict())], ignore_index=True
-            )
+            rows = rows[out[name].columns].astype(out[name].dtypes.to_dict())
+            out[name] = pd.concat([out[name], rows], ignore_index=True)
 
-    out["nodes"] = unbounded(out["nodes"], out["nodes"]["product"].isin(inferred), out["links"])
-    found, again = rests(out["nodes"], candidates("nodes"), out["sources"])
-    put("nodes", found)
+    before = past.get(EARLIER + "nodes", out["nodes"].iloc[:0])
+    before = before[_told("nodes", before, inferred).to_numpy(dtype=bool)]
+    before = before.sort_values("published_on", kind="stable", na_position="first").iloc[::-1]
+    candidates = [f for f in (worked.get("nodes"), before) if f is not None and len(f)]
+    if candidates:
+        found = rests(out["nodes"], pd.concat(candidates, ignore_index=True), out["sources"])
+        put("nodes", found)
+        if len(found):
+            because = "of public figures alone"
+            report.append({"table": "nodes", "what": "worked out again", "reason": because, "rows": len(found)})
+    nodes = out["nodes"] = out["nodes"][~(_silent(out["nodes"]) & out["nodes"]["product"].isin(inferred))]
+    stated = [stated_nodes(f, inferred, set()) for f in _all_nodes(graph)]
+    makers = set().union(*(set(f.loc[f["kind"] == "producer", "node"].astype(str)) for f in stated))
+    out["links"] = renamed(out["links"], inferred, makers | {m.partition("#")[0] for m in makers})
+    ours = out["links"]["product"].isin(inferred)
+    put("nodes", makers_named(nodes, out["links"][ours & ~out["links"]["supplier"].isin(makers)], inferred))
     out["nodes"] = bound_again(out["nodes"], inferred)
-    if again:
-        report.append(
-            {"table": "nodes", "what": "worked out again", "reason": "of public figures alone", "rows": again}
-        )
-    flows = candidates("links")
-    put("links", flows[closing(out["links"], out["nodes"], flows)])
-    uses = candidates("demand")
-    put("demand", uses[closing_uses(out["links"], uses)].drop_duplicates(list(TABLES["demand"].key)))
-    for name, rows in had.items():
-        if rows > back[name]:
-            report.append({"table": name, "what": "dropped", "reason": _TOLD, "rows": rows - back[name]})
-    nodes = out["nodes"]
-    mine = _silent(nodes) & nodes["product"].isin(inferred)
-    before = past.get(EARLIER + "nodes", nodes.iloc[:0])
-    pools = pd.concat([nodes[mine], before[_silent(before) & before["product"].isin(inferred)].iloc[::-1]])
+    # A graph of stated rows alone is given no estimate.
+    parts = [t[k] for t in (graph.tables, graph.beneath) for k in ("links", EARLIER + "links") if k in t]
+    closed = {str(p) for f in parts for p in f.loc[f["method"].isin(ESTIMATED), "product"].unique()} & inferred
+    put("links", homes(out["nodes"], out["links"], closed, out["sources"]))
+    needed = set(_recipes(graph)["input"].astype(str))
+    put("demand", left_uses(out["links"], out["demand"], closed - needed))
     uses = pd.concat([out["demand"], out["stocks"]])[["node", "year", "published_on"]]
-    named = pools_of(pools, out["links"], uses)
-    out["nodes"] = pd.concat([nodes[~mine], named], ignore_index=True)
+    put("nodes", pools_named(out["nodes"], out["links"], uses, inferred))
 
 
 def _uncover(out: dict[str, pd.DataFrame], beneath: Mapping[str, pd.DataFrame], report: list[dict[str, Any]]) -> None:
@@ -382,7 +385,18 @@ def _skeleton(out: Mapping[str, pd.DataFrame], lost: pd.DataFrame, report: list[
         return kept
     for q in spec.quantities:
         _blank(bare, q.name, pd.Series(True, index=bare.index), spec)
-    for c in ("firm", "source", "grade", "note", "valid_from", "valid_to", "published_on"):
+    for c in (
+        "firm",
+        "source",
+        "grade",
+        "note",
+        "valid_from",
+        "valid_to",
+        "published_on",
+        "rest_low",
+        "rest_high",
+        "total",
+    ):
         bare[c] = bare[c].mask(pd.Series(True, index=bare.index))
     bare["origin_tag"] = pd.Series("public", index=bare.index, dtype="string")
     report.append({"table": "nodes", "what": "kept bare", "reason": "public links need it", "rows": len(bare)})
