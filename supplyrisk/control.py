@@ -16,11 +16,11 @@ import pandas as pd
 from .arguments import by_name, choice, flag, number, vector
 from .errors import unknown_name
 from .graph import GraphIndex, SupplyGraph, check_graph
-from .hands import ordered, overridden, possible, reached, sure, taken_part
-from .holdings import CONTRACTS, STAKES, Book, book, holders
+from .hands import bound, levels, ordered, overridden, possible, reached, settled, sure, taken_part, tops
+from .holdings import STAKES, Book, book, holders
 from .jurisdictions import scope
 from .kernels import solve_absorbing
-from .ownership import control_labels, equity, majority, network_power, ownership_matrix, shapley_shubik
+from .ownership import equity, majority, network_power, ownership_matrix, shapley_shubik
 from .schema import GRADES
 
 if TYPE_CHECKING:
@@ -88,22 +88,22 @@ def _control(
     b: Book, focal: tuple[str, ...], rule: str, threshold: float, unlisted: Unlisted, golden: bool
 ) -> FloatArray:
     """Focal control of each entity by owners alone (no host): value, low, high."""
-    flag = _flags(b.country[: b.n], focal)
-    pooled = rule == "aggregate"
-    host = unlisted == "host"
-    value = reached(b, flag[:, 0], threshold, pooled, golden)
-    low = sure(b, flag[:, 1], threshold, pooled, golden, host)
-    high = possible(b, flag[:, 2], threshold, host)
-    x = ordered(np.column_stack([value, low, high]))
-    if rule == "creditor" and len(b.c_type):
-        amount = np.column_stack([b.c_share, b.c_low, b.c_high]) * x[b.c_holder]
-        extra = np.zeros_like(x)
-        sold = b.c_type == "offtake"
-        np.add.at(extra, b.c_asset[sold], amount[sold])
-        lent = np.isin(b.c_type, CONTRACTS[1:])
-        np.maximum.at(extra, b.c_asset[lent], amount[lent])
-        x = ordered(np.maximum(x, np.minimum(extra, 1.0)))
-    return overridden(b, x, flag)
+    pooled, host = rule == "aggregate", unlisted == "host"
+
+    def flags(land: ObjectArray) -> FloatArray:
+        return _flags(land, focal)
+
+    def hand(k: Book) -> FloatArray:
+        flag = flags(k.country[: k.n])
+        value = reached(k, flag[:, 0], threshold, pooled, golden)
+        low = sure(k, flag[:, 1], threshold, pooled, golden, host)
+        high = possible(k, flag[:, 2], threshold, host)
+        x = ordered(np.column_stack([value, low, high]))
+        if rule == "creditor" and len(k.c_type):
+            x = ordered(np.maximum(x, bound(k, x, threshold, golden, host)))
+        return x
+
+    return overridden(b, settled(b, flags, hand), flags(b.country[: b.n]))
 
 
 def _nodes_from_parts(b: Book, x: FloatArray, ix: GraphIndex, focal: tuple[str, ...], unlisted: Unlisted) -> FloatArray:
@@ -284,7 +284,10 @@ def focal_share(
     rest with anyone, alone or in a recorded group. Shares of a register (grade A or B, no bounds stated) are exact but
     for half their last digit, one half and the whole fully, and 0.1 points a year of age; estimates are as wide as
     their grade. A contract or override to which no fraction applies (``not_applicable``) is of the whole asset; one of
-    unknown size is 0 with a high bound of 1; a stated one counts by part. Definition of this library.
+    unknown size is 0 with a high bound of 1; a stated one counts by part. On a firm they reach what it controls: an
+    override puts the state in the place of whoever controls the firm (its equity stays), a golden share is a veto over
+    all of it, a contract binds that part of it. Several contracts may be of one part or of many: the low bound is the
+    largest, the high bound all of them. Definition of this library.
 
     Examples
     --------
@@ -532,23 +535,33 @@ def _part_countries(
         x = solve_absorbing(ownership_matrix(b.holder, b.asset, b.share, b.n), rhs)[b.part]
         r, c = np.nonzero(x)
         return r, used[c], x[r, c]
-    ctrl, _ = control_labels(
-        b.holder, b.asset, b.share, b.n, group=b.group, threshold=threshold, sure=b.sure, mate=b.mate
-    )
-    gold = b.c_type == "golden_share"
-    ctrl[b.c_asset[gold]] = b.c_holder[gold]
-    top = ctrl[b.part]
-    nobody = top == b.part
-    where = np.asarray(home[top], dtype=np.int64)
-    if presume != "host":
-        where = np.where(nobody, unk, where)
+    out: list[tuple[IntArray, IntArray, FloatArray]] = []
+    part, rows = taken_part(b)[b.part, 0], np.arange(len(b.part))
+    for k, weight, _ in levels(b):
+        top = tops(k, threshold)[b.part]
+        where = np.asarray(col.get_indexer(pd.Index(k.country, dtype=object))[top], dtype=np.int64)
+        if presume != "host":
+            where = np.where(top == b.part, unk, where)
+        out.append((rows, where, weight * (1 - part)))
     over = np.flatnonzero(b.c_type == "host_override")
     over = over[np.argsort(b.c_share[over], kind="stable")]
     host = np.full(b.n, unk, dtype=np.int64)
     host[b.c_asset[over]] = home[b.c_holder[over]]
-    part, rows = taken_part(b)[b.part, 0], np.arange(len(b.part))
     taken = np.flatnonzero(part > 0)
-    return np.append(rows, taken), np.append(where, host[b.part[taken]]), np.append(1 - part, part[taken])
+    out.append((taken, host[b.part[taken]], part[taken]))
+    r, c, x = (np.concatenate(y) for y in zip(*out, strict=True))
+    return r, c, x
+
+
+def _ruled(b: Book) -> FloatArray:
+    """Of each part: how much of it a state has taken from its owner, or from whoever controls the firm that has it."""
+    part = taken_part(b)[b.part, 0]
+    firm = np.zeros(len(b.part))
+    for k, weight, ruled in levels(b):
+        if ruled.any():
+            top = tops(k, 0.5)[b.part]
+            firm += weight * np.append(ruled, np.zeros(len(b.country) - b.n, dtype=bool))[top]
+    return np.asarray(part + (1 - part) * firm)
 
 
 def effective_control(
@@ -564,9 +577,9 @@ def effective_control(
 
     With :math:`p_i` the part of the node's output that part i makes: location is 1 where the host is the focal; equity
     :math:`\sum_i p_i Y_{Fi}`, Y the share looked through all tiers; majority :math:`\sum_i p_i [c(i) \in F]`, c(i) the
-    end of the chain of majorities; aggregate the same with all focal holders voting as one; creditor the same or, where
-    that is more, what focal offtake, finance, technology or operation binds. A focal host can stop all of it under the
-    last three. Pools are the mean of what feeds them.
+    end of the chain of majorities; aggregate the same with all focal holders voting as one; creditor as majority or,
+    where that is more, what focal offtake (added up), finance, technology or operation (the largest) binds of it or of the
+    firm that controls it. A focal host can stop all of it under the last three. Pools are the mean of what feeds them.
 
     Parameters
     ----------
@@ -585,9 +598,9 @@ def effective_control(
         Keys, then for each of ``location``, ``equity``, ``majority``, ``aggregate`` and ``creditor`` the value and its
         ``_low`` and ``_high``; ``value, low, high`` (the majority rule, host included: who stands in the focal can be
         stopped, 1, 1, 1); ``any_low`` and ``any_high``, the least and the most over equity and all rules of control;
-        ``owner_can_stop`` and ``host_can_stop`` (the two hands behind ``value``); ``overridden`` (part whose owner
-        the state has overruled); ``coverage`` (part of the output whose holder is recorded: portions times the shares on
-        record, a majority without a share being half) and ``grade`` (the weakest
+        ``owner_can_stop`` and ``host_can_stop`` (the two hands behind ``value``); ``overridden`` (part whose owner, or
+        the firm that controls it, the state has overruled); ``coverage`` (part of the output whose holder is recorded:
+        portions times the shares on record, a majority without a share being half) and ``grade`` (the weakest
         that ``value`` rests on; a part of which no output is known, or none, widens the interval and has no say in the
         grade; none where nothing is recorded); ``reason`` names the owners that own only each other, which leave open
         whose the node is. All fractions in [0, 1]; links add ``quantity`` in product units.
@@ -626,7 +639,7 @@ def effective_control(
     owner = _nodes_from_parts(b, _control(b, codes, "majority", threshold, unlisted, golden_share), ix, codes, unlisted)
     fed = np.bincount(ix.dst, minlength=ix.n) > 0
     pools = (kind == "demand") | ((kind == "stock") & fed)
-    over = taken_part(b)[b.part, 0]
+    over = _ruled(b)
     facts = np.column_stack(
         [owner[:, 0], np.bincount(b.node, b.portion * b.recorded, ix.n), np.bincount(b.node, b.portion * over, ix.n)]
     )

@@ -8,7 +8,9 @@ safe side: never too narrow, exact where votes are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +18,12 @@ import numpy.typing as npt
 from .holdings import CONTRACTS, Book
 from .ownership import control_labels
 
-__all__ = ["ordered", "overridden", "possible", "reached", "sure", "taken_part"]
+__all__ = ["bound", "levels", "ordered", "overridden", "possible", "reached", "settled", "sure", "taken_part", "tops"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+ObjectArray = npt.NDArray[np.object_]
 _EPS = 1e-12
 
 
@@ -277,3 +280,172 @@ def overridden(b: Book, x: FloatArray, flag: FloatArray) -> FloatArray:
     y[e, 1] = np.minimum(mixed[1], mixed[2])
     y[e, 2] = np.maximum(mixed[3], mixed[4])
     return ordered(y)
+
+
+# ---------------------------------------------------------------------- of firms: orders, golden shares and contracts
+
+
+def _freed(b: Book, firms: IntArray, country: ObjectArray) -> Book:
+    """The book in which none of a firm's holders has a say in it, nor its group, and it is at home where told."""
+    gone = np.zeros(b.n, dtype=bool)
+    gone[firms] = True
+    home = b.country.copy()
+    home[firms] = country
+    row, other = ~gone[b.asset], ~gone[b.c_asset]
+    return replace(
+        b,
+        country=home,
+        held=b.held & ~gone,
+        mate=np.where(gone, -1, b.mate),
+        group=np.where(gone[b.holder], -1, b.group)[row],
+        **{k: getattr(b, k)[row] for k in ("holder", "asset", "share", "low", "high", "sure", "joint")},
+        **{f"c_{k}": getattr(b, f"c_{k}")[other] for k in ("type", "holder", "asset", "share", "low", "high")},
+    )
+
+
+@dataclass(frozen=True)
+class _Orders:
+    """Firms on which a state has the last word, and on how much of what they control."""
+
+    firm: IntArray
+    state: ObjectArray  # home of the largest order on each
+    size: FloatArray  # value, low, high
+    row: IntArray  # firm of each order, by position
+    land: ObjectArray  # home of each order
+
+    def open(self, flags: Callable[[ObjectArray], FloatArray]) -> ObjectArray:
+        """Homes as ``state``, nobody's where of several orders some are the focal's and others are not."""
+        f, n = flags(self.land), len(self.firm)
+        least, most = np.ones(n), np.zeros(n)
+        np.minimum.at(least, self.row, f[:, 1])
+        np.maximum.at(most, self.row, f[:, 2])
+        return np.where(least < most, "UNK", self.state).astype(object)
+
+
+def _orders(b: Book) -> _Orders:
+    over = np.flatnonzero((b.c_type == "host_override") & (b.home[b.c_asset] < 0))
+    over = over[np.argsort(b.c_share[over], kind="stable")]
+    at, land = b.c_asset[over], b.country[b.c_holder[over]]
+    firm = np.unique(at)
+    state = np.full(b.n, "UNK", dtype=object)
+    state[at] = land  # the largest order is written last
+    return _Orders(firm, state[firm], taken_part(b)[firm], np.searchsorted(firm, at), land)
+
+
+def levels(b: Book) -> list[tuple[Book, float, BoolArray]]:
+    """Books in which orders on firms hold or do not, the part of the whole that each stands for, and the firms ruled.
+
+    A stated order counts by part, and the larger of two holds wherever the smaller does.
+    """
+    o = _orders(b)
+    ends = np.unique(np.append(o.size[:, 0], [0.0, 1.0]))
+    out = []
+    for below, end in pairwise(ends.tolist()):
+        which = o.size[:, 0] >= end
+        ruled = np.zeros(b.n, dtype=bool)
+        ruled[o.firm[which]] = True
+        out.append((_freed(b, o.firm[which], o.state[which]) if which.any() else b, end - below, ruled))
+    return out
+
+
+def _behind(b: Book, firms: IntArray) -> BoolArray:
+    """Whether each entity is one of these firms, or held, bound or vetoed by one through others: entities x firms."""
+    from scipy import sparse
+
+    up, down = np.append(b.holder, b.c_holder), np.append(b.asset, b.c_asset)
+    net = sparse.csr_matrix((np.ones(len(up)), (down, up)), shape=(b.n, b.n))
+    found = np.zeros((b.n, len(firms)), dtype=bool)
+    found[firms, np.arange(len(firms))] = True
+    while True:
+        more = found | (np.asarray(net @ found.astype(np.float64)) > 0)
+        if np.array_equal(more, found):
+            return found
+        found = more
+
+
+def settled(b: Book, flags: Callable[[ObjectArray], FloatArray], rule: Callable[[Book], FloatArray]) -> FloatArray:
+    """Control by a rule, value, low and high, where states have the last word on firms, whole or by part.
+
+    An order on a firm puts the state in the place of whoever controls it: what the firm controls, the state does.
+    ``flags`` tells of homes whether they are the focal's.
+    """
+    o = _orders(b)
+    if not len(o.firm):
+        return rule(b)
+    vague = o.open(flags)
+    kept: dict[tuple[bytes, bytes], FloatArray] = {}
+
+    def under(which: BoolArray, home: ObjectArray) -> FloatArray:
+        key = which.tobytes(), (which & (home != o.state)).tobytes()
+        if key not in kept:
+            kept[key] = rule(_freed(b, o.firm[which], home[which]))
+        return kept[key]
+
+    steps = np.unique(np.append(o.size[:, 0], [0.0, 1.0])).tolist()
+    value = np.sum([(end - at) * under(o.size[:, 0] >= end, o.state)[:, 0] for at, end in pairwise(steps)], axis=0)
+    low, most = o.size[:, 1], o.size[:, 2]
+    firmly = low >= 1 - _EPS
+    maybe = ~firmly & (most > 0)
+    x = under(firmly, vague)
+    lo, hi = x[:, 1], x[:, 2]
+    if maybe.any():  # which of them hold, and where, is open: all, those of the focal, those of others, each alone
+        mine = flags(vague)[:, 2] > 0
+        behind = _behind(b, o.firm[maybe])
+        several = np.flatnonzero(maybe)[behind[behind.sum(axis=1) > 1].any(axis=0)]
+        picks = (maybe, maybe & mine, maybe & ~mine, *(np.arange(len(o.firm)) == i for i in several))
+        some = [under(firmly | p, vague) for p in picks if p.any()]
+        least, top = np.min([y[:, 1] for y in some], axis=0), np.max([y[:, 2] for y in some], axis=0)
+        ends = (behind * low[maybe]).max(axis=1), np.minimum(behind @ most[maybe], 1.0)
+        lo = np.minimum(*((1 - m) * x[:, 1] + m * least for m in ends))
+        hi = np.maximum(*((1 - m) * x[:, 2] + m * top for m in ends))
+    return ordered(np.column_stack([value, lo, hi]))
+
+
+def tops(b: Book, threshold: float) -> IntArray:
+    """End of the chain of control of each entity, golden shares before votes; whom nobody controls is its own."""
+    gold = np.flatnonzero(b.c_type == "golden_share")
+    asset, holder = b.c_asset[gold], b.c_holder[gold]
+    firms = np.unique(asset[b.home[asset] < 0])
+    k = _freed(b, firms, b.country[firms]) if len(firms) else b
+    top, _ = control_labels(
+        k.holder, k.asset, k.share, k.n, group=k.group, threshold=threshold, sure=k.sure, mate=k.mate
+    )
+    for _ in range(len(gold)):  # through golden shares in firms that have golden shares
+        new = top.copy()
+        new[asset] = np.where(top[holder] == asset, holder, top[holder])
+        led = np.flatnonzero(np.isin(top, firms))
+        new[led] = new[top[led]]
+        if np.array_equal(new, top):
+            break
+        top = new
+    return top
+
+
+def bound(b: Book, x: FloatArray, threshold: float, golden: bool, host_rest: bool) -> FloatArray:
+    """What contracts of those in control ``x`` bind of each entity: value, low and high.
+
+    In the value offtake adds up, since what is sold is sold once, and of finance, technology and operation the largest
+    counts. Contracts may be of the same part, or of others: the high bound adds all of them, the low is the largest of
+    any. A firm that is bound is bound in what it controls.
+    """
+    lent = np.isin(b.c_type, CONTRACTS[1:])
+    sold = b.c_type == "offtake"
+    amount = np.column_stack([b.c_share, b.c_low, b.c_high]) * x[b.c_holder]
+    out = np.zeros_like(x)
+    np.add.at(out[:, 0], b.c_asset[sold], amount[sold, 0])
+    np.maximum.at(out[:, 0], b.c_asset[lent], amount[lent, 0])
+    np.maximum.at(out[:, 1], b.c_asset[sold | lent], amount[sold | lent, 1])
+    np.add.at(out[:, 2], b.c_asset[sold | lent], amount[sold | lent, 2])
+    out = np.minimum(out, 1.0)
+    passed = out.copy()
+    for firm in np.unique(b.c_asset[(sold | lent) & (b.home[b.c_asset] < 0)]):
+        if not out[firm].any():
+            continue
+        one = np.array([firm], dtype=np.int64)
+        k = _freed(b, one, b.country[one])
+        own = np.zeros(b.n)
+        own[firm] = 1.0
+        passed[:, 0] = np.maximum(passed[:, 0], out[firm, 0] * reached(k, own, threshold, False, golden))
+        passed[:, 1] = np.maximum(passed[:, 1], out[firm, 1] * sure(k, own, threshold, False, golden, host_rest))
+        passed[:, 2] += out[firm, 2] * possible(k, own, threshold, host_rest)
+    return ordered(passed)

@@ -131,8 +131,9 @@ def _compile(graph: SupplyGraph) -> Book:
     codes, keys = pd.factorize(np.concatenate([asset_key, holder_key])) if len(h) else (np.zeros(0, int), np.zeros(0))
     a, u = codes[: len(h)].astype(np.int64), codes[len(h) :].astype(np.int64)
     n = len(keys)
+    # A firm of which only contracts or orders are on record is nobody's but its own.
     held = np.zeros(n, dtype=bool)
-    held[a] = True
+    held[a[on_node | np.isin(kind, STAKES)]] = True
     home = np.full(n, -1, dtype=np.int64)
     home[a[on_node]] = at[on_node]
     name = np.empty(n, dtype=object)

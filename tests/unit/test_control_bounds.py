@@ -264,3 +264,105 @@ def test_a_quota_takes_from_the_owner_what_ownership_leaves_him():
     assert after["high"] >= after["value"]
     with pytest.raises(UnknownNameError, match="Kisanfu"):
         control.override(atlas, {"cobalt.mine@COD / Kisanfu": 0.5})
+
+
+def _ruled(rows, firm, state):
+    """The same holdings where the state has the firm, all of it, and the firm is in no group."""
+    out = [r for r in rows if r["asset"] != firm]
+    out = [{k: v for k, v in r.items() if k != "group"} if r["holder"] == firm else r for r in out]
+    whole = {"asset": firm, "holder": "State", "holder_country": state, "type": "equity"}
+    return [*out, whole | {"share": 1.0, "low": 1.0, "high": 1.0}]
+
+
+@pytest.mark.parametrize(
+    ("state", "size"),
+    [
+        ("USA", (1.0, 1.0, 1.0)),
+        ("CHN", (0.6, 0.4, 0.9)),
+        pytest.param("CHN", (1.0, 1.0, 1.0), marks=pytest.mark.deep),
+        pytest.param("USA", (0.6, 0.4, 0.9), marks=pytest.mark.deep),
+        pytest.param("USA", (0.5, 0.0, 1.0), marks=pytest.mark.deep),
+    ],
+)
+def test_an_order_on_a_firm_is_an_order_on_what_it_controls(state, size):
+    rng = np.random.default_rng(5)
+    nets = [rows for rows in (_net(rng, k) for k in range(30)) if any("@" in r["asset"] for r in rows)]
+    orders, firms = [], []
+    for rows in nets:
+        held = [r["asset"] for r in rows if "@" not in r["asset"]]
+        firms.append(str(rng.choice(held)) if held else "")
+        order = dict(zip(("share", "low", "high"), size, strict=True))
+        row = {"asset": firms[-1], "holder": "State", "holder_country": state, "type": "host_override"}
+        orders += [row | order] if held else []
+    nodes = sorted({r["asset"] for rows in nets for r in rows if "@" in r["asset"]})
+    free = graph(nodes, [r for rows in nets for r in rows])
+    whole = graph(nodes, [*(r for rows in nets for r in rows), *orders])
+    taken = graph(
+        nodes, [r for rows, f in zip(nets, firms, strict=True) for r in (_ruled(rows, f, state) if f else rows)]
+    )
+    for view, rule in RULES:
+        value, low, high = control.focal_share(whole, "CHN", view, rule=rule)
+        ends = [control.focal_share(g, "CHN", view, rule=rule)[0] for g in (free, taken)]
+        part = 0.0 if view == "equity" else size[0]
+        np.testing.assert_allclose(value, (1 - part) * ends[0] + part * ends[1], atol=1e-12)
+        for _ in range(2):
+            full = [_complete(rng, rows) for rows in nets]
+            v = 0.0 if view == "equity" else float(rng.choice(size[1:]))
+            owned = [_ruled(rows, f, state) if f else rows for rows, f in zip(full, firms, strict=True)]
+            truth = sum(
+                w * control.focal_share(graph(nodes, [r for rows in s for r in rows]), "CHN", view, rule=rule)[0]
+                for w, s in ((1 - v, full), (v, owned))
+            )
+            assert ((truth >= low - 1e-9) & (truth <= high + 1e-9)).all(), (view, rule)
+
+
+def test_orders_golden_shares_and_contracts_on_a_firm_reach_what_it_has():
+    mine = {"asset": "x@IDN", "holder": "U", "holder_country": "NLD", "share": 1.0}
+    owned = [mine, {"asset": "U", "holder": "P", "holder_country": "CHN", "share": 1.0}]
+    state = {"asset": "U", "holder": "State", "holder_country": "NLD", "type": "host_override"}
+    g = graph(["x@IDN"], [*owned, state | {"missing": "not_applicable"}])
+    assert (at(g, "x@IDN"), at(g, "x@IDN", focal="NLD")) == ((0, 0, 0), (1, 1, 1))
+    assert at(g, "x@IDN", "equity") == (1, 1, 1)  # ownership stays as it is
+    e = control.effective_control(g).iloc[0]
+    assert e[["owner_can_stop", "overridden"]].tolist() == [0, 1]
+    m, names = control.composition(g, "control")
+    assert m[0, names.index("NLD")] == 1
+    half = graph(["x@IDN"], [*owned, state | {"share": 0.5, "low": 0.4, "high": 0.7}])
+    assert at(half, "x@IDN") == pytest.approx((0.5, 0.3, 0.6))
+    m, names = control.composition(half, "control")
+    assert (m[0, names.index("NLD")], m[0, names.index("CHN")]) == pytest.approx((0.5, 0.5))
+    assert at(graph(["x@IDN"], [*owned, state]), "x@IDN") == (1, 0, 1)  # nobody knows how much
+    two = [state | {"holder": s, "holder_country": s, "missing": "not_applicable"} for s in ("NLD", "GBR")]
+    g = graph(["x@IDN"], [*owned, *two])  # whichever of them
+    assert (at(g, "x@IDN"), at(g, "x@IDN", focal="NLD")[1:]) == ((0, 0, 0), (0, 1))
+    golden = [mine | {"holder_country": "USA"}, owned[1] | {"holder_country": "USA"}]
+    golden.append({"asset": "U", "holder": "Fund", "holder_country": "CHN", "type": "golden_share"})
+    g = graph(["x@IDN"], golden)
+    assert at(g, "x@IDN") == (1, 1, 1)
+    m, names = control.composition(g, "control")
+    assert m[0, names.index("CHN")] == 1
+    for kind in ("offtake", "finance", "technology", "operator"):
+        lent = [*golden[:2], golden[2] | {"type": kind, "share": 0.4, "low": 0.3, "high": 0.5}]
+        g = graph(["x@IDN"], lent)
+        assert at(g, "x@IDN", rule="creditor")[:2] == pytest.approx((0.4, 0.3))
+        assert at(g, "x@IDN", rule="creditor")[2] == pytest.approx(1.0 if kind == "operator" else 0.5)
+        assert at(g, "x@IDN") == (0, 0, 1.0 if kind == "operator" else 0)
+    # A firm of which only a contract is on record is nobody's but its own.
+    g = graph(["x@IDN"], [mine, golden[2] | {"type": "offtake", "share": 0.4}])
+    assert at(g, "x@IDN", "equity") == (0, 0, 0)
+    assert at(g, "x@IDN", "equity", focal="NLD") == (1, 1, 1)
+    assert at(g, "x@IDN", rule="creditor") == (0.4, 0.4, 0.4)
+
+
+def test_contracts_may_be_of_other_parts_or_of_the_same():
+    us = {"asset": "x@IDN", "holder": "U", "holder_country": "USA", "share": 1.0}
+    cn = {"asset": "x@IDN", "holder_country": "CHN"}
+    both = [
+        cn | {"holder": "T", "type": "technology", "share": 0.4},
+        cn | {"holder": "B", "type": "offtake", "share": 0.6},
+    ]
+    assert at(graph(["x@IDN"], [us, *both]), "x@IDN", rule="creditor") == pytest.approx((0.6, 0.6, 1.0))
+    both[1] |= {"type": "finance", "share": 0.3}
+    assert at(graph(["x@IDN"], [us, *both]), "x@IDN", rule="creditor") == pytest.approx((0.4, 0.4, 0.7))
+    both = [r | {"type": "offtake"} for r in both]
+    assert at(graph(["x@IDN"], [us, *both]), "x@IDN", rule="creditor") == pytest.approx((0.7, 0.4, 0.7))
