@@ -13,11 +13,15 @@ import numpy.typing as npt
 from ..errors import SolverError
 from .matrix import Compiled
 
-__all__ = ["DEFAULT_GAP", "Solution", "highs", "load", "power", "relative_gap", "status_of", "usable"]
+__all__ = ["DEFAULT_GAP", "Solution", "highs", "load", "power", "refusal", "relative_gap", "status_of", "usable"]
 
 FloatArray = npt.NDArray[np.float64]
 # Relative gap at which a plan with yes-or-no decisions or squares counts as optimal.
 DEFAULT_GAP = 1e-6
+# Coefficients from here on are refused, and bounds taken as none (HiGHS: large_matrix_value, infinite_bound).
+_LARGEST, _WHOLE = 1e15, 1e20
+# Rows that a refusal names.
+_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +92,27 @@ def power(scale: FloatArray) -> FloatArray:
     return np.asarray(np.exp2(np.round(np.log2(scale))), dtype=np.float64)
 
 
+def refusal(c: Compiled) -> SolverError:
+    """Why no solver takes a model: the first rows with a coefficient or bound that is no number, or the costs."""
+    with np.errstate(invalid="ignore"):
+        bad = ~((c.row_lower < _WHOLE) & (c.row_upper > -_WHOLE))
+        terms = ~(np.abs(c.value) < _LARGEST)
+    bad[np.repeat(np.arange(c.m), np.diff(c.start))[terms]] = True
+    rows = np.flatnonzero(bad).tolist()
+    names = [c.name_of(i) if c.name_of is not None else f"row {i}" for i in rows[:_SHOWN]]
+    more = f" and {len(rows) - _SHOWN} more rows" if len(rows) > _SHOWN else ""
+    where = (
+        "; ".join(names) + more
+        if rows
+        else "the costs or bounds of the decisions (a unit cost or capital cost is missing)"
+    )
+    return SolverError(
+        f"a coefficient, cost or bound of the plan is not a number, or above what a solver takes: {where}. "
+        "Check what the constraint divides by, and the figures behind it.",
+        "refused",
+    )
+
+
 def load(c: Compiled, *, time_limit: float | None, gap: float | None, seed: int, relax: bool = False) -> Any:
     """A solver that holds the model as it is; with ``relax`` integers may be fractional."""
     highspy = highs()
@@ -117,7 +142,7 @@ def load(c: Compiled, *, time_limit: float | None, gap: float | None, seed: int,
         kinds,
     )
     if status == highspy.HighsStatus.kError:
-        raise SolverError("HiGHS refused the model: a coefficient or bound is not a number it can take.", "refused")
+        raise refusal(c)
     return h
 
 

@@ -120,6 +120,8 @@ class Compiled:
     square_of: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     square: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     square_whole: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    # Constraint and key of a row, in words.
+    name_of: Callable[[int], str] | None = None
 
     @property
     def n(self) -> int:
@@ -242,7 +244,8 @@ class Matrix:
         lower, upper : float or ndarray
             Bounds.
         scale : float or ndarray
-            Typical size of the row's activity.
+            Typical size of the row's activity. Where it is 0 or no number (a market without need), the size of the row's
+            own terms and bounds is taken instead.
         keys : callable, optional
             Gives the keys when asked.
         spec : Spec, optional
@@ -271,9 +274,21 @@ class Matrix:
             spec,
             **words,
         )
+        odd = ~(np.isfinite(block.scale) & (block.scale > 0.0))
+        if odd.any():
+            block.scale = np.where(odd, self._own_size(block), block.scale)
         self.rows.append(block)
         self.m += n
         return block
+
+    def _own_size(self, block: Rows) -> FloatArray:
+        """Greatest term or bound of each row, 1 where it has none."""
+        sizes = np.concatenate([np.zeros(0), *(c.scale for c in self.columns)])
+        out = np.zeros(block.n)
+        np.maximum.at(out, block.row, np.nan_to_num(np.abs(block.value), posinf=0.0) * sizes[block.col])
+        for bound in (block.lower, block.upper):
+            out = np.maximum(out, np.nan_to_num(np.abs(bound), posinf=0.0))
+        return np.where(out > 0.0, out, 1.0)
 
     def add_cost(self, col: IntArray, value: FloatArray) -> None:
         """Add to the objective."""
@@ -292,6 +307,13 @@ class Matrix:
             if block.start <= i < block.start + block.n:
                 return block, i - block.start
         raise IndexError(i)
+
+    def name_of_row(self, i: int) -> str:
+        """The constraint of a row, as the user wrote it where he did, and the row's key."""
+        if i >= self.m:
+            return f"row {i}"
+        block, k = self.block_of_row(i)
+        return f"{block.spec!r} at {block.keys[k]}" if block.spec is not None else f"{block.name} at {block.keys[k]}"
 
     def compile(self) -> Compiled:
         """All of it as one sparse matrix by rows, with bounds, costs and scales.
@@ -329,4 +351,5 @@ class Matrix:
             cat(
                 [self.wholes[t.name].at if t.name in self.wholes else -np.ones(t.n) for _, t in self.squares], np.int64
             ),
+            self.name_of_row,
         )

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import Problem, SchemaError, SolverError
+from ..errors import Problem, SchemaError
 from .cone import ROUNDS, square_gap, tangents, touching
 from .firmer import FEASIBLE, firm, off
-from .highs import DEFAULT_GAP, Solution, highs, load, power, relative_gap, status_of, usable
+from .highs import DEFAULT_GAP, Solution, highs, load, power, refusal, relative_gap, status_of, usable
 from .matrix import Compiled
 from .others import SOLVERS, run_apart
 from .quadratic import PROVEN, lifted, only_paid, proven, raised, why_not
@@ -172,9 +172,7 @@ class Persistent:
         self.time_limit, self.gap, self.seed = time_limit, gap, seed
         scaled, self._top = _scaled(c)
         if np.isnan(scaled.cost).any() or np.isnan(scaled.value).any():  # HiGHS would take the process down with it
-            raise SolverError(
-                "a cost or coefficient of the plan is not a number: a unit cost or capital cost is missing.", "refused"
-            )
+            raise refusal(scaled)
         self._col, self._row = scaled.col_scale, scaled.row_scale
         self.mip = bool(c.integer.any()) and not relax
         paid = self.mip and len(c.square) and bool(c.cost[c.square].any())
@@ -554,7 +552,7 @@ def _elsewhere(c: Compiled, solver: str, time_limit: float | None, gap: float | 
     """Solve with another solver; duals are those of HiGHS at the integers that it found."""
     d, top = _scaled(c)
     if np.isnan(d.cost).any() or np.isnan(d.value).any():
-        raise SolverError("a cost or coefficient of the plan is not a number: a figure is missing.", "refused")
+        raise refusal(d)
     one = np.append(d.col_scale, 1.0)
     model = {k: getattr(d, k) for k in ("cost", "lower", "upper", "integer", "start", "index", "value")}
     model |= {"row_lower": d.row_lower, "row_upper": d.row_upper, "of": c.square_of, "square": c.square}

@@ -11,9 +11,11 @@ import pytest
 from test_portfolio import link, node, product
 
 import supplyrisk.portfolio as sp
-from supplyrisk.errors import InfeasibleError
+from supplyrisk.errors import InfeasibleError, SolverError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.portfolio import optimize, resource
+from supplyrisk.portfolio.matrix import Matrix
+from supplyrisk.registry import constraint, registries
 
 FREE = resource(redirect=0.1, switching=0.0, revealed=False)
 ALL = resource(redirect=0.5, switching=0.0, revealed=False)
@@ -41,7 +43,7 @@ def world(
     )
 
 
-@pytest.mark.parametrize("size", [1e-3, 1e-1, 1.0, 1e5])
+@pytest.mark.parametrize("size", [1.1e-3, 1.3e-3, 0.14, 1.7e5])
 def test_the_give_of_a_mean_is_the_same_in_every_unit(size: float) -> None:
     """A floor of a mean has no bound of its own: it gives in the row's size."""
 
@@ -73,3 +75,56 @@ def test_caps_of_a_small_pool_keep_their_price_beside_a_large_one() -> None:
     alone, beside = priced({TWO[0]: 1.0}), priced({TWO[0]: 1.0, TWO[1]: 1e9})
     assert len(alone) == 2
     pd.testing.assert_series_equal(alone, beside, rtol=1e-6)
+
+
+@pytest.fixture
+def min_from() -> Any:
+    """The constraint of the notebook on constraints of one's own; ``odd`` is added to its coefficients."""
+
+    @constraint(reference="linear; a test")
+    def min_from(m: Any, partners: tuple[str, ...], part: float = 0.3, odd: float = 0.0) -> None:
+        """At least a part of the need comes from partners."""
+        for p, _, _, pools in m.pick(None, None):
+            lanes, need = m.lanes_of(pools), float(m.case.need[pools].sum())
+            lanes = lanes[np.isin(m.country[m.supplier[lanes]], partners)]
+            m.add_rows(
+                "min_from", 1, 0 * lanes, lanes, 1.0 + odd, lower=part * need, scale=need, keys=lambda p=p: [p],
+                say=lambda i, p=p, spec=m.spec: f"{spec!r}: of {p}",
+            )  # fmt: skip
+
+    yield min_from
+    registries["constraint"].remove("min_from")
+
+
+def without_need() -> SupplyGraph:
+    g = world(dict.fromkeys(TWO, 1.0))
+    links = g.tables["links"].copy()
+    links.loc[links["product"] == TWO[1], "quantity"] = 0.0
+    return SupplyGraph.from_tables({**{k: g.tables[k] for k in ("products", "nodes")}, "links": links})
+
+
+def test_a_row_of_a_product_without_need_is_met_by_nothing(min_from: Any) -> None:
+    plan = optimize(without_need(), ["JPN", "DEU"], levers=ALL, constraints=min_from(("AUS", "CAN"), 0.5))
+    got = plan.decisions.groupby("country")["quantity"].sum()
+    assert got.drop("CHN").sum() == pytest.approx(0.5 * got.sum())
+
+
+def test_a_row_without_terms_is_dropped_or_named(min_from: Any) -> None:
+    assert optimize(without_need(), ["JPN", "DEU"], levers=ALL, constraints=min_from(("ZAF",), 0.0)).status == "optimal"
+    with pytest.raises(InfeasibleError, match=r"min_from\(\('ZAF',\), 0.5\): of gallium"):
+        optimize(without_need(), ["JPN", "DEU"], levers=ALL, constraints=min_from(("ZAF",), 0.5))
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, 1e30])
+def test_a_row_that_no_solver_takes_is_named(min_from: Any, odd: float) -> None:
+    with pytest.raises(SolverError, match=r"not a number.*min_from\(\('AUS',\), 0.5, .*\) at gallium\.refined"):
+        optimize(world({TWO[0]: 1.0}), ["JPN", "DEU"], levers=ALL, constraints=min_from(("AUS",), 0.5, odd))
+
+
+@pytest.mark.parametrize("scale", [0.0, np.nan, -1.0, np.inf])
+def test_a_row_without_a_size_has_that_of_its_terms(scale: float) -> None:
+    m = Matrix()
+    x = m.add_columns("x", 2, scale=[4.0, 10.0])
+    rows = m.add_rows("r", 3, [0, 0, 1], [0, 1, 0], [2.0, 0.5, 0.0], lower=[1.0, -7.0, 0.0], scale=scale)
+    assert rows.scale.tolist() == [8.0, 7.0, 1.0]
+    assert m.add_rows("s", 1, [0], x.at[:1], [1.0], scale=3.0).scale.tolist() == [3.0]
