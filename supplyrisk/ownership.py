@@ -273,7 +273,10 @@ def control_labels(
         above[uniq[at] // size] = uniq[at] % size
         above[:n][top != np.arange(n)] = top[top != np.arange(n)]  # who is under a hand stays under it
         if (above[:n] == top).all():
-            return top, label
+            heads = np.unique(uniq[at][uniq[at] // size == uniq[at] % size] // size)  # led by what they lead themselves
+            name = _first_of_rings(heads, top, holder[fixed < 0], asset[fixed < 0], votes[fixed < 0], threshold)
+            name = np.append(name, np.arange(n, size))
+            return name[top], name[label]
         moved = np.flatnonzero(above != np.arange(size))
         net = sparse.csr_matrix((np.ones(len(moved)), (moved, above[moved])), shape=(size, size))
         count, ring = csgraph.connected_components(net, directed=True, connection="strong")
@@ -288,6 +291,33 @@ def control_labels(
                 break
             above = further
         top = above[:n]
+
+
+def _first_of_rings(
+    heads: IntArray, top: IntArray, holder: IntArray, asset: IntArray, votes: FloatArray, threshold: float
+) -> IntArray:
+    """Name of each entity as a hand: of heads of rings the first firm under them that leads the head in its turn."""
+    name = np.arange(len(top), dtype=np.int64)
+    if not len(heads):
+        return name
+    order = np.argsort(top[asset], kind="stable")
+    start, end = (np.searchsorted(top[asset][order], heads, side=x) for x in ("left", "right"))
+    for head, i, j in zip(heads, start, end, strict=True):
+        mine = order[i:j]
+        codes, local = np.unique(np.concatenate([holder[mine], asset[mine]]), return_inverse=True)
+        h, a, v = local[: len(mine)], local[len(mine) :], votes[mine]
+        last = int(np.searchsorted(codes, head))
+        for firm in np.unique(a[a < last]):
+            led = np.arange(len(codes)) == firm
+            while not led[last]:
+                more = led | (np.bincount(a, v * led[h], len(codes)) > threshold + 1e-12)
+                if np.array_equal(more, led):
+                    break
+                led = more
+            if led[last]:
+                name[head] = codes[firm]
+                break
+    return name
 
 
 def majority(

@@ -702,6 +702,16 @@ def test_a_ring_has_one_name_whatever_the_order_of_the_rows(rows):
     assert found.to_dict() == {"A": None, "B": "A", "C": "A", "P": "A"}
 
 
+def test_a_ring_that_closes_through_votes_together_is_called_by_its_first_firm():
+    """A has B, A and B have C together, C has A: A and C lead each other, B leads nobody."""
+    for a, b, c in itertools.permutations("ABC"):
+        rows = [(a, b, 0.6), (a, c, 0.3), (b, c, 0.3), (c, a, 0.6)]
+        head = min(a, c)
+        want = {x: None if x == head else head for x in "ABC"}
+        for order in itertools.permutations(rows):
+            assert control.majority(*zip(*order, strict=True)).to_dict() == want
+
+
 def test_shares_that_exceed_the_whole_by_rounding_are_closed():
     third = [0.335] * 3
     assert control.equity(["P", "Q", "R"], ["F"] * 3, third).to_numpy().sum() == pytest.approx(1.0)
