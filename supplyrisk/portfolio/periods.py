@@ -25,6 +25,7 @@ from .plan import Portfolio
 from .settling import ROUNDS, Live, forked_wide, settle
 from .show import html_of_periods, share_words, steps_of_periods
 from .solve import Solution, solve, usable
+from .unseen import refuse_unseen
 from .widen import Wide, read_ramp, spending, widen
 from .words import dated, worth
 
@@ -574,6 +575,7 @@ def finish(
     wide.build.absorb()
     compiled: Compiled = wide.build.matrix.compile()
     built = time.perf_counter()
+    refuse_unseen(wide.bases[0])
     s: Solution = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=written.get("solver", "highs"))
     live = Live(wide.bases[0], wide)
     mixing = live.moves

@@ -37,6 +37,7 @@ from .settling import ROUNDS, Live
 from .solve import solve, usable
 from .stages import with_expansion, with_stages
 from .supply import drop_products, read_case
+from .unseen import refuse_unseen, say_unseen
 from .views import told_view
 from .widen import read_ramp, widen
 
@@ -518,6 +519,7 @@ def solve_build(
     m.absorb()
     compiled = m.matrix.compile()
     built = time.perf_counter()
+    refuse_unseen(m)
     live, mixing = Live(m), bool(m.movers)
     solver = written.get("solver", "highs")
 
@@ -550,6 +552,7 @@ def solve_build(
         s = live.said(s, bound, gap)
     if s.status in ("time_limit", "near_optimal"):
         m.notes.append(cut_short(s))
+    m.notes.extend(x for x in say_unseen(m, compiled, s) if x not in m.notes)
     # Where mixes follow the plan, another plan at the same cost has other mixes.
     if then is not None and not mixing and s.status == "optimal":
         s = then(compiled, s)

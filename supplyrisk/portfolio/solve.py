@@ -109,8 +109,11 @@ def _scaled(c: Compiled) -> tuple[Compiled, float]:
 
 def _refuse_needs(c: Compiled, top: float, usual: float) -> None:
     """Needs, not prices, that are too far apart."""
-    a_unit = np.abs(c.cost[c.cost != 0.0])
-    if float(a_unit.max()) > _FORBIDDING * float(np.median(a_unit)):
+    flows = ~c.integer & (c.cost != 0.0)  # a plant costs by the piece, however much it makes
+    a_unit, size = np.abs(c.cost[flows]), c.col_scale[flows]
+    if not flows.any() or float((a_unit * size).max()) * _DEAR < top:
+        return
+    if a_unit.max() / a_unit.min() > size.max() / size.min() and a_unit.max() > _FORBIDDING * np.median(a_unit):
         return
     what = "so far apart that a solver cannot tell what the least of them costs from nothing"
     hint = "Plan the buyers or products of very small needs by themselves (buyers=, product=)."

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_portfolio import link, node, product
+from test_portfolio import link, node, product, project
 
 import supplyrisk.portfolio as sp
-from supplyrisk.errors import InfeasibleError, SolverError
+from supplyrisk.errors import InfeasibleError, SchemaError, SolverError
 from supplyrisk.graph import SupplyGraph
 from supplyrisk.portfolio import optimize, resource
 from supplyrisk.portfolio.matrix import Matrix
+from supplyrisk.portfolio.unseen import say_unseen
 from supplyrisk.registry import constraint, registries
 
 FREE = resource(redirect=0.1, switching=0.0, revealed=False)
@@ -128,3 +130,51 @@ def test_a_row_without_a_size_has_that_of_its_terms(scale: float) -> None:
     rows = m.add_rows("r", 3, [0, 0, 1], [0, 1, 0], [2.0, 0.5, 0.0], lower=[1.0, -7.0, 0.0], scale=scale)
     assert rows.scale.tolist() == [8.0, 7.0, 1.0]
     assert m.add_rows("s", 1, [0], x.at[:1], [1.0], scale=3.0).scale.tolist() == [3.0]
+
+
+THREE = ("gallium.refined", "nickel.refined", "copper.refined")
+
+
+def test_a_small_product_in_the_minority_is_refused_by_name() -> None:
+    g = world(dict(zip(THREE, (1e-3, 1e9, 1e9), strict=True)))
+    limit = sp.max_share("CHN", 0.4, buyer="each")
+    with pytest.raises(SchemaError, match=r"gallium.refined@JPN:demand.*by itself") as err:
+        optimize(g, ["JPN", "DEU"], levers=ALL, constraints=limit)
+    assert len(err.value.problems) == 2
+    assert optimize(g, ["JPN", "DEU"], product=THREE[0], levers=ALL, constraints=limit).status == "optimal"
+
+
+@pytest.mark.parametrize("ratio", [1e6, 2e10])
+def test_a_small_product_that_is_not_refused_costs_what_it_costs_alone(ratio: float) -> None:
+    g = world(dict(zip(THREE, (1.0, ratio, ratio), strict=True)))
+    limit = sp.max_share("CHN", 0.4, buyer="each")
+    plan = optimize(g, ["JPN", "DEU"], levers=ALL, constraints=limit)
+    alone = optimize(g, ["JPN", "DEU"], product=THREE[0], levers=ALL, constraints=limit)
+    paid = plan.decisions.groupby("product")["cost"].sum()
+    assert paid[THREE[0]] == pytest.approx(alone.objective_value, rel=1e-6)
+    assert not [x for x in plan.notes if "by itself" in x]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "named"), [(5e10, "the plan's needs.quantity"), (1e13, "gallium.refined@JPN:demand")]
+)
+def test_needs_are_named_beside_plants_too(ratio: float, named: str) -> None:
+    sizes = dict(zip(THREE, (1.0, 1.0, ratio), strict=True))
+    plants = [project(f"{p}-0", "AUS", s, 300.0 * s) | {"product": p} for p, s in sizes.items()]
+    tables = {k: world(sizes).tables[k] for k in ("products", "nodes", "links")}
+    g = SupplyGraph.from_tables({**tables, "projects": pd.DataFrame(plants)})
+    for levers in ([ALL], [ALL, sp.build()]):
+        with pytest.raises(SchemaError, match=re.escape(named)) as err:
+            optimize(g, ["JPN", "DEU"], levers=levers)
+        assert "unmet" not in str(err.value)
+
+
+def test_forbidding_prices_and_gaps_that_hide_a_product_are_said() -> None:
+    g = world(dict(zip(THREE, (1e-2, 1e6, 1e6), strict=True)))
+    limit = sp.max_share("CHN", 0.4, buyer="each")
+    plan = optimize(g, ["JPN", "DEU"], levers=[ALL, sp.unmet(3e5)], constraints=limit)
+    assert [x for x in plan.notes if "gallium.refined@JPN:demand" in x and "Lower that price" in x]
+    assert not [x for x in optimize(g, ["JPN", "DEU"], levers=ALL, constraints=limit).notes if "by itself" in x]
+    s = replace(plan._solution, gap=1e-6)
+    said = say_unseen(plan._build, plan._compiled, s)
+    assert [x for x in said if "gap of 1.0e-06" in x and "what gallium.refined costs" in x]
