@@ -77,6 +77,16 @@ def stated_nodes(nodes: pd.DataFrame, products: set[str], limited: set[str]) -> 
     place = mine[out.index] & ~out["country"].isin(_NOWHERE)
     guess = place & note[out.index].str.contains(_WORKED, regex=True)
     guess |= place & out["output"].isna() & out["output_grade"].astype("object").eq("assumption")
+    # A rest of nothing has nobody inside; of the public rows alone it may be more.
+    rest = nodes["country"].eq("ROW") & (nodes["output"] > 0).fillna(False).to_numpy(dtype=bool)
+    listed = set(nodes.loc[nodes["country"].eq("ROW") & nodes["total"].notna(), "product"])
+    told = set(nodes.loc[mine & (rest | nodes["inside"].notna()), "product"])
+    out["inside"] = out["inside"].astype("object")
+    apart = place & out["output"].isna() & out["output_high"].isna() & out["product"].isin(listed - told)
+    apart &= out["output_missing"].isin(["unknown", "not_available", "withheld"])
+    apart &= ~note[out.index].str.contains("world total leaves it out", case=False, regex=False)
+    out.loc[apart, "inside"] = out.loc[apart, "product"].astype("object") + "@ROW"
+    out["inside"] = out["inside"].astype(nodes["inside"].dtype)
     open_ = guess | (place & out["output"].isna() & out["inside"].notna())
     for c in ("output", "output_low", "output_high", "output_grade", "grade"):
         out[c] = out[c].mask(open_)
@@ -198,7 +208,8 @@ def renamed(links: pd.DataFrame, products: set[str], makers: set[str]) -> pd.Dat
     out = links.copy()
     names = supplier[trade].where(yes, supplier[trade] + ":demand")
     out.loc[trade, "supplier"] = names.astype(out["supplier"].dtype)
-    return out
+    # A market of an earlier year may have called the same exporter otherwise.
+    return out[~out.duplicated(["supplier", "buyer", "product", "year"])]
 
 
 def makers_named(nodes: pd.DataFrame, links: pd.DataFrame, products: set[str]) -> pd.DataFrame:
