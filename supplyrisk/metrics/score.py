@@ -586,7 +586,7 @@ def score(
     Missing policy: a missing quantity is in no sum and widens the bounds; unlisted suppliers and unknown holders are
     never one supplier; where more than half of a market has no named supplier its concentration is NaN. Use of a
     pool that states none is what flows in and not on. By equity and control, bounds of concentration give each country
-    what it surely has, and all else to anyone, listed or not: safe, and exact where holders are known. Source: each measure's in ``.attrs["columns"]``; views, markets
+    what it surely has (by control all that stands in the one focal), the rest to anyone: safe, and exact where holders are known. Source: each measure's in ``.attrs["columns"]``; views, markets
     and the prior of the draws are definitions of this library.
 
     Examples
