@@ -82,7 +82,9 @@ def stated_nodes(nodes: pd.DataFrame, products: set[str], limited: set[str]) -> 
     listed = set(nodes.loc[nodes["country"].eq("ROW") & nodes["total"].notna(), "product"])
     told = set(nodes.loc[mine & (rest | nodes["inside"].notna()), "product"])
     out["inside"] = out["inside"].astype("object")
-    apart = place & out["output"].isna() & out["output_high"].isna() & out["product"].isin(listed - told)
+    within = set(nodes.loc[mine & nodes["inside"].notna(), "node"])  # a year of a maker is as any other
+    apart = place & out["output"].isna() & out["output_high"].isna()
+    apart &= out["product"].isin(listed - told) | out["node"].isin(within)
     apart &= out["output_missing"].isin(["unknown", "not_available", "withheld"])
     apart &= ~note[out.index].str.contains("world total leaves it out", case=False, regex=False)
     out.loc[apart, "inside"] = out.loc[apart, "product"].astype("object") + "@ROW"
