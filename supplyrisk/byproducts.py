@@ -15,7 +15,7 @@ from .schema import parse_node_id
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["byproduct_limits", "cap_byproducts", "caps", "exceeding", "flag_byproducts", "throughput", "without_limits"]
+__all__ = ["byproduct_limits", "cap_byproducts", "caps", "exceeding", "flag_byproducts", "throughput"]
 
 _ABOVE = "above what the throughput of"  # marks the sentence in a note, which is written anew when the figures change
 _SLACKNESS = 1 + 1e-9
@@ -271,41 +271,6 @@ def cap_byproducts(graph: SupplyGraph, limits: pd.DataFrame, over: Sequence[Prob
     history = graph.history if note in graph.history else (*graph.history, note)
     tables = {**graph.tables, "nodes": nodes, "gaps": gaps}
     return dataclasses.replace(graph, tables=tables if links is None else {**tables, "links": links}, history=history)
-
-
-def without_limits(tables: dict[str, pd.DataFrame], hosts: Iterable[str]) -> tuple[dict[str, pd.DataFrame], set[str]]:
-    """Tables that tell nothing of the throughput of some hosts: no limit, and no bound that may be one.
-
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        Tables of a graph.
-    hosts : iterable of str
-        Products whose throughput is not to be told.
-
-    Returns
-    -------
-    dict of DataFrame, set of str
-        The tables, and the makers of by-products whose bounds or notes may have told it.
-    """
-    r, nodes, links, gaps = (tables[n] for n in ("recipes", "nodes", "links", "gaps"))
-    of = set(r.loc[r["host"].fillna(False).astype(bool) & r["input"].isin(list(hosts)), "product"].astype(str))
-    mine = nodes["product"].isin(of) & (nodes["kind"] == "producer")
-    told = mine & nodes["note"].fillna("").str.contains(_ABOVE, regex=False)
-    capped = mine & nodes["output"].isna() & nodes["output_high"].notna()
-    flows = (
-        links["supplier"].isin(set(nodes.loc[mine, "node"])) & links["method"].isin(_ESTIMATED) & links["high"].notna()
-    )
-    about = gaps["product"].isin(of) & (gaps["what"] == "by-product limit")
-    if not (told.any() or capped.any() or flows.any() or about.any()):
-        return tables, set()
-    nodes, links = nodes.copy(), links.copy()
-    said = nodes.loc[told, "note"].astype(str)
-    nodes.loc[told, "note"] = said.map(lambda t: "; ".join(x for x in t.split("; ") if _ABOVE not in x) or pd.NA)
-    nodes["output_low"] = nodes["output_low"].mask(told)
-    nodes["output_high"] = nodes["output_high"].mask(mine & nodes["output_high"].notna())
-    links["high"] = links["high"].mask(flows)
-    return {**tables, "nodes": nodes, "links": links, "gaps": gaps[~about]}, set(nodes.loc[mine, "node"].astype(str))
 
 
 def _cap_flows(graph: SupplyGraph, most: pd.Series) -> pd.DataFrame | None:
