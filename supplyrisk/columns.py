@@ -472,7 +472,9 @@ def _coerce_column(raw: pd.Series, col: Column, frame: pd.DataFrame, spec: Table
         odd = ~said.isin(list(_TRUTH)) & (said != "")
         for i in np.flatnonzero(odd.to_numpy(dtype=bool)):
             label, remedy = _row_label(frame, spec, int(i)), "Write true or false, or leave it empty."
-            problems.append(Problem(spec.name, label, col.name, "neither true nor false", repr(raw.iloc[int(i)]), remedy))
+            problems.append(
+                Problem(spec.name, label, col.name, "neither true nor false", repr(raw.iloc[int(i)]), remedy)
+            )
         return said.map(_TRUTH).astype("boolean")
     short = _short_text(raw)
     if short is not None:
