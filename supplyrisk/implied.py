@@ -31,7 +31,7 @@ _SHARED = "makers of unknown output are inside it"
 _EXPORTS = "exports more than it imports, so it makes it"
 _NOWHERE = ("ROW", "WLD")
 _PARTS = "of it |parts in |parts of no "
-_KEPT_IN_MIND = 0.5  # as ``reexport_tolerance`` of assemble()
+_NET_EXPORTER = 0.5  # as ``reexport_tolerance`` of assemble()
 _SMALL = 0.002  # of all trade
 
 
@@ -203,7 +203,7 @@ def renamed(links: pd.DataFrame, products: set[str], makers: set[str]) -> pd.Dat
     at = sold.index.to_frame(index=False).set_axis(["node", "year"], axis=1)
     of = pd.MultiIndex.from_arrays([_product(at["node"]), at["year"]])
     net = sold - got
-    makes = (net > _KEPT_IN_MIND * sold) & (net > _SMALL * whole.reindex(of).to_numpy(dtype=float))
+    makes = (net > _NET_EXPORTER * sold) & (net > _SMALL * whole.reindex(of).to_numpy(dtype=float))
     makes &= ~at["node"].astype("str").str.rsplit("@").str[-1].isin(TRADERS).to_numpy(dtype=bool)
     keys = pd.MultiIndex.from_arrays([supplier[trade], links.loc[trade, "year"].astype("float64")])
     yes = makes.reindex(keys).fillna(False).to_numpy(dtype=bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -122,9 +123,11 @@ def test_every_constraint_with_a_focal_takes_a_coalition(name: str) -> None:
         (lambda g: sp.max_share("CHN", limit=0.3), r"max_share\(\): .*'limit'"),
     ],
 )
-def test_a_misspelt_keyword_is_told_by_the_function_that_was_called(call: object, message: str) -> None:
+def test_a_misspelt_keyword_is_told_by_the_function_that_was_called(
+    call: Callable[[Any], object], message: str
+) -> None:
     with pytest.raises(TypeError, match=message):
-        call(hand())  # type: ignore[operator]
+        call(hand())
 
 
 @pytest.mark.parametrize(
@@ -157,9 +160,9 @@ def test_a_misspelt_keyword_is_told_by_the_function_that_was_called(call: object
         ),
     ],
 )
-def test_what_cannot_be_read_is_told_once_for_what_it_is(call: object, message: str) -> None:
+def test_what_cannot_be_read_is_told_once_for_what_it_is(call: Callable[[Any], object], message: str) -> None:
     with pytest.raises(SchemaError, match=message) as err:
-        call(hand())  # type: ignore[operator]
+        call(hand())
     assert len(err.value.problems) >= 1
     assert "/ 0" not in str(err.value)
 
