@@ -457,7 +457,8 @@ def compare(
     DataFrame
         Most serious first, of one status the largest change first. By key: ``before, after, change``; ``status``;
         ``dependent`` (on which side: before, after, both, neither; '' where a side has no value);
-        ``years_before, years_after`` dependent; ``reason`` why a side has no value, or no such row: none of its figures
+        ``years_before, years_after`` dependent; ``sure`` whether the bounds of both sides leave no doubt of the way it
+        went (missing where a side has none); ``reason`` why a side has no value, or no such row: none of its figures
         was published then, or the market is not in that graph.
 
         ============  ==========================================================================================
@@ -600,6 +601,7 @@ def compare(
             "dependent": np.where(told | ~here[0] | ~here[1], dependent, ""),
             "years_before": out["years_before"],
             "years_after": out["years_after"],
+            "sure": _sure(sides[0][-1], sides[1][-1], column, out.index),
             "reason": text,
         }
     )
@@ -614,6 +616,18 @@ def compare(
         "counts": {s: int((status == s).sum()) for s in _STATUS if (status == s).any()},
     }
     return result
+
+
+def _sure(a: pd.DataFrame, b: pd.DataFrame, column: str, index: pd.Index) -> pd.Series:
+    """Whether every value within the bounds before is below, or above, every one after; missing where a side has none."""
+    names = [f"{column}_low", f"{column}_high"]
+    none = pd.Series(pd.NA, index=index, dtype="boolean")
+    if not (set(names) <= set(a.columns) and set(names) <= set(b.columns)):
+        return none
+    x, y = a[names].reindex(index).astype("float64"), b[names].reindex(index).astype("float64")
+    apart = (x[names[1]] < y[names[0]]) | (y[names[1]] < x[names[0]])
+    same = (x[names[0]] == x[names[1]]) & x.eq(y).all(axis=1)  # both exact, and the same: surely no change
+    return (apart | same).astype("boolean").mask(x.isna().any(axis=1) | y.isna().any(axis=1))
 
 
 def _overlap(a: pd.DataFrame, b: pd.DataFrame, column: str, index: pd.Index) -> npt.NDArray[np.bool_]:

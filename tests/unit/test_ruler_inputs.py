@@ -184,3 +184,15 @@ def test_what_a_member_of_the_union_passes_on_is_not_counted_again(atlas) -> Non
     )
     s = sr.score(g, by=["product", "coalition"], coalition="C")
     assert s[["quantity", "focal_share"]].iloc[0].tolist() == pytest.approx([150.0, 50 / 150])
+
+
+def test_a_change_is_sure_where_the_bounds_leave_no_doubt() -> None:
+    key = pd.MultiIndex.from_tuples([("CHN", "location", p) for p in "vwxyz"], names=["focal", "view", "product"])
+    a = pd.DataFrame({"focal_share": [0.2, 0.2, 0.2, 0.5, 0.2]}, index=key)
+    b = pd.DataFrame({"focal_share": [0.8, 0.8, 0.8, 0.5, 0.8]}, index=key)
+    assert sr.compare(a, b)["sure"].isna().all()
+    a = a.assign(focal_share_low=[0.1, 0.1, 0.1, 0.5, 0.1], focal_share_high=[0.3, 1.0, 0.7, 0.5, np.nan])
+    b = b.assign(focal_share_low=[0.6, 0.6, 0.7, 0.5, 0.6], focal_share_high=[0.9, 0.9, 0.9, 0.5, 0.9])
+    found = sr.compare(a, b)["sure"].droplevel(["focal", "view"])
+    assert found[["v", "w", "x", "y"]].tolist() == [True, False, False, True]
+    assert found.isna()["z"]
