@@ -28,6 +28,9 @@ The rules, in the order in which they are applied:
    once, else what is left of the inflow.
 
 The market is that of the newest year of each statistic (:mod:`supplyrisk.vintages`); earlier years stay in the graph.
+With ``balanced=True`` what is estimated of it by these rules is where entropy balancing begins
+(:func:`supplyrisk.reconcile.balance_flows`): every account closes within all bounds, and the rows of products whose
+figures clash are named.
 """
 
 from __future__ import annotations
@@ -181,7 +184,9 @@ def assemble(
         Further tables of the data model (``sources``, ``holdings``, ``measures`` ...), taken as they are; none of those
         that are assembled.
     balanced : bool
-        Whether :func:`supplyrisk.reconcile.balance_flows` then estimates the unknown flows of all products.
+        Whether :func:`supplyrisk.reconcile.balance_flows` then estimates the unknown flows of all products. If false, they are
+        as the rules of this module say, each account on its own; import shares and reliance then stay as stated, where
+        balancing sees to it that all of a use is supplied.
     conflicts, ensemble, seed
         As in :func:`supplyrisk.reconcile.balance_flows`; an ensemble is always balanced.
 
@@ -206,14 +211,15 @@ def assemble(
     Several years: of a statistic that lists whole years (trade; a source whose ``lists`` in ``sources`` says so, or that
     states anything in two years) only the newest year is today's market, and who is not listed in it is in no market, or in the
     rest. Of trade by those who report it each reporter's newest year counts. Every earlier year of trade is assembled as a
-    market of its own and kept: :meth:`SupplyGraph.at` has the one of its day; not if ``balanced``, or in an ensemble, which hold
-    today's market alone. ``history`` says what is no longer listed;
+    market of its own and kept, not balanced: :meth:`SupplyGraph.at` has the one of its day; not in an ensemble, whose
+    graphs hold today's market alone. ``history`` says what is no longer listed;
     :func:`supplyrisk.vintages.vintages` counts it by product and publisher.
 
     The order of rows changes nothing, in any table.
 
     Unless ``balanced``, nothing is fitted to totals and nothing observed is altered. If attributed exports exceed
-    output, trade is kept and :meth:`SupplyGraph.balance` shows the gap.
+    output, trade is kept and :meth:`SupplyGraph.balance` shows the gap. Balanced, observed flows are altered by what sources
+    round (the ``tolerance`` of the balancing, 2 percent, said in the note) and by what ``conflicts="relax"`` moves.
 
     Examples
     --------

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from .graph import SupplyGraph
+from .overlays import still_covered
 from .schema import TABLES
-from .vintages import COMPLETE, ESTIMATED, LEFT, SINGLE, lists_of, vintages
+from .vintages import (
+    COMPLETE,
+    ENTITY,
+    ESTIMATED,
+    LEFT,
+    SINGLE,
+    beside,
+    figured,
+    lists_of,
+    stated_again,
+    today,
+    today_of,
+    vintages,
+    years,
+)
 
-__all__ = ["told", "with_earlier"]
+__all__ = ["told", "with_earlier", "with_history"]
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -88,7 +104,8 @@ def _of_whole_years(trade: pd.DataFrame, sources: pd.DataFrame | None) -> pd.Dat
 
 
 def _of(frame: pd.DataFrame, name: str) -> pd.Series:
-    return frame["node"].astype("object").str.partition("@")[0] if name == "demand" else frame["product"]
+    """Product of each row."""
+    return frame["node"].astype("object").str.split("@").str[0] if name in ("demand", "stocks") else frame["product"]
 
 
 def _estimates(frame: pd.DataFrame, name: str) -> pd.Series:
@@ -154,3 +171,90 @@ def told(graph: SupplyGraph) -> tuple[str, ...]:
         f"the newest year of each statistic counts: {', '.join(parts)} of earlier years ({since}) that it no longer "
         "lists are history",
     )
+
+
+def with_history(market: SupplyGraph, whole: SupplyGraph) -> SupplyGraph:
+    """A market of today with altered flows, and the earlier years of the graph that it was taken from beside it.
+
+    Parameters
+    ----------
+    market : SupplyGraph
+        :func:`only_today` of ``whole``, its flows altered.
+    whole : SupplyGraph
+        The graph with its history.
+
+    Returns
+    -------
+    SupplyGraph
+        Today's market in it is ``market``: what is estimated of one with several years bears the newest of them. A
+        product of which that would not hold comes without its earlier years, and ``history`` says so.
+    """
+    nodes, links = today(whole.tables, whole.beneath)
+    if nodes is whole.tables["nodes"] and links is whole.tables["links"]:
+        return market
+    again = stated_again(beside(whole.tables, whole.beneath, "nodes"))
+    now = _one_day(market.tables, again)
+    stays = {"nodes": nodes, "links": links}
+    for name in ("demand", "stocks"):
+        frame = today_of(whole.tables, name, whole.beneath)
+        stays[name] = frame[frame["node"].isin(set(nodes["node"]))]
+    past: dict[str, pd.DataFrame] = {}
+    for name in ENTITY:
+        frame = whole.tables[name]
+        old = frame[~frame.index.isin(stays[name].index)]
+        key = [*ENTITY[name], "year"]
+        held = pd.MultiIndex.from_frame(now[name][key].astype("object").fillna(""))
+        past[name] = old[~pd.MultiIndex.from_frame(old[key].astype("object").fillna("")).isin(held)]
+    without: set[str] = set()
+    while True:
+        tables = dict(now)
+        for name, old in past.items():
+            old = old[~_of(old, name).isin(without)]
+            tables[name] = pd.concat([now[name], old], ignore_index=True) if len(old) else now[name]
+        odd = _differ(now, tables, whole.beneath) - without
+        if not odd:
+            break
+        without |= odd
+    told = tuple(line for line in market.history if line in whole.history or not line.startswith("of today only"))
+    if without:
+        told += (
+            f"earlier years left out, beside which today's market would be another one: {', '.join(sorted(without))}",
+        )
+    frames = {k: v.reset_index(drop=True) for k, v in tables.items()}
+    return replace(market, tables=frames, history=told, beneath=still_covered(whole.beneath, frames))
+
+
+def _one_day(tables: Frames, again: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Tables in which the estimates of a market of several years all bear its newest year."""
+    out = dict(tables)
+    products = set(again["product"].astype(str))
+    links = tables["links"]
+    guess = {"links": links["method"].isin(ESTIMATED).to_numpy(dtype=bool)}
+    guess["demand"] = tables["demand"]["note"].fillna("").astype("str").str.endswith(LEFT).to_numpy(dtype=bool)
+    guess["nodes"] = ~figured(tables["nodes"])
+    mine = {n: g & _of(tables[n], n).isin(products).to_numpy(dtype=bool) for n, g in guess.items()}
+    ages = [(_of(tables[n], n)[m], years(tables[n])[m]) for n, m in mine.items() if m.any()]
+    if not ages:
+        return out
+    by = pd.concat([pd.Series(y, index=p.to_numpy(dtype=object)) for p, y in ages])
+    newest = by.groupby(level=0).max()
+    for name, hit in mine.items():
+        frame = tables[name]
+        year = np.where(hit, _of(frame, name).map(newest).astype("float64"), frame["year"].astype("float64"))
+        out[name] = frame.assign(year=pd.array(year, dtype="Float64").astype(frame["year"].dtype))
+    return out
+
+
+def _differ(now: Frames, tables: Frames, beneath: Frames) -> set[str]:
+    """Products whose market of today is another one once earlier years stand beside it."""
+    found = dict(zip(("nodes", "links"), today(tables, beneath), strict=True))
+    found |= {name: today_of(tables, name, beneath) for name in ("demand", "stocks")}
+    odd: set[str] = set()
+    for name, entity in ENTITY.items():
+        key = [*entity, "year"]
+        mine, its = (pd.MultiIndex.from_frame(f[name][key].astype("object").fillna("")) for f in (now, found))
+        lone = [now[name][~mine.isin(its)]]
+        if name in ("nodes", "links"):  # of uses and stocks older rows of a key may be there
+            lone.append(found[name][~its.isin(mine)])
+        odd |= {str(p) for f in lone for p in _of(f, name)}
+    return odd

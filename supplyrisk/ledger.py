@@ -109,11 +109,7 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
     codes = {name: code for code, name in new.items()}
     following = books.edges.n
     e = books.edges
-    may = ix.links["note"].fillna("").str.startswith(MAY_MAKE).to_numpy(dtype=bool)
-    doubtful = np.isnan(books.value)
-    doubtful[books.kind == LINK] |= (
-        np.append(may, False)[books.row[books.kind == LINK]] & ~books.known[books.kind == LINK]
-    )
+    doubtful = np.isnan(books.value) | _doubts(books)
 
     def account(node: str) -> int:
         nonlocal following
@@ -206,6 +202,14 @@ def _two_way(books: Books, seen: BoolArray, value: FloatArray, fallback: FloatAr
     return np.asarray(np.exp(level[e.block] + give[e.tail] + take[e.head]))
 
 
+def _doubts(books: Books) -> BoolArray:
+    """Flows that stand for what a trader may make itself (``MAY_MAKE``)."""
+    may = np.append(books.graph.index.links["note"].fillna("").str.startswith(MAY_MAKE).to_numpy(dtype=bool), False)
+    return np.asarray(
+        (books.kind == LINK) & may[np.where(books.kind == LINK, books.row, -1)] & ~books.known, dtype=bool
+    )
+
+
 def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
     """Prior of every edge: its figure; else, for a flow, what its ends' seen flows suggest; else what flows by.
 
@@ -247,6 +251,8 @@ def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
     prior = np.where(home, rest, np.where(blank, guess, np.nan_to_num(value)))
     prior = np.where(blank & ~np.isnan(books.hint), books.hint, prior)
     prior = np.where(link & ~known, np.maximum(prior, 1e-3 * least), prior)
+    # Taken for a trader: it makes no more of it than its accounts cannot do without. Up to how much it may, its bounds say.
+    prior = np.where(_doubts(books), 1e-3 * least, prior)
     prior = np.where(books.price > 0, fallback[e.block], prior)
     calm = link & (books.price == 0)
     feeds = calm & (books.row < 0)  # into pools of whose supply nothing is recorded: what these send on

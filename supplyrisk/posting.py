@@ -212,7 +212,8 @@ def _with_spans(
     newest = (demand["year"].astype("float64") == demand.groupby("node")["year"].transform("max")).to_numpy(dtype=bool)
     rows = np.flatnonzero(mine.to_numpy(dtype=bool) & newest)
     its = edge.reindex(demand["node"].iloc[rows]).to_numpy(dtype=np.int64)
-    _put(demand, rows, {"low": low[its], "high": high[its]})
+    value = demand["quantity"].to_numpy(dtype=float)[rows]
+    _put(demand, rows, {"low": np.fmin(low[its], value), "high": np.fmax(high[its], value)})
     # An estimate of 0 that cannot be anything else is no link; one that may be more stays, with its interval.
     none = (x[at] == 0) & (high[at] <= nothing(books, x)[at]) & np.isnan(books.hint[at])
     keep = np.ones(len(links), dtype=bool)
@@ -232,7 +233,7 @@ def _last_inputs(graph: SupplyGraph) -> pd.DataFrame:
     drawn = used[used["product"] != used["user"]].merge(
         facts.set_axis(["user", "year", "published_on"], axis=1), on="user"
     )
-    year = facts["year"].astype("float64").groupby(facts["product"]).max()
+    year = pd.to_numeric(facts["year"]).astype("float64").groupby(facts["product"]).max()
     told = pd.concat([facts, drawn[facts.columns]], ignore_index=True).dropna(subset=["published_on"])
     day = told["published_on"].astype(str).groupby(told["product"]).max()
     return pd.DataFrame({"year": year, "day": day}).astype({"day": "object"})

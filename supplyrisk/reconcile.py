@@ -21,6 +21,7 @@ import pandas as pd
 from .accounts import overstated
 from .bounding import UNIT_VALUES, weight_bounds
 from .byproducts import byproduct_limits, cap_byproducts, caps, exceeding
+from .earlier import with_history
 from .equilibrate import Edges, solve
 from .errors import Problem, SchemaError, unknown_name
 from .graph import SupplyGraph
@@ -100,7 +101,8 @@ def balance_flows(
     Parameters
     ----------
     graph : SupplyGraph
-        The graph; its market of today is balanced, without history (take ``graph.at(day)`` for that of a day).
+        The graph; its market of today is balanced. Earlier years stay beside it as they are (take ``graph.at(day)`` for that
+        of a day), but in an ensemble, which is of today alone.
     products : str or iterable of str, optional
         Which products; default all that have links.
     conflicts : {"report", "relax", "raise"}
@@ -173,7 +175,7 @@ def balance_flows(
         _refuse("tolerance", tolerance, "Give e.g. 0.02.")
     if ensemble is not None and ensemble < 1:
         _refuse("ensemble", ensemble, "Give how many graphs, 1 or more.")
-    graph = only_today(graph)
+    whole, graph = graph, only_today(graph)
     wanted = _wanted(graph, products, "balance_flows")
     beyond = _beyond(graph, wanted, tolerance)
     allowed = caps(_limits(graph, wanted))
@@ -194,7 +196,7 @@ def balance_flows(
         raise SchemaError([*closed.clash.values(), *beyond.values(), *above], "the flows to balance")
     capped = cap_byproducts(base.graph, limits, above)
     if ensemble is None:
-        return capped
+        return with_history(capped, whole)
     return _members(closed, dataclasses.replace(base, graph=capped), ensemble, seed)
 
 

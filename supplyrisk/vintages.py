@@ -22,7 +22,7 @@ from .ordering import codes
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "ENTITY", "LEFT", "NEWEST", "SINGLE", "among", "beside", "counts", "current", "family",
+__all__ = ["BY_EXPORTER", "BY_IMPORTER", "COMPLETE", "ENTITY", "LEFT", "NEWEST", "SINGLE", "among", "beside", "counts", "current", "family", "figured",
            "listed", "lists_of", "mark", "newest_of", "one_year", "only_today", "panels", "stated_again", "stated_use", "today",
            "today_of", "vintages", "years"]  # fmt: skip
 
@@ -335,7 +335,7 @@ def _last(frame: pd.DataFrame, key: IntArray) -> BoolArray:
     return np.asarray(year >= top, dtype=bool)
 
 
-def _figured(nodes: pd.DataFrame) -> BoolArray:
+def figured(nodes: pd.DataFrame) -> BoolArray:
     """Rows that state a figure of output or capacity, or that there is one."""
     out = np.zeros(len(nodes), dtype=bool)
     for q in _OWN:
@@ -366,7 +366,7 @@ def _nodes_series(
 
 def _nodes_today(nodes: pd.DataFrame, again: pd.DataFrame, sources: pd.DataFrame) -> tuple[BoolArray, BoolArray]:
     """Rows of nodes that count, and those that state a figure."""
-    figure = _figured(nodes)
+    figure = figured(nodes)
     found = None if one_year(years(nodes)) else _nodes_series(nodes, figure, again, sources)
     if found is None:
         return np.ones(len(nodes), dtype=bool), figure
@@ -395,7 +395,7 @@ def _listed(tables: Frames, name: str, beneath: Frames) -> IntArray:
     if one_year(years(frame)):
         return np.full(len(frame), -1, dtype=np.int64)
     if name == "nodes":
-        found = _nodes_series(frame, _figured(frame), again, tables["sources"])
+        found = _nodes_series(frame, figured(frame), again, tables["sources"])
     elif name == "links":
         found = _links_series(frame, again, tables["sources"])
     else:

@@ -20,6 +20,7 @@ from .report import Reading
 
 if TYPE_CHECKING:
     from ..graph import SupplyGraph
+    from ..ledger import Mode
 
 __all__ = ["MagnitudeWarning", "together"]
 
@@ -45,7 +46,12 @@ class MagnitudeWarning(UserWarning):
 
 
 def together(
-    *readings: Reading, name: str = "from files", as_of: str | None = None, **tables: pd.DataFrame
+    *readings: Reading,
+    name: str = "from files",
+    as_of: str | None = None,
+    balanced: bool = False,
+    conflicts: Mode = "report",
+    **tables: pd.DataFrame,
 ) -> SupplyGraph:
     """One graph out of several readings: production, trade, use and registers put together by ``assemble``.
 
@@ -55,7 +61,7 @@ def together(
         What readers return. Statistics (``inputs``) are assembled; registers (``countries``, ``holdings`` ...) are
         taken as they are, and so are the nodes and links of readings that state them themselves (networks of firms,
         registers of mines).
-    name, as_of
+    name, as_of, balanced, conflicts
         As for :func:`supplyrisk.assemble.assemble`.
     **tables : DataFrame
         Your own registers or statistics, e.g. ``holdings=...`` or ``recipes=...``.
@@ -69,7 +75,7 @@ def together(
     ------
     SchemaError
         A product that two readings measure in different units, two publishers that state the same figure, an argument
-        that is no table (balance afterwards: :func:`supplyrisk.reconcile.balance_flows`), or what the assembly refuses.
+        that is no table (an ensemble: :func:`supplyrisk.reconcile.balance_flows` of the graph), or what the assembly refuses.
 
     Warns
     -----
@@ -125,7 +131,24 @@ def together(
         past.append(older)
     if past:
         graph = dataclasses.replace(graph, tables={**graph.tables, **_known_since(graph.tables, older, editions[-1])})
-    return _with_earlier(graph, past)
+    from ..reconcile import balance_flows
+
+    graph = _with_earlier(graph, past)
+    # What readings state themselves (networks of firms, registers of mines) stays as they state it.
+    stated = {str(p) for k in ("production", "trade", "demand", "sourcing") for p in _products_of(joined, k)}
+    mine = sorted(stated & set(graph.index.links["product"].astype(str)))
+    return balance_flows(graph, mine, conflicts=conflicts) if balanced and mine else graph
+
+
+def _products_of(joined: dict[str, pd.DataFrame], key: str) -> set[str]:
+    """Products that a table of statistics speaks of."""
+    frame = joined.get(key)
+    if frame is None or not len(frame):
+        return set()
+    if key == "trade":
+        con = joined.get("concordance", pd.DataFrame(columns=["hs6", "product"]))
+        return set(con.loc[con["hs6"].astype(str).isin(frame["hs6"].astype(str)), "product"].astype(str))
+    return set(frame["product"].dropna().astype(str)) if "product" in frame else set()
 
 
 def _own_units(joined: dict[str, pd.DataFrame]) -> None:
@@ -143,13 +166,14 @@ def _own_units(joined: dict[str, pd.DataFrame]) -> None:
 
 def _tables_only(tables: dict[str, pd.DataFrame]) -> None:
     """Refuse what is no table: options of the assembly, with the way to them, and everything else."""
-    balancing = "Balance the graph afterwards: supplyrisk.reconcile.balance_flows(graph{}), or use assemble({})."
-    ways = {"balanced": ("", "balanced=True"), **{k: (f", {k}=...",) * 2 for k in ("conflicts", "ensemble", "seed")}}
+    balancing = (
+        "Draw from the graph afterwards: supplyrisk.reconcile.balance_flows(graph, {0}=...), or use assemble({0}=...)."
+    )
+    ways = ("ensemble", "seed")
     problems: list[Problem] = []
     for key, given in tables.items():
         if not isinstance(given, pd.DataFrame):
-            pair = ways.get(key)
-            remedy = "Give a DataFrame." if pair is None else balancing.format(pair[0], pair[1].removeprefix(", "))
+            remedy = balancing.format(key) if key in ways else "Give a DataFrame."
             problems.append(Problem("together", "-", key, "not a table", repr(given)[:60], remedy))
     if problems:
         raise SchemaError(problems, "the readings put together")
@@ -279,7 +303,7 @@ def _assembled(joined: dict[str, pd.DataFrame], name: str, as_of: str | None, hi
     if "trade" in given and len(given["trade"]) and "source" in given["trade"]:
         given["trade"] = _newest(given["trade"])
     rest = {k: v for k, v in joined.items() if k not in _ASSEMBLED}
-    graph: SupplyGraph = assemble(name=name, as_of=as_of, history=history, tables=rest, **given)
+    graph: SupplyGraph = assemble(name=name, as_of=as_of, history=history, tables=rest, balanced=False, **given)
     return graph
 
 

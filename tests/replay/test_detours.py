@@ -21,7 +21,7 @@ SOURCES = pd.DataFrame(
 )
 
 
-def assembled(product: str, production: list, trade: list, year: int):
+def assembled(product: str, production: list, trade: list, year: int, balanced: bool = False):
     """Graph of one product from production (country, quantity) and trade (exporter, importer, quantity)."""
     common = {"product": product, "year": year, "source": "s", "grade": "B"}
     return sr.assemble(
@@ -32,6 +32,7 @@ def assembled(product: str, production: list, trade: list, year: int):
         ).drop(columns="product"),
         concordance=pd.DataFrame([{"hs6": "280530", "product": product, "factor": 1.0}]),
         tables={"sources": SOURCES},
+        balanced=balanced,
     )
 
 
@@ -41,7 +42,8 @@ def of(graph, buyer: str, view: str, column: str = "focal_share") -> float:
     return float(row[column].iloc[0])
 
 
-def test_japan_after_2010_bought_chinese_rare_earths_from_france():
+@pytest.mark.parametrize("balanced", [False, True])
+def test_japan_after_2010_bought_chinese_rare_earths_from_france(balanced):
     # Wharton (2012): the direct share of China fell from over 80 to under 60 %, 17 % came through France and was largely
     # Chinese, more through Viet Nam and Estonia. Levels are percent of what Japan imports.
     world = [("CHN", 1000.0), ("AUS", 30.0), ("USA", 30.0)]
@@ -53,7 +55,7 @@ def test_japan_after_2010_bought_chinese_rare_earths_from_france():
             ("CHN", "JPN", 59.0), ("CHN", "FRA", 30.0), ("FRA", "JPN", 17.0), ("CHN", "VNM", 12.0),
             ("VNM", "JPN", 6.0), ("AUS", "JPN", 9.0), ("USA", "JPN", 9.0),
         ],
-        2012,
+        2012, balanced,
     )  # fmt: skip
     assert of(before, "JPN", "location") == pytest.approx(0.82)
     assert of(after, "JPN", "location") == pytest.approx(0.59)
@@ -61,7 +63,8 @@ def test_japan_after_2010_bought_chinese_rare_earths_from_france():
     assert of(after, "JPN", "origin") == pytest.approx(0.82)
 
 
-def test_antimony_oxide_through_thailand_and_mexico_is_no_new_supply():
+@pytest.mark.parametrize("balanced", [False, True])
+def test_antimony_oxide_through_thailand_and_mexico_is_no_new_supply(balanced):
     # Reuters (July 2025): 3,834 t in five months from two countries that hardly make any, after the ban on the USA.
     made = [("CHN", 80_000.0), ("BEL", 10_000.0)]
     before = assembled("antimony_oxide", made, [("CHN", "USA", 3_000.0), ("BEL", "USA", 1_500.0)], 2024)
@@ -69,7 +72,7 @@ def test_antimony_oxide_through_thailand_and_mexico_is_no_new_supply():
         "antimony_oxide",
         made,
         [("CHN", "THA", 3_400.0), ("CHN", "MEX", 600.0), ("THA", "USA", 3_300.0), ("MEX", "USA", 534.0), ("BEL", "USA", 1_500.0)],
-        2025,
+        2025, balanced,
     )  # fmt: skip
     assert of(after, "USA", "location") == pytest.approx(0.0)
     assert of(after, "USA", "origin") == pytest.approx(3_834 / 5_334)

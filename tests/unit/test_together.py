@@ -57,6 +57,7 @@ def test_every_reader_alone_becomes_a_graph(published, name):
     r = reading(name, published)
     g = sources.together(r)
     assert not len(g.validate())
+    assert not len(sources.together(r, balanced=True).validate())
     stated = 0 if r.inputs else len(r.tables.get("nodes", []))
     assert len(g.nodes) >= stated
     assert len(g.holdings) == len(r.tables.get("holdings", []))

@@ -10,6 +10,7 @@ import pytest
 
 import supplyrisk as sr
 from supplyrisk.errors import SchemaError
+from supplyrisk.reconcile import balance_flows
 from supplyrisk.sources import Reading, Report
 from supplyrisk.sources.commodities import product_rows
 from supplyrisk.vintages import NEWEST, counts, family, only_today, stated_use, today, vintages
@@ -76,6 +77,22 @@ def test_the_graph_of_an_earlier_day_has_the_market_of_its_year(folder):
     now = sr.sources.together(sr.sources.baci(folder, products=[P], years=[2024]))
     assert graph.index.links[key].fillna(-1).values.tolist() == now.index.links[key].fillna(-1).values.tolist()
     assert graph.index.nodes["node"].tolist() == now.index.nodes["node"].tolist()
+
+
+def test_a_balanced_graph_keeps_its_earlier_years(folder):
+    plain = sr.sources.together(sr.sources.baci(folder, products=[P]))
+    graph = sr.sources.together(sr.sources.baci(folder, products=[P]), balanced=True)
+    now = sr.sources.together(sr.sources.baci(folder, products=[P], years=[2024]), balanced=True)
+    key = ["supplier", "buyer", "quantity", "low", "high", "method"]
+    assert graph.index.links[key].fillna(-1).values.tolist() == now.index.links[key].fillna(-1).values.tolist()
+    assert graph.index.links["method"].isin(["balanced", "world_pool"]).any()
+    assert not any(line.startswith("of today only") for line in graph.history)
+    then, before = (g.at("2023-12-31", known_on="latest") for g in (graph, plain))
+    assert then.index.links[key].fillna(-1).values.tolist() == before.index.links[key].fillna(-1).values.tolist()
+    assert set(then.index.links["year"]) == {2023}
+    again = balance_flows(graph)
+    for name in ("nodes", "links", "demand"):
+        pd.testing.assert_frame_equal(again.tables[name], graph.tables[name], rtol=1e-9)
 
 
 def test_links_of_a_reader_without_any_assembly_go_by_the_newest_year_too(folder):
@@ -450,4 +467,4 @@ def test_together_names_the_way_to_balanced_flows(folder):
     reading = sr.sources.baci(folder, products=[P])
     with pytest.raises(SchemaError, match="balance_flows") as error:
         sr.sources.together(reading, balanced=True, ensemble=3, holdings="mine.csv")
-    assert [p.column for p in error.value.problems] == ["balanced", "ensemble", "holdings"]
+    assert [p.column for p in error.value.problems] == ["ensemble", "holdings"]
