@@ -57,6 +57,7 @@ class Case:
     aims: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     repeat: int = 5
     memory: bool = True
+    aimed: str = "SML"
 
     @property
     def summary(self) -> str:
@@ -70,6 +71,7 @@ def benchmark(
     aims: Mapping[str, tuple[str, float]] | None = None,
     repeat: int = 5,
     memory: bool = True,
+    aimed: str = "SML",
 ) -> Callable[[Callable[..., Phases]], Callable[..., Phases]]:
     """Register a case.
 
@@ -83,10 +85,12 @@ def benchmark(
         Counted runs of each contestant.
     memory : bool
         False where a contestant keeps threads of its own, which do not live on in a forked child.
+    aimed : str
+        Letters of the sizes for which the aims are.
     """
 
     def register(function: Callable[..., Phases]) -> Callable[..., Phases]:
-        case = Case(function.__name__, function, sizes, aims or {}, repeat, memory)
+        case = Case(function.__name__, function, sizes, aims or {}, repeat, memory, aimed)
         registries["benchmark"].add(function, case=case)
         return function
 
@@ -236,7 +240,7 @@ def measure(
                     for peer, other in seconds.items()
                     if peer != OURS and any(b > 0 for b in other)
                 }
-                aim = case.aims.get(phase)
+                aim = case.aims.get(phase) if size in case.aimed else None
                 if aim is not None and aim[0] in row["ratio_to"]:
                     row["aim"] = {"peer": aim[0], "ratio": aim[1], "met": row["ratio_to"][aim[0]] <= aim[1]}
             rows.append(row)

@@ -19,6 +19,7 @@ from ..instances import instance, ours, pass_raw, raw
     },
     aims={"kept": ("highspy, warm", 2.0), "rebuilt": ("a new model each", 0.1)},
     repeat=1,
+    aimed="M",  # fifty points; five of a model of a hundred columns are over before a solver is warm
 )
 def plan_frontier(seed: int, points: int, **size: int) -> Phases:
     """Points of an epsilon constraint on the two-stage plan without openings (an LP)."""

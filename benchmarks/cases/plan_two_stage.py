@@ -24,7 +24,9 @@ def _ran(h: Any) -> Any:
     return h
 
 
-@benchmark(sizes=_SIZES, aims={"solved": ("highspy, matrices", 1.15), "handed over": ("linopy", 1.0)}, repeat=5)
+@benchmark(
+    sizes=_SIZES, aims={"solved": ("highspy, matrices", 1.15), "handed over": ("linopy", 1.0)}, repeat=5, aimed="ML"
+)
 def plan_two_stage(seed: int, **size: int) -> Phases:
     """Arcs, capacities, balances, share caps, openings, CVaR: build + transfer, and build + transfer + solve.
 
