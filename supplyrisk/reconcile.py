@@ -31,6 +31,7 @@ from .ledger import (
     INFERRED,
     LINK,
     MOVED,
+    OUTPUT,
     Books,
     Closed,
     Mode,
@@ -441,7 +442,8 @@ def _loom(c: Closed, books: Books, live: BoolArray, prior: FloatArray, pools: li
     stays = (books.known | c.moved)[live]
     low = np.where(stays, x, np.fmin(e.low[live], x))
     high = np.where(stays, x, np.fmax(e.high[live], x))
-    unsure = (books.unsure & ~books.home)[live]
+    # What a maker of unknown output makes is drawn too: what it keeps at home follows.
+    unsure = (books.unsure & ~books.home | (books.kind == OUTPUT) & ~books.known & np.isnan(books.value))[live]
     return _Loom(books, live, e.part(live)[0], prior[live], low, high, x, unsure, pools)
 
 

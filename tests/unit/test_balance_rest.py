@@ -130,3 +130,16 @@ def test_real_trade_beside_one_world_total_balances(published: Path) -> None:
     sends = g.links[g.links["supplier"].isin(rest["node"])]["quantity"].sum()
     assert sends == pytest.approx(20000.0)
     assert not (g.balance()["account"] == "world").any()
+
+
+def test_draws_spread_what_a_maker_inside_the_rest_makes() -> None:
+    g = graph(
+        made(("CHN", 60.0, None), ("USA", float("nan"), "withheld"), ("WLD", 100.0, None)), sold(("CHN", "DEU", 20.0))
+    )
+    draws = balance_flows(g, ensemble=12, seed=3)
+    of = pd.Series([sent(d, "USA") for d in draws])
+    assert of.max() - of.min() > 5.0
+    assert of.between(0.0, 40.0).all()
+    for d in draws:
+        assert sent(d, "USA", "ROW") == pytest.approx(40.0)
+        assert sent(d, "CHN") == pytest.approx(60.0)
