@@ -161,6 +161,7 @@ def assemble(
         producers draw included. Rows of different ``use`` add up to the country's use. ``total`` (or nothing) beside
         them is their total: then it counts alone, its note names its parts, and parts above it are a row of ``gaps``. What
         producers draw is taken from a use that bears the name or id of their product, else in proportion from all uses.
+        ``WLD`` beside countries is the world: what these leave of it is the use of all others, in the world pool.
         Every stated use is a row of ``demand``: of a place without any other record it draws on the world pool, or, where
         there is none, has an open account in :meth:`SupplyGraph.balance`.
     sourcing : DataFrame, optional

@@ -17,7 +17,7 @@ from .intervals import DEFAULT_POLICY
 from .remainder import bound_by_rest, joined_texts, last_text, share_rest, spanned_values, unsaid_rest, worked_out_on
 from .retained import cite_strictest
 from .schema import GRADES, TABLES
-from .uses import country_use, one_account
+from .uses import country_use, one_account, without_world
 from .vintages import counts, mark, newest_of
 
 __all__ = ["FLOW_METHODS", "NOMINAL", "NOT_SAID_WHO", "TRADERS", "Build", "pool_id", "worst"]
@@ -72,7 +72,9 @@ class Build:
         self.products = products
         # Every stated use, and (in place of the table) what each country uses by now; that of earlier years is history.
         self.sources = sources
-        self.stated_use, self.use_gaps = one_account(frames["demand"], sources)
+        stated, gaps = one_account(frames["demand"], sources)
+        self.stated_use, beyond = without_world(stated, sources)
+        self.use_gaps = pd.concat([gaps, beyond], ignore_index=True) if len(beyond) else gaps
         self.f = {**frames, "demand": country_use(self.stated_use, sources)}
         self.recipes = recipes
         self.nominal, self.tolerance = nominal, tolerance

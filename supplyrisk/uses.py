@@ -12,7 +12,8 @@ from .retained import cite_strictest
 from .schema import GRADES
 from .vintages import counts
 
-__all__ = ["TOTAL", "country_use", "draws_on_pools", "final_use", "one_account", "today_uses", "used_twice"]
+__all__ = ["TOTAL", "country_use", "draws_on_pools", "final_use", "one_account", "today_uses", "used_twice",
+           "without_world"]  # fmt: skip
 
 TOTAL = "total"
 _KEY = ["product", "country"]
@@ -52,7 +53,8 @@ def used_twice(demand: pd.DataFrame) -> list[Problem]:
     ]
     key = [*_KEY, "use", "year"]
     named = demand.assign(use=_named(demand["use"]))
-    again = named[named.duplicated(key, keep=False)].sort_values("quantity", kind="stable")
+    plain = named.assign(use=named["use"].astype(str).str.casefold())  # LED and led are one use
+    again = plain[plain.duplicated(key, keep=False)].sort_values("quantity", kind="stable")
     for (product, country, use, year), rows in again.groupby(key, dropna=False, sort=True):
         value = ", ".join("missing" if np.isnan(q) else f"{q:g}" for q in rows["quantity"].astype(float))
         sources = sorted({str(s) for s in rows["source"].dropna()})
@@ -199,6 +201,75 @@ def _behind(rows: pd.DataFrame, sources: pd.Series) -> str | None:
     rank = rows["grade"].map(lambda g: GRADES.index(g) if g in GRADES else len(GRADES))
     told = sources[sources.notna() & ~rows["grade"].eq("assumption")]
     return None if told.empty else str(told.loc[rank[told.index].sort_values(kind="stable").index[-1]])
+
+
+def without_world(demand: pd.DataFrame, sources: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Uses in which a use of the world is what it leaves beyond the countries whose uses are stated too.
+
+    Parameters
+    ----------
+    demand : DataFrame
+        Rows as :func:`one_account` returns them; country ``WLD`` is the world.
+    sources : DataFrame, optional
+        Table of sources: a rest cites the one with the strictest terms of all that it is worked out from.
+
+    Returns
+    -------
+    tuple of DataFrame
+        The rows, and rows of ``gaps`` for countries that use more than the world: then nothing is left.
+
+    Notes
+    -----
+    Of each country the uses of the world's year count, else the newest before it, else the oldest; of a use of the world
+    with a name, those of that name. Missing policy: beside a country of unknown use the rest is between 0 and what the
+    others leave.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(dict(product="x", country=["WLD", "JPN"], use="total", year=2024.0, quantity=[100.0, 30.0],
+    ...     low=np.nan, high=np.nan, missing=None, published_on=None, source=None, grade="B", note=None))
+    >>> without_world(rows)[0][["country", "quantity", "note"]].values.tolist()
+    [['WLD', 70.0, 'world use of 100 less 30 of 1 country'], ['JPN', 30.0, None]]
+    """
+    gaps: list[dict[str, object]] = []
+    columns = ["product", "what", "where", "reason", "note"]
+    world = demand["country"] == "WLD"
+    world &= demand["product"].isin(set(demand.loc[~world, "product"]))
+    if not world.any():
+        return demand, pd.DataFrame(columns=columns)
+    out = demand.astype(dict.fromkeys(("note", "missing"), "object")).copy()
+    for i, row in demand[world].iterrows():
+        its = demand[(demand["product"] == row["product"]) & (demand["country"] != "WLD")]
+        if row["use"] != TOTAL:
+            its = its[its["use"].str.casefold() == str(row["use"]).casefold()]
+        if not len(its) or pd.isna(row["quantity"]):
+            continue
+        year, age = float(row["year"]), its["year"].astype(float)
+        far = np.where(age <= year, year - age, 1e4 + age - year)
+        far = np.where(np.isnan(far), np.inf, far)
+        its = its[far == pd.Series(far, index=its.index).groupby(its["country"]).transform("min")]
+        known, gone = its["quantity"].sum(), bool(its["quantity"].isna().any())
+        least, most = its["low"].fillna(its["quantity"]).sum(), its["high"].fillna(its["quantity"]).sum()
+        bounded = its[["low", "high"]].notna().any(axis=None) or pd.notna(row["low"]) or pd.notna(row["high"])
+        top = row["high"] if pd.notna(row["high"]) else row["quantity"]
+        bottom = row["low"] if pd.notna(row["low"]) else row["quantity"]
+        n = its["country"].nunique()
+        many = f"{n} countr{'y' if n == 1 else 'ies'}"
+        said = f"world use of {row['quantity']:g} less {known:g} of {many}"
+        if known > row["quantity"] * (1.0 + _ROUNDING):
+            told = f"a use of {known:g} in {many} is more than the {row['quantity']:g} of the world {_in(year)}"
+            gap = {"product": row["product"], "what": "use", "where": "WLD", "reason": "unknown", "note": told}
+            gaps.append(gap)
+        out.loc[i, "quantity"] = np.nan if gone else max(row["quantity"] - known, 0.0)
+        out.loc[i, "low"] = 0.0 if gone else max(bottom - most, 0.0) if bounded else np.nan
+        out.loc[i, "high"] = max(top - least, 0.0) if gone or bounded else np.nan
+        out.loc[i, "missing"] = "unknown" if gone else row["missing"]
+        out.loc[i, "note"] = f"{row['note']}; {said}" if pd.notna(row["note"]) else said
+        days = [str(d) for d in [row["published_on"], *its["published_on"]] if pd.notna(d)]
+        out.loc[i, "published_on"] = max(days) if days else None
+    cited = cite_strictest(out[world], demand, ["product"], sources)
+    out = pd.concat([cited, out[~world]]).sort_index()
+    return out, pd.DataFrame(gaps, columns=columns)
 
 
 def country_use(demand: pd.DataFrame, sources: pd.DataFrame | None) -> pd.DataFrame:

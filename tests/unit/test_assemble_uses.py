@@ -417,3 +417,28 @@ def test_parts_above_the_upper_end_of_an_unknown_total_are_a_gap() -> None:
     kept, gaps = one_account(pd.DataFrame(rows))
     assert kept[["low", "high"]].iloc[0].tolist() == [150.0, 150.0]
     assert "add up to 150, their total is at most 90" in gaps["note"].iloc[0]
+
+
+def test_a_use_of_the_world_is_what_it_leaves_beyond_the_countries() -> None:
+    whole = pd.concat([used(("total", 1000.0), country="WLD"), used(*PARTS), used(("total", 50.0), country="DEU")])
+    for balanced in (False, True):
+        graph = built(whole, balanced=balanced)
+        assert use_of(graph, f"{X}@WLD:demand") == pytest.approx(850.0)
+        assert use_of(graph, f"{X}@JPN:demand") == pytest.approx(100.0)
+        row = graph.demand.set_index("node").loc[f"{X}@WLD:demand"]
+        assert "world use of 1000 less 150 of 2 countries" in row["note"]
+    over = built(pd.concat([used(("total", 80.0), country="WLD"), used(*PARTS)]))
+    assert use_of(over, f"{X}@WLD:demand") == 0.0
+    assert "a use of 100 in 1 country is more than the 80 of the world in 2024" in over.gaps["note"].tolist()
+    gone = used(("total", np.nan), country="DEU").assign(missing="withheld")
+    dark = pd.concat([used(("total", 1000.0), country="WLD"), used(*PARTS), gone])
+    row = built(dark).demand.set_index("node").loc[f"{X}@WLD:demand"]
+    assert np.isnan(row["quantity"])
+    assert row[["low", "high"]].tolist() == [0.0, 900.0]
+    alone = built(used(("total", 1000.0), country="WLD"))
+    assert use_of(alone, f"{X}@WLD:demand") == 1000.0
+
+
+def test_a_use_written_in_two_cases_stands_twice() -> None:
+    with pytest.raises(SchemaError, match="stands 2 times"):
+        built(used(("LED", 60.0), ("led", 60.0)))
