@@ -97,7 +97,7 @@ def _control(
         flag = flags(k.country[: k.n])
         value = reached(k, flag[:, 0], threshold, pooled, golden)
         low = sure(k, flag[:, 1], threshold, pooled, golden, host)
-        high = possible(k, flag[:, 2], threshold, host)
+        high = possible(k, flag[:, 2], threshold, golden, host)
         x = ordered(np.column_stack([value, low, high]))
         if rule == "creditor" and len(k.c_type):
             x = ordered(np.maximum(x, bound(k, x, threshold, golden, host)))

@@ -69,10 +69,13 @@ def reached(b: Book, flag: FloatArray, threshold: float, pooled: bool, golden: b
     """Entities in focal hands at the stated votes (least fixed point).
 
     A class of rows with one top votes as one; it is the focal's if more than half of its votes are. ``pooled`` adds the
-    focal's own votes and those of all classes that the focal leads.
+    focal's own votes and those of all classes that the focal leads. Of several classes above a threshold below half the
+    largest controls, and of equals none.
     """
     k = _classes(b, b.share, threshold)
     wins = (k.total > threshold + _EPS) | k.certain
+    if threshold < 0.5:
+        wins &= _largest(k) | k.certain
     # Only a firm under nobody else's control answers to its home.
     held_by = _any(k.owner, wins & (k.label != k.owner), b.n)
     base = np.where(b.held & (held_by | (b.home >= 0)), 0.0, flag)
@@ -86,13 +89,28 @@ def reached(b: Book, flag: FloatArray, threshold: float, pooled: bool, golden: b
         new[k.owner[wins & led]] = 1.0
         if pooled:
             votes = np.bincount(k.owner, np.where(led, k.total, mine), b.n)
-            new[votes > threshold + _EPS] = 1.0
+            other = np.zeros(b.n)
+            np.maximum.at(other, k.owner, np.where(led, 0.0, k.total - mine))
+            new[(votes > threshold + _EPS) & (votes > other + _EPS)] = 1.0
             new[b.asset[stated & (x[b.holder] > 0)]] = 1.0
         if golden:
             np.maximum.at(new, b.c_asset[gold], x[b.c_holder[gold]])
         if np.array_equal(new, x):
             return x
         x = new
+
+
+def _largest(k: _Classes) -> BoolArray:
+    """Classes that hold more of their asset than every other one."""
+    if not len(k.owner):
+        return np.zeros(0, dtype=bool)
+    order = np.lexsort((-k.total, k.owner))
+    owner, total = k.owner[order], k.total[order]
+    first = np.append(True, owner[1:] != owner[:-1])
+    beaten = np.append(~first[1:] & (total[1:] >= total[:-1] - _EPS), False)  # the next one is as large
+    out = np.zeros(len(order), dtype=bool)
+    out[order] = first & ~beaten
+    return out
 
 
 def _crowds(b: Book, threshold: float) -> tuple[IntArray, BoolArray]:
@@ -203,7 +221,7 @@ def sure(b: Book, flag: FloatArray, threshold: float, pooled: bool, golden: bool
         x = new
 
 
-def possible(b: Book, flag: FloatArray, threshold: float, host_rest: bool) -> FloatArray:
+def possible(b: Book, flag: FloatArray, threshold: float, golden: bool, host_rest: bool) -> FloatArray:
     """Entities that focal hands could control (greatest fixed point): nothing recorded rules it out.
 
     All who may be focal may act together, and votes of others come along where the focal may lead their group.
@@ -211,7 +229,7 @@ def possible(b: Book, flag: FloatArray, threshold: float, host_rest: bool) -> Fl
     f = _frame(b, threshold)
     k, cells = f.k, len(f.low_in)
     rest = f.rest * (1 - flag) if host_rest else np.zeros(b.n)
-    veto = (b.c_type == "golden_share") | (b.c_type == CONTRACTS[3])
+    veto = (golden & (b.c_type == "golden_share")) | (b.c_type == CONTRACTS[3])
     stated = _stated(b, threshold)
     # A firm that somebody surely controls does not answer to its home; a ring of firms may have any of them as its head.
     outside = np.ones(len(b.name), dtype=bool)
@@ -447,5 +465,5 @@ def bound(b: Book, x: FloatArray, threshold: float, golden: bool, host_rest: boo
         own[firm] = 1.0
         passed[:, 0] = np.maximum(passed[:, 0], out[firm, 0] * reached(k, own, threshold, False, golden))
         passed[:, 1] = np.maximum(passed[:, 1], out[firm, 1] * sure(k, own, threshold, False, golden, host_rest))
-        passed[:, 2] += out[firm, 2] * possible(k, own, threshold, host_rest)
+        passed[:, 2] += out[firm, 2] * possible(k, own, threshold, golden, host_rest)
     return ordered(passed)

@@ -726,3 +726,20 @@ def test_the_interval_beside_the_value_is_that_of_the_values_rule(atlas):
     assert (t["any_low"] <= t["low"] + 1e-12).all()
     assert (t["any_high"] >= t["high"] - 1e-12).all()
     assert t.loc["gallium.refined@CHN", "any_low"] == pytest.approx(t.loc["gallium.refined@CHN", "equity_low"])
+
+
+def test_below_half_the_largest_holder_controls_and_a_golden_share_that_does_not_count_opens_nothing() -> None:
+    def owned(*rows: tuple[str, str, float | None]):
+        held = [{"holder": c, "holder_country": c, "type": t, "share": s, "asset": "x@IDN"} for c, t, s in rows]
+        return graph(["x@IDN"], [h | ({"missing": "not_applicable"} if h["share"] is None else {}) for h in held])
+
+    def ruled(g, focal: str, **kw):
+        return control.effective_control(g, focal, **kw)[["majority", "majority_low", "majority_high"]].iloc[0].tolist()
+
+    g = owned(("CHN", "equity", 0.3), ("AUS", "equity", 0.4), ("CAN", "equity", 0.3))
+    assert [ruled(g, c, threshold=0.25)[0] for c in ("CHN", "AUS", "CAN")] == [0.0, 1.0, 0.0]
+    even = owned(("CHN", "equity", 0.4), ("AUS", "equity", 0.4))
+    assert ruled(even, "CHN", threshold=0.25)[0] == 0.0
+    gold = owned(("CHN", "golden_share", None), ("IDN", "equity", 1.0))
+    assert ruled(gold, "CHN") == [1.0, 1.0, 1.0]
+    assert ruled(gold, "CHN", golden_share=False) == [0.0, 0.0, 0.0]
