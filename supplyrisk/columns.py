@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -304,10 +305,21 @@ def is_date(text: str) -> bool:
 
     Examples
     --------
-    >>> is_date("2023-07"), is_date("July 2023")
-    (True, False)
+    >>> is_date("2023-07"), is_date("July 2023"), is_date("2023-02-29")
+    (True, False, False)
     """
-    return bool(_DATE.match(date_text(text)))
+    return _is_date(date_text(text))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_date(text: str) -> bool:
+    if not _DATE.match(text) or int(text[:4]) == 0:
+        return False
+    try:
+        date.fromisoformat(date_floor(text))
+    except ValueError:  # a day that its month has not
+        return False
+    return True
 
 
 def _row_label(frame: pd.DataFrame, spec: Table, i: int) -> str:

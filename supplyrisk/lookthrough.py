@@ -124,12 +124,15 @@ def _cycle(table: _Table, undo: Callable[[FloatArray], FloatArray], b: FloatArra
     for m in range(cap):
         w = undo(basis[m])
         w = w - table.left(w)
+        before = np.linalg.norm(w, axis=0)
         for _ in range(2):  # twice is enough
             for i, v in enumerate(basis):
                 c = np.einsum("ij,ij->j", v, w)
                 h[:, i, m] += c
                 w = w - c * v
         size = np.linalg.norm(w, axis=0)
+        size = np.where(size > 1e-14 * before, size, 0.0)  # less is rounding: the column has all that it can have
+        w = np.where(size > 0, w, 0.0)
         h[:, m + 1, m] = size
         basis.append(w / np.maximum(size, 1e-300))
         # A column that is done has a zero row below: its least squares stay as they were.
@@ -197,7 +200,9 @@ def _solve(
 
     def done(y: FloatArray, left: FloatArray) -> bool:
         size = np.abs(left)
-        if not (size.max(axis=0, initial=0.0) <= 1e-12 * (1 + np.abs(y).max(axis=0, initial=0.0))).all():
+        # What is left errs by as much as all rounds multiply it: it is measured by what is asked, not by the answer.
+        rounding = 8 * np.finfo(float).eps * np.abs(y).max(axis=0, initial=0.0)
+        if not (size.max(axis=0, initial=0.0) <= 1e-12 * (1 + np.abs(b).max(axis=0, initial=0.0)) + rounding).all():
             return False
         base = (y[:, :counts] * whole).sum(axis=1, keepdims=True)
         return bool((size[:, :counts] * part <= 1e-11 * base).all())

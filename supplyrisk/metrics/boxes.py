@@ -92,6 +92,8 @@ def least_hhi(mix: Mix) -> FloatArray:
     low, high, market = mix.low, mix.high, mix.market
     finite = np.where(np.isfinite(high), high, low)
     a, b = np.zeros(mix.n), np.maximum(mix.max(finite), mix.max(low))
+    # Where nothing has an upper end and nothing is known to flow, all alike are least concentrated, at any level.
+    b = np.where((b <= 0) & np.isinf(mix.max(high)), 1.0, b)
     endless = ~np.isfinite(spread)
     mass = np.where(endless, 0.0, spread)
     for _ in range(70):

@@ -82,9 +82,15 @@ def _nir_numbers(
         s = v.reindex(index) if isinstance(v, pd.Series) else v
         a = np.atleast_1d(np.asarray(s, dtype=np.float64))
         cols.append(a)
-        if name != "stock_increase" and (a < 0).any():
-            problems.append(Problem(name, "-", "-", "negative", repr(float(np.nanmin(a))), "Check sign and unit."))
-        if not isinstance(v, pd.Series) and not np.isfinite(a).all():
+        labels = [str(k) for k in index] if index is not None else [str(k) for k in range(len(a))]
+        rows = labels if np.ndim(v) and len(labels) == len(a) else ["-"] * len(a)
+        if name != "stock_increase":
+            less = np.flatnonzero(a < 0)
+            problems += [Problem(name, rows[i], "-", "negative", f"{a[i]:g}", "Check sign and unit.") for i in less]
+        endless = np.flatnonzero(np.isinf(a))
+        fix = "Give a number, or leave it empty."
+        problems += [Problem(name, rows[i], "-", "not finite", f"{a[i]:g}", fix) for i in endless]
+        if np.ndim(v) == 0 and np.isnan(a).any():
             problems.append(Problem(name, "-", "-", "missing", "", "Missing is not zero: give a number."))
     refuse(problems, "net_import_reliance")
     p, m, x, d = np.broadcast_arrays(*cols)

@@ -113,6 +113,12 @@ def _pick(made: Origin, row: Any, keys: Mapping[str, Any]) -> tuple[int, dict[st
             raise unknown_name("key", k, made.levels, "explain()")
         level = index.get_level_values(k)
         if v not in level:
+            if k == "product" and v in set(made.graph.tables["products"]["product"]):
+                day = made.graph.as_of
+                fix = f"Look back with what is known now: graph.at({day!r}, known_on='latest')." if day else ""
+                fix = fix or "See graph.balance() for what is known of it."
+                rule = f"has no row: nothing of it was published by {day}" if day else "has no row in these scores"
+                raise SchemaError([Problem("explain", str(v), k, rule, "", fix)], "explain()")
             raise unknown_name(k, v, level.unique().astype(str), "explain()")
         hit &= np.asarray(level == v)
     found = np.flatnonzero(hit)

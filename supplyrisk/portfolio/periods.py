@@ -23,7 +23,7 @@ from .matrix import Compiled
 from .model import Build, number
 from .plan import Portfolio
 from .settling import ROUNDS, Live, forked_wide, settle
-from .show import html_of_periods, share_words, steps_of_periods
+from .show import html_of_periods, risk, share_words, steps_of_periods
 from .solve import Solution, solve, usable
 from .unseen import refuse_unseen
 from .widen import Wide, read_ramp, spending, widen
@@ -88,7 +88,7 @@ class PeriodPlan(Portfolio):
 
     @cached_property
     def graph(self) -> SupplyGraph:
-        """The graph with the plan carried out in the period; use on record grows as the needs do."""
+        """The graph with the plan carried out in the period; use on record and what is passed on grow as the needs do."""
         found: SupplyGraph = Portfolio.graph.func(self)  # type: ignore[attr-defined]
         m = self._build
         if m.grown is None:
@@ -97,7 +97,14 @@ class PeriodPlan(Portfolio):
         frame = found.tables["demand"]
         times = frame["node"].astype("object").map(factor).astype(float).fillna(1.0).to_numpy()
         used = {c: frame[c].astype(float) * times for c in ("quantity", "low", "high")}
-        return found.replace(note="needs of the period", demand=frame.assign(**used))
+        # What a buyer sends on to places that the plan does not supply grows with what it gets.
+        links = found.tables["links"]
+        sends = links["supplier"].astype("object").map(factor).astype(float)
+        beyond = links["buyer"].str.endswith(":demand") & ~links["buyer"].isin(set(factor))
+        more = sends.where(beyond.to_numpy(dtype=bool)).fillna(1.0).to_numpy()
+        sent = {c: links[c].astype(float) * more for c in ("quantity", "low", "high", "stated_low", "stated_high")}
+        note = "needs of the period"
+        return found.replace(note=note, demand=frame.assign(**used), links=links.assign(**sent))
 
     @property
     def unconstrained(self) -> Portfolio:
@@ -396,10 +403,15 @@ class HorizonPlan(Portfolio):
         """What scenarios leave of deliveries, by period."""
         return self._stack(lambda p: p.cuts)
 
-    @property
+    @cached_property
     def risk(self) -> pd.Series:
-        """Refused without a period: ``plan.year(2028).risk``; the objective counts whole paths in present value."""
-        raise refuse_period("risk", "all periods")
+        """Expected loss, value at risk, CVaR and worst loss of whole paths in present value; :meth:`year` has those of a period."""
+        frame = self.scenarios
+        weight = {p.label: float(self._wide.weight[s]) for s, p in enumerate(self._wide.periods)}
+        whole = frame.assign(loss=frame["loss"].astype(float) * frame["year"].map(weight).astype(float))
+        whole.attrs = dict(frame.attrs)
+        out = risk(whole, self.written["objective"])
+        return out.rename(str(out.name).replace(" a year", " of present value"))
 
     @cached_property
     def releases(self) -> pd.DataFrame:

@@ -196,3 +196,39 @@ def test_a_change_is_sure_where_the_bounds_leave_no_doubt() -> None:
     found = sr.compare(a, b)["sure"].droplevel(["focal", "view"])
     assert found[["v", "w", "x", "y"]].tolist() == [True, False, False, True]
     assert found.isna()["z"]
+
+
+def test_a_product_of_which_nothing_was_published_by_the_day_is_no_unknown_name(atlas) -> None:
+    with pytest.raises(SchemaError, match=r"nothing of it was published by 2024-12-31.*known_on='latest'"):
+        sr.explain(atlas, product="gallium.refined", at="2024-12-31")
+    with pytest.raises(UnknownNameError, match="gallium"):
+        sr.explain(atlas, product="galium.refined")
+
+
+@pytest.mark.parametrize("day", ["2024-02-30", "2023-02-29", "2024-06-31", "0000"])
+def test_a_day_that_is_none_is_refused(atlas, day: str) -> None:
+    with pytest.raises(SchemaError, match=day):
+        atlas.at(day)
+
+
+def test_bounds_of_a_market_of_which_no_figure_is_known_are_those_of_any_split() -> None:
+    nothing, endless = [np.nan] * 3, [np.inf] * 3
+    for metric, wanted in (
+        (M.hhi, (1 / 3, 1.0)),
+        (M.effective_suppliers, (1.0, 3.0)),
+        (M.hirschman_index, (100 / 3**0.5, 100.0)),
+    ):
+        assert metric.interval(nothing, low=[0.0] * 3, high=endless) == pytest.approx(wanted)
+    assert M.hhi.interval([np.nan], low=[0.0], high=[np.inf]) == (1.0, 1.0)
+
+
+def test_reliance_of_columns_takes_missing_cells_and_names_bad_rows() -> None:
+    columns = [np.array(v, dtype=float) for v in ([120, np.nan], [300, 5], [40, 0], [-10, 0])]
+    for given in (columns, [pd.Series(c, index=["x", "y"]) for c in columns]):
+        got = M.net_import_reliance(*given)["value"].to_numpy()
+        assert got[0] == pytest.approx(69.230769)
+        assert np.isnan(got[1])
+    with pytest.raises(SchemaError, match=r"production\[y\].*negative"):
+        M.net_import_reliance(*[pd.Series([1.0, -3.0], index=["x", "y"])] * 3, 0)
+    with pytest.raises(SchemaError, match="not finite"):
+        M.net_import_reliance(np.array([1.0, np.inf]), 1, 1, 0)
