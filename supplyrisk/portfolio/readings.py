@@ -418,7 +418,13 @@ def readings(plan: Portfolio) -> pd.DataFrame:
             theirs = np.divide(theirs, got + drawn, out=np.full(len(got), np.nan), where=got + drawn > 0)
         low, high = _ends(m, r, x, mine)
         # A share of which nothing is known is none, whatever the rows count: its interval is all there is.
-        mine = np.where(np.isnan(theirs) & (low <= 1e-9) & (high >= 1.0 - 1e-9), np.nan, mine)
+        # So is one of which more than half may be anybody's, and one of a market that gets nothing but rounding.
+        mine = np.where(np.isnan(theirs) & (high - low > 0.5), np.nan, mine)
+        need = np.array([m.case.need[pools].sum() for *_, pools in r.markets], dtype=np.float64)
+        drawn_too = 0.0 if r.stock is None else r.stock(x)[1]
+        void = arrived(m, r.markets, x) + drawn_too <= 1e-9 * need
+        if r.metric == "focal_share" and void.any():
+            mine, theirs = np.where(void, np.nan, mine), np.where(void, np.nan, theirs)
         for i, (p, _, b, _) in enumerate(r.markets):
             rows.append(
                 {

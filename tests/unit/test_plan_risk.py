@@ -39,3 +39,29 @@ def test_cvar_between_its_limits(g: SupplyGraph) -> None:
     # A scenario that cannot come is not the worst, whatever the level.
     assert least(sp.cvar(1.0), 0.0) == pytest.approx(least(sp.cvar(0.0), 0.0))
     assert least(sp.cvar(1.0), 1e-12) == pytest.approx(values[-1])
+
+
+def test_the_risk_of_a_plan_over_years_is_that_of_whole_paths_in_present_value(g: SupplyGraph) -> None:
+    def plan(goal: Any) -> Any:
+        return optimize(
+            g,
+            BUYERS,
+            product=P,
+            levers=[resource(), sp.unmet(50_000.0)],
+            scenarios=bans(0.3),
+            objective=goal,
+            horizon=(2026, 2028),
+            discount=0.1,
+        )
+
+    worst = plan(sp.cvar(0.6))
+    assert worst.objective_value == pytest.approx(worst.risk["cvar"], rel=1e-7)
+    assert worst.risk.name.endswith("of present value")
+    whole = plan(sp.cost() + sp.expected_loss())
+    spent = whole.objective_value - whole.risk["expected_loss"]
+    assert 0 < spent < whole.objective_value
+    one = whole.year(2027).risk
+    assert one["expected_loss"] == pytest.approx(0.3 * one["worst_loss"])
+    assert whole.risk["worst_loss"] == pytest.approx(
+        sum(whole.year(y).risk["worst_loss"] / 1.1 ** (y - 2026) for y in (2026, 2027, 2028)), rel=1e-6
+    )
