@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,7 +56,11 @@ def dual_table(m: Build, c: Compiled, s: Solution, told: Mapping[int, tuple[str,
     m.found = s.x
     rows: list[dict[str, Any]] = []
     noise = _PENNY * _stakes(c)
+    # Rows that only say what the columns of a constraint are have no price of their own: it is in that of the limit.
+    limits = {repr(b.spec) for b in m.matrix.rows if b.spec is not None and b.say_dual is not None}
     for block in m.matrix.rows:
+        if block.spec is not None and block.say_dual is None and repr(block.spec) in limits:
+            continue
         if block.start + block.n > c.m:
             break  # written into the live model after this plan was solved
         dual = s.row_dual[block.start : block.start + block.n]
@@ -306,8 +310,8 @@ def _amounts(c: Compiled, g: _Give, x: FloatArray, slack: FloatArray) -> FloatAr
     return give
 
 
-def _supply_lines(m: Build, pools: IntArray) -> list[str]:
-    """What the suppliers of some pools can deliver at most, largest first."""
+def _supply_lines(m: Build, pools: IntArray, ramps: Sequence[Sequence[float]] = ()) -> list[str]:
+    """What the suppliers of some pools can deliver at most, largest first; ``ramps`` of plants in plans over periods."""
     lanes = m.lanes_of(pools)
     who = np.unique(m.supplier[lanes])
     limit = np.where(np.isin(who, m.rationed), m.availability[who], 0.0)
@@ -322,7 +326,10 @@ def _supply_lines(m: Build, pools: IntArray) -> list[str]:
             if len(j):
                 most = float(m.project_capacity[j].sum())
                 unit = m.unit[int(m.project_product[j[0]])]
+                pace = {tuple(ramps[int(k)]) for k in j if int(k) < len(ramps)} - {(1.0,)}
+                slow = " or ".join(", ".join(f"{r:.0%}" for r in steps) for steps in sorted(pace))
                 words[v] = f"{m.node[v]} (project) can deliver at most {most:.6g} {unit}, once built"
+                words[v] += f" ({slow} of it in its first periods)" if slow else ""
         limit[np.searchsorted(who, v)] = most
     known = _evidence(m)
     words = {v: f"{w} {known.get(str(m.node[v]), '')}".rstrip() for v, w in words.items()}
@@ -537,7 +544,7 @@ def _own_limits(m: Build, c: Compiled, seed: int) -> tuple[list[str], list[str]]
     return said, give
 
 
-def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
+def infeasible(m: Build, c: Compiled, seed: int = 0, ramps: Sequence[Sequence[float]] = ()) -> InfeasibleError:
     """The error that names a smallest clashing set in the user's words, the supply behind it, and what would help.
 
     Parameters
@@ -548,6 +555,8 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
         The same, compiled.
     seed : int
         Of the solver.
+    ramps : sequence, optional
+        Of each plant the part of its output in each period of operation.
 
     Returns
     -------
@@ -599,13 +608,15 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
             said.append(m.need_rows.say(int(i)) if m.need_rows.say else "need")
     said += _bounds(m, cols)
     # What nobody needs is not limited by supply: then the constraints clash among themselves.
-    supply = _supply_lines(m, touched) if needed or how not in ("iis", "deletion") else []
+    supply = _supply_lines(m, touched, ramps) if needed or how not in ("iis", "deletion") else []
     if not supply:
         known = _evidence(m)
         for b, i in blocks:
             if b.name == "availability" and b.say:
                 node = b.keys[i][-1] if isinstance(b.keys[i], tuple) else b.keys[i]
                 supply.append(f"{b.say(i)} {known.get(str(node), '')}".rstrip())
+    if not supply and any(getattr(b.spec, "name", "") == "min_suppliers" for b, _ in blocks):
+        supply = _supply_lines(m, touched, ramps)  # those that there are to be counted
     told = [(blk, i) for blk, i in user if blk.say_relax is not None]
     give, ends, beside = _ways_out(m, c, told), [], []
     give += taken_back
@@ -638,6 +649,10 @@ def infeasible(m: Build, c: Compiled, seed: int = 0) -> InfeasibleError:
         text += ["this clash ends if:"] + [f"  - {x}" for x in ends]
     if beside:
         text += ["other constraints clash beside it; all are met if:"] + [f"  - {x}" for x in beside]
+    if not (give or ends or beside):
+        text.append(
+            "they miss each other by less than a solver can tell (about 1e-7 of the figures): round them, or ask a little less"
+        )
     if give:
         text += ["it becomes feasible if:"] + [f"  - {x}" for x in give]
     return InfeasibleError(dated("\n".join(text), m), tuple(dated(x, m) for x in (*dict.fromkeys(said), *supply)))

@@ -44,6 +44,8 @@ class Wide:
         Where the columns and rows of each period stand; -1 for rows that stand once for all.
     decide : Columns, optional
         1 = decide in this period to build a plant; periods by plants.
+    ramp : sequence of tuple of float
+        Output over full output in each year of operation, by plant.
     """
 
     bases: list[Build]
@@ -55,6 +57,7 @@ class Wide:
     at: list[IntArray] = field(default_factory=list)
     row: list[IntArray] = field(default_factory=list)
     decide: Columns | None = None
+    ramp: tuple[Ramp, ...] = ()
 
     @property
     def labels(self) -> tuple[int | str, ...]:
@@ -139,7 +142,7 @@ def widen(bases: list[Build], periods: tuple[Period, ...], discount: float, ramp
     weight = np.array([p.length for p in periods]) * (1.0 + discount) ** -elapsed
     new = copy.copy(m)
     new.matrix, new._model, new.user_blocks = Matrix(), None, set()
-    wide = Wide(bases, new, periods, weight, discount)
+    wide = Wide(bases, new, periods, weight, discount, ramp=tuple(ramp))
     _columns(wide)
     if m.projects is not None:
         _decisions(wide)

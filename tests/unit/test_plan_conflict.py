@@ -139,3 +139,20 @@ def test_what_suppliers_could_deliver_without_one_is_told_as_a_part_of_the_need(
     assert asked(number).status == "optimal"
     with pytest.raises(InfeasibleError):
         asked(number + 0.001)
+
+
+def test_too_few_suppliers_are_listed_and_plants_say_how_they_ramp_up() -> None:
+    text = clash(resource(), sp.min_suppliers(9))
+    assert "supply behind them" in text
+    assert "@CAN can deliver at most" in text
+    graph = hand(projects=pd.DataFrame([project("Alpha", "AUS", 4.0, 160_000.0)]))
+    with pytest.raises(InfeasibleError, match=r"once built \(50%, 100% of it in its first periods\)"):
+        optimize(
+            graph,
+            BUYERS,
+            product=P,
+            levers=[resource(), sp.build()],
+            constraints=max_share("CHN", 0.01),
+            horizon=(2026, 2035),
+            ramp=(0.5, 1.0),
+        )
