@@ -227,7 +227,7 @@ class Matrix:
         lower: Any = -np.inf,
         upper: Any = np.inf,
         scale: Any = 1.0,
-        keys: Keys | None = None,
+        keys: Keys | Sequence[Any] | None = None,
         spec: Spec | None = None,
         **words: Any,
     ) -> Rows:
@@ -246,12 +246,13 @@ class Matrix:
         scale : float or ndarray
             Typical size of the row's activity. Where it is 0 or no number (a market without need), the size of the row's
             own terms and bounds is taken instead.
-        keys : callable, optional
-            Gives the keys when asked.
+        keys : callable or sequence, optional
+            Gives the keys when asked; or the keys.
         spec : Spec, optional
             The user's own words, where the block comes from them.
         **words
-            ``say``, ``say_dual``, ``say_relax``, ``pools``, ``reading``, ``slope``: see :class:`Rows`.
+            ``say``, ``say_dual``, ``say_relax``, ``pools``, ``reading``, ``slope``: see :class:`Rows`. The same words for
+            all rows may be text: ``say="..."``, and ``say_dual="... costs {:,.0f} USD a year"`` with a place for the dual.
 
         Returns
         -------
@@ -261,6 +262,13 @@ class Matrix:
         unique, i = name, 2
         while unique in names:
             unique, i = f"{name}_{i}", i + 1
+        if keys is not None and not callable(keys):
+            given = list(keys)
+            keys = lambda: given  # noqa: E731
+        if isinstance(text := words.get("say"), str):
+            words["say"] = lambda i, text=text: text
+        if isinstance(price := words.get("say_dual"), str):
+            words["say_dual"] = lambda i, d, price=price: price.format(d)
         block = Rows(
             unique,
             self.m,
