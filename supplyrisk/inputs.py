@@ -12,6 +12,7 @@ import pandas as pd
 from .entry import in_own_units
 from .errors import Problem, UnknownPlaceWarning, close_matches, printable
 from .flows import FLOW_METHODS
+from .jurisdictions import code_of, is_country
 from .uses import used_twice
 
 __all__ = ["INPUTS", "read_inputs", "say_left_out", "would_be_lost"]
@@ -76,6 +77,10 @@ def read_inputs(
         read, found = _read(given.get(key), key)
         frames[key], odd = in_own_units(key, read, products)
         problems += found + odd
+    # Without a figure and a reason nobody knows it: such a maker is inside the rest like any other of unknown output.
+    made = frames["production"]
+    bare = made["quantity"].isna() & made["missing"].isna()
+    frames["production"] = made.assign(missing=made["missing"].astype("object").mask(bare, "unknown"))
     problems += _unknown_products(frames, products)
     if len(frames["trade"]) and not len(frames["concordance"]):
         problems.append(
@@ -83,6 +88,7 @@ def read_inputs(
         )
     problems += _off_scale(frames["concordance"])
     problems += _stated_twice(frames["trade"]) + _off_trade(frames["trade"]) + used_twice(frames["demand"])
+    problems += _off_production(frames["production"])
     return frames, problems
 
 
@@ -209,6 +215,9 @@ def _read(frame: pd.DataFrame | None, key: str) -> tuple[pd.DataFrame, list[Prob
 def _off_scale(con: pd.DataFrame) -> list[Problem]:
     """Factors and purities that cannot be: negative, percent for a part, bounds on the wrong side."""
     out = []
+    for i in con.index[con["factor"] == 0]:
+        fix = "A heading that holds nothing of the product: leave the row out, or use=false to keep it as a caveat."
+        out.append(Problem("concordance", str(con.at[i, "hs6"]), "factor", "no flow is left of it", "0", fix))
     for c, top in (("factor", np.inf), ("purity", 1.0)):
         for column in (c, f"{c}_low", f"{c}_high"):
             bad = (con[column] < 0) | (con[column] > top)
@@ -226,9 +235,49 @@ def _off_scale(con: pd.DataFrame) -> list[Problem]:
     return out
 
 
-def _off_trade(trade: pd.DataFrame) -> list[Problem]:
-    """Methods that no flow can have, and bounds on the wrong side of their figure."""
+def _off_production(made: pd.DataFrame) -> list[Problem]:
+    """Outputs of less than nothing, bounds on the wrong side, and one output stated twice."""
+    key = ["product", "country", "site", "what", "year"]
+    keys = zip(made["product"], made["country"], made["year"], strict=True)
+    name = {i: f"{p} | {c} | {y:g}" for i, (p, c, y) in zip(made.index, keys, strict=True)}
     out = []
+    for c in sorted({str(c) for c in made["country"]}):
+        if not is_country(c):
+            code = code_of(c)
+            fix = f"Write {code}." if code else "Give an ISO3 code; ROW is the unlisted rest, WLD the total."
+            out.append(Problem("production", c, "country", "no stored country code", repr(c), fix))
+    for column in ("quantity", "low", "high"):
+        for i in made.index[made[column] < 0]:
+            rule = "an output of less than nothing"
+            out.append(Problem("production", name[i], column, rule, f"{made.at[i, column]:g}", "Correct it."))
+    crossed = (made["low"] > made["high"]) | (made["low"] > made["quantity"]) | (made["quantity"] > made["high"])
+    for i in made.index[crossed & ~(made[["quantity", "low", "high"]] < 0).any(axis=1)]:
+        given = ", ".join(f"{c} {made.at[i, c]:g}" for c in ("low", "quantity", "high"))
+        rule = "low <= quantity <= high does not hold"
+        out.append(Problem("production", name[i], "quantity", rule, given, "Correct one."))
+    named = made.assign(what=made["what"].fillna("output"), site=made["site"].fillna(""))
+    again = named[named.duplicated(key, keep=False)]
+    for (product, country, site, what, year), rows in again.groupby(key, dropna=False, sort=True):
+        where = " | ".join(str(x) for x in (product, country, site, what, f"{year:g}") if x != "")
+        value = ", ".join("missing" if np.isnan(q) else f"{q:g}" for q in rows["quantity"])
+        sources = sorted({str(s) for s in rows["source"].dropna()})
+        remedy = (
+            f"Keep one of the sources {', '.join(sources)}."
+            if len(sources) > 1
+            else "Keep one of them, or add them up."
+        )
+        out.append(Problem("production", where, "+".join(key), f"stands {len(rows)} times", value, remedy))
+    return out
+
+
+def _off_trade(trade: pd.DataFrame) -> list[Problem]:
+    """Methods that no flow can have, places that do not trade, and bounds on the wrong side of their figure."""
+    out = []
+    for column in ("origin", "destination"):
+        for hs6, rows in trade[trade[column] == "WLD"].groupby("hs6", sort=True):
+            n = f"{len(rows)} row{'s' if len(rows) > 1 else ''}"
+            fix = "Leave totals out: they count every flow twice. ROW is what a source lumps together."
+            out.append(Problem("trade", f"{hs6} | WLD", column, f"the world is no place that trades ({n})", "WLD", fix))
     for i in trade.index[trade["method"].notna() & ~trade["method"].isin(FLOW_METHODS)]:
         given, remedy = repr(trade.at[i, "method"]), f"Known: {', '.join(FLOW_METHODS)}."
         out.append(Problem("trade", f"row {i}", "method", "unknown method of a flow", given, remedy))
@@ -253,9 +302,12 @@ def _stated_twice(trade: pd.DataFrame) -> list[Problem]:
     out = []
     for (hs6, origin, destination, year), rows in again.groupby(key, dropna=False, sort=True):
         sources = sorted({str(s) for s in rows["source"].dropna()})
-        remedy = "Keep one of them; sources.repair merges the parts of one flow."
+        remedy = (
+            "One figure twice: keep one. Parts of one flow: add them up (months: sources.repair; headings of another HS "
+            "revision: sources.hs.convert)."
+        )
         if len(sources) > 1:
-            remedy = f"Keep one of the sources {', '.join(sources)}."
+            remedy = f"Keep one of the sources {', '.join(sources)}; parts of one flow: add them up under one of them."
         value = ", ".join(f"{q:g}" for q in rows["quantity"])
         row = f"{hs6} | {origin} | {destination} | {year:g}"
         out.append(Problem("trade", row, "hs6+origin+destination+year", f"stands {len(rows)} times", value, remedy))

@@ -23,6 +23,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import BasketWarning, Problem, SchemaError, close_matches, unknown_name
+from ..intervals import DEFAULT_POLICY
+from ..schema import GRADES
 
 __all__ = ["REVISIONS", "BasketWarning", "concord", "convert", "headings", "product_headings", "revision"]
 
@@ -141,7 +143,7 @@ def _relation(source: str, target: str) -> pd.DataFrame:
     many = frame.groupby("source")["target"].transform("size") > 1
     shared = frame.groupby("target")["source"].transform("size") > 1
     frame["relation"] = np.select([many & shared, many, shared], ["n:n", "1:n", "n:1"], "1:1")
-    frame["basis"] = np.where(frame["relation"].isin(["1:n", "n:n"]), "equal parts, assumption", "whole heading")
+    frame["basis"] = np.where(frame["relation"].isin(["1:n", "n:n"]), _EQUAL, "whole heading")
     return frame.sort_values(["source", "target"]).reset_index(drop=True)
 
 
@@ -259,9 +261,19 @@ def _own(table: pd.DataFrame) -> pd.DataFrame:
     many = out.groupby("source")["target"].transform("size") > 1
     shared = out.groupby("target")["source"].transform("size") > 1
     out["relation"] = np.select([many & shared, many, shared], ["n:n", "1:n", "n:1"], "1:1")
-    split = "weights of the table given" if stated else "equal parts, assumption"
+    split = "weights of the table given" if stated else _EQUAL
     out["basis"] = np.where(many, split, "whole heading")
     return out
+
+
+# Columns of trade that a split divides and a merge adds up, and the bounds of each.
+_ENDS = {"value": ("value_low", "value_high"), "quantity": ("low", "high")}
+_BESIDE = ("original", "import", "export")
+_AMOUNTS = (*_ENDS, *(e for ends in _ENDS.values() for e in ends), *(f"{n}_{b}" for n in _ENDS for b in _BESIDE))
+_TOLD = ("flag", "note", "method", "grade", "published_on")
+_METHODS = {"observed": 0, "mirrored": 1, "imputed": 2}
+_EQUAL = "equal parts, assumption"
+_PART_UNKNOWN = "is not known of a part: at least the others'"
 
 
 def convert(
@@ -270,11 +282,11 @@ def convert(
     target: str,
     *,
     code: str = "hs6",
-    amounts: Iterable[str] = ("value", "quantity"),
+    amounts: Iterable[str] | None = None,
     unmapped: str = "raise",
     table: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Rewrite trade of one HS revision in another.
+    """Rewrite trade of one HS revision in another: a row per flow and new heading, with the totals of the old ones.
 
     Parameters
     ----------
@@ -284,8 +296,10 @@ def convert(
         Revisions.
     code : str
         Column of headings.
-    amounts : iterable of str
-        Columns that a split divides; the first that is there weighs what is unmapped.
+    amounts : iterable of str, optional
+        Columns that a split divides and a merge adds up, and with them their bounds (``low, high`` of ``quantity``, else
+        ``_low`` and ``_high``); the first that is there weighs what is unmapped. Default: ``value, quantity``, their bounds, and what
+        repair keeps beside them (``_original, _import, _export``).
     unmapped : {"raise", "drop"}
         Headings that no table knows: fail with their count and share of value, or leave them out knowingly.
     table : DataFrame, optional
@@ -294,19 +308,30 @@ def convert(
     Returns
     -------
     DataFrame
-        With ``hs_weight`` and ``hs_basis`` beside the new headings; totals of the amounts are those of the input less
-        what was dropped.
+        The columns of the input and ``flag``, as :func:`supplyrisk.assemble.assemble` and
+        :func:`supplyrisk.sources.repair.repair` take them. ``flag`` says which part of which heading a row is and how the split
+        was weighed, or which headings it adds up; ``attrs["hs"]`` lists these with their weights. Totals of the amounts and of
+        their bounds are those of the input less what was dropped, there and back again too.
 
     Raises
     ------
     SchemaError
         Unmapped headings, with their number of rows and share of value.
 
+    Notes
+    -----
+    Headings that become one are added up where all other columns agree (columns that this does not know tell flows
+    apart, and so does ``source``): amounts and bounds add, a part without bounds being as wide as its grade beside one
+    that has them; the sum has the weakest grade and method and the latest day of its parts, and all of their flags and
+    notes. A sum of which a part is missing is missing, never less: what the others carry is its ``low``
+    (``value_low``), and the flag says so. A weight of 0 beside a value is a weight not reported. A flow that stood twice
+    under one heading still stands twice. A split in equal parts is an assumption: graded C at best.
+
     Examples
     --------
-    >>> trade = pd.DataFrame({"hs6": ["850511", "811231"], "value": [90.0, 10.0]})
-    >>> convert(trade, "HS2022", "HS2017")[["hs6", "value", "hs_basis"]].values.tolist()
-    [['850511', 90.0, 'whole heading'], ['811292', 10.0, 'whole heading']]
+    >>> trade = pd.DataFrame({"hs6": ["850511", "811231", "811292"], "value": [90.0, 10.0, 5.0]})
+    >>> convert(trade, "HS2022", "HS2017")[["hs6", "value", "flag"]].values.tolist()
+    [['850511', 90.0, ''], ['811292', 15.0, 'sum of HS2022 811231, 811292']]
     """
     if unmapped not in ("raise", "drop"):
         raise unknown_name("policy", unmapped, ("raise", "drop"), "unmapped")
@@ -314,7 +339,7 @@ def convert(
     relation = _relation(a, b) if table is None else _own(table)
     codes = _plain(frame[code])
     lost = ~codes.isin(set(relation["source"]))
-    held = [c for c in amounts if c in frame.columns]
+    held = _held(frame, amounts)
     if lost.any() and unmapped == "raise":
         counts = {str(k): int(v) for k, v in codes[lost].value_counts().items()}
         share: dict[str, float] = {}
@@ -325,12 +350,119 @@ def convert(
         raise SchemaError(
             _absent(sorted(counts), a, b if table is None else a, counts, share), f"the concordance from {a} to {b}"
         )
-    out = frame[~lost].assign(**{code: codes[~lost]})
-    out = out.merge(relation.rename(columns={"source": code}), on=code, how="inner")
+    used = relation[relation["source"].isin(set(codes[~lost]))].add_prefix("_")
+    out = frame[~lost].assign(_source=codes[~lost]).merge(used, on="_source", how="inner")
+    out[code] = out["_target"]
+    split = out["_weight"] < 1.0
     for c in held:
-        out[c] = out[c] * out["weight"]
-    out[code] = out["target"]
-    return out.drop(columns=["target", "relation"]).rename(columns={"weight": "hs_weight", "basis": "hs_basis"})
+        out[c] = out[c] * out["_weight"]
+    text = out["_weight"].map("{:.4g}".format).astype("str") + f" of {a} " + out["_source"] + " (" + out["_basis"] + ")"
+    out["flag"] = _joined(_said(out, "flag"), text.where(split, ""))
+    if "grade" in out:
+        rank = out["grade"].map(_RANK)
+        out["grade"] = out["grade"].mask(split & out["_basis"].eq(_EQUAL) & rank.lt(_RANK["C"]), "C")
+    out = _added(out, code, held, a).drop(columns=list(used.columns))
+    moved = used[(used["_weight"] < 1.0) | (used["_source"] != used["_target"]) | used["_relation"].ne("1:1")]
+    told = moved.rename(columns=lambda c: c[1:]).to_dict("records")
+    out.attrs = {**frame.attrs, "hs": [{"from": a, "to": b, **r} for r in told]}
+    return out
+
+
+_RANK = {g: k for k, g in enumerate(GRADES)}
+_WIDTH = dict(DEFAULT_POLICY.by_grade)
+
+
+def _held(frame: pd.DataFrame, amounts: Iterable[str] | None) -> list[str]:
+    """Columns of amounts that are there, with the bounds of each."""
+    if amounts is None:
+        return [c for c in _AMOUNTS if c in frame.columns]
+    asked = list(amounts)
+    ends = [e for c in asked for e in _ends_of(c)]
+    return [c for c in dict.fromkeys([*asked, *ends]) if c in frame.columns]
+
+
+def _said(frame: pd.DataFrame, column: str) -> pd.Series:
+    """Texts of a column, empty where nothing is said."""
+    if column not in frame:
+        return pd.Series("", index=frame.index, dtype="object")
+    return frame[column].astype("object").where(frame[column].notna(), "").astype("str").astype("object")
+
+
+def _joined(first: pd.Series, second: pd.Series) -> pd.Series:
+    both = (first != "") & (second != "")
+    return first.where(~both, first + "; ") + second
+
+
+def _added(rows: pd.DataFrame, code: str, held: list[str], at: str) -> pd.DataFrame:
+    """Rows of one flow that come from several headings, added up; a row that stood twice before stands twice."""
+    flow = [c for c in rows.columns if c not in (*held, *_TOLD) and not str(c).startswith("_")]
+    once = rows.groupby([*flow, "_source"], dropna=False, sort=False).cumcount()
+    group = rows.groupby([*(rows[c] for c in flow), once], dropna=False, sort=False).ngroup()
+    several = group.duplicated(keep=False)
+    if not several.any():
+        return rows
+    first = ~group.duplicated()
+    out = rows[first].set_index(group[first])
+    part, g = rows[several].copy(), group[several]
+    new = pd.DataFrame(index=pd.Index(g.unique()))
+    width = part["grade"].map(_WIDTH) if "grade" in part else pd.Series(np.nan, index=part.index)
+    width = width.astype("float64").fillna(_WIDTH["assumption"])
+    new["flag"] = f"sum of {at} " + _texts(part["_source"], g, ", ")
+    names = [c for c in held if not any(c in _ends_of(n) for n in held)]
+    for name in names:
+        amount = pd.to_numeric(part[name], errors="coerce").astype("float64")
+        if name == "quantity" and "value" in part:
+            amount = amount.mask((amount == 0) & (part["value"] > 0))
+        unknown = amount.isna().groupby(g).any()
+        new[name] = amount.groupby(g).sum().mask(unknown)
+        low, high = _ends_of(name)
+        for end, sign in ((low, -1.0), (high, 1.0)):
+            if end in held:
+                stated = part[end].notna().groupby(g).any()
+                full = part[end].astype("float64").fillna(amount * (1.0 + sign * width))
+                new[end] = full.groupby(g).sum().where(stated & ~full.isna().groupby(g).any())
+        if name not in _ENDS:
+            continue
+        least = (part[low].astype("float64") if low in held else amount).fillna(amount).groupby(g).sum()
+        short = unknown & (least > 0)
+        if short.any():
+            known = new[low] if low in new else pd.Series(np.nan, index=new.index)
+            new[low] = known.fillna(least.where(short))
+            new["flag"] = new["flag"].mask(short, new["flag"] + f"; {name} {_PART_UNKNOWN}")
+    new["flag"] = _joined(_texts(_said(part, "flag"), g, "; "), new["flag"])
+    if "note" in part:
+        new["note"] = _texts(_said(part, "note"), g, "; ")
+    if "grade" in part:
+        new["grade"] = _last(part["grade"], part["grade"].map(_RANK), g)
+    if "published_on" in part:
+        new["published_on"] = _last(part["published_on"], _said(part, "published_on"), g)
+    if "method" in part:
+        rank = part["method"].map(_METHODS)
+        plain = rank.notna().groupby(g).all()
+        new["method"] = _last(part["method"], rank, g).where(plain, _texts(_said(part, "method"), g, "; "))
+    for c in new.columns:
+        if c not in out:
+            out[c] = np.nan
+        out[c] = out[c].astype("object") if c in _TOLD else out[c].astype("float64")
+        out.loc[new.index, c] = new[c]
+    return out.reset_index(drop=True)
+
+
+def _ends_of(name: str) -> tuple[str, str]:
+    return _ENDS.get(name, (f"{name}_low", f"{name}_high"))
+
+
+def _texts(texts: pd.Series, group: pd.Series, sign: str) -> pd.Series:
+    """Different texts of each group, in one."""
+    return texts.groupby(group, sort=False).agg(lambda v: sign.join(dict.fromkeys(t for t in v if t)))
+
+
+def _last(values: pd.Series, rank: pd.Series, group: pd.Series) -> pd.Series:
+    """Of each group the value with the highest rank."""
+    order = pd.DataFrame({"v": values.astype("object"), "r": rank, "g": group}).sort_values(
+        "r", na_position="first", kind="stable"
+    )
+    return order.drop_duplicates("g", keep="last").set_index("g")["v"]
 
 
 def headings(at: str = BASE) -> pd.DataFrame:

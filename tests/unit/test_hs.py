@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import supplyrisk as sr
 from supplyrisk.errors import BasketWarning, SchemaError, UnknownNameError
+from supplyrisk.intervals import DEFAULT_POLICY
 from supplyrisk.sources import hs
 from supplyrisk.sources.commodities import product_rows
 
@@ -85,6 +86,109 @@ def test_conversion_keeps_totals_and_takes_an_own_table():
     assert (out["value"].sum(), out["quantity"].sum()) == (15.0, 6.0)
     own = pd.DataFrame({"source": ["850511"], "target": ["999999"]})
     assert hs.concord("850511", "HS2017", "HS2022", table=own)["target"].tolist() == ["999999"]
+
+
+WIDTH = DEFAULT_POLICY.by_grade["C"]  # of a part without bounds beside one that has them
+AMOUNTS = ["quantity", "low", "high", "value", "value_low", "value_high"]
+
+
+@given(revisions, revisions, st.data())
+def test_there_and_back_keeps_every_total_of_every_flow(a, b, data):
+    there, back = hs._relation(a, b), hs._relation(b, a)
+    apart = there["target"].isin(set(back["source"])).groupby(there["source"]).all()
+    codes = data.draw(st.lists(st.sampled_from(sorted(apart.index[apart])), min_size=1, max_size=12))
+    many = sorted(set(there.loc[there["relation"] != "1:1", "source"]) & set(apart.index[apart]))
+    codes += data.draw(st.lists(st.sampled_from(many), max_size=8)) if many else []
+    ends = st.sampled_from(["CHN", "USA", "JPN"])
+    rows = {(c, data.draw(ends), data.draw(ends), data.draw(st.integers(2022, 2023))): None for c in codes}
+    trade = pd.DataFrame(list(rows), columns=["hs6", "origin", "destination", "year"])
+    number = st.floats(0.5, 1e6)
+    for name, low, high in (("quantity", "low", "high"), ("value", "value_low", "value_high")):
+        trade[name] = [data.draw(number) for _ in rows]
+        trade[low], trade[high] = trade[name] * 0.9, trade[name] * 1.2
+    flow = ["origin", "destination", "year"]
+    before = trade.groupby(flow)[AMOUNTS].sum()
+    out = trade
+    for source, target in ((a, b), (b, a)):
+        out = hs.convert(out, source, target)
+        assert not out.duplicated(["hs6", *flow]).any()
+        assert set(out.columns) == {*trade.columns, "flag"}
+        pd.testing.assert_frame_equal(out.groupby(flow)[AMOUNTS].sum(), before, check_exact=False, rtol=1e-12)
+        assert ((out["low"] <= out["quantity"]) & (out["quantity"] <= out["high"])).all()
+        once = sr.sources.repair.repair(out, weights=False).trade
+        assert once["quantity"].sum() == pytest.approx(before["quantity"].sum())
+
+
+def _to_one(**columns):
+    keys = {"hs6": ["811231", "811241", "811292"], "origin": "CHN", "destination": "USA", "year": 2024}
+    return hs.convert(pd.DataFrame({**keys, **columns}), "HS2022", "HS2017")
+
+
+def test_headings_that_become_one_are_added_up_and_go_into_the_assembly():
+    trade = _to_one(quantity=[1.0, 1.0, 3.0], value=[10.0, 10.0, 30.0], grade=["A", "D", "B"], flag=["", "odd", "odd"],
+                    published_on=["2025-01", None, "2025-03"], method=["observed", "imputed", "observed"])  # fmt: skip
+    row = trade.iloc[0].to_dict()
+    assert len(trade) == 1
+    assert (row["quantity"], row["value"], row["grade"], row["method"]) == (5.0, 50.0, "D", "imputed")
+    assert row["published_on"] == "2025-03"
+    assert row["flag"] == "odd; sum of HS2022 811231, 811241, 811292"
+    assert {r["source"] for r in trade.attrs["hs"]} == {"811231", "811241", "811292"}
+    made = pd.DataFrame([{"product": "gallium.refined", "country": "CHN", "year": 2024, "quantity": 9.0}])
+    con = pd.DataFrame([{"hs6": "811292", "product": "gallium.refined", "factor": 1.0}])
+    for given_ in (trade, sr.sources.repair.repair(trade, weights=False).inputs["trade"]):
+        g = sr.assemble(products=product_rows(["gallium.refined"], unit="t"), production=made.assign(grade="assumption"),
+                        trade=given_.assign(grade="assumption"), concordance=con)  # fmt: skip
+        link = g.links[g.links["buyer"] == "gallium.refined@USA:demand"].iloc[0]
+        assert link["quantity"] == 5.0
+        assert "sum of HS2022 811231, 811241, 811292" in link["note"]
+
+
+def test_a_sum_of_which_a_part_is_missing_is_missing_and_at_least_the_rest():
+    out = _to_one(quantity=[1.0, None, 3.0], value=[10.0, 10.0, None])
+    assert out[["quantity", "value"]].isna().all(axis=None)
+    assert (out["low"].tolist(), out["value_low"].tolist()) == ([4.0], [20.0])
+    assert "quantity is not known of a part: at least the others'" in out["flag"].iloc[0]
+    bounded = _to_one(quantity=[1.0, None, 3.0], low=[0.5, 2.0, None], high=[2.0, 4.0, None], value=[1.0, 1.0, 1.0],
+                      grade="C")  # fmt: skip
+    assert bounded["quantity"].isna().all()
+    assert (bounded["low"].tolist(), bounded["high"].tolist()) == (
+        pytest.approx([2.5 + 3.0 * (1.0 - WIDTH)]),
+        pytest.approx([6.0 + 3.0 * (1.0 + WIDTH)]),
+    )
+    zero = _to_one(quantity=[1.0, 0.0, 3.0], value=[10.0, 10.0, 1.0])  # a weight not reported
+    assert zero["quantity"].isna().all()
+    assert zero["low"].tolist() == [4.0]
+    assert _to_one(quantity=[None, None, None], value=[1.0, 1.0, 1.0]).get("low") is None
+
+
+def test_a_split_divides_bounds_and_is_told():
+    b = pd.DataFrame({"hs6": ["811292"], "origin": "CHN", "destination": "USA", "year": 2024, "quantity": [3.0],
+                      "low": [2.7], "high": [3.3], "grade": "A", "weight": "a column of one's own"})  # fmt: skip
+    out = hs.convert(b, "HS2017", "HS2022")
+    assert out["low"].tolist() == pytest.approx([0.9] * 3)
+    assert set(out["grade"]) == {"C"}
+    assert set(out["flag"]) == {"0.3333 of HS2017 811292 (equal parts, assumption)"}
+    assert set(out["weight"]) == {"a column of one's own"}
+    whole = hs.convert(b.assign(hs6="850511"), "HS2017", "HS2022")
+    assert whole[["grade", "flag"]].values.tolist() == [["A", ""]]
+    usd = hs.convert(b.assign(usd=6.0, usd_low=3.0), "HS2017", "HS2022", amounts=["usd"])
+    assert usd["usd_low"].tolist() == pytest.approx([1.0] * 3)
+    assert usd["quantity"].tolist() == [3.0] * 3
+
+
+def test_what_stood_twice_or_has_two_publishers_is_not_added_up():
+    row = {"origin": "CHN", "destination": "USA", "year": 2024, "quantity": 1.0}
+    twice = hs.convert(pd.DataFrame([{"hs6": "811231", **row}] * 2), "HS2022", "HS2017")
+    assert twice["quantity"].tolist() == [1.0, 1.0]
+    rows = [{"hs6": h, **row, "source": s} for h, s in (("811231", "a"), ("811292", "b"))]
+    assert hs.convert(pd.DataFrame(rows), "HS2022", "HS2017")["source"].tolist() == ["a", "b"]
+    months = [{"hs6": h, **row, "month": m} for h in ("811231", "811292") for m in (1, 2)]
+    assert hs.convert(pd.DataFrame(months), "HS2022", "HS2017")[["month", "quantity"]].values.tolist() == [
+        [1, 2],
+        [2, 2],
+    ]
+    nothing = hs.convert(pd.DataFrame(rows).iloc[:0], "HS2022", "HS2017")
+    assert (len(nothing), "flag" in nothing) == (0, True)
 
 
 @pytest.mark.parametrize("name", ["HS17", "H5", "hs2017", "HS 2017", "17"])
