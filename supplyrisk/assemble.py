@@ -269,6 +269,7 @@ def assemble(
         use = _use(build)
         nodes = _nodes(build, use)
         doubt, unlisted = _doubtful_exporters(build)
+        unlisted = unlisted[~unlisted["node"].isin(nodes["node"])] if len(unlisted) else unlisted
         links = pd.concat([build.links, doubt], ignore_index=True) if len(doubt) else build.links
         nodes = pd.concat([nodes, unlisted], ignore_index=True) if len(unlisted) else nodes
         if "stocks" in further and of is frames:
@@ -336,6 +337,12 @@ def _doubtful_exporters(b: Build) -> tuple[pd.DataFrame, pd.DataFrame]:
     keep &= sent["supplier"].isin(fed)
     sent = sent[keep]
     rest = sent["product"].astype(str) + "@ROW"
+    # What the source lumps together is seen to send to it already: that flow is the unlisted rest's.
+    seen = pd.MultiIndex.from_frame(links[["supplier", "buyer", "product"]].astype("object"))
+    there = pd.MultiIndex.from_arrays([rest, sent["supplier"].astype(str), sent["product"].astype(str)]).isin(seen)
+    sent, rest = sent[~there], rest[~there]
+    if not len(sent):
+        return none
     made = b.made.reindex(rest)
     top = made["high"].fillna(made["quantity"]).to_numpy(dtype=float)
     listed = rest.isin(b.made.index).to_numpy(dtype=bool)

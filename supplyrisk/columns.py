@@ -419,6 +419,9 @@ def _mended(frame: pd.DataFrame, name: str, spec: Table) -> tuple[pd.Series, lis
 
 def _complete(out: pd.DataFrame, spec: Table) -> pd.DataFrame:
     """Fill what follows from the row itself: unknown for the unsaid, the row's year, source and grade, the tag."""
+    for col in spec.columns:
+        if col.dtype == "float":
+            out[col.name] = _one_zero(out[col.name])
     for q in spec.quantities:
         if q.prefixed:  # a node need not state its capacity or cost; what it does not state is unknown, never zero
             silent = out[q.name].isna() & out[q.missing].isna()
@@ -449,6 +452,12 @@ def _short_text(raw: pd.Series) -> list[object] | None:
         else:
             return None
     return out
+
+
+def _one_zero(x: pd.Series) -> pd.Series:
+    """Zero without a sign: not every format keeps one, and no figure has one."""
+    values = x.to_numpy()
+    return x + 0.0 if (np.signbit(values) & (values == 0.0)).any() else x
 
 
 def _coerce_column(raw: pd.Series, col: Column, frame: pd.DataFrame, spec: Table, problems: list[Problem]) -> pd.Series:

@@ -249,10 +249,10 @@ def _off_production(made: pd.DataFrame) -> list[Problem]:
     for column in ("quantity", "low", "high"):
         for i in made.index[made[column] < 0]:
             rule = "an output of less than nothing"
-            out.append(Problem("production", name[i], column, rule, f"{made.at[i, column]:g}", "Correct it."))
+            out.append(Problem("production", name[i], column, rule, f"{float(made[column].loc[i]):g}", "Correct it."))
     crossed = (made["low"] > made["high"]) | (made["low"] > made["quantity"]) | (made["quantity"] > made["high"])
     for i in made.index[crossed & ~(made[["quantity", "low", "high"]] < 0).any(axis=1)]:
-        given = ", ".join(f"{c} {made.at[i, c]:g}" for c in ("low", "quantity", "high"))
+        given = ", ".join(f"{c} {float(made[c].loc[i]):g}" for c in ("low", "quantity", "high"))
         rule = "low <= quantity <= high does not hold"
         out.append(Problem("production", name[i], "quantity", rule, given, "Correct one."))
     named = made.assign(what=made["what"].fillna("output"), site=made["site"].fillna(""))

@@ -23,6 +23,7 @@ __all__ = [
     "SCOPES",
     "Former",
     "check_country",
+    "code_of",
     "country_codes",
     "dated",
     "display_name",
@@ -205,11 +206,26 @@ def check_country(code: object, where: str = "") -> str:
     text = str(code)
     if is_country(text):
         return text
-    raise unknown_name("country", text, country_codes(), where, _code_of(text))
+    raise unknown_name("country", text, country_codes(), where, code_of(text))
 
 
-def _code_of(text: str) -> str | None:
-    """The code that a name, or a code in small letters, surely stands for."""
+def code_of(text: str) -> str | None:
+    """The code that a name, or a code in small letters, surely stands for.
+
+    Parameters
+    ----------
+    text : str
+        What was given.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> code_of("Japan"), code_of("jpn"), code_of("Atlantis")
+    ('JPN', 'JPN', None)
+    """
     return text.upper() if text.upper() in country_codes() else _names().get(text.casefold())
 
 
@@ -322,7 +338,7 @@ def _stands_for(name: str, graph: Rolls | None, at: str | None) -> tuple[str, ..
             return (check_country(name, "focal"),)
         except UnknownNameError:
             names = [*country_codes(), *known]
-            raise unknown_name("country or coalition", name, names, "focal", _code_of(name)) from None
+            raise unknown_name("country or coalition", name, names, "focal", code_of(name)) from None
     day = at if at is not None else graph.as_of
     found = members(table, name, day)
     if not found:

@@ -565,3 +565,46 @@ def test_balanced_and_ensemble_from_tables() -> None:
     assert all(g.balance(1e-9).empty for g in draws)
     again = assemble(**tables, ensemble=3, seed=1)
     assert [g.fingerprint for g in draws] == [g.fingerprint for g in again]
+
+
+def test_what_is_wrong_with_production_is_said_of_production() -> None:
+    bad = production([("x.refined", "CHN", 2024, 900.0), ("x.refined", "CHN", 2024, 800.0), ("x.refined", "Japan", 2024, 5.0),
+                      ("x.refined", "DEU", 2024, -5.0)])  # fmt: skip
+    with pytest.raises(SchemaError) as error:
+        assemble(products=products("x.refined"), production=bad)
+    told = {(p.table, p.column): (p.rule, p.remedy) for p in error.value.problems}
+    assert told["production", "product+country+site+what+year"][0] == "stands 2 times"
+    assert told["production", "country"][1] == "Write JPN."
+    assert told["production", "quantity"][0] == "an output of less than nothing"
+
+
+def test_a_maker_without_figure_and_reason_is_inside_the_rest() -> None:
+    rows = [("x.refined", "CHN", 2024, 500.0), ("x.refined", "JPN", 2024, np.nan), ("x.refined", "WLD", 2024, 600.0)]
+    bare = production(rows)
+    said = bare.assign(missing=[None, "unknown", None])
+    a, b = (assemble(products=products("x.refined"), production=p).nodes for p in (bare, said))
+    pd.testing.assert_frame_equal(a, b)
+    assert a.set_index("node").loc["x.refined@JPN", "inside"] == "x.refined@ROW"
+
+
+def test_the_world_does_not_trade_and_a_heading_of_nothing_is_no_heading() -> None:
+    made = production([("x.refined", "CHN", 2024, 500.0)])
+    sold = pd.DataFrame([{"hs6": "810411", "origin": a, "destination": b, "year": 2024, "quantity": q}
+                         for a, b, q in (("CHN", "USA", 300.0), ("WLD", "USA", 400.0))])  # fmt: skip
+    heading = pd.DataFrame([{"hs6": "810411", "product": "x.refined", "factor": 0.0}])
+    with pytest.raises(SchemaError) as error:
+        assemble(products=products("x.refined"), production=made, trade=sold, concordance=heading)
+    assert {(p.column, p.value) for p in error.value.problems} == {("origin", "WLD"), ("factor", "0")}
+
+
+def test_what_a_source_lumps_together_may_send_to_a_trader() -> None:
+    made = production([("x.refined", "CHN", 2024, 500.0)])
+    flows = [("ROW", "JPN", 30.0), ("CHN", "JPN", 100.0), ("JPN", "USA", 60.0), ("CHN", "USA", 50.0)]
+    sold = pd.DataFrame(
+        [{"hs6": "810411", "origin": a, "destination": b, "year": 2024, "quantity": q} for a, b, q in flows]
+    )
+    heading = pd.DataFrame([{"hs6": "810411", "product": "x.refined", "factor": 1.0}])
+    g = assemble(
+        products=products("x.refined"), production=made, trade=sold.assign(grade="assumption"), concordance=heading
+    )
+    assert flow(g, "x.refined@ROW", "x.refined@JPN:demand") == 30.0

@@ -313,3 +313,13 @@ def test_export_of_a_public_graph_changes_nothing(tmp_path):
 def test_export_of_the_atlas_stays_valid(atlas, tmp_path):
     formats.export(atlas, tmp_path / "g.sqlite")
     assert not len(formats.read(tmp_path / "g.sqlite").validate())
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_a_zero_with_a_sign_is_a_zero_in_every_format(name, tmp_path):
+    graph = make(3, products=1, countries=3)
+    links = graph.links
+    links.loc[links.index[links["low"].isna()][:1], "quantity"] = -0.0
+    signed = SupplyGraph.from_tables({**graph.tables, "links": links})
+    place = tmp_path / f"g{ENDING[name]}"
+    assert formats.read(formats.write(signed, place, name, private=True)).fingerprint == signed.fingerprint
