@@ -38,6 +38,7 @@ __all__ = ["comtrade"]
 
 _PARTS = {
     "period": ["period", "period_dt", "Period", "refPeriodId"],
+    "frequency": ["freqCode", "Frequency"],
     "year": ["refYear", "year", "yr", "Year"],
     "reporter": ["reporterISO", "Reporter ISO", "rt3ISO", "reporterCode", "Reporter Code", "rtCode", "reporter", "reporterDesc", "Reporter"],
     "reporter_code": ["reporterCode", "Reporter Code", "rtCode"],
@@ -86,6 +87,7 @@ def comtrade(
     reporter: str | None = None,
     flow: str | None = None,
     revision: str | None = None,
+    partial: str = "drop",
     decimal: str = ".",
     published_on: str | None = None,
 ) -> Reading:
@@ -106,6 +108,10 @@ def comtrade(
         (``china_exports_monthly.csv``).
     revision : str, optional
         HS revision; default from the file, else HS 2017 with a note.
+    partial : {"drop", "keep"}
+        A reporter's newest year of months that ends before December, where an earlier year of it is whole: left out of
+        ``inputs`` (its rows stay in ``data``, not kept), so that the last whole year is today's market; or taken as it is.
+        Either way the report, ``flag`` and a row of ``gaps`` say how many months there are.
     decimal : {".", ","}
         Decimal mark.
     published_on : str, optional
@@ -117,7 +123,8 @@ def comtrade(
         ``data``: ``year, month, reporter, partner, area`` (as the file names it, where it is part of ``ROW``), ``flow, hs6,
         value`` (USD), ``quantity`` (t), ``keep``, ``flag``.
         Nothing is deleted from it but rows that cannot be read. ``inputs``: ``products, trade, concordance`` of the
-        rows with ``keep``, by year.
+        rows with ``keep``, by year; ``flag`` of the trade says ``n of 12 months`` where a year of months is not whole, and so do
+        the notes of links.
 
     Raises
     ------
@@ -151,6 +158,8 @@ def comtrade(
     """
     if side not in (None, "import", "export"):
         raise unknown_name("side", side, ("import", "export"), "side")
+    if partial not in ("drop", "keep"):
+        raise unknown_name("policy", partial, ("drop", "keep"), "partial")
     report = Report("comtrade", Path(path).name, "restricted")
     kind = Path(path).suffix.lower()
     if kind == ".json":
@@ -188,7 +197,7 @@ def comtrade(
         other = ~data["hs6"].isin(set(con["hs6"]))
         report.leave_out("heading not asked for", other, data["value"])
         data = data[~other].reset_index(drop=True)
-    data = _flagged(data, report)
+    data = _flagged(data, report, partial)
     return _reading(data, con, at, side, report, published_on)
 
 
@@ -260,6 +269,13 @@ def _rows(
     span = when.str.extract(r"^(\d{4})(?:[-/]?(\d{2}))?(?:[-/]?\d{2})?(?!\d)")
     out = pd.DataFrame({"year": as_years(span[0]), "month": pd.to_numeric(span[1], errors="coerce")})
     out["month"] = out["month"].where(out["month"].between(1, 12))
+    # A year may be written as its first day.
+    yearly = text["frequency"].str.upper().eq("A") if "frequency" in text else blank.ne("")
+    first_days = when[when.str.len() > 0].str.fullmatch(r"\d{4}[-/]?01[-/]?01(?!\d).*").fillna(False)
+    if len(first_days) and first_days.all() and out["year"].nunique() > 1:
+        yearly |= True
+        report.notes.append("all dates are the first of January: read as years, not as months")
+    out["month"] = out["month"].mask(yearly.fillna(False).to_numpy(dtype=bool))
     for part, given in (("reporter", reporter), ("partner", None)):
         said = text.get(part, blank + (given or ""))
         said = said.mask(said.str.casefold().isin(_NOTHING).fillna(False), "")
@@ -338,7 +354,7 @@ def _edition(text: dict[str, pd.Series], revision: str | None, report: Report) -
     return hs.BASE
 
 
-def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
+def _flagged(data: pd.DataFrame, report: Report, partial: str) -> pd.DataFrame:
     """What each row is; only flows between two places, once each, are kept."""
     why = pd.Series("", index=data.index, dtype="object")
     why = why.mask(data["taiwan"], "UN 490, Other Asia nes, read as TWN")
@@ -366,6 +382,7 @@ def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
     found.index = rest.index
     data.loc[rest.index, "keep"] = found["keep"]
     data.loc[found.index[~found["keep"]], "flag"] = found.loc[~found["keep"], "flag"]
+    data = _with_months(data, partial, report)
     for flag in sorted(set(data.loc[~data["keep"], "flag"]) - {_PART_OF_SUM}):
         report.leave_out(f"not kept: {flag}", ~data["keep"] & (data["flag"] == flag), data["value"])
     odd = int((data["flag"] == "smaller than another row of the key").sum())
@@ -379,7 +396,64 @@ def _flagged(data: pd.DataFrame, report: Report) -> pd.DataFrame:
         report.missing["quantity not_available"] = int(light.sum())
         report.notes.append(f"{int(light.sum()):,} flows without weight, {part:.2%} of value: see sources.repair")
     columns = ["year", "month", "reporter", "partner", "area", "flow", "hs6", "value", "quantity", "keep", "flag"]
-    return data[columns]
+    return data[[*columns, "months", "newest"]]
+
+
+def _with_months(data: pd.DataFrame, partial: str, report: Report) -> pd.DataFrame:
+    """Flags of years of months that are not whole; the newest that ends before December is not kept.
+
+    ``months`` is how many a reporter has in such a year, ``newest`` marks the rows of its newest year. A year without
+    trade in some month looks like one without that month: only what ends before December, after a whole year, is
+    taken for unfinished.
+    """
+    out = data.assign(months=np.nan, newest=False)
+    kept = data[data["keep"]]
+    if not kept["month"].notna().any():
+        return out
+    who = ["reporter", "flow"]
+    by = kept.groupby([*who, "year"])["month"]
+    years = pd.DataFrame({"n": by.nunique(), "last": by.max(), "whole": by.size() > by.count()}).reset_index()
+    years["whole"] |= years["n"] == 12
+    newest = years["year"] == years.groupby(who)["year"].transform("max")
+    before = years[years["whole"]].groupby(who)["year"].min()
+    first = before.reindex(pd.MultiIndex.from_frame(years[who])).to_numpy(dtype=float)
+    short = years["n"].between(1, 11) & ~years["whole"]
+    years["open"] = short & newest & (years["last"] < 12) & (first < years["year"])
+    at = pd.MultiIndex.from_frame(data[[*who, "year"]])
+    known = years.assign(n=years["n"].where(short), newest=newest).set_index([*who, "year"]).reindex(at)
+    rows = data["keep"] & data["month"].notna()
+    out["months"] = pd.Series(known["n"].to_numpy(dtype=float), index=data.index).where(rows)
+    out["newest"] = known["newest"].eq(True).to_numpy(dtype=bool)
+    text = out["months"].map(lambda n: f"{n:.0f} of 12 months" if n == n else "")
+    unfinished = rows & known["open"].eq(True).to_numpy(dtype=bool) & (partial == "drop")
+    text = text.where(~unfinished, text + " of the newest year: not in inputs")
+    out["flag"] = (out["flag"] + "; ").where((out["flag"] != "") & (text != ""), out["flag"]) + text
+    out["keep"] &= ~unfinished
+    for (year, n, unended), group in years[short].groupby(["year", "n", "open"], sort=True):
+        names = sorted(set(group["reporter"]))
+        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        left = bool(unended) and partial == "drop"
+        report.notes.append(
+            f"WARNING: part of a year: {year} has {n} of 12 months ({shown}): "
+            + ("not in inputs, which end with the last whole year; partial='keep' takes it as it is" if left
+               else "its sums are no whole year; rows and links are flagged")
+        )  # fmt: skip
+    return out
+
+
+_MONTH_GAP = "trade of a whole year"
+
+
+def _unfinished(data: pd.DataFrame, con: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``gaps`` for reporters whose newest year is not whole, by product."""
+    rows = data[data["months"].notna() & data["newest"]].merge(con[["hs6", "product"]], on="hs6")
+    out = []
+    for (product, who), group in rows.groupby(["product", "reporter"], sort=True):
+        year, n, used = group["year"].max(), group["months"].min(), bool(group["keep"].any())
+        end = "taken as it is" if used else "not used: the last whole year stands for today"
+        note = f"{year}: {n:.0f} of 12 months in the file, {end}"
+        out.append({"product": product, "what": _MONTH_GAP, "where": who, "reason": "not_available", "note": note})
+    return pd.DataFrame(out, columns=["product", "what", "where", "reason", "note"])
 
 
 def _summed(
@@ -469,6 +543,9 @@ def _reading(
     trade = grouped[["quantity", "value"]].sum(min_count=1)
     part = (flows["quantity"].isna() & (flows["value"] > 0)).groupby([flows[k] for k in keys]).any()
     part &= trade["quantity"].notna()
+    months = grouped["months"].min()
+    if months.notna().any():
+        trade["flag"] = months.map(lambda n: f"{n:.0f} of 12 months" if n == n else None).astype("object")
     if part.any():  # a month without a weight is no month of nothing
         trade["low"] = trade["quantity"].where(part)
         trade["quantity"] = trade["quantity"].mask(part)
@@ -499,5 +576,7 @@ def _reading(
         lists="by_exporter" if code == "X" else "by_importer",
     )
     tables = {**links_of(trade, usable), "sources": sources}
+    if len(gaps := _unfinished(data[data["flow"] == code], usable[usable["use"]])):
+        tables["gaps"] = gaps
     inputs = {"products": product_rows(known["product"], unit="t"), "trade": trade, "concordance": known}
-    return Reading(tables, data.reset_index(drop=True), report, inputs)
+    return Reading(tables, data.drop(columns=["months", "newest"]).reset_index(drop=True), report, inputs)

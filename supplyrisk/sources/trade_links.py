@@ -12,7 +12,7 @@ def links_of(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Observed links of unmixed headings: from the producer if a country is one by its trade, else from its pool.
 
     The rule is that of :func:`supplyrisk.assemble.assemble`: net exports above half of the exports and 0.2 percent of
-    all trade, and no entrepot.
+    all trade, and no entrepot. A ``flag`` of the trade becomes the link's note.
     """
     flows = trade.merge(con.loc[con["use"], ["hs6", "product", "factor", "purity"]], on="hs6", how="inner")
     flows["quantity"] *= flows["factor"]
@@ -26,6 +26,9 @@ def links_of(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
     sums["low"] = sums["quantity"].where(part)
     sums["known"] = sums["quantity"]
     sums["quantity"] = sums["quantity"].mask(part)
+    if "flag" in flows:
+        said = flows[flows["flag"].notna()].groupby(keys)["flag"]
+        sums["note"] = said.agg(lambda v: "; ".join(dict.fromkeys(v))).reindex(sums.index)
     flows = sums.reset_index()
     flows["source"] = trade["source"].iloc[0] if len(trade) else None
     flows["published_on"] = trade["published_on"].iloc[0] if len(trade) else None
@@ -69,6 +72,7 @@ def links_of(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
             "published_on",
             "source",
             "grade",
+            *(["note"] if "note" in flows else []),
         ]
     ]
     return {"nodes": ends.reset_index(drop=True), "links": links}

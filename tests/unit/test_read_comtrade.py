@@ -94,6 +94,90 @@ def test_monthly_rows_without_reporter_and_flow(tmp_path):
     ]
 
 
+def monthly(tmp_path, spans, name="m.csv", **kw):
+    """Magnets of China to each partner, a tonne a month; ``spans`` is a list of (year, months)."""
+    rows = [f"{y}{m:02d},CHN,{p},X,850511,100,1000" for y, ms in spans for m in ms for p in ("USA", "JPN")]
+    path = tmp_path / name
+    path.write_text("period,reporterISO,partnerISO,flowCode,cmdCode,primaryValue,netWgt\n" + "\n".join(rows) + "\n")
+    return sr.sources.comtrade(path, **kw)
+
+
+YEAR = range(1, 13)
+
+
+def test_an_unfinished_newest_year_is_not_the_market_of_today_in_silence(tmp_path):
+    spans = [(2022, YEAR), (2023, YEAR), (2024, range(1, 4))]
+    r = monthly(tmp_path, spans)
+    assert r.inputs["trade"].groupby("year")["quantity"].sum().to_dict() == {2022: 24.0, 2023: 24.0}
+    assert "flag" not in r.inputs["trade"]
+    left = r.data[r.data["year"] == 2024]
+    assert (len(left), left["keep"].any()) == (6, False)
+    assert set(left["flag"]) == {"3 of 12 months of the newest year: not in inputs"}
+    note = next(n for n in r.report.notes if n.startswith("WARNING"))
+    assert "2024 has 3 of 12 months (CHN)" in note
+    assert "partial='keep'" in note
+    g = sr.sources.together(r)
+    assert set(g.links.loc[g.links["method"] == "observed", "year"].astype(int)) <= {2022, 2023}
+    assert g.gaps[["product", "what", "where", "reason"]].values.tolist() == [
+        ["ndfeb.magnet", "trade of a whole year", "CHN", "not_available"]
+    ]
+    assert "2024: 3 of 12 months" in g.gaps["note"].iloc[0]
+    both = sr.sources.repair.repair(r.data, weights=False)
+    assert both.trade["year"].max() == 2023
+
+
+def test_an_unfinished_year_that_is_asked_for_says_so_on_every_row_and_link(tmp_path):
+    r = monthly(tmp_path, [(2023, YEAR), (2024, range(1, 4))], partial="keep")
+    trade = r.inputs["trade"].set_index(["year", "destination"])["flag"]
+    assert trade.isna().to_dict()[2023, "USA"]
+    assert trade[2024, "USA"] == "3 of 12 months"
+    assert r.data["keep"].all()
+    links = r.tables["links"]
+    assert set(links.loc[links["year"] == 2024, "note"]) == {"3 of 12 months"}
+    g = sr.sources.together(r)
+    assert g.links.loc[g.links["year"] == 2024, "note"].str.contains("3 of 12 months").any()
+    assert "taken as it is" in g.gaps["note"].iloc[0]
+    with pytest.raises(UnknownNameError, match="keep"):
+        monthly(tmp_path, [(2023, YEAR)], partial="keap")
+
+
+@pytest.mark.parametrize(
+    ("spans", "kept", "flags"),
+    [
+        ([(2024, range(1, 7))], [2024], {2024: "6 of 12 months"}),  # nothing else to go by
+        ([(2022, range(7, 13)), (2023, YEAR)], [2022, 2023], {2022: "6 of 12 months"}),  # starts in July
+        ([(2023, YEAR), (2024, (2, 5, 12))], [2023, 2024], {2024: "3 of 12 months"}),  # traded now and then
+        ([(2023, YEAR), (2024, YEAR)], [2023, 2024], {}),
+    ],
+)
+def test_which_years_of_months_are_whole(tmp_path, spans, kept, flags):
+    r = monthly(tmp_path, spans)
+    trade = r.inputs["trade"]
+    assert sorted(set(trade["year"])) == kept
+    said = {y: f for y, f in zip(trade["year"], trade.get("flag", [None] * len(trade)), strict=True) if pd.notna(f)}
+    assert said == flags
+    assert [n for n in r.report.notes if "part of a year" in n] == [n for n in r.report.notes if "WARNING" in n]
+    assert any("part of a year" in n for n in r.report.notes) == bool(flags)
+
+
+def test_each_reporter_has_its_own_newest_year(tmp_path):
+    rows = [f"{y}{m:02d},{c},USA,X,850511,100,1000" for c in ("CHN", "JPN") for y in (2023, 2024) for m in YEAR
+            if c == "CHN" or y == 2023 or m < 5]  # fmt: skip
+    path = tmp_path / "x.csv"
+    path.write_text("period,reporterISO,partnerISO,flowCode,cmdCode,primaryValue,netWgt\n" + "\n".join(rows) + "\n")
+    trade = sr.sources.comtrade(path).inputs["trade"]
+    assert trade.groupby("origin")["year"].max().to_dict() == {"CHN": 2024, "JPN": 2023}
+
+
+def test_years_written_as_their_first_day_are_years(tmp_path):
+    text = "period_dt,partner_name,hs6,val,qty\n2022-01-01,Japan,850511,10,5\n2023-01-01,Japan,850511,30,9\n"
+    r = read(tmp_path, text, reporter="CHN", flow="X")
+    assert r.data["month"].isna().all()
+    assert any("first of January" in n for n in r.report.notes)
+    coded = "freqCode,refPeriodId,reporterISO,partnerISO,flowCode,cmdCode,primaryValue,netWgt\nA,20220101,CHN,USA,X,850511,1,1\n"
+    assert read(tmp_path, coded).data["month"].isna().all()
+
+
 @pytest.mark.realdata
 def test_published_extracts(published):
     nickel = sr.sources.comtrade(published / "comtrade" / "UN_nickel_trade.csv.gz")
