@@ -414,16 +414,18 @@ def _parts(text: str, size: int = _EXCEL_CELL // 8) -> list[str]:
 
 
 def _check_sheets(frames: Frames) -> None:
-    """Refuse what a sheet would cut off without a word."""
+    """Refuse what a sheet would cut off without a word: table, row and column, of the graph and not of a file."""
+    where, remedy = "the graph to write as a workbook", "Write parquet, csv, sqlite or json."
     for name, frame in frames.items():
         if len(frame) > _EXCEL_ROWS:
-            raise refuse(name, "more rows than a sheet holds", "Write parquet, csv or sqlite.", f"{len(frame):,}")
+            rule = "more rows than a sheet holds"
+            raise SourceError([Problem(name, "-", "-", rule, f"{len(frame):,}", remedy)], where)
         for c in TABLES[name].columns:
             if c.dtype == "text":
                 for i, text in frame.loc[frame[c.name].str.len().fillna(0) > _EXCEL_CELL // 8, c.name].items():
                     if len(tame(str(text))) > _EXCEL_CELL:
-                        size = f"{len(str(text)):,}"
-                        raise refuse(name, "text longer than a cell holds", "Write json or sqlite.", size, f"row {i}")
+                        size, rule = f"{len(str(text)):,} characters", "text longer than a cell holds"
+                        raise SourceError([Problem(name, f"row {i}", c.name, rule, size, remedy)], where)
 
 
 def _sheet_cell(page: Any, value: Any, cell: Callable[..., Any]) -> Any:

@@ -223,7 +223,7 @@ class Brief:
         Parameters
         ----------
         path : path-like
-            HTML file.
+            HTML file: ``.html``, ``.htm`` or without a suffix.
 
         Returns
         -------
@@ -232,9 +232,9 @@ class Brief:
         Raises
         ------
         WriteError
-            The folder does not exist or may not be written to.
+            The name says another format, or the folder does not exist or may not be written to.
         """
-        return _write(Path(path), self.html())
+        return _write(_as_page(Path(path)), self.html())
 
 
 def _lead(b: Brief) -> list[Any]:
@@ -244,7 +244,7 @@ def _lead(b: Brief) -> list[Any]:
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
-    """Whether a file can be written there, before any work is done; nothing is left behind.
+    """Whether a page can be written there, before any work is done; nothing is left behind.
 
     Parameters
     ----------
@@ -258,18 +258,31 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     WriteError
-        It cannot.
+        It cannot, or the name says another format than HTML.
     """
     target = Path(path)
     try:
         if target.is_dir():
             raise IsADirectoryError(21, "is a folder")
+        _as_page(target)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
         os.close(handle)
         Path(name).unlink()
     except OSError as err:
         raise _refused(target, err) from err
     return target
+
+
+def _as_page(target: Path) -> Path:
+    """The path, if its name says a page: another program would stumble over HTML under the name of its own format."""
+    if target.suffix.lower() in ("", ".html", ".htm"):
+        return target
+    remedy = (
+        f"Name it {target.stem}.html. For other formats: brief(...).text() is the plain text, brief(...).to_dict() the data, "
+        "and sr.write() writes the graph itself, as a workbook too."
+    )
+    found = Problem(str(target), "-", "-", "a brief is written as HTML", target.suffix, remedy)
+    raise WriteError([found], "the output")
 
 
 def _refused(target: Path, err: OSError) -> WriteError:
@@ -349,7 +362,7 @@ def brief(
         Day to which states of acts refer. Default: the graph's own date. It filters no figure: for what was known on a day give
         ``graph.at(day)``, which leaves out figures published later (the command line's ``--at`` does both).
     path : path-like, optional
-        Write the page there; whether that is possible is tried first.
+        Write the page there, as HTML (``.html`` or ``.htm``); whether that is possible is tried first.
     progress : callable, optional
         Called with a few words at each step.
 
@@ -367,7 +380,7 @@ def brief(
     InfeasibleError
         A cap that was given cannot be met; the conflict is named.
     WriteError
-        The page cannot be written; nothing is left behind.
+        The page cannot be written, or the path names another format; nothing is left behind.
     """
     tell: Progress = progress or (lambda _: None)
     if path is not None:

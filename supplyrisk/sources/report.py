@@ -172,23 +172,28 @@ class Report:
         return sum(d["rows"] for d in self.dropped)
 
     def frame(self) -> pd.DataFrame:
-        """The report as a table: what, detail, rows, share of value; control characters are shown, not passed on."""
-        rows: list[tuple[str, str, int | None, float | None]] = [("read", self.path, self.rows_read, None)]
-        rows += [("dropped", d["reason"], d["rows"], d.get("share")) for d in self.dropped]
-        rows += [(f"unmapped {u['kind']}", u["name"], u["rows"], u["value_share"]) for u in self.unmapped]
-        rows += [("missing", k, v, None) for k, v in self.missing.items()]
-        rows += [("note", n, None, None) for n in self.notes]
-        shown = [(printable(what), printable(str(detail)), n, share) for what, detail, n, share in rows]
-        return pd.DataFrame(shown, columns=["what", "detail", "rows", "value_share"])
+        """The report as a table: what, detail, rows, share of value; control characters are shown, not passed on.
+
+        ``share_of`` says what a share is of: the value, the quantity or another amount of all rows, or (``at most``) that of
+        the rows of one group, where amounts of several groups have no sum: the largest of the groups stands there.
+        """
+        rows: list[tuple[str, str, int | None, float | None, str | None]] = []
+        rows += [("read", self.path, self.rows_read, None, None)]
+        rows += [("dropped", d["reason"], d["rows"], d.get("share"), _of(d.get("share"), d)) for d in self.dropped]
+        for u in self.unmapped:
+            share = u["value_share"]
+            rows.append((f"unmapped {u['kind']}", u["name"], u["rows"], share, _of(share, u)))
+        rows += [("missing", k, v, None, None) for k, v in self.missing.items()]
+        rows += [("note", n, None, None, None) for n in self.notes]
+        shown = [(printable(a), printable(str(b)), n, share, of and printable(of)) for a, b, n, share, of in rows]
+        return pd.DataFrame(shown, columns=["what", "detail", "rows", "value_share", "share_of"])
 
     def __str__(self) -> str:
         def part(share: float | None, entry: Mapping[str, Any]) -> str:
             if share is None:
                 return ""
-            of = entry.get("of", "value")
-            if "within" in entry:
-                return f", at most {share:.2%} of the {of} of rows with the same {entry['within']}"
-            return f", {share:.2%} of {of}"
+            most = "at most " if "within" in entry else ""
+            return f", {most}{share:.2%} of {(_of(share, entry) or '').removeprefix('at most: ')}"
 
         out = [f"{self.source}: {self.path} ({self.vintage or 'vintage not stated'}; {self.licence_class})"]
         out.append(f"  {self.rows_read:,} rows read, {self.rows_dropped:,} dropped")
@@ -204,6 +209,14 @@ class Report:
         out += [f"  {n} cells {code}" for code, n in self.missing.items()]
         out += [f"  note: {n}" for n in self.notes]
         return "\n".join(printable(line) for line in out)
+
+
+def _of(share: float | None, entry: Mapping[str, Any]) -> str | None:
+    """What a share is a share of; of one of several groups it is the largest."""
+    if share is None:
+        return None
+    of = str(entry.get("of", "value"))
+    return f"at most: the {of} of rows with the same {entry['within']}" if "within" in entry else of
 
 
 def _within(groups: Sequence[pd.Series]) -> str:

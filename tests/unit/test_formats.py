@@ -205,8 +205,11 @@ def test_a_view_in_the_place_of_a_table_is_refused(tmp_path):
 def test_failure_leaves_the_old_file(tmp_path):
     place = formats.write(make(1), tmp_path / "g.xlsx")
     before = place.read_bytes()
-    with pytest.raises(SourceError, match="longer than a cell"):
+    with pytest.raises(SourceError, match="longer than a cell") as told:
         formats.write(with_notes(["x" * 40_000]), place)
+    assert "the graph to write as a workbook" in str(told.value)
+    assert "[row 0].note: text longer than a cell holds (got 40,000 characters)" in str(told.value)
+    assert "the file" not in str(told.value)
     assert place.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["g.xlsx"]
 

@@ -224,6 +224,15 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path, gra
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["b.xlsx", "b.md", "b.json", "b.PDF"])
+def test_html_is_not_written_under_the_name_of_another_format(tmp_path, graph, made, name):
+    for write in (lambda: brief(graph, path=tmp_path / name), lambda: made.write(tmp_path / name)):
+        with pytest.raises(WriteError, match=r"written as HTML.*Name it b\.html.*text\(\)"):
+            write()
+    assert list(tmp_path.iterdir()) == []
+    assert made.write(tmp_path / "b.HTM").read_text().startswith("<!")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_read_only_folder_is_refused(tmp_path, graph):
     tmp_path.chmod(0o500)

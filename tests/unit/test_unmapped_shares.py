@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 import supplyrisk as sr
+from supplyrisk.sources import Report
 
 HEAD = "year,country_trans,country_iso3_code,bgs_commodity_trans,units,quantity,bgs_statistic_type_trans\n"
 
@@ -124,3 +126,24 @@ def test_a_table_without_amounts_is_weighed_by_rows(tmp_path):
     assert reading.tables["measures"]["target"].tolist() == ["ALL"]
     assert reported(reading.report, "country") == {"Atlantis": (0.5, "rows")}
     assert left_out(reading.report) == {"place that no concordance knows": (1, 0.5, "rows")}
+
+
+def test_the_table_of_a_report_says_of_what_each_share_is():
+    names = pd.Series(["Atlantis", "Atlantis"], index=[0, 2])
+    amount = pd.Series([4.0, 3.0, 0.0, 9.0])
+    group = pd.Series(["Ga", "Ga", "Sb", "Sb"], name="commodity")
+    report = Report("mine", "mine.csv", "private", rows_read=4)
+    report.unknown("country", names, amount, [group], of="quantity")
+    report.unknown("heading", names, amount)
+    report.leave_out("before 2000", pd.Series([True, False, False, False]), amount)
+    report.drop("odd", 1)
+    report.notes.append("a note")
+    rows = report.frame().set_index(["what", "detail"])
+    said = rows["share_of"].fillna("").to_dict()
+    assert said["unmapped country", "Atlantis"] == "at most: the quantity of rows with the same commodity"
+    assert said["unmapped heading", "Atlantis"] == said["dropped", "before 2000"] == "value"
+    assert {said["dropped", "odd"], said["note", "a note"], said["read", "mine.csv"]} == {""}
+    assert (rows["share_of"].notna() == rows["value_share"].notna()).all()
+    assert "1 rows, at most" not in str(report)
+    assert "2 rows, at most 57.14% of the quantity of rows with the same commodity" in str(report)
+    assert "2 rows, 25.00% of value" in str(report)
