@@ -89,6 +89,8 @@ def read_inputs(
     problems += _off_scale(frames["concordance"])
     problems += _stated_twice(frames["trade"]) + _off_trade(frames["trade"]) + used_twice(frames["demand"])
     problems += _off_production(frames["production"])
+    problems += _again("costs", frames["costs"], ["product", "country", "what", "year"])
+    problems += _again("sourcing", frames["sourcing"], ["product", "buyer", "supplier", "year"])
     return frames, problems
 
 
@@ -256,17 +258,24 @@ def _off_production(made: pd.DataFrame) -> list[Problem]:
         rule = "low <= quantity <= high does not hold"
         out.append(Problem("production", name[i], "quantity", rule, given, "Correct one."))
     named = made.assign(what=made["what"].fillna("output"), site=made["site"].fillna(""))
-    again = named[named.duplicated(key, keep=False)]
-    for (product, country, site, what, year), rows in again.groupby(key, dropna=False, sort=True):
-        where = " | ".join(str(x) for x in (product, country, site, what, f"{year:g}") if x != "")
-        value = ", ".join("missing" if np.isnan(q) else f"{q:g}" for q in rows["quantity"])
-        sources = sorted({str(s) for s in rows["source"].dropna()})
-        remedy = (
+    return out + _again("production", named, key)
+
+
+def _again(table: str, rows: pd.DataFrame, key: list[str]) -> list[Problem]:
+    """Figures that stand in a table more than once: which of them holds, nobody says."""
+    out = []
+    figure = "share" if table == "sourcing" else "quantity"
+    for names, its in rows[rows.duplicated(key, keep=False)].groupby(key, dropna=False, sort=True):
+        said = [f"{x:g}" if isinstance(x, float) else str(x) for x in names]
+        where = " | ".join(x for x in said if x not in ("", "nan"))
+        value = ", ".join("missing" if np.isnan(q) else f"{q:g}" for q in its[figure])
+        sources = sorted({str(s) for s in its["source"].dropna()})
+        fix = (
             f"Keep one of the sources {', '.join(sources)}."
             if len(sources) > 1
             else "Keep one of them, or add them up."
         )
-        out.append(Problem("production", where, "+".join(key), f"stands {len(rows)} times", value, remedy))
+        out.append(Problem(table, where, "+".join(key), f"stands {len(its)} times", value, fix))
     return out
 
 

@@ -608,3 +608,15 @@ def test_what_a_source_lumps_together_may_send_to_a_trader() -> None:
         products=products("x.refined"), production=made, trade=sold.assign(grade="assumption"), concordance=heading
     )
     assert flow(g, "x.refined@ROW", "x.refined@JPN:demand") == 30.0
+
+
+def test_a_cost_or_an_import_share_that_stands_twice_is_refused() -> None:
+    made = production([("x.refined", "CHN", 2024, 900.0)])
+    cost = pd.DataFrame(
+        [{"product": "x.refined", "country": "CHN", "what": "unit_cost", "quantity": q} for q in (2.0, 3.0)]
+    )
+    with pytest.raises(SchemaError, match=r"costs\[x.refined \| CHN \| unit_cost\].*stands 2 times \(got 2, 3\)"):
+        assemble(products=products("x.refined"), production=made, costs=cost)
+    twice = pd.concat([SHARES, SHARES.iloc[:1]])
+    with pytest.raises(SchemaError, match=r"sourcing\[x.refined \| USA \| CHN \| 20\d\d\].*stands 2 times"):
+        assemble(products=products("x.refined"), production=made, sourcing=twice)
