@@ -83,7 +83,7 @@ def open_binary(path: PathLike, member: str | None = None) -> Iterator[IO[bytes]
     if not file.exists():
         raise refuse(file, "no such file", "Check the path.", str(file.name))
     if file.is_dir():
-        raise refuse(file, "is a folder", "Give a file; readers that take a folder of years say so.")
+        raise refuse(file, "is a folder", "Give a file; readers that take a folder say so.")
     if file.suffix.lower() in FOREIGN:
         raise foreign(file)
     if file.suffix.lower() in _DOCUMENTS:
@@ -115,7 +115,8 @@ def open_binary(path: PathLike, member: str | None = None) -> Iterator[IO[bytes]
                 raise refuse(file, "an archive inside an archive", "Unpack it first.")
             if len(data) != 1:
                 names = ", ".join(i.filename for i in infos[:8]) or "nothing"
-                raise refuse(file, "a zip must hold exactly one data file here", "Name it with member=.", names)
+                remedy = "Unpack it, and give the file."
+                raise refuse(file, "a zip must hold exactly one data file here", remedy, names)
             check_member(file, data[0])
             try:
                 unpacked = archive.open(data[0])

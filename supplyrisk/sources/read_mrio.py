@@ -20,12 +20,12 @@ from .base import (
     numbers,
     plain,
     read_delimited,
-    read_text,
     refuse_decimal_comma,
     released,
 )
 from .layout import first_sheet, is_workbook
 from .mrio_book import stacked_headers
+from .mrio_folder import Part, part_of, parts_in, two_headers
 from .places import AGGREGATE, country
 
 __all__ = ["InterCountryTable", "inter_country_table"]
@@ -43,7 +43,7 @@ _FLAT = {
     "value": ("obsvalue", "values", "value"),
 }
 _LABEL = ("region_sector", "label", "sector_label", "v1", "row", "code")
-_OUTPUT = ("output_musd", "output", "x", "out", "total", "gross output", "value")
+_OUTPUT = ("output_musd", "output", "x", "indout", "out", "total", "gross output", "value")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,7 +71,7 @@ class InterCountryTable(Reading):
 @source(
     licence="attribution",
     publisher="WIOD, OECD and others",
-    formats=("csv", "csv.gz", "zip", "txt", "xlsx", "parquet"),
+    formats=("csv", "csv.gz", "zip", "txt", "xlsx", "parquet", "folder"),
     reads="inter-country input-output tables: flows between sectors, final use, output",
 )
 def inter_country_table(
@@ -91,12 +91,14 @@ def inter_country_table(
     ----------
     path : path-like
         Flows between sectors, or the whole wide table with final use, value added and output around them, as the OECD
-        publishes it; a row per flow, as Eurostat publishes FIGARO; or regions over sectors on both sides (``Z.txt``).
+        publishes it; a row per flow, as Eurostat publishes FIGARO; or regions over sectors on both sides (``Z.txt``). Of
+        EXIOBASE also the folder or the zip as published: its ``Z.txt`` (else ``A.txt`` times output), ``Y.txt`` and ``x.txt``.
         Labels name region and sector: ``AUS.c1``, ``AUS_01T02``.
     y : path-like, optional
-        Final use, where it is a file of its own. Default: columns of the table that are no sector.
+        Final use, where it is a file of its own. Default: that of the folder or zip, else columns of the table that are no sector.
     x : path-like, optional
-        Output, where it is a file of its own. Default: the row or column of totals, else flows plus final use.
+        Output, where it is a file of its own (labels in one column, or ``region`` and ``sector``). Default: that of the
+        folder or zip, else the row or column of totals, else flows plus final use.
     separator : str, optional
         Between region and sector; default ``.`` or ``_``, whichever the labels hold.
     licence : str
@@ -117,7 +119,8 @@ def inter_country_table(
     Raises
     ------
     SourceError
-        No sectors that stand on both sides, labels without a region, or parts that do not fit.
+        No sectors that stand on both sides, labels without a region, parts that do not fit, a folder without a table or
+        an archive with several, coefficients (``A.txt``) without output.
 
     Notes
     -----
@@ -140,7 +143,15 @@ def inter_country_table(
     ([[1.0, 2.0], [3.0, 1.0]], [10.0, 5.0], ['CHN', 'JPN'])
     """
     report = Report("inter_country_table", Path(path).name, licence)
-    wide = _matrix(path, report, decimal)
+    parts = parts_in(path)
+    main: PathLike | Part = parts.get("z") or parts.get("a") or path
+    own_y: PathLike | Part | None = parts.get("y") if y is None else y
+    own_x: PathLike | Part | None = parts.get("x") if x is None else x
+    coefficients = part_of(main).name.casefold() == "a.txt"
+    if coefficients and own_x is None:
+        remedy = "Give Z.txt, or output as x= (x.txt beside it)."
+        raise _refuse(part_of(main).name, "coefficients without output are no flows", remedy)
+    wide = _matrix(main, report, decimal)
     edition, stem = _edition(Path(path).stem)
     said = re.findall(r"(?<!\d)((?:19|20)\d{2})(?!\d)", stem)
     of = f"table of {said[-1]}, as the file's name says" if said else "year not stated"
@@ -157,15 +168,23 @@ def inter_country_table(
     if unread:
         raise _refuse(path, f"labels without a region before {sign!r}", "Give separator=.", ", ".join(unread[:5]))
     z = wide.loc[sectors, sectors]
-    others = [c for c in wide.columns if c not in set(sectors)]
+    inner = set(sectors)
+    others = [c for c in wide.columns if c not in inner]
     totals = [c for c in others if _TOTALS.match(str(c).strip())]
-    final = wide.loc[sectors, [c for c in others if c not in totals]] if y is None else _matrix(y, report, decimal)
-    if y is not None:
-        final = _aligned(y, final, sectors)
-    output = _output(path, x, wide, sectors, totals, report, decimal)
+    final = (
+        wide.loc[sectors, [c for c in others if c not in totals]] if own_y is None else _matrix(own_y, report, decimal)
+    )
+    if own_y is not None:
+        final = _aligned(part_of(own_y).name, final, sectors)
+    output = _output(own_x, wide, sectors, totals, report, decimal, sign)
+    if coefficients and output is not None:
+        z = z * output
+        report.notes.append("flows are the coefficients of A times output")
+    if "unit" in parts:
+        report.notes.append(_units(parts["unit"]))
     if output is None:
         if not final.shape[1]:
-            raise _refuse(path, "neither output nor final use", "Give x= or y=.")
+            raise _refuse(path, "neither output nor final use", "Give x= or y=; of EXIOBASE the folder.")
         output = (z.sum(axis=1) + final.sum(axis=1)).rename("x")
         report.notes.append("output is the sum of flows and final use: the balance says nothing")
     negative = int((z.to_numpy() < 0).sum())
@@ -207,8 +226,10 @@ def _refuse(path: PathLike, rule: str, remedy: str, value: str = "") -> SourceEr
     return SourceError([Problem(name, "-", "-", rule, value, remedy)], f"the file {name}")
 
 
-def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
+def _matrix(table: PathLike | Part, report: Report, decimal: str) -> pd.DataFrame:
     """A table of numbers with labels on both sides."""
+    part = part_of(table)
+    path = part.file
     suffix = Path(path).suffix.lower()
     if suffix in (".rdata", ".rda", ".rds", ".mat"):
         remedy = "Save its matrices as csv or parquet with labels on both sides: Z here, Y as y=, x as x=."
@@ -216,7 +237,7 @@ def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
     if suffix == ".parquet":
         return _from_parquet(path, report)
     if not is_workbook(path):
-        two = _two_headers(path, report)
+        two = two_headers(part, report)
         if two is not None:
             return two
     if is_workbook(path) and (stacked := stacked_headers(path, report)) is not None:
@@ -224,7 +245,7 @@ def _matrix(path: PathLike, report: Report, decimal: str) -> pd.DataFrame:
     raw = (
         first_sheet(path, report, "give a file of each", "label")
         if is_workbook(path)
-        else read_delimited(path, report, unnamed="label")
+        else read_delimited(path, report, member=part.member, unnamed="label")
     )
     raw = _one_label(raw)
     flat = _flat(path, raw, report, decimal)
@@ -322,33 +343,6 @@ def _flat(path: PathLike, raw: pd.DataFrame, report: Report, decimal: str) -> pd
     return pd.DataFrame(out.to_numpy(dtype=float), index=rows, columns=[str(c) for c in columns])
 
 
-def _two_headers(path: PathLike, report: Report) -> pd.DataFrame | None:
-    """Regions over sectors on both sides, as EXIOBASE and others write Z.txt and Y.txt; None where it is no such file."""
-    text, _ = read_text(path)
-    lines = text.splitlines()
-    if len(lines) < 4 or "\t" not in lines[0]:
-        return None
-    top, second = lines[0].split("\t"), lines[1].split("\t")
-    start = next((k for k, c in enumerate(top) if c.strip() not in ("", "region")), 0)
-    if start != 2 or len(top) != len(second):
-        return None
-    columns = [f"{a.strip()}.{b.strip()}" for a, b in zip(top[2:], second[2:], strict=True)]
-    rows, labels = [], []
-    for line in lines[2:]:
-        cells = line.split("\t")
-        if len(cells) != len(top) or not any(c.strip() for c in cells[2:]):
-            continue
-        labels.append(f"{cells[0].strip()}.{cells[1].strip()}")
-        rows.append(cells[2:])
-    value = pd.to_numeric(pd.Series(np.array(rows, dtype=object).ravel()), errors="coerce").to_numpy(dtype=float)
-    if np.isnan(value).any():
-        raise _refuse(path, "cells that are no number", "Keep labels in the first two columns and rows only.")
-    if len(set(labels)) < len(labels) or len(set(columns)) < len(columns):
-        raise _refuse(path, "labels stand twice", "Every row and column needs a label of its own.")
-    report.rows_read += len(labels)
-    return pd.DataFrame(value.reshape(len(labels), len(columns)), index=labels, columns=columns)
-
-
 def _from_parquet(path: PathLike, report: Report) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -389,7 +383,8 @@ def _regions(sectors: list[str], sign: str) -> tuple[list[str], list[str]]:
 
 
 def _aligned(path: PathLike, frame: pd.DataFrame, sectors: list[str]) -> pd.DataFrame:
-    absent = [s for s in sectors if s not in set(frame.index)]
+    have = set(frame.index)
+    absent = [s for s in sectors if s not in have]
     if absent:
         raise _refuse(
             path, "sectors of the table are absent", "Both files must be of one table.", ", ".join(absent[:5])
@@ -398,27 +393,41 @@ def _aligned(path: PathLike, frame: pd.DataFrame, sectors: list[str]) -> pd.Data
 
 
 def _output(
-    path: PathLike,
-    x: PathLike | None,
+    x: PathLike | Part | None,
     wide: pd.DataFrame,
     sectors: list[str],
     totals: list[str],
     report: Report,
     decimal: str,
+    sign: str,
 ) -> pd.Series | None:
     if x is not None:
-        if Path(x).suffix.lower() == ".parquet":
-            return _aligned(x, _from_parquet(x, report), sectors).iloc[:, 0].rename("x")
-        raw = read_delimited(x, report)
-        cols = find_columns(x, raw.columns, {"label": _LABEL, "output": _OUTPUT}, ["label", "output"])
+        part = part_of(x)
+        if part.file.suffix.lower() == ".parquet":
+            return _aligned(part.name, _from_parquet(part.file, report), sectors).iloc[:, 0].rename("x")
+        raw = read_delimited(part.file, report, member=part.member)
+        have = {plain(c): str(c) for c in raw.columns}
+        if not {plain(n) for n in _LABEL} & set(have) and {"region", "sector"} <= set(have):
+            raw = raw.assign(label=raw[have["region"]].str.strip() + sign + raw[have["sector"]].str.strip())
+        cols = find_columns(part.name, raw.columns, {"label": _LABEL, "output": _OUTPUT}, ["label", "output"])
         parsed = numbers(raw[cols["output"]], decimal)
-        refuse_decimal_comma(x, raw[cols["output"]], parsed)
+        refuse_decimal_comma(part.name, raw[cols["output"]], parsed)
         given = parsed["value"].set_axis(raw[cols["label"]].str.strip().astype(str))
-        return _aligned(x, given.to_frame("x"), sectors)["x"].fillna(0.0)
+        return _aligned(part.name, given.to_frame("x"), sectors)["x"].fillna(0.0)
     row = next((r for r in wide.index if _TOTALS.match(str(r).strip())), None)
     if totals:
         return wide.loc[sectors, totals[-1]].rename("x")
     return None if row is None else wide.loc[row, sectors].rename("x")
+
+
+def _units(part: Part) -> str:
+    """What the flows are measured in, as ``unit.txt`` says."""
+    raw = read_delimited(part.file, Report("", "", ""), member=part.member)
+    column = next((c for c in raw.columns if plain(c) == "unit"), None)
+    units = sorted(set(raw[column].dropna().str.strip())) if column is not None else []
+    if len(units) > 1:
+        return f"flows in several units ({', '.join(units[:6])}): sums over sectors and the balance mix them"
+    return f"flows in {units[0]}" if units else "unit.txt names no unit"
 
 
 def _balance(z: pd.DataFrame, y: pd.DataFrame, x: pd.Series, region: list[str]) -> pd.DataFrame:

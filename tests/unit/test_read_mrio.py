@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,3 +97,95 @@ def test_the_published_table(published):
     assert int((t.x == 0).sum()) == 22
     assert len(set(t.inputs["region"])) == 41
     assert "TWN" in set(t.inputs["region"])
+
+
+SECTORS = [("AT", "Paddy rice"), ("AT", "Wheat"), ("TW", "Paddy rice"), ("WE", "Wheat")]
+FLOWS = np.array([[1.0, 2, 0, 1], [3, 0, 1, 0], [0, 2, 2, 0], [1, 0, 0, 1]])
+FINAL = np.array([[5.0, 1], [2, 2], [6, 0], [0, 3]])
+OUTPUT = FLOWS.sum(axis=1) + FINAL.sum(axis=1)
+
+
+def exiobase(folder, names=("Z", "Y", "x", "unit"), unit=("M.EUR",) * 4):
+    """The files that EXIOBASE consists of, as published: tabs, two rows of headers, a row of their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def table(cells, columns, second):
+        head = [["region", "", *[a for a, _ in columns]], [second, "", *[b for _, b in columns]]]
+        head.append(["region", "sector", *[""] * len(columns)])
+        rows = [[*s, *map(repr, map(float, r))] for s, r in zip(SECTORS, cells, strict=True)]
+        return "".join("\t".join(r) + "\n" for r in [*head, *rows])
+
+    uses = [("AT", "Final consumption"), ("TW", "Final consumption")]
+    text = {
+        "Z": table(FLOWS, SECTORS, "sector"),
+        "A": table(FLOWS / OUTPUT, SECTORS, "sector"),
+        "Y": table(FINAL, uses, "category"),
+        "x": "region\tsector\tindout\n"
+        + "".join(f"{a}\t{b}\t{v}\n" for (a, b), v in zip(SECTORS, OUTPUT, strict=True)),
+        "unit": "region\tsector\tunit\n" + "".join(f"{a}\t{b}\t{u}\n" for (a, b), u in zip(SECTORS, unit, strict=True)),
+    }
+    for name in names:
+        (folder / f"{name}.txt").write_text(text[name])
+    (folder / "satellite").mkdir(exist_ok=True)
+    (folder / "satellite" / "F.txt").write_text("a stressor\t1\n")
+    (folder / "metadata.json").write_text("{}")
+    return folder
+
+
+def packed(folder, within="IOT_2019_pxp/"):
+    target = folder.parent / f"{folder.name}.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for f in sorted(folder.rglob("*.*")):
+            archive.write(f, within + f.relative_to(folder).as_posix())
+    return target
+
+
+@pytest.mark.parametrize(
+    "names", [("Z", "Y", "x", "unit"), ("A", "Y", "x", "unit"), ("Z", "A", "Y", "x", "unit"), ("Z", "Y")]
+)
+def test_exiobase_as_published_folder_zip_and_files(tmp_path, names):
+    folder = exiobase(tmp_path / "IOT_2019_pxp", names)
+    outer = exiobase(tmp_path / "unpacked" / "IOT_2019_pxp", names).parent
+    for place in (folder, packed(folder), packed(folder, ""), outer):
+        t = sources.inter_country_table(place)
+        np.testing.assert_allclose(t.z, FLOWS)
+        np.testing.assert_allclose(t.y, FINAL)
+        np.testing.assert_allclose(t.x, OUTPUT)
+        assert list(t.inputs["region"]) == ["AUT", "AUT", "TWN", "ROW"]
+        assert t.balance["gap"].abs().max() < 1e-9
+        assert t.report.vintage.startswith("table of 2019") == (place is not outer)
+        assert ("flows in M.EUR" in t.report.notes) == ("unit" in names)
+        assert any("coefficients of A" in n for n in t.report.notes) == ("Z" not in names)
+    if "x" in names and "Z" in names:
+        parts = {k: folder / f"{k}.txt" for k in ("x", "Y")}
+        np.testing.assert_allclose(sources.inter_country_table(folder / "Z.txt", x=parts["x"], y=parts["Y"]).x, OUTPUT)
+
+
+def test_what_is_wrong_with_exiobase_is_told_with_a_way_out(tmp_path):
+    bare = exiobase(tmp_path / "bare", ("A", "Y"))
+    with pytest.raises(SourceError, match=r"coefficients without output.*x="):
+        sources.inter_country_table(bare)
+    with pytest.raises(SourceError, match=r"without Z.txt or A.txt"):
+        sources.inter_country_table(exiobase(tmp_path / "none", ("Y",)))
+    both = tmp_path / "both"
+    exiobase(both / "IOT_2018_pxp")
+    exiobase(both / "IOT_2019_pxp")
+    for place in (both, packed(both, "")):
+        with pytest.raises(SourceError, match=r"several tables .*IOT_2018_pxp, .*give the folder"):
+            sources.inter_country_table(place)
+    hybrid = exiobase(tmp_path / "hybrid", unit=("tonnes", "tonnes", "TJ", "M.EUR"))
+    notes = " ".join(sources.inter_country_table(hybrid).report.notes)
+    assert "several units (M.EUR, TJ, tonnes)" in notes
+    broken = exiobase(tmp_path / "broken")
+    text = (broken / "Z.txt").read_text()
+    for wrong, said in ((text.replace("\t2.0\t", "\tn/a\t", 1), "no number"), (text[:-5], "another length")):
+        (broken / "Z.txt").write_text(wrong)
+        with pytest.raises(SourceError, match=said):
+            sources.inter_country_table(broken)
+    two = tmp_path / "two.zip"
+    with zipfile.ZipFile(two, "w") as archive:
+        archive.writestr("one.csv", WIDE)
+        archive.writestr("other.csv", WIDE)
+    with pytest.raises(SourceError, match="Unpack it, and give the file") as told:
+        sources.inter_country_table(two)
+    assert "member=" not in str(told.value)
