@@ -303,7 +303,8 @@ def reconcile(
         twice = side.duplicated(keys)
         if twice.any():
             remedy = (
-                "Sub-totals or duplicates: dedupe() first, and keep the rows with keep=True; add months up by year."
+                "Sub-totals or duplicates: dedupe() first, and keep the rows with keep=True; add months up by year, and headings "
+                "of another HS revision that become one by hs.convert()."
             )
             raise SchemaError(
                 [Problem("flows", "-", "flow", f"{int(twice.sum())} {name} rows repeat a key", code, remedy)]
@@ -468,7 +469,8 @@ def repair(
     ----------
     trade : DataFrame
         Either reported flows (``reporter, partner, flow``: duplicates go and the sides are reconciled) or one row per
-        flow (``origin, destination``: rows that repeat another in every cell go). Rows that the reader marks ``keep=False``
+        flow (``origin, destination``: rows that repeat another in every cell go; headings of another HS revision that become
+        one are no such rows, :func:`supplyrisk.sources.hs.convert` adds them up). Rows that the reader marks ``keep=False``
         (sub-totals, the world) stay out. Months (column ``month``) and parts of the rest of the world (``area``) are added
         up to years, unless the year's own figure is there; where a part has no weight the year has none. Where one side
         reports fewer months of the year than the other, the other's figure is taken; fewer than twelve are flagged.
