@@ -215,6 +215,11 @@ def _products(joined: dict[str, pd.DataFrame], typed: dict[str, list[pd.DataFram
     spoken = {
         str(p) for k, f in frames if k != "products" for c in ("product", "input") if c in f for p in f[c].dropna()
     }
+    for frames_of in typed.values():
+        ids = (
+            str(n) for f in frames_of for c in ("node", "supplier", "buyer") if c in f for n in f[c].dropna().unique()
+        )
+        spoken |= {n.partition("@")[0] for n in ids if "@" in n}
     new = (spoken - set(products["product"])) & declared()
     out = products.drop_duplicates("product")
     return pd.concat([out, product_rows(new, unit="t")], ignore_index=True) if new else out

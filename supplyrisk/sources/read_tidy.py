@@ -76,7 +76,8 @@ def tidy(
         (``production``, ``trade``, ``sourcing``, ``concordance``, ``costs``).
     columns : mapping of str to str, optional
         Our column name to the file's. Default: columns with our names. For ``links``, ``origin`` and ``destination`` may
-        stand for the producer and the pool of a country; for ``nodes``, the id is made of product, country, site and kind.
+        stand for the producer and the pool of a country; for ``nodes``, the id is made of product, country, site and kind;
+        for ``stocks`` of product and country, which holds what has no ``holder``.
     unit : str, optional
         Unit of the quantities, where no column is mapped to ``unit``; default the products' own, tonnes for ``trade``, USD
         per unit of the product for ``costs`` (``USD/t``). A column ``basis`` says what they count (``LCE``, ``contained``).
@@ -189,6 +190,8 @@ def tidy(
         frame = _ends(frame)
     if table == "nodes":
         frame = _ids(frame)
+    if table == "stocks":
+        frame = _stock_ids(frame)
     origin = source_row(out_of, title or f"{Path(path).name}, read by the user", year, licence, licence)
     if to_assemble:
         kept = frame.drop(columns=_beyond(frame, table))
@@ -280,6 +283,8 @@ def _columns(table: str, to_assemble: bool) -> dict[str, Column | None]:
         out |= {"unit": None, "basis": None}
     if table == "links":
         out |= {"origin": None, "destination": None}
+    if table == "stocks":
+        out |= {"product": None, "country": None}
     return out
 
 
@@ -316,6 +321,7 @@ _UNION = re.compile(r"(the )?(eu|eu-?2[78]|european union)( ?\((27|28|eu27|eu28)
 _PLACED = {
     "production": ("country",),
     "demand": ("country",),
+    "stocks": ("country",),
     "trade": ("origin", "destination"),
     "links": ("origin", "destination"),
     "sourcing": ("buyer", "supplier"),
@@ -512,6 +518,17 @@ def _ids(frame: pd.DataFrame) -> pd.DataFrame:
     parts = zip(frame["product"], frame["country"], site, frame["kind"], strict=True)
     frame.insert(0, "node", [node_id(str(p), str(c), None if pd.isna(s) else str(s), str(k)) for p, c, s, k in parts])
     return frame
+
+
+def _stock_ids(frame: pd.DataFrame) -> pd.DataFrame:
+    """Stocks of products and countries: at the stock node of the country, held by it where nobody is named."""
+    if "node" in frame or not {"product", "country"} <= set(frame.columns):
+        return frame.drop(columns=[c for c in ("product", "country") if c in frame and "node" in frame])
+    where = zip(frame["product"], frame["country"], strict=True)
+    frame.insert(0, "node", [node_id(str(p), str(c), kind="stock") for p, c in where])
+    held = frame["holder"] if "holder" in frame else pd.Series(pd.NA, index=frame.index, dtype="string")
+    frame["holder"] = held.astype("string").mask(held.astype("string").str.strip() == "").fillna(frame["country"])
+    return frame.drop(columns=["product", "country"])
 
 
 def _beyond(frame: pd.DataFrame, table: str) -> list[str]:

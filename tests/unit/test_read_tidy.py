@@ -287,3 +287,16 @@ def test_bounds_and_codes_of_trade_and_costs_stay(tmp_path):
     text = "product,buyer,supplier,share,imports\ngallium.refined,USA,China,50%,5-6\n"
     read = sources.tidy(file(tmp_path, text), "sourcing", year=2024)
     assert "no room" in str(read.report)
+
+
+def test_stocks_of_products_and_countries_stand_at_the_stock_of_the_country(tmp_path):
+    head, rows = "product,country,holder,year,quantity,unit", ("Japan,JOGMEC,2024,2.5,t", "USA,,2024,300,kg")
+    text = "\n".join([head, *(f"gallium.refined,{r}" for r in rows)])
+    (tmp_path / "held.csv").write_text(text)
+    reading = sources.tidy(tmp_path / "held.csv", table="stocks")
+    graph = sources.together(reading)
+    held = graph.stocks.set_index("node")
+    unit = graph.products.set_index("product").loc["gallium.refined", "unit"]
+    per = {"kg": 1000.0, "t": 1.0}[unit]
+    assert held.loc["gallium.refined@JPN:stock", ["holder", "quantity"]].tolist() == ["JOGMEC", 2.5 * per]
+    assert held.loc["gallium.refined@USA:stock", ["holder", "quantity"]].tolist() == ["USA", 0.3 * per]
