@@ -80,7 +80,8 @@ def overstated(
     tolerance : float
         Part of the listed sum that still counts as rounding of the total.
     sent : {"known", "all"}, optional
-        Whether a maker of unknown output inside the rest counts with what it is known to send, or known or estimated.
+        Whether a maker of unknown output counts with what it is known to send, or known or estimated: one inside the rest, and
+        one that sends more than the rest holds; not one whose output is withheld from the total too.
 
     Returns
     -------
@@ -96,9 +97,13 @@ def overstated(
         return pd.DataFrame(columns=columns)
     since = rest.set_index("product")["year"].astype("float64")
     made = _until(nodes, since)
-    named = made["node"].where(made["inside"].notna())
+    # Who exports more than a rest can hold lies in the total all the same; what is withheld may be in none.
+    stated = made.loc[made["output"].notna() | (made["country"] == "ROW"), "node"]
+    apart = made["output"].isna() & (made["output_missing"] != "withheld").fillna(True) & ~made["node"].isin(stated)
+    named = made["node"].where(made["inside"].notna() | apart)
     blank = latest(made[made["node"].isin(named)], ["node"])
-    blank = blank[blank["output"].isna() & blank["inside"].notna()]
+    blank = blank[blank["output"].isna() & (blank["inside"].notna() | ~blank["node"].isin(stated))]
+    blank = blank[blank["inside"].notna() | (blank["output_missing"] != "withheld").fillna(True)]
     made = latest(made[made["output"].notna()], ["node"]).assign(figure="output")
     if sent and len(blank):
         ix = graph.index
@@ -113,7 +118,7 @@ def overstated(
     if sent == "known":  # what the rest makes is an estimate, what it is seen to send is none
         made = made[made["country"] != "ROW"]
     have = made.groupby("product")["output"].sum()
-    part = made["inside"].notna() | (made["country"] == "ROW")
+    part = made["inside"].notna() | (made["country"] == "ROW") | (made["figure"] != "output")
     listed = made[~part].groupby("product")["output"].sum()
     out = pd.DataFrame({"node": rest["node"], "product": rest["product"], "need": rest["total"].astype(float)})
     out["have"] = rest["product"].map(have).astype(float).fillna(0.0)

@@ -17,7 +17,7 @@ from .flows import MAY_MAKE
 from .graph import SupplyGraph
 from .vintages import stated_use
 
-__all__ = ["BALANCED", "DRAW", "ESTIMATED", "INFERRED", "LINK", "MOVED", "OUTPUT", "REST_MOVED", "STANDS", "USE", "WHOLE", "Books", "loose",
+__all__ = ["BALANCED", "DRAW", "ESTIMATED", "FED", "INFERRED", "LINK", "MOVED", "OUTPUT", "REST_MOVED", "STANDS", "USE", "WHOLE", "Books", "loose",
            "open_books", "own_bounds"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
@@ -33,6 +33,7 @@ _BY_RECIPE, _ASKED = "recipe times output", "needed by the recipe"
 BALANCED = "entropy balancing within the accounts"  # in the note of a flow that was estimated before
 MOVED = "moved by balancing from"  # in the note of a figure that was moved before; what it was moved to is a figure
 GUESSED = "output estimated by balancing, was"  # in the note of an output that was an estimate before, too
+FED = "balanced: no more than its inputs allow"  # in the note of a maker whose upper bound of output follows from them
 REST_MOVED = f"rest of the total {MOVED}"  # in the note of a residual of a total that had to give way
 # What an edge is; WHOLE is the rest of a world total, of which the residual and those inside it make parts.
 LINK, OUTPUT, USE, DRAW, WHOLE = range(5)
@@ -180,6 +181,8 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     own = own[own >= 0]
     block_own = np.array([block_of[str(p)] for p in made[own]], dtype=np.int64)
     output, out_low, out_high = graph.interval("nodes", "output", ix.nodes)
+    fed = ix.nodes["note"].fillna("").str.contains(FED, regex=False).to_numpy(dtype=bool) & np.isnan(output)
+    out_high = np.where(fed, np.inf, out_high)  # what the inputs allow is found anew
     maker = node_kind[own] == "producer"
     c = own[maker]
     # The unlisted rest of a total is up to what the total's own upper bound leaves; a by-product up to its host's limit.
@@ -359,7 +362,8 @@ def own_bounds(links: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
 
 def _of_output(nodes: pd.DataFrame, rest: BoolArray) -> BoolArray:
     """Nodes without a figure of output whose bounds somebody states; the last one is none."""
-    stated = nodes["output"].isna() & nodes[["output_low", "output_high"]].notna().any(axis=1)
+    fed = nodes["note"].fillna("").str.contains(FED, regex=False)
+    stated = nodes["output"].isna() & (nodes["output_low"].notna() | nodes["output_high"].notna() & ~fed)
     return np.append(stated.to_numpy(dtype=bool) & ~rest, False)
 
 

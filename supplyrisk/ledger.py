@@ -36,6 +36,7 @@ from .equilibrate import Edges, minimal_conflict, shortfall, solve
 from .errors import Problem
 from .flows import MAY_MAKE
 from .graph import SupplyGraph
+from .ties import TOLD, Ties, anchored, broken, find_ties, fit, least_draws, tie_bounds
 
 __all__ = [
     "BALANCED",
@@ -83,6 +84,7 @@ _TRACE_END = 1e-6  # the same, of what passes through both of its ends
 DUST = 1e-14  # part of a product's sum below which an estimate is nothing
 _NOTHING = 1e-40  # a flow below this is a rounding, in whatever unit
 _SHRINK = 1.5  # flows that a giver or taker must show before its habit counts by half
+_LOOSE = (1e-8, 1e-6, 1e-4)  # parts by which what meets a recipe may be off for the flows about it to be found
 _FEW = 40  # residuals below which a product borrows those of the others
 
 
@@ -132,7 +134,9 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
             pools = np.union1d(ends[kind[ends] == "demand"], [world])
             fed = e.head[mine & (e.tail == rest)]
             # What an exporter may make itself says nothing of how much more an unlisted supplier brings to its users.
-            used = e.tail[mine & (books.kind == USE) & books.known]
+            industry = e.tail[mine & (books.kind == DRAW) & (e.low > 0)]
+            bought = e.tail[mine & (books.kind == LINK) & np.isin(e.head, industry)]
+            used = np.append(e.tail[mine & (books.kind == USE) & books.known], bought)
             wide = mine & (e.tail == rest) & doubtful & np.isin(e.head, used)
             e.high[wide] = books.span_high[wide] = np.inf
             to = np.setdiff1d(pools, fed)
@@ -372,9 +376,13 @@ def close(
     settled, calm = at_rest(books)
     unfed = {k: v for k, v in _unfed(books).items() if k not in calm}
     books = _with_last_resorts(books, unfed, unfed)
+    own = books.edges.low, books.edges.high
+    ties = _hold_ties(books, calm)
     short = [k for k in every if k not in calm and shortfall(_block_edges(books, k)[0])[0] > 0]
     books = _with_last_resorts(books, short)
     e = books.edges
+    for k in short:
+        _let_ties_go(books, k, ties, own)
     origin = e.low.copy(), e.high.copy(), books.value.copy()
     clashing = {k for k in short if _short(books, k)}
     prior = priors(books)
@@ -405,12 +413,103 @@ def close(
         # What a maker is found to make decides what it draws.
         clashing = _draws_follow(books, x, changed | guessed, origin) - calm if mode == "relax" else set()
         prior = np.where(books.kind == DRAW, np.clip(prior, e.low, e.high), prior)
+    woken = _keep_ties(books, ties, prior, x, changed)
+    held, calm = held & ~np.isin(e.block, list(woken)), calm - woken
     _ask_again(books, x, changed, origin)
     size = np.bincount(e.block, np.nan_to_num(x), len(products))[e.block]
     x = np.where(~books.known & (x < DUST * size), 0.0, x)
     x = np.where(held, x, _without_traces(books, x, changed))
     x = np.where(x < _NOTHING, 0.0, x)  # what cancels leaves a rounding of nothing
     return Closed(books, prior, x, changed, clash, relaxed, calm)
+
+
+def _hold_ties(books: Books, calm: set[int]) -> Ties:
+    """Bound what makers of unknown output make and draw by what can reach them and by what they are known to send."""
+    ties, e = find_ties(books), books.edges
+    if not len(ties):
+        return ties
+    low, (_, top) = least_draws(books, ties), tie_bounds(e, ties, e.low, e.high)
+    out = (books.kind == LINK) & (e.tail >= 0)
+    sent = np.bincount(e.tail[out], e.low[out], e.n)[e.head[ties.output]]
+    high = e.high.copy()
+    high[ties.output] = np.minimum(
+        high[ties.output], np.maximum(top[ties.output], np.maximum(sent, e.low[ties.output]))
+    )
+    still = np.isin(e.block, list(calm))
+    e.low, e.high = np.where(still, e.low, low), np.where(still, e.high, high)
+    return ties
+
+
+def _let_ties_go(books: Books, k: int, ties: Ties, own: tuple[FloatArray, FloatArray]) -> None:
+    """Where a product cannot close with them, what its makers and users cannot do without is no bound of its own."""
+    at = np.union1d(ties.draw, ties.output)
+    at = at[books.edges.block[at] == k]
+    if len(at) and shortfall(_block_edges(books, k)[0])[0] > 0:
+        books.edges.low[at], books.edges.high[at] = own[0][at], own[1][at]
+
+
+def _keep_ties(books: Books, ties: Ties, prior: FloatArray, x: FloatArray, changed: BoolArray) -> set[int]:
+    """Estimates by which makers of unknown output get of each input what their recipe asks for; the products that moved.
+
+    What no flows can mend is marked as a draw that gave way, with what the recipe asks for as its bounds.
+    """
+    e = books.edges
+    if not len(ties):
+        return set()
+    ties = ties.part(~np.isnan(x[ties.draw]) & ~np.isnan(x[ties.output]))
+    ties, asked_of = anchored(books, ties, x)
+    size = np.asarray(np.bincount(e.block, np.nan_to_num(x), len(books.products)), dtype=float)[e.block]
+    bad = broken(ties, x, size)
+    eased = eased_draws(books.graph)
+    if bad.any() and len(eased):  # told before, of the same amounts
+        names = [
+            (books.products[int(e.block[i])], str(books.graph.index.position[int(books.row[i])])) for i in ties.draw
+        ]
+        told = eased.reindex(pd.MultiIndex.from_tuples(names, names=eased.index.names))
+        same = np.isclose(told["left"], x[ties.draw], rtol=1e-4, atol=0)
+        same &= np.isclose(told["asked_high"], ties.most * x[ties.output], rtol=1e-4, atol=0)
+        bad &= ~np.isin(ties.need, ties.need[same])
+    if not bad.any():
+        return set()
+    blocks = set(e.block[ties.draw[bad]].tolist()) | set(e.block[ties.output[bad]].tolist())
+    pairs = set(zip(e.block[ties.draw].tolist(), e.block[ties.output].tolist(), strict=True))
+    while more := {k for p in pairs if blocks & set(p) for k in p} - blocks:
+        blocks |= more
+    ties = ties.part(np.isin(e.block[ties.draw], list(blocks)))
+    mine = np.isin(e.block, list(blocks))
+    # Outputs that are estimates themselves, and what is drawn for them, stay as they were found.
+    made = np.isin(books.kind, (OUTPUT, DRAW)) & ~np.isnan(books.value)
+    stays = books.known | changed | (made & ((books.kind == DRAW) | (books.value > 0)))
+    low, high = (np.where(stays, x, f(b, x)) for f, b in ((np.fmin, e.low), (np.fmax, e.high)))
+    found = fit(e, ties, x, low, high, books.price, mine, asked_of)
+    if found is None:
+        return set()
+    y, out = found.x, ties.output
+    rest = set(blocks)
+    for loose_by in _LOOSE:
+        lo, hi = low.copy(), high.copy()
+        lo[out], hi[out] = np.maximum(lo[out], y[out] * (1 - loose_by)), np.minimum(hi[out], y[out] * (1 + loose_by))
+        hi[out] = np.maximum(hi[out], lo[out])
+        least = np.where(ties.alone, np.minimum(ties.least * y[out], y[ties.draw]), y[ties.draw]) * (1 - loose_by)
+        most = np.maximum(ties.most * y[out], y[ties.draw]) * (1 + loose_by)
+        lo[ties.draw] = np.maximum(lo[ties.draw], np.where(ties.essential & ties.whole, least, 0.0))
+        hi[ties.draw] = np.maximum(np.minimum(hi[ties.draw], most), lo[ties.draw])
+        todo = np.isin(e.block, list(rest))
+        z = x.copy()
+        good = _solve_part(books, todo, np.clip(prior, lo, hi), z, price=books.price, low=lo, high=hi)
+        fine = {k for k in rest if good[k]}
+        x[np.isin(e.block, list(fine))] = z[np.isin(e.block, list(fine))]
+        rest -= fine
+        if not rest:
+            break
+    left = np.isin(e.block, list(rest))
+    x[left] = y[left]
+    off = (np.abs(found.off) > TOLD * x[out] + 1e-9 * size[out]) & broken(ties, x, size)
+    at = ties.draw[off]
+    beside = ties.met(x, ties.least) - x[ties.draw] / ties.least
+    asked = np.maximum(ties.least * (x[out] - beside), 0.0)
+    e.low[at], e.high[at], changed[at] = asked[off], (ties.most * x[out])[off], True
+    return blocks
 
 
 def implied(books: Books) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .books import GUESSED
+from .books import FED, GUESSED
 from .bounding import UNIT_VALUES
 from .equilibrate import tighten
 from .errors import Problem
@@ -29,12 +29,14 @@ from .ledger import (
     WHOLE,
     Books,
     Closed,
+    eased_draws,
     implied,
     nothing,
     open_books,
     own_bounds,
 )
 from .schema import TABLES
+from .ties import Ties, find_ties, tie_bounds
 from .vintages import stated_use
 
 __all__ = ["BEYOND", "GUESSED", "Written", "rows_of", "write"]
@@ -200,7 +202,8 @@ def _with_spans(
     books = open_books(graph, products, caps)
     x, ix = implied(books), graph.index
     done = np.isin(books.edges.block, blocks) & ~np.isnan(x)
-    low, high = _spans(books, x, done)
+    ties = _kept(books, done)
+    low, high = _spans(books, x, done, ties)
     links, demand = graph.table("links"), graph.table("demand")
     at = np.flatnonzero(done & books.unsure)
     spot = rows_of(links, ix.links.iloc[books.row[at]], TABLES["links"].key)
@@ -219,7 +222,42 @@ def _with_spans(
     keep = np.ones(len(links), dtype=bool)
     keep[spot[none]] = False
     tables = {**graph.tables, "links": links[keep].reset_index(drop=True), "demand": demand}
+    tables["nodes"] = _fed_outputs(books, ties, high, np.unique(blocks))
     return dataclasses.replace(graph, tables=tables), keep
+
+
+def _kept(books: Books, done: BoolArray) -> Ties | None:
+    """Ties of makers of unknown output in the balanced products, but for draws of which it is told that they gave way."""
+    ties = find_ties(books)
+    if not len(ties):
+        return None
+    told = eased_draws(books.graph).index
+    at = zip(books.edges.block[ties.draw], books.row[ties.draw], strict=True)
+    eased = [(books.products[int(k)], str(books.graph.index.position[int(i)])) in told for k, i in at]
+    return ties.part(done[ties.draw] & done[ties.output] & ~np.array(eased, dtype=bool))
+
+
+def _fed_outputs(books: Books, ties: Ties | None, high: FloatArray, blocks: IntArray) -> pd.DataFrame:
+    """Nodes with an upper bound of outputs that nobody gives where the most of their inputs is one, and a note of it."""
+    graph, ix = books.graph, books.graph.index
+    nodes = graph.table("nodes")
+    note = nodes["note"].astype("object").where(nodes["note"].notna(), "")
+    here = nodes["product"].isin([books.products[int(k)] for k in blocks]).to_numpy(dtype=bool)
+    noted = note.str.contains(FED, regex=False).to_numpy(dtype=bool) & here
+    top = pd.Series(dtype=float)
+    if ties is not None and len(ties):
+        most = np.where(ties.essential & ties.whole, ties.met(high, ties.low), np.inf)
+        binds = most <= high[ties.output] * (1 + 1e-9)
+        out = np.unique(ties.output[binds])
+        top = pd.Series(high[out], index=rows_of(nodes, ix.nodes.iloc[books.row[out]], TABLES["nodes"].key))
+        top = top[nodes["output_high"].isna().to_numpy()[top.index] | noted[top.index]]
+    rows = np.union1d(np.flatnonzero(noted), top.index.to_numpy(dtype=np.int64))
+    if len(rows):
+        bound = top.reindex(rows).to_numpy(dtype=float)
+        said = [[t for t in str(v).split("; ") if t and t != FED] for v in note.iloc[rows]]
+        fresh = ["; ".join([*t, FED] if b == b else t) or None for t, b in zip(said, bound, strict=True)]
+        _put(nodes, rows, {"output_high": bound, "note": np.array(fresh, dtype=object)})
+    return nodes
 
 
 def _last_inputs(graph: SupplyGraph) -> pd.DataFrame:
@@ -260,8 +298,8 @@ def _put(frame: pd.DataFrame, rows: IntArray, values: dict[str, object]) -> None
         frame[column] = pd.Series(whole, index=frame.index).astype(frame[column].dtype)
 
 
-def _spans(books: Books, x: FloatArray, done: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Outer bounds of every flow from all accounts, totals in their own intervals."""
+def _spans(books: Books, x: FloatArray, done: BoolArray, ties: Ties | None = None) -> tuple[FloatArray, FloatArray]:
+    """Outer bounds of every flow from all accounts (and from ties between them), totals in their own intervals."""
     e = books.edges
     low, high = np.full(len(x), np.nan), np.full(len(x), np.nan)
     if not done.any():
@@ -269,11 +307,16 @@ def _spans(books: Books, x: FloatArray, done: BoolArray) -> tuple[FloatArray, Fl
     part, _ = e.part(done)
     # The interval of an answer may not be narrower than what was allowed for the answer.
     a, b = np.fmin(books.span_low, x)[done], np.fmax(books.span_high, x)[done]
+    begin = a, b
     a, b = tighten(part, a, b)
     supply = (books.kind == OUTPUT)[done]
     top = np.where(np.isfinite(b), b, x[done]) * supply
     ceiling = np.bincount(part.block, top, part.block.max() + 1)[part.block]
     b = np.where(np.isinf(b), ceiling, b)
+    if ties is not None and len(ties):
+        place = np.cumsum(done) - 1
+        c, d = tie_bounds(part, dataclasses.replace(ties, draw=place[ties.draw], output=place[ties.output]), *begin)
+        a, b = np.fmax(a, c), np.fmin(b, d)
     low[done], high[done] = np.fmin(a, x[done]), np.fmax(b, x[done])
     return low, high
 

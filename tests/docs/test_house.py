@@ -66,6 +66,7 @@ LAYERS = {
     "implied": 2,
     "tracing": 2,
     "drawing": 2,
+    "ties": 2,
     "earlier": 2,
     "voting": 2,
     "metrics": 2,
