@@ -326,6 +326,7 @@ def convert(
     notes. A sum of which a part is missing is missing, never less: what the others carry is its ``low``
     (``value_low``), and the flag says so. A weight of 0 beside a value is a weight not reported. A flow that stood twice
     under one heading still stands twice. A split in equal parts is an assumption: graded C at best.
+    Of what both sides report, repair first and convert its ``inputs["trade"]``: bringing sides to one has flags of its own.
 
     Examples
     --------

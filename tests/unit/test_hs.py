@@ -309,3 +309,18 @@ def test_concord_says_whether_source_or_target_lacks_the_heading_and_refuses_num
     for code in (8112.92, None, True, ["811292", None]):
         with pytest.raises(SchemaError, match="no heading"):
             hs.concord(code, "HS2012", "HS2022")
+
+
+def test_repaired_flows_of_both_sides_are_converted_with_all_that_repair_says():
+    rows = [("CHN", "USA", "X", h, v, q) for h, v, q in (("811231", 90.0, 9.0), ("811292", 30.0, 4.0))]
+    rows += [("USA", "CHN", "M", h, v, q) for h, v, q in (("811231", 99.0, 10.0), ("811292", 500.0, 4.0))]
+    sides = pd.DataFrame(rows, columns=["reporter", "partner", "flow", "hs6", "value", "quantity"]).assign(year=2024)
+    mended = sr.sources.repair.repair(sides, weights=False)
+    for trade in (mended.trade, mended.inputs["trade"]):
+        out = hs.convert(trade, "HS2022", "HS2017")
+        amounts = [c for c in ("quantity", "value", "value_import", "quantity_export", "value_original") if c in trade]
+        assert len(out) == 1
+        assert out[amounts].iloc[0].to_dict() == pytest.approx(trade[amounts].sum().to_dict())
+        assert "threefold" in out["flag"].iloc[0]
+        assert "sum of HS2022 811231, 811292" in out["flag"].iloc[0]
+    assert out["method"].tolist() == ["mirrored"]
