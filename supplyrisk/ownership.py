@@ -243,7 +243,8 @@ def control_labels(
 
     Entities and groups share one code space. An entity nobody controls carries its own code. ``sure`` marks rows that
     control whatever their votes (a stated majority); ``mate`` is the group an entity acts with, -1 for none. Sets of entities under one hand only ever grow, so the rounds end;
-    a ring of firms that hold each other by majority is one hand, called by the first of them.
+    a ring of firms that hold each other by majority is one hand, called by the first of them. Below half the strongest
+    hands are settled first: what they bring along counts before a smaller holder may be the largest.
     """
     from scipy import sparse
     from scipy.sparse import csgraph
@@ -253,11 +254,12 @@ def control_labels(
     if mate is not None:
         top = np.where(mate >= 0, mate, top)
     fixed = np.full(len(holder), -1, dtype=np.int64) if group is None else group
+    now = max(threshold, 0.5)
     while True:
         label = np.where(fixed >= 0, fixed, top[holder])
         uniq, inverse = np.unique(asset * size + label, return_inverse=True)
         total = np.bincount(inverse, votes, len(uniq))
-        wins = total > threshold + 1e-12
+        wins = total > now + 1e-12
         if sure is not None and sure.any():
             stated = np.bincount(inverse, sure, len(uniq)) > 0
             wins, total = wins | stated, np.where(stated, 2.0 + total, total)
@@ -273,6 +275,9 @@ def control_labels(
         above[uniq[at] // size] = uniq[at] % size
         above[:n][top != np.arange(n)] = top[top != np.arange(n)]  # who is under a hand stays under it
         if (above[:n] == top).all():
+            if now > threshold:
+                now = max(threshold, now - 0.01)
+                continue
             heads = np.unique(uniq[at][uniq[at] // size == uniq[at] % size] // size)  # led by what they lead themselves
             name = _first_of_rings(heads, top, holder[fixed < 0], asset[fixed < 0], votes[fixed < 0], threshold)
             name = np.append(name, np.arange(n, size))

@@ -743,3 +743,19 @@ def test_below_half_the_largest_holder_controls_and_a_golden_share_that_does_not
     gold = owned(("CHN", "golden_share", None), ("IDN", "equity", 1.0))
     assert ruled(gold, "CHN") == [1.0, 1.0, 1.0]
     assert ruled(gold, "CHN", golden_share=False) == [0.0, 0.0, 0.0]
+
+
+def test_below_half_the_strongest_hands_are_settled_first() -> None:
+    rows = [("O2", "F3", 0.40), ("O0", "F3", 0.25), ("F2", "F3", 0.35), ("O0", "F2", 1.0)]
+    for threshold in (0.25, 0.5):  # O0 has 60 percent, most of it through F2
+        assert control.majority(*zip(*rows, strict=True), threshold=threshold)["F3"] == "O0"
+    chain = [
+        ("O0", "F0", 0.45),
+        ("O0", "F1", 0.15),
+        ("F0", "F1", 0.25),
+        ("O1", "F1", 0.35),
+        ("F1", "X", 0.25),
+        ("O1", "X", 0.35),
+    ]
+    found = control.majority(*zip(*[*chain, ("O3", "X", 0.40)], strict=True), threshold=0.25)
+    assert found[["F0", "F1", "X"]].tolist() == ["O0", "O0", "O3"]
