@@ -516,6 +516,7 @@ def compare(
     sides = _alike(sides)
     entry = sides[1][-1].attrs.get("columns", {}).get(column, {})
     low_is_worse = entry.get("worse") == "low"
+    _within(threshold, tolerance, column, entry)
     named = [list(s.index.names) for side in sides for s in side]
     if any(names != named[0] for names in named):
         both = " and ".join(dict.fromkeys("(" + ", ".join(map(str, names)) + ")" for names in named))
@@ -622,6 +623,22 @@ def compare(
         "counts": {s: int((status == s).sum()) for s in _STATUS if (status == s).any()},
     }
     return result
+
+
+def _within(threshold: float, tolerance: float, column: str, entry: Mapping[str, Any]) -> None:
+    """Refuse a threshold that no value can pass, and a tolerance below nothing."""
+    low, high = (entry.get(k) for k in ("low", "high"))
+    low, high = (-np.inf if low is None else float(low)), (np.inf if high is None else float(high))
+    problems = []
+    if not low <= threshold <= high:
+        fix = f"{column} is between {low:g} and {high:g}" + ("; percent? Divide by 100." if high == 1.0 else ".")
+        problems.append(Problem("compare", "-", "threshold", "no value can pass it", f"{threshold:g}", fix))
+    if not tolerance >= 0:
+        problems.append(
+            Problem("compare", "-", "tolerance", "below nothing", f"{tolerance:g}", "Give 0 or more, e.g. 0.02.")
+        )
+    if problems:
+        raise SchemaError(problems, "compare()")
 
 
 def _sure(a: pd.DataFrame, b: pd.DataFrame, column: str, index: pd.Index) -> pd.Series:

@@ -232,3 +232,11 @@ def test_reliance_of_columns_takes_missing_cells_and_names_bad_rows() -> None:
         M.net_import_reliance(*[pd.Series([1.0, -3.0], index=["x", "y"])] * 3, 0)
     with pytest.raises(SchemaError, match="not finite"):
         M.net_import_reliance(np.array([1.0, np.inf]), 1, 1, 0)
+
+
+def test_a_threshold_in_percent_and_a_tolerance_below_nothing_are_refused(atlas) -> None:
+    scores = sr.score(atlas, by="product")
+    with pytest.raises(SchemaError) as error:
+        sr.compare(scores, scores, threshold=50, tolerance=-1)
+    assert [p.column for p in error.value.problems] == ["threshold", "tolerance"]
+    assert "Divide by 100" in str(error.value)
