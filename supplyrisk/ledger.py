@@ -394,7 +394,10 @@ def close(
     x[held] = np.append(settled, np.zeros(len(x) - len(settled)))[held]
     todo = np.isin(e.block, [k for k in every if k not in clashing and k not in calm])
     good = _solve_part(books, todo, prior, x, price=books.price)
-    clashing |= {int(k) for k in np.unique(e.block[todo]) if not good[k]}
+    failed = [int(k) for k in np.unique(e.block[todo]) if not good[k]]
+    if freed := [k for k in failed if _let_ties_go(books, k, ties, own, True)]:
+        good[freed] = _solve_part(books, np.isin(e.block, freed), prior, x, price=books.price)[freed]
+    clashing |= {k for k in failed if not good[k]}
     # What an estimated output is found to be decides what its maker draws.
     guessed = (books.kind == OUTPUT) & ~books.known & (books.value > 0)
     for _ in range(8):
@@ -432,20 +435,23 @@ def _hold_ties(books: Books, calm: set[int]) -> Ties:
     out = (books.kind == LINK) & (e.tail >= 0)
     sent = np.bincount(e.tail[out], e.low[out], e.n)[e.head[ties.output]]
     high = e.high.copy()
-    high[ties.output] = np.minimum(
-        high[ties.output], np.maximum(top[ties.output], np.maximum(sent, e.low[ties.output]))
-    )
+    # Who is known to send more than its inputs allow is not held to them: no flow mends that.
+    most = top[ties.output]
+    fits = most > (1 + 1e-6) * np.maximum(sent, e.low[ties.output])
+    high[ties.output] = np.where(fits, np.minimum(high[ties.output], most), high[ties.output])
     still = np.isin(e.block, list(calm))
     e.low, e.high = np.where(still, e.low, low), np.where(still, e.high, high)
     return ties
 
 
-def _let_ties_go(books: Books, k: int, ties: Ties, own: tuple[FloatArray, FloatArray]) -> None:
+def _let_ties_go(books: Books, k: int, ties: Ties, own: tuple[FloatArray, FloatArray], failed: bool = False) -> bool:
     """Where a product cannot close with them, what its makers and users cannot do without is no bound of its own."""
     at = np.union1d(ties.draw, ties.output)
     at = at[books.edges.block[at] == k]
-    if len(at) and shortfall(_block_edges(books, k)[0])[0] > 0:
+    lets = len(at) > 0 and (failed or shortfall(_block_edges(books, k)[0])[0] > 0)
+    if lets:
         books.edges.low[at], books.edges.high[at] = own[0][at], own[1][at]
+    return lets
 
 
 def _keep_ties(books: Books, ties: Ties, prior: FloatArray, x: FloatArray, changed: BoolArray) -> set[int]:
@@ -481,7 +487,9 @@ def _keep_ties(books: Books, ties: Ties, prior: FloatArray, x: FloatArray, chang
     made = np.isin(books.kind, (OUTPUT, DRAW)) & ~np.isnan(books.value)
     stays = books.known | changed | (made & ((books.kind == DRAW) | (books.value > 0)))
     low, high = (np.where(stays, x, f(b, x)) for f, b in ((np.fmin, e.low), (np.fmax, e.high)))
-    found = fit(e, ties, x, low, high, books.price, mine, asked_of)
+    # Who uses what nobody states gives way as makers do.
+    uses = np.flatnonzero(mine & (books.kind == USE) & ~stays & (x > 1e-6 * size))
+    found = fit(e, ties, x, low, high, books.price, mine, asked_of, uses)
     if found is None:
         return set()
     y, out = found.x, ties.output
@@ -492,7 +500,7 @@ def _keep_ties(books: Books, ties: Ties, prior: FloatArray, x: FloatArray, chang
         hi[out] = np.maximum(hi[out], lo[out])
         least = np.where(ties.alone, np.minimum(ties.least * y[out], y[ties.draw]), y[ties.draw]) * (1 - loose_by)
         most = np.maximum(ties.most * y[out], y[ties.draw]) * (1 + loose_by)
-        lo[ties.draw] = np.maximum(lo[ties.draw], np.where(ties.essential & ties.whole, least, 0.0))
+        lo[ties.draw] = np.maximum(lo[ties.draw], np.where(ties.whole, least, 0.0))
         hi[ties.draw] = np.maximum(np.minimum(hi[ties.draw], most), lo[ties.draw])
         todo = np.isin(e.block, list(rest))
         z = x.copy()

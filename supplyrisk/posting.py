@@ -36,7 +36,7 @@ from .ledger import (
     own_bounds,
 )
 from .schema import TABLES
-from .ties import Ties, find_ties, tie_bounds
+from .ties import Ties, anchored, find_ties, tie_bounds
 from .vintages import stated_use
 
 __all__ = ["BEYOND", "GUESSED", "Written", "rows_of", "write"]
@@ -202,7 +202,7 @@ def _with_spans(
     books = open_books(graph, products, caps)
     x, ix = implied(books), graph.index
     done = np.isin(books.edges.block, blocks) & ~np.isnan(x)
-    ties = _kept(books, done)
+    ties = _kept(books, x, done)
     low, high = _spans(books, x, done, ties)
     links, demand = graph.table("links"), graph.table("demand")
     at = np.flatnonzero(done & books.unsure)
@@ -226,15 +226,16 @@ def _with_spans(
     return dataclasses.replace(graph, tables=tables), keep
 
 
-def _kept(books: Books, done: BoolArray) -> Ties | None:
+def _kept(books: Books, x: FloatArray, done: BoolArray) -> Ties | None:
     """Ties of makers of unknown output in the balanced products, but for draws of which it is told that they gave way."""
     ties = find_ties(books)
+    ties = anchored(books, ties.part(done[ties.draw] & done[ties.output]), x)[0]
     if not len(ties):
         return None
     told = eased_draws(books.graph).index
     at = zip(books.edges.block[ties.draw], books.row[ties.draw], strict=True)
     eased = [(books.products[int(k)], str(books.graph.index.position[int(i)])) in told for k, i in at]
-    return ties.part(done[ties.draw] & done[ties.output] & ~np.array(eased, dtype=bool))
+    return ties.part(~np.array(eased, dtype=bool))
 
 
 def _fed_outputs(books: Books, ties: Ties | None, high: FloatArray, blocks: IntArray) -> pd.DataFrame:
@@ -309,14 +310,14 @@ def _spans(books: Books, x: FloatArray, done: BoolArray, ties: Ties | None = Non
     a, b = np.fmin(books.span_low, x)[done], np.fmax(books.span_high, x)[done]
     begin = a, b
     a, b = tighten(part, a, b)
-    supply = (books.kind == OUTPUT)[done]
-    top = np.where(np.isfinite(b), b, x[done]) * supply
-    ceiling = np.bincount(part.block, top, part.block.max() + 1)[part.block]
-    b = np.where(np.isinf(b), ceiling, b)
     if ties is not None and len(ties):
         place = np.cumsum(done) - 1
         c, d = tie_bounds(part, dataclasses.replace(ties, draw=place[ties.draw], output=place[ties.output]), *begin)
         a, b = np.fmax(a, c), np.fmin(b, d)
+    supply = (books.kind == OUTPUT)[done]
+    top = np.where(np.isfinite(b), b, x[done]) * supply
+    ceiling = np.bincount(part.block, top, part.block.max() + 1)[part.block]
+    b = np.where(np.isinf(b), ceiling, b)
     low[done], high[done] = np.fmin(a, x[done]), np.fmax(b, x[done])
     return low, high
 

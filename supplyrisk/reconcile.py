@@ -97,7 +97,8 @@ def balance_flows(
 
     ``min sum_e x_e ln(x_e / p_e) - x_e`` subject to inflow = outflow at every account and ``low <= x <= high``.
     Unknown are links without a quantity and links of method ``balanced``, ``world_pool`` or ``assumed``; every other
-    flow is fixed. Bounds of an unknown flow that somebody states (``low``, ``high``) hold. Producers send what they make, pools use what is stated, industries draw recipe times output.
+    flow is fixed. Bounds of an unknown flow that somebody states (``low``, ``high``) hold. Producers send what they make, pools use what is stated, industries draw recipe times output;
+    makers of unknown output (:mod:`supplyrisk.ties`) make no more than their essential inputs allow and draw recipe times what they are found to make.
 
     Parameters
     ----------
@@ -148,6 +149,7 @@ def balance_flows(
     by-product is above what its host allows. A flow with a value and no weight is bounded by the value over plausible
     unit values (:func:`supplyrisk.bounding.weight_bounds`, assumption ``A-UNITVALUE``). An estimate below 1e-9 of its
     product's sum, or 1e-6 of what passes at both of its ends, becomes exactly 0; its link goes where no more can be.
+    In an ensemble makers of unknown output stay below the most that their inputs allow; what each draws is not tied to its output anew.
     A pool that sends and of whose supply nothing is recorded gets it from ``p@ROW``. Alternatives (a
     substitute group) may each be drawn on anywhere from 0 to what the recipe asks. A flow without any finite bound
     is bounded by all known supply of the product: an assumption. Source: Stone (1961); Bacharach (1970); Lenzen et

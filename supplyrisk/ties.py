@@ -26,6 +26,7 @@ _PASSES = 6  # times that bounds go through the accounts and along the ties
 _STEPS = (1.1, 4 / 3, 2.0, 4.0, 10.0, 100.0)  # factors of an estimate at which it costs more to move it on
 _LAST = 100.0  # against moving an output: cost of a last resort
 _BREAK = 1e4  # and of breaking a tie
+_LESSER = 0.03  # of an input without which something is made too
 _LIGHT = 1e-3  # cost of moving an output of a product without any figure, against others
 _ZERO = 4e-9  # part of a product's sum that is nothing
 
@@ -115,7 +116,7 @@ def find_ties(books: Books) -> Ties:
     draw, maker, product, its = draw[asked], maker[asked], product[asked], its[asked].reset_index(drop=True)
     label = np.where(its["group"] != "", its["group"], product)
     choice = (its["group"] != "").to_numpy(dtype=bool)
-    need = pd.Series(list(zip(books.row[draw], choice, label, strict=True)))
+    need = pd.Series(list(zip(books.row[draw], choice, label, strict=True)), dtype="object")
     need_code = pd.factorize(need)[0].astype(np.int64)
     # An alternative that nobody is seen to bring may still be had: what the others bring is then no limit.
     size = recipe.reset_index().groupby(["product", "group"]).size()
@@ -181,7 +182,8 @@ def anchored(books: Books, ties: Ties, x: FloatArray) -> tuple[Ties, FloatArray]
         # A product that is only asked for is made as much as that.
         made = np.where(own[out] | (asked[out] == 0), made, np.maximum(made, asked[out]))
         before = held.copy()
-        asked = np.bincount(into, np.where(held[out] & ~own[into], ties.most * made, 0.0), len(own))
+        need = np.where(held[out] & ~own[into], ties.most * made, 0.0)
+        asked = np.asarray(np.bincount(into, need, len(own)), dtype=float)
         held[into[held[out]]] = True
         if (held == before).all():
             break
@@ -198,7 +200,7 @@ def broken(ties: Ties, x: FloatArray, size: FloatArray) -> BoolArray:
         dust = np.zeros(ties.need.max() + 1)
         np.maximum.at(dust, ties.need, _ZERO * size[ties.draw] / ties.least)
         room = TOLD * made + _ZERO * size[ties.output] + dust[ties.need]
-        short = ties.essential & ties.whole & (ties.met(x, ties.least) < made - room)
+        short = ties.whole & (ties.met(x, ties.least) < made - room)
         over = drawn > ties.most * (made + room)
     return np.asarray(short | over)
 
@@ -220,11 +222,12 @@ def fit(
     price: FloatArray,
     chosen: BoolArray,
     asked: FloatArray,
+    beside: IntArray,
 ) -> Fitted | None:
     """Outputs as near as may be to estimates with all accounts closed and all ties met, by a linear programme.
 
-    ``min sum_o KL(o, o') / size`` by pieces of straight lines over the outputs ``o`` of tied makers, ``o'`` their
-    estimates, subject to inflow = outflow at every account and the bounds; last resorts cost more than any output, and
+    ``min sum_o KL(o, o') / size`` by pieces of straight lines over the outputs ``o`` of tied makers and the flows
+    ``beside`` that go without what they get, ``o'`` their estimates, subject to inflow = outflow at every account and the bounds; last resorts cost more than any output, and
     what breaks a tie more than these. Nothing where no flows are found.
     """
     from scipy import sparse
@@ -236,7 +239,7 @@ def fit(
     part, _ = e.part(chosen)
     only = asked[np.unique(e.block[at])]
     size = np.maximum(np.fmax(np.bincount(part.block, x[at]), only), 1e-300)[part.block]
-    out = np.unique(ties.output)
+    out = np.union1d(ties.output, beside)
     scale = np.maximum(x[out], 1e-4 * size[new[out]])
     # What an output is moved up or down by, in steps that cost more and more.
     steps = np.array(_STEPS)
@@ -305,7 +308,7 @@ def fit(
             np.tile(cost_up, s) * (weight * light)[each],
             np.tile(cost_down, s) * (weight * light)[each],
             np.full(tied, _BREAK),
-            np.where(binds, _BREAK, np.where(ties.whole[first], 1e-3, 0.0)),
+            np.where(binds, _BREAK, np.where(ties.whole[first], _LESSER, 0.0)),
         ]
     )
     bottom = np.concatenate([np.minimum(low[at], x[at]) / size, np.zeros(count - m)])
@@ -325,6 +328,6 @@ def fit(
     found = x.copy()
     found[at] = np.clip(done.x[:m], bottom[:m], top[:m]) * size
     unit = size[made]
-    missing = np.where(binds, done.x[m + 2 * s * k + tied :], 0.0)[each_need]
+    missing = np.where(ties.whole[first], done.x[m + 2 * s * k + tied :], 0.0)[each_need]
     off = np.where(missing > 0, -missing, done.x[over]) * unit
     return Fitted(found, off)
