@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,8 +106,24 @@ def _stakes(c: Compiled) -> FloatArray:
     return np.where(out > 0.0, out, largest)
 
 
+def _in_any_case(m: Build) -> None:
+    """A constraint that does not say how it may give is told to by its own words and the amount."""
+    for spec in {repr(b.spec): b.spec for b in m.matrix.rows if b.spec is not None}.values():
+        mine = [b for b in m.matrix.rows if b.spec == spec]
+        if any(b.say_relax is not None for b in mine):
+            continue
+        for block in mine:
+            if block.say is not None:
+                block.say_relax = _of_itself(block.say)
+
+
+def _of_itself(say: Callable[[int], str]) -> Callable[[int, float], str]:
+    return lambda i, a: f"{say(i)}: its limit would have to give by {a:.6g}, in the unit of its row"
+
+
 def binding_rows(m: Build, c: Compiled, x: FloatArray) -> tuple[str, ...]:
     """Constraints of the user that hold with equality at the plan, in the user's words."""
+    _in_any_case(m)
     activity = c.activity(x)
     out: list[str] = []
     for block in m.matrix.rows:
@@ -562,6 +578,7 @@ def infeasible(m: Build, c: Compiled, seed: int = 0, ramps: Sequence[Sequence[fl
     -------
     InfeasibleError
     """
+    _in_any_case(m)
     specs: list[Any] = []
     asked: set[str] = set()  # blocks that the user asked for: constraints, own Pyomo, least quantities of levers
     for block in sorted(m.matrix.rows, key=lambda b: b.name.endswith("_least")):
@@ -649,7 +666,7 @@ def infeasible(m: Build, c: Compiled, seed: int = 0, ramps: Sequence[Sequence[fl
         text += ["this clash ends if:"] + [f"  - {x}" for x in ends]
     if beside:
         text += ["other constraints clash beside it; all are met if:"] + [f"  - {x}" for x in beside]
-    if not (give or ends or beside):
+    if told and not (give or ends or beside):
         text.append(
             "they miss each other by less than a solver can tell (about 1e-7 of the figures): round them, or ask a little less"
         )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import Problem, SchemaError
 from ..registry import Spec
 
 __all__ = ["Columns", "Compiled", "Matrix", "Rows", "held"]
@@ -258,6 +259,7 @@ class Matrix:
         -------
         Rows
         """
+        self._check(name, n, row, col, spec)
         names = {r.name for r in self.rows}
         unique, i = name, 2
         while unique in names:
@@ -288,6 +290,27 @@ class Matrix:
         self.rows.append(block)
         self.m += n
         return block
+
+    def _check(self, name: str, n: int, row: Any, col: Any, spec: Spec | None) -> None:
+        """Refuse coordinates that are none, before they spill into the rows and columns of others."""
+        problems = []
+        for what, given, end in (("row", row, n), ("col", col, self.n)):
+            at = np.asarray(given)
+            part = at[at != np.floor(at)] if at.dtype.kind == "f" else at[:0]
+            bad = part if len(part) else at[(at < 0) | (at >= end)]
+            if len(bad):
+                rule = "no whole numbers" if len(part) else f"outside 0 .. {end - 1}"
+                value = ", ".join(str(v) for v in np.unique(bad)[:5])
+                where = name if spec is None else repr(spec)
+                problems.append(Problem("add_rows", where, what, rule, value, "Give positions of rows and columns."))
+        if len(np.asarray(row)) != len(np.asarray(col)):
+            value = f"{len(np.asarray(row))} and {len(np.asarray(col))}"
+            where = name if spec is None else repr(spec)
+            problems.append(
+                Problem("add_rows", where, "row, col", "not of one length", value, "Give a pair for each term.")
+            )
+        if problems:
+            raise SchemaError(problems, f"the constraint {name}")
 
     def _own_size(self, block: Rows) -> FloatArray:
         """Greatest term or bound of each row, 1 where it has none."""

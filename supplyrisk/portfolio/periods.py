@@ -56,6 +56,26 @@ def refuse_period(what: str, label: Label) -> SchemaError:
     )
 
 
+def _as_supplied(graph: SupplyGraph, m: Build) -> SupplyGraph:
+    """The graph with what existing producers can make in the period; their output is at least what they send."""
+    factor = np.broadcast_to(np.asarray(m.supply_factor, dtype=float), (m.graph.index.n,))
+    moved = factor != 1.0
+    if not moved.any():
+        return graph
+    times = dict(zip(m.node[moved].tolist(), factor[moved].tolist(), strict=True))
+    nodes, links = graph.tables["nodes"], graph.tables["links"]
+    hit = nodes["node"].isin(set(times)).to_numpy(dtype=bool)
+    by = nodes["node"].astype("object").map(times).astype(float).fillna(1.0).to_numpy()
+    sent = links.groupby("supplier")["quantity"].sum().astype(float)
+    least = nodes["node"].astype("object").map(sent).astype(float).fillna(0.0).to_numpy()
+    new = {c: nodes[c].astype(float) * by for c in ("capacity", "capacity_low", "capacity_high")}
+    made, top = (nodes[c].to_numpy(dtype=float) for c in ("output", "output_high"))
+    enough = np.where(hit & ~np.isnan(made), np.fmax(made, least), made)
+    sides = {"output": enough, "output_high": np.where(hit & ~np.isnan(top), np.fmax(top, enough), top)}
+    new |= {c: pd.Series(v, index=nodes.index) for c, v in sides.items()}
+    return graph.replace(note="supply of the period", nodes=nodes.assign(**new))
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class PeriodPlan(Portfolio):
     """One period of a plan over several, to be read: tables, graph, shares, duals.
@@ -91,6 +111,7 @@ class PeriodPlan(Portfolio):
         """The graph with the plan carried out in the period; use on record and what is passed on grow as the needs do."""
         found: SupplyGraph = Portfolio.graph.func(self)  # type: ignore[attr-defined]
         m = self._build
+        found = _as_supplied(found, m)
         if m.grown is None:
             return found
         factor = dict(zip(m.node[m.pool_code].tolist(), m.grown.tolist(), strict=True))

@@ -81,12 +81,14 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
     new_plants = pd.Series(dtype=object) if m.candidates is None else m.candidates.frame["node"]
     planned = nodes["node"].isin(new_plants).to_numpy(dtype=bool)
     spare = m.availability_parts.get("spare", np.zeros(len(nodes)))
+    grown = np.broadcast_to(np.asarray(m.supply_factor, dtype=float), (len(nodes),))
     spec = m.spec
     for p in [q for q in names if q not in lacking]:
         k = m.case.products.index(p)
         lanes = np.flatnonzero(m.lane_product == k)
         who = np.unique(m.supplier[lanes[m.project[lanes] < 0]])
-        grows = who[spare[who] > 0]
+        grows = who[(spare[who] > 0) | (grown[who] > 1.0)]
+        base = (m.availability[grows] - spare[grows]) / np.maximum(grown[grows], 1.0)  # what is delivered today
         places = sorted({str(c) for c in m.country[m.supplier[lanes]]} - set(NOBODY))
         number_of = {c: i for i, c in enumerate(places)}
         today = np.array([output[maker & ~planned & (made == p) & (m.country == c)].sum() for c in places])
@@ -97,12 +99,18 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
             .merge(pd.DataFrame({"country": places}, dtype=object), how="cross")
         )
         wanted["carried"] = throughput(m.graph, wanted, new_plants)["known"] / wanted["coefficient"]
+        hosts_of = [
+            maker & ~planned & (made == h) & (m.country == c)
+            for h, c in zip(wanted["host"], wanted["country"], strict=True)
+        ]
+        more = [float(output[at] @ grown[at] / output[at].sum()) if output[at].sum() > 0 else 1.0 for at in hosts_of]
+        wanted["carried"] *= more
         carried = recovery * wanted.groupby("country")["carried"].sum()  # what is not known carries nothing
         room = np.maximum(carried.reindex(places, fill_value=0.0).to_numpy() - today, 0.0)
         new = m.matrix.add_columns(
             "new_output",
             len(grows),
-            upper=spare[grows],
+            upper=m.availability[grows] - base,
             scale=m.size[k],
             keys=held(m.node[grows].tolist()),
             meaning="output above today's, product units",
@@ -117,7 +125,7 @@ def byproduct_ceiling(m: Build, recovery: float = 1.0, product: Any = None) -> N
             np.concatenate([place[m.supplier[old]], np.arange(len(grows))]),
             np.concatenate([old, new.at]),
             np.concatenate([np.ones(len(old)), -np.ones(len(grows))]),
-            upper=m.availability[grows] - spare[grows],
+            upper=base,
             scale=m.size[k],
             keys=lambda g=grows: m.node[g].tolist(),
             say=lambda i, g=grows: f"what {m.node[g[i]]} delivers above today's output counts as new",
