@@ -11,6 +11,7 @@ import pandas as pd
 
 from .byproducts import byproduct_limits
 from .errors import printable, unknown_name
+from .jurisdictions import day_of
 from .schema import TABLES, Table, parse_node_id
 from .vintages import ESTIMATED, stated_use, today
 
@@ -31,11 +32,7 @@ def latest(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
 
 def stated_day(graph: SupplyGraph) -> str:
     """Day of which a graph speaks, for people; a graph whose rows bear no date says so."""
-    if graph.as_of:
-        return graph.as_of
-    facts = [graph.tables[t] for t in ("nodes", "links", "demand")]
-    dated = any(f["year"].notna().any() or f["published_on"].notna().any() for f in facts)
-    return graph.reference_date if dated else "no stated day"
+    return day_of(graph) or "no stated day"
 
 
 def _until(nodes: pd.DataFrame, since: pd.Series) -> pd.DataFrame:

@@ -26,6 +26,7 @@ __all__ = [
     "code_of",
     "country_codes",
     "dated",
+    "day_of",
     "display_name",
     "ended",
     "is_country",
@@ -277,6 +278,34 @@ class Rolls(Protocol):
     @property
     def tables(self) -> Mapping[str, pd.DataFrame]: ...
 
+    @property
+    def reference_date(self) -> str: ...
+
+
+def day_of(graph: Rolls) -> str | None:
+    """Day of which a graph speaks: the one that it was given, else that of its last fact; None where nothing is dated.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> from supplyrisk.graph import SupplyGraph
+    >>> day_of(SupplyGraph.from_tables()) is None
+    True
+    """
+    if graph.as_of:
+        return graph.as_of
+    facts = [graph.tables[t] for t in ("nodes", "links", "demand")]
+    dated = any(f["year"].notna().any() or f["published_on"].notna().any() for f in facts)
+    return graph.reference_date if dated else None
+
 
 def scope(focal: str | Iterable[str], graph: Rolls | None = None, at: str | None = None) -> tuple[str, ...]:
     """ISO3 codes that a focal argument stands for.
@@ -288,7 +317,7 @@ def scope(focal: str | Iterable[str], graph: Rolls | None = None, at: str | None
     graph : SupplyGraph, optional
         Its table ``memberships`` says who belongs to a coalition.
     at : str, optional
-        Day of the membership; default the date of the graph, or without one the last day with members.
+        Day of the membership; default the day of the graph (:func:`day_of`), or without one the last day with members.
 
     Returns
     -------
@@ -329,17 +358,21 @@ def scope(focal: str | Iterable[str], graph: Rolls | None = None, at: str | None
 def _stands_for(name: str, graph: Rolls | None, at: str | None) -> tuple[str, ...]:
     if name in SCOPES:
         return SCOPES[name]
-    if is_country(str(name)) or graph is None:
+    if graph is None:
         return (check_country(name, "focal"),)
     table = graph.tables["memberships"]
     known = sorted(table["coalition"].dropna().astype(str).unique())
+    if name == "EUE" and "EU27" in known:  # the Union as a party is its members together
+        return _stands_for("EU27", graph, at)
+    if is_country(str(name)):
+        return (check_country(name, "focal"),)
     if name not in known:
         try:
             return (check_country(name, "focal"),)
         except UnknownNameError:
             names = [*country_codes(), *known]
             raise unknown_name("country or coalition", name, names, "focal", code_of(name)) from None
-    day = at if at is not None else graph.as_of
+    day = at if at is not None else day_of(graph)
     found = members(table, name, day)
     if not found:
         remedy = f"Choose another day, or name the countries: last {', '.join(members(table, name))}."

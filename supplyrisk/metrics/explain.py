@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..errors import Problem, SchemaError, unknown_name
 from ..registry import Entry
-from .about import of_view
+from .about import data_years, of_view
 from .drivers import Drivers, drivers, evidence
 from .parts import at_bound, link_share, of_value
 from .score import Asked, Origin, origin_of, score
@@ -328,6 +328,20 @@ def _footing(made: Origin, c: Asked, at: int, m: int) -> str:
     return text + (" It is no finding: no graded figure carries it." if part <= 0 and low <= 0 else "")
 
 
+def _stale(frame: pd.DataFrame, year: int) -> npt.NDArray[np.bool_]:
+    """Rows none of whose figures is of the year: what stands there is an earlier year's."""
+    if not len(frame):
+        return np.zeros(0, dtype=bool)
+    made = origin_of(frame, "compare()")
+    lines = made.market.lines
+    of = data_years(made.graph, lines, "capacity" if made.market_name == "capacity" else "output")
+    fresh = of >= year
+    if made.lone is None:
+        fresh = np.bincount(lines.market, fresh, lines.n) > 0
+    code, rows, _ = made.group
+    return ~(np.bincount(code, fresh, len(rows)) > 0)
+
+
 def _scored(x: Any, column: str, options: Mapping[str, Any], years: int | None) -> list[pd.DataFrame]:
     """Scores of one side, oldest first."""
     from ..graph import SupplyGraph
@@ -341,9 +355,12 @@ def _scored(x: Any, column: str, options: Mapping[str, Any], years: int | None) 
         if years is None or years == 1:
             return [score(x, metrics=asked, **options)]
         last = x.reference_year
-        return [
-            score(x.at(str(y), known_on="latest"), metrics=asked, **options) for y in range(last - years + 1, last + 1)
-        ]
+        found = []
+        for y in range(last - years + 1, last + 1):
+            frame = score(x.at(str(y), known_on="latest"), metrics=asked, **options)
+            frame.attrs["stale"] = _stale(frame, y)
+            found.append(frame)
+        return found
     if isinstance(x, Sequence) and len(x):
         return [s for part in x for s in _scored(part, column, options, None)]
     raise SchemaError(
@@ -451,8 +468,8 @@ def compare(
         A change of no more than this is noise.
     persistence : (int, int), optional
         ``(k, n)``: a side counts as dependent if at least k of its last n years are; a single graph is then scored
-        for each of its last n years, with hindsight. Where years without a value, or not given at all, could decide,
-        nothing is said.
+        for each of its last n years, with hindsight. Where years without a figure of their own, or not given at all, could
+        decide, nothing is said.
     **options
         For graphs: arguments of ``score``. Unless told ``by=``, a row is a (product, buyer), or a product where the
         graphs have no buyers or ``coalition=`` is given; ``by="link"`` follows links by the ids of both ends, so that
@@ -543,8 +560,13 @@ def compare(
             )
         table = pd.concat([s[column] for s in last], axis=1, sort=True, keys=range(len(last)))
         flag = (table < threshold) if low_is_worse else (table > threshold)
+        # A year without a figure of its own is not known, whatever an earlier one still says; nor is one that is not given.
+        old = [pd.Series(s.attrs.get("stale", False), index=s.index, dtype=bool) for s in last]
+        stale = pd.concat(old, axis=1, sort=True, keys=range(len(last))).reindex(table.index)
+        stale = stale.eq(True) & table.notna()
+        flag &= ~stale
         hits = flag.sum(axis=1).astype(float)
-        unknown = table.isna().sum(axis=1) + (n - len(last))  # a year that is not given is not known either
+        unknown = table.isna().sum(axis=1) + stale.sum(axis=1) + (n - len(last))
         frames.append(
             pd.DataFrame(
                 {label: table.iloc[:, -1], f"years_{label}": hits, f"open_{label}": (hits < k) & (hits + unknown >= k)}

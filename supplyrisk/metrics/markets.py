@@ -14,6 +14,7 @@ import pandas as pd
 from ..drawing import newcomers
 from ..errors import Problem, SchemaError, unknown_name
 from ..flows import MAY_MAKE
+from ..jurisdictions import day_of
 from ..vintages import stated_use
 from .joint import rest_of
 from .lens import HEADLINE_GRADES, Lines
@@ -407,6 +408,7 @@ def _factor(frame: pd.DataFrame) -> tuple[IntArray, pd.DataFrame]:
 
 def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str | None, rolls: SupplyGraph) -> Market:
     ix, places = graph.index, Places(graph)
+    at = at if at is not None else day_of(rolls)
     pools = places.pools()
     union = set(pools.loc[pools["country"] == _UNION, "product"])
     parts: list[tuple[IntArray, pd.DataFrame]] = []

@@ -240,3 +240,41 @@ def test_a_threshold_in_percent_and_a_tolerance_below_nothing_are_refused(atlas)
         sr.compare(scores, scores, threshold=50, tolerance=-1)
     assert [p.column for p in error.value.problems] == ["threshold", "tolerance"]
     assert "Divide by 100" in str(error.value)
+
+
+def _dated(rows: list[tuple[str, str, int, float]], **tables: pd.DataFrame) -> sr.SupplyGraph:
+    about = {"commodity": "c", "chain": "c", "stage": "refine", "unit": "t", "basis": "contained", "period": "year"}
+    goods = [{"product": p, "name": p, **about} for p in sorted({r[0] for r in rows})]
+    nodes = [{"node": f"{p}@{c}", "product": p, "country": c, "kind": "producer", "year": y, "output": q,
+              "output_grade": "assumption"} for p, c, y, q in rows]  # fmt: skip
+    return sr.SupplyGraph.from_tables(products=pd.DataFrame(goods), nodes=pd.DataFrame(nodes), **tables)
+
+
+def test_an_old_figure_is_no_evidence_of_later_years() -> None:
+    both = [("a.refined", 2020), ("b.refined", 2024)]
+    g = _dated([(p, c, y, q) for p, y in both for c, q in (("CHN", 60.0), ("JPN", 40.0))])
+    found = sr.compare(g, g, persistence=(3, 3))
+    assert found["status"].tolist() == ["unknown", "unknown"]
+    assert sr.compare(g, g)["status"].tolist() == ["unchanged", "unchanged"]
+    years = [("b.refined", c, y, q) for y in (2022, 2023, 2024) for c, q in (("CHN", 60.0), ("JPN", 40.0))]
+    h = _dated(years)
+    assert sr.compare(h, h, persistence=(3, 3))["dependent"].tolist() == ["both"]
+
+
+def test_a_coalition_has_the_members_of_the_day_of_a_graph_that_states_none() -> None:
+    since = [("JPN", "2000-01-01"), ("KOR", "2025-06-01")]
+    club = [
+        {"coalition": "CLUB", "country": c, "role": "member", "valid_from": d, "grade": "assumption"} for c, d in since
+    ]
+    rows = [("c.refined", c, 2024, q) for c, q in (("CHN", 60.0), ("JPN", 10.0), ("KOR", 30.0))]
+    g = _dated(rows, memberships=pd.DataFrame(club))
+    for options in ({}, {"at": "2024-12-31"}):
+        assert sr.score(g, focal="CLUB", by="product", **options)["focal_share"].tolist() == pytest.approx([0.1])
+
+
+def test_the_union_as_a_focal_is_its_members(atlas) -> None:
+    one, all_ = (
+        sr.score(atlas, focal=f, by="product", metrics=["focal_share"]).droplevel("focal") for f in ("EUE", "EU27")
+    )
+    pd.testing.assert_frame_equal(one, all_)
+    assert (one["focal_share"] > 0).any()
