@@ -26,6 +26,7 @@ __all__ = ["Alternatives", "alternatives"]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 _SAME = 1e-6
+_PROVEN = 1e-6  # margin within which a plan with squares is proven
 # Suppliers that are made as large and as small as can be, and directions that are drawn, in search of other plans.
 _ENDS = 100
 _DRAWS = 50
@@ -125,6 +126,9 @@ class _Search:
     def __init__(self, plan: Portfolio, slack: float) -> None:
         c = plan._compiled
         self.plan, self.notes, self.tried = plan, list[str](), 0
+        slack = (
+            max(slack, _PROVEN) if plan._build.matrix.squares else slack
+        )  # no solver proves squares closer than that
         self.top = plan.objective_value - c.offset + slack * abs(plan.objective_value)
         self.room = max(abs(self.top), 1.0)
         self.rng = np.random.default_rng(plan.seed)
@@ -232,7 +236,7 @@ def alternatives(plan: Portfolio, k: int = 3, slack: float = 0.05, distance: flo
         How many plans, the first included, at least 1. Fewer come back where no other was found; ``notes`` say how many
         directions were tried, and whether it is proven that there is none.
     slack : float
-        Margin :math:`\epsilon`, at least 0.
+        Margin :math:`\epsilon`, at least 0; with an HHI counted as at least 1e-6, to which such plans are proven.
     distance : float
         Part of the supply, in [0, 1], that must come from elsewhere than in any other of the plans; above 1e-6.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,6 +40,7 @@ _ONE_NUMBER = ("budget", "min_suppliers")
 # Blocks of which each row has a parameter of its own.
 _EACH = ("equal_burden",)
 # Blocks that only say what a column is.
+_UNTIL: ContextVar[float] = ContextVar("supplyrisk_explain_until", default=float("inf"))  # when to stop looking
 _DEFINES = ("part_of", "arrives_of", "free_of", "hhi_part_of", "hhi_arrives_of")
 _LEVER = {"stock": "stockpile", "substitute": "substitute"}
 
@@ -271,7 +274,10 @@ def _relaxed(c: Compiled, g: _Give, at: float, unit: FloatArray | None, cap: flo
         row_scale=row_scale,
         col_scale=scale,
     )
-    s = solve(d, duals=False)
+    left = _UNTIL.get() - time.perf_counter()
+    if left <= 0:
+        return None
+    s = solve(d, duals=False, time_limit=None if np.isinf(left) else left)
     return (s.x[:n], s.x[n : n + k]) if s.status == "optimal" else None
 
 
@@ -560,7 +566,9 @@ def _own_limits(m: Build, c: Compiled, seed: int) -> tuple[list[str], list[str]]
     return said, give
 
 
-def infeasible(m: Build, c: Compiled, seed: int = 0, ramps: Sequence[Sequence[float]] = ()) -> InfeasibleError:
+def infeasible(
+    m: Build, c: Compiled, seed: int = 0, ramps: Sequence[Sequence[float]] = (), seconds: float | None = None
+) -> InfeasibleError:
     """The error that names a smallest clashing set in the user's words, the supply behind it, and what would help.
 
     Parameters
@@ -573,11 +581,22 @@ def infeasible(m: Build, c: Compiled, seed: int = 0, ramps: Sequence[Sequence[fl
         Of the solver.
     ramps : sequence, optional
         Of each plant the part of its output in each period of operation.
+    seconds : float, optional
+        How long to look for what would have to give.
 
     Returns
     -------
     InfeasibleError
     """
+    until = np.inf if seconds is None else time.perf_counter() + seconds
+    token = _UNTIL.set(until)
+    try:
+        return _named_clash(m, c, seed, ramps)
+    finally:
+        _UNTIL.reset(token)
+
+
+def _named_clash(m: Build, c: Compiled, seed: int, ramps: Sequence[Sequence[float]]) -> InfeasibleError:
     _in_any_case(m)
     specs: list[Any] = []
     asked: set[str] = set()  # blocks that the user asked for: constraints, own Pyomo, least quantities of levers
@@ -666,7 +685,9 @@ def infeasible(m: Build, c: Compiled, seed: int = 0, ramps: Sequence[Sequence[fl
         text += ["this clash ends if:"] + [f"  - {x}" for x in ends]
     if beside:
         text += ["other constraints clash beside it; all are met if:"] + [f"  - {x}" for x in beside]
-    if told and not (give or ends or beside):
+    if told and time.perf_counter() >= _UNTIL.get():
+        text.append("the time limit ended the search for all that would have to give")
+    elif told and not (give or ends or beside):
         text.append(
             "they miss each other by less than a solver can tell (about 1e-7 of the figures): round them, or ask a little less"
         )

@@ -621,7 +621,7 @@ def finish(
         compiled = wide.build.matrix.compile()
         s = solve(compiled, time_limit=time_limit, gap=gap, seed=seed, solver=written.get("solver", "highs"))
     if s.status == "infeasible":
-        raise infeasible(wide.build, compiled, seed, wide.ramp)
+        raise infeasible(wide.build, compiled, seed, wide.ramp, time_limit)
     if not usable(s) or (mixing and s.status == "time_limit"):
         raise stopped(s)
     if mixing:

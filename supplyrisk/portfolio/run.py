@@ -545,7 +545,7 @@ def solve_build(
             live, s, compiled = found
             m = live.build
     if s.status == "infeasible":
-        raise infeasible(m, compiled, seed)
+        raise infeasible(m, compiled, seed, seconds=time_limit)
     if not usable(s) or (mixing and s.status == "time_limit"):
         raise stopped(s)
     if mixing:

@@ -85,3 +85,22 @@ def test_what_makers_deliver_more_in_a_later_year_is_new_output_and_stands_in_th
     sent = plan.year(2027).graph.links.groupby("supplier")["quantity"].sum()
     makers = sent.index.intersection(before.index[before["output"].notna()])
     assert (nodes.loc[makers, "output"] >= sent[makers] - 1e-6).all()
+
+
+def test_alternatives_at_no_margin_are_found_with_an_hhi_too() -> None:
+    plan = optimize(hand(), BUYERS, product=P, levers=resource(), constraints=sp.max_hhi(0.45))
+    found = sp.alternatives(plan, 3, 0.0)
+    assert all(p.objective_value <= plan.objective_value * (1 + 2e-6) for p in found.plans)
+
+
+def test_what_would_have_to_give_is_looked_for_no_longer_than_the_time_limit(monkeypatch: Any) -> None:
+    from supplyrisk.portfolio import run
+
+    def at_once(m: Any, c: Any, seed: int, seconds: float | None) -> InfeasibleError:
+        assert seconds == 60.0
+        return named(m, c, seed, seconds=0.0)
+
+    named = run.infeasible
+    monkeypatch.setattr(run, "infeasible", at_once)
+    with pytest.raises(InfeasibleError, match="the time limit ended the search"):
+        optimize(hand(), BUYERS, product=P, levers=resource(), constraints=sp.max_share("CHN", 0.01), time_limit=60.0)
