@@ -98,7 +98,8 @@ def exposure(
     amount count alike in the value; in the bounds all may be the least or the most exposed of them, and where none of
     those on record is essential, most of what goes in may be free. Three rules of what binds:
     ``strict``, every recorded input stops its producer; ``partial``, essential inputs do, important ones hold it back by
-    their weight, minor ones do not; ``bottleneck`` allows substitution besides: of alternatives the least exposed counts.
+    their weight, minor ones do not; ``bottleneck`` allows substitution besides: of alternatives of one
+    class the least exposed counts.
     An alternative of which nothing is known counts as free in the value, in every tier: there the value is the least
     that is known, not a finding that there is a way out. A score says NaN where it alone makes the value 0, and the high
     bound leaves it out. ``linear`` is content, not

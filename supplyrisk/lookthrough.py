@@ -547,7 +547,8 @@ def bottleneck(
     essential : sequence of bool, optional
         Inputs without which nothing is made; default all.
     group : sequence, optional
-        Inputs with the same group are alternatives: they count as the least exposed of them.
+        Inputs with the same group are alternatives: they count as the least exposed of them; with ``classes`` those of
+        one class do, as what is minor in a product does not do the work of what it cannot be made without.
     classes : sequence of {"essential", "important", "minor"}, optional
         Instead of ``essential``: important inputs hold the assembly back by their weight, minor ones do not.
 
