@@ -86,19 +86,24 @@ class Ranking(Kept):
         return found
 
 
-def check_draws(samples: int | None, correlate: str | None, reliability: float | None) -> None:
-    """Refuse what says how to draw and makes no draw.
+def check_draws(
+    samples: int | None, correlate: str | None, reliability: float | None, seed: int | np.integer[Any] = 0
+) -> None:
+    """Refuse what says how to draw and makes no draw, and seeds that are none.
 
     Parameters
     ----------
-    samples, correlate, reliability
+    samples, correlate, reliability, seed
         As for :func:`supplyrisk.metrics.score.score`.
 
     Raises
     ------
     SchemaError
-        ``correlate`` beside ``reliability``, or one of them without ``samples``.
+        ``correlate`` beside ``reliability``, or one of them without ``samples``; a seed that is not a whole number of at least 0.
     """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        rule = "must be a whole number of at least 0"
+        raise SchemaError([Problem("score", "-", "seed", rule, repr(seed), "Write seed=0.")], "score()")
     if correlate is not None and reliability is not None:
         rule = "the Dirichlet distribution draws shares, and has no errors that could go together"
         remedy = "Leave one of them out: correlate= is for draws from the intervals."

@@ -39,6 +39,8 @@ SCREENS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "EU65": MappingProxyType({"top_share": 0.65}),
     }
 )
+# Limits on what may be above 1: imports over exports, and years.
+_BEYOND_ONE = ("cdf3", "k", "n")
 MERICS_SECTORS = ("electronics", "chemicals", "minerals/metals", "pharma/medical")
 
 _NEEDS = {
@@ -186,6 +188,25 @@ def _ratio(top: pd.Series, bottom: pd.Series) -> pd.Series:
         return pd.Series(np.where(b == 0, np.where(a > 0, np.inf, np.nan), a / b), index=top.index)
 
 
+def _limits(rule: str, thresholds: Mapping[str, float]) -> dict[str, float]:
+    """Limits of the caller; a limit that no figure could pass, or none could fail, would flag nothing in silence."""
+    problems = []
+    for name, limit in thresholds.items():
+        if name not in SCREENS[rule]:
+            raise unknown_name("threshold", name, SCREENS[rule], f"rule {rule}")
+        usual = f"The rule has {SCREENS[rule][name]:g}."
+        if isinstance(limit, bool) or not isinstance(limit, NUMBERS) or not math.isfinite(limit):
+            problems.append(Problem("threshold", "-", name, "not a number", repr(limit), usual))
+        elif name not in _BEYOND_ONE and limit > 1:
+            hhi = name in ("cdf1", "hhi_origins")
+            scale = "In percent? Divide by 100." + (" An HHI of 0 to 10,000? Divide by 1e4." if hhi else "")
+            problems.append(Problem("threshold", "-", name, "a fraction above 1", f"{limit:g}", f"{scale} {usual}"))
+        elif name != "deficit_ratio" and limit < 0:
+            problems.append(Problem("threshold", "-", name, "negative", f"{limit:g}", usual))
+    refuse(problems, "dependency_screen")
+    return {name: float(limit) for name, limit in thresholds.items()}
+
+
 def dependency_screen(
     table: pd.DataFrame | Mapping[str, float],
     rule: Literal["EC2021", "HJS2020", "MERICS2020", "MERICS2024", "CEPII", "EU65"],
@@ -213,7 +234,8 @@ def dependency_screen(
     rule : str
         A key of :data:`SCREENS`.
     **thresholds
-        Limits that replace those of the rule, by name; the ones used are in ``.attrs["thresholds"]``.
+        Limits that replace those of the rule, by name, fractions as there (0.4, not 40); the ones used are in
+        ``.attrs["thresholds"]``.
 
     Returns
     -------
@@ -225,7 +247,8 @@ def dependency_screen(
     Raises
     ------
     SchemaError
-        Columns are absent, figures negative or infinite, an HHI above 1, a part above its whole.
+        Columns are absent, figures negative or infinite, an HHI above 1, a part above its whole; a limit on a share, an
+        HHI or a deficit above 1 (percent), a negative limit (but on the deficit), or none.
     UnknownNameError
         No such rule or threshold.
 
@@ -247,11 +270,7 @@ def dependency_screen(
     ([0.4752, 0.714286, 1.428571], True)
     """
     check_choice("rule", rule, SCREENS, "dependency_screen")
-    limits = dict(SCREENS[rule])
-    for name, limit in thresholds.items():
-        if name not in limits:
-            raise unknown_name("threshold", name, limits, f"rule {rule}")
-        limits[name] = float(limit)
+    limits = dict(SCREENS[rule]) | _limits(rule, thresholds)
     t = table if isinstance(table, pd.DataFrame) else pd.DataFrame([dict(table)])
     if rule == "CEPII" and {"product", "year"} & set(t.index.names):
         t = t.reset_index()

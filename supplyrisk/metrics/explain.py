@@ -241,6 +241,10 @@ def explain(
     if name == "data_year":
         remedy = "Explain a figure of the row: .contributions has the year of each line."
         raise SchemaError([Problem("explain", "-", "column", "a date, not made of parts", name, remedy)], "explain()")
+    if name.endswith(("_p05", "_p95")) and name[:-4] in made.names:
+        remedy = f"Explain {name[:-4]} itself, or one of its bounds."
+        problem = Problem("explain", "-", "column", "a quantile of draws, not made of parts", name, remedy)
+        raise SchemaError([problem], "explain()")
     c = _SHARE if of_link else made.column(name)
     at, labels = _pick(made, row, keys)
     code = made.group[0]
@@ -312,7 +316,7 @@ def explain(
     why = "" if of_link or (end and not np.isnan(value)) else made.why(c).iloc[at]
     if driven is not None:
         rule += _footing(made, c, int(at), m if own is None else own)
-    method = of_view(c.listing(), made.view)
+    method = of_view(c.listing(), made.view, made.market_name)
     return Explanation(labels, column, value, str(why), method, frame, rule, source_rows, driven)
 
 

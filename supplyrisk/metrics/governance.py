@@ -312,11 +312,13 @@ def governance_weight(
     Raises
     ------
     SchemaError
-        Countries without an estimate under ``missing="raise"``; estimates off the scale.
+        Countries without an estimate under ``missing="raise"``; estimates off the scale; several percentile ranks
+        none of which is above 1 (fractions; a single one may be a rank, and is taken as it stands).
 
     Notes
     -----
-    Missing policy: a country without an estimate is refused, or has the whole range; never a middling weight.
+    Missing policy: a country without an estimate is refused, unless ``missing`` says what it has: the middle of the
+    scale, the mean of its region, or the whole range; never 0. Those two figures are presumptions, the range is not.
     Source: World Bank, Worldwide Governance Indicators; European Commission (2017), methodology for the list of
     critical raw materials (g10, evidence V); GeoPolRisk (g01, evidence R); ``g_pr`` in various studies (U).
 
@@ -356,6 +358,11 @@ def governance_weight(
         ],
         "estimate",
     )
+    ranks = v[~np.isnan(v)]
+    if variant == "g_pr" and len(ranks) > 1 and 0 < ranks.max() <= 1:
+        rule = "percentile ranks none of which is above 1: these are fractions"
+        shown = ", ".join(f"{x:g}" for x in ranks[:5])
+        refuse([Problem("estimate", "-", "-", rule, shown, "Multiply by 100: ranks are 0 to 100.")], "estimate")
     top = _TOP[variant]
     if variant == "g10":
         g = (2.0 * (2.5 - e)).clip(0.0, top)

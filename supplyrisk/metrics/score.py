@@ -538,7 +538,7 @@ def score(
         counts such rows. ``.attrs["ranking"]`` says what a ranking of the rows is worth, and with draws
         ``.attrs["ranking"].stability(column, k)`` is :func:`rank_stability`.
     seed : int
-        The same seed gives the same bits.
+        A whole number of at least 0; the same seed gives the same bits.
     at : str, optional
         Measure the graph on this day, as known then; coalitions have the members of the day.
     unlisted : {"unknown", "host"}
@@ -563,8 +563,8 @@ def score(
         buyer's segment. ``headline`` speaks of ``focal_share``, in the origin view through all tiers, where
         ``assumed_weights`` says how much is traced by weights that are assumed; ``bottleneck_headline`` of
         ``bottleneck``, which in the equity view is that of control: equity gives no power to stop. ``data_year`` is the oldest data year of a figure of the market.
-        ``.attrs["columns"]`` says unit, range, method, reference and version of each, and what it rests on: coverage of
-        the volume, mix of grades and range of data years; ``.attrs["baskets"]``
+        ``.attrs["columns"]`` says unit, range, method, reference and version of each, and what it rests on (the
+        volume, the direct market under the view, or all tiers): coverage, mix of grades and range of data years; ``.attrs["baskets"]``
         names the products whose links rest on headings that hold other goods too; ``.attrs["reasons"]``
         why values are undefined (NaN). ``coverage`` and ``headline`` say how much is known: they have no bounds, and
         their columns of bounds are NaN, said so in both attributes.
@@ -574,7 +574,7 @@ def score(
     UnknownNameError
         A focal, view, key, market, metric or coalition that does not exist.
     SchemaError
-        Keys that do not go together.
+        Keys that do not go together; a seed that is no whole number.
 
     Warns
     -----
@@ -608,7 +608,7 @@ def score(
 
     check_graph(graph, "score()")
     at = None if at is None else date_text(at)
-    check_draws(samples, correlate, reliability)
+    check_draws(samples, correlate, reliability, seed)
     places = scope(focal, graph, at)
     label = focal if isinstance(focal, str) else scope_label(places)
     keys = [by] if isinstance(by, str) else list(by)
@@ -655,7 +655,7 @@ def score(
             columns[f"{a.name}_low"] = made.gather_bound(a, low, values[a.name], True)
             columns[f"{a.name}_high"] = made.gather_bound(a, high, values[a.name], False)
             values |= {f"{a.name}_low": low, f"{a.name}_high": high}
-        about = labelled(of_view(a.listing(), view), made.lens, found.lines)
+        about = labelled(of_view(a.listing(), view, market), made.lens, found.lines)
         for name, x in values.items():
             if name not in columns:
                 columns[name] = made.gather(a, x)
@@ -674,10 +674,8 @@ def score(
     own = found.single if found.single is not None else found.lines
     if metrics is None:
         columns = place(columns, made.gather(_OLDEST, data_year(own, year)))
-    rests = basis(here, found.lines, made.counted[0], year, measured)
-    listing = {name: rests | entry for name, entry in listing.items()}
-    if metrics is None:
-        listing["data_year"] = rests | YEAR
+        listing["data_year"] = YEAR
+    listing = basis(made, year, measured, columns, listing)
     mixed = warn_of_baskets(here, found.lines, view == "origin", 2)
     out = pd.DataFrame(columns, index=index)
     out.attrs = {
