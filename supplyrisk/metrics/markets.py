@@ -408,13 +408,15 @@ def _factor(frame: pd.DataFrame) -> tuple[IntArray, pd.DataFrame]:
 
 def _coalitions(graph: SupplyGraph, names: Sequence[str], market: str, at: str | None, rolls: SupplyGraph) -> Market:
     ix, places = graph.index, Places(graph)
-    at = at if at is not None else day_of(rolls)
+    asked, at = at, at if at is not None else day_of(rolls)
     pools = places.pools()
     union = set(pools.loc[pools["country"] == _UNION, "product"])
     parts: list[tuple[IntArray, pd.DataFrame]] = []
     users: list[pd.DataFrame] = []
     for name in names:
         members = set(rolls.members(name, at))
+        if asked is None and not members:  # over by then: as it was last
+            members = set(rolls.members(name))
         if name == _UNION_MEMBERS:  # its members together are the Union
             members.add(_UNION)
         belongs = pools["country"].isin(members)
