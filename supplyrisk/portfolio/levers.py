@@ -248,7 +248,11 @@ def _money_years(m: Build, frame: pd.DataFrame, offered: Any) -> None:
 
 @lever()
 def unmet(m: Build, price: float, product: Any = None) -> None:
-    """Leave need unmet at a price; without this lever every need is met exactly.
+    r"""Leave need unmet at a price; without this lever every need is met exactly.
+
+    .. math:: \sum_u x_{ub} + z_b = D_b, \quad 0 \le z_b \le D_b, \quad \text{at a cost of } \pi z_b
+
+    with :math:`z_b` what pool :math:`b` goes without and :math:`\pi` the price.
 
     Parameters
     ----------

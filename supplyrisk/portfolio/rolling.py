@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..errors import unknown_name
+from ..errors import Problem, SchemaError, unknown_name
 from ..graph import SupplyGraph, check_graph
 from .answers import again, bought, columns_of, page, whole_plan
 from .asked import known_words
@@ -78,6 +78,10 @@ _DELIVERED = ("flow", "shortfall", "substitute", "drawn")
 _COMMITMENTS = ("plants", "contracts", "stocks", "deliveries")
 
 
+def _never(now: object, remedy: str, rule: str) -> SchemaError:
+    return SchemaError([Problem("rolling", "-", "now", rule, str(now), remedy)], "rolling()")
+
+
 def rolling(
     plan: Portfolio,
     graph: SupplyGraph,
@@ -131,7 +135,11 @@ def rolling(
     past: set[Any] = set()
     if isinstance(plan, HorizonPlan):
         until = read_period(plan.years[0] if now is None else now, "rolling(now=)")
+        if until.begin >= read_period(plan.years[-1], "rolling(now=)").end:
+            raise _never(now, f"Give a period of the plan: {plan.years[0]} to {plan.years[-1]}.", "after the plan")
         past = {p.label for p in plan._wide.periods if p.begin < until.end - 1e-9}
+    elif now is not None:
+        raise _never(now, "Leave it out, or plan over several periods with horizon=.", "of a plan of one year")
     status = (
         graph.tables["projects"].drop_duplicates(["project", "product"]).set_index(["project", "product"])["status"]
     )

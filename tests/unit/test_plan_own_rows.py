@@ -104,3 +104,13 @@ def test_what_would_have_to_give_is_looked_for_no_longer_than_the_time_limit(mon
     monkeypatch.setattr(run, "infeasible", at_once)
     with pytest.raises(InfeasibleError, match="the time limit ended the search"):
         optimize(hand(), BUYERS, product=P, levers=resource(), constraints=sp.max_share("CHN", 0.01), time_limit=60.0)
+
+
+def test_a_plan_is_rolled_within_its_periods() -> None:
+    plan = optimize(hand(), BUYERS, product=P, levers=resource(), horizon=(2026, 2027))
+    with pytest.raises(SchemaError, match=r"now: after the plan \(got 2035\)"):
+        sp.rolling(plan, hand(), now=2035)
+    assert sp.rolling(plan, hand(), now=2026).plan.status == "optimal"
+    one = optimize(hand(), BUYERS, product=P, levers=resource())
+    with pytest.raises(SchemaError, match="of a plan of one year"):
+        sp.rolling(one, hand(), now=2026)
