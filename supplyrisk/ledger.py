@@ -32,7 +32,7 @@ from .books import (
     open_books,
     own_bounds,
 )
-from .equilibrate import Edges, minimal_conflict, shortfall, solve
+from .equilibrate import Edges, forced, minimal_conflict, shortfall, solve
 from .errors import Problem
 from .flows import MAY_MAKE
 from .graph import SupplyGraph
@@ -397,6 +397,15 @@ def close(
     failed = [int(k) for k in np.unique(e.block[todo]) if not good[k]]
     if freed := [k for k in failed if _let_ties_go(books, k, ties, own, True)]:
         good[freed] = _solve_part(books, np.isin(e.block, freed), prior, x, price=books.price)[freed]
+    if stuck := [k for k in failed if not good[k]]:
+        # Accounts that leave a flow one value have no inside for an estimate to be found in: such flows are fixed first.
+        bounds = e.low.copy(), e.high.copy()
+        for k in stuck:
+            at = np.flatnonzero(e.block == k)
+            only, value = forced(e.part(e.block == k)[0])
+            bounds[0][at[only]] = bounds[1][at[only]] = value[only]
+        todo = np.isin(e.block, stuck)
+        good[stuck] = _solve_part(books, todo, prior, x, price=books.price, low=bounds[0], high=bounds[1])[stuck]
     clashing |= {k for k in failed if not good[k]}
     # What an estimated output is found to be decides what its maker draws.
     guessed = (books.kind == OUTPUT) & ~books.known & (books.value > 0)
@@ -680,13 +689,16 @@ def _relax(
                 x[mine] = np.nan
                 continue
         relaxed.add(k)
+        # Short of relaxing them nothing moves by more than the rounding of sources.
+        span = tolerance * np.where(held & (anchor <= 0), np.nan_to_num(books.stiff), np.maximum(anchor, 0.0))
+        span = np.where(mode == "relax", np.inf, span)
         # Which figures give way is found; how far is weighed against the estimates, which would else be squeezed to
         # nothing: each counts by its own uncertainty, a figure by its half-width, an estimate by that of its prior.
         for least in (_MOVED, 1e-2 * _MOVED, 0.0):
             shifted = mine & held & (off > least)
             firm = np.where(shifted, books.stiff, np.nan)
-            lo = np.where(shifted, 0.0, np.minimum(e.low, np.where(held, np.inf, x)))
-            hi = np.where(shifted, books.ceiling, e.high)
+            lo = np.where(shifted, np.maximum(e.low - span, 0.0), np.minimum(e.low, np.where(held, np.inf, x)))
+            hi = np.where(shifted, np.minimum(e.high + span, books.ceiling), e.high)
             found = x.copy()
             # What nobody states of outputs and uses is what the flows leave: the way that was found for it is no burden.
             loose_end = (books.kind != LINK) & ~held

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .books import DRAW, LINK, OUTPUT, Books
+from .books import DRAW, LINK, OUTPUT, USE, Books
 from .equilibrate import Edges, tighten
 
 __all__ = ["TOLD", "Fitted", "Ties", "anchored", "broken", "find_ties", "fit", "least_draws", "tie_bounds"]
@@ -154,12 +154,19 @@ def tie_bounds(e: Edges, ties: Ties, low: FloatArray, high: FloatArray) -> tuple
 
 
 def least_draws(books: Books, ties: Ties) -> FloatArray:
-    """Lower bound of every edge, what makers cannot do without for what they are known to send among them."""
+    """Lower bound of every edge, what makers cannot do without for what they are known to send among them.
+
+    Of a pool whose use is stated it is none: what its makers draw is inside that use, and no supply beside it.
+    """
     e = books.edges
     low = e.low.copy()
+    stated = np.zeros(e.n + 1, dtype=bool)
+    stated[e.tail[(books.kind == USE) & books.known & (books.value > 0)]] = True
+    fed = np.zeros(e.n + 1, dtype=bool)
+    fed[e.head[(books.kind == LINK) & (e.head >= 0) & stated[e.tail]]] = True
     out = (books.kind == LINK) & (e.tail >= 0)
     sent = np.bincount(e.tail[out], e.low[out], e.n)
-    needs = ties.essential & ties.alone
+    needs = ties.essential & ties.alone & ~fed[e.tail[ties.draw]]
     asked = ties.least * np.maximum(sent[e.head[ties.output]], e.low[ties.output])
     low[ties.draw] = np.where(needs, np.maximum(low[ties.draw], np.minimum(asked, e.high[ties.draw])), low[ties.draw])
     return low

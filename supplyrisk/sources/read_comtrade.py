@@ -109,7 +109,7 @@ def comtrade(
     revision : str, optional
         HS revision; default from the file, else HS 2017 with a note.
     partial : {"drop", "keep"}
-        A reporter's newest year of months that ends before December, where an earlier year of it is whole: left out of
+        A reporter's newest years of months that end before December, where an earlier year of it is whole: left out of
         ``inputs`` (its rows stay in ``data``, not kept), so that the last whole year is today's market; or taken as it is.
         Either way the report, ``flag`` and a row of ``gaps`` say how many months there are.
     decimal : {".", ","}
@@ -400,7 +400,7 @@ def _flagged(data: pd.DataFrame, report: Report, partial: str) -> pd.DataFrame:
 
 
 def _with_months(data: pd.DataFrame, partial: str, report: Report) -> pd.DataFrame:
-    """Flags of years of months that are not whole; the newest that ends before December is not kept.
+    """Flags of years of months that are not whole; the newest that end before December are not kept.
 
     ``months`` is how many a reporter has in such a year, ``newest`` marks the rows of its newest year. A year without
     trade in some month looks like one without that month: only what ends before December, after a whole year, is
@@ -415,10 +415,13 @@ def _with_months(data: pd.DataFrame, partial: str, report: Report) -> pd.DataFra
     years = pd.DataFrame({"n": by.nunique(), "last": by.max(), "whole": by.size() > by.count()}).reset_index()
     years["whole"] |= years["n"] == 12
     newest = years["year"] == years.groupby(who)["year"].transform("max")
-    before = years[years["whole"]].groupby(who)["year"].min()
-    first = before.reindex(pd.MultiIndex.from_frame(years[who])).to_numpy(dtype=float)
+    # What comes after the last year that is whole, or at least reaches its December, has not ended yet.
+    ended = years[years["whole"] | (years["last"] == 12)].groupby(who)["year"].max()
+    whole = years[years["whole"]].groupby(who)["year"].min()
+    mine = pd.MultiIndex.from_frame(years[who])
+    last, first = (s.reindex(mine).to_numpy(dtype=float) for s in (ended, whole))
     short = years["n"].between(1, 11) & ~years["whole"]
-    years["open"] = short & newest & (years["last"] < 12) & (first < years["year"])
+    years["open"] = short & (years["last"] < 12) & (last < years["year"]) & (first < years["year"])
     at = pd.MultiIndex.from_frame(data[[*who, "year"]])
     known = years.assign(n=years["n"].where(short), newest=newest).set_index([*who, "year"]).reindex(at)
     rows = data["keep"] & data["month"].notna()
@@ -426,7 +429,7 @@ def _with_months(data: pd.DataFrame, partial: str, report: Report) -> pd.DataFra
     out["newest"] = known["newest"].eq(True).to_numpy(dtype=bool)
     text = out["months"].map(lambda n: f"{n:.0f} of 12 months" if n == n else "")
     unfinished = rows & known["open"].eq(True).to_numpy(dtype=bool) & (partial == "drop")
-    text = text.where(~unfinished, text + " of the newest year: not in inputs")
+    text = text.where(~unfinished, text + " of a year that has not ended: not in inputs")
     out["flag"] = (out["flag"] + "; ").where((out["flag"] != "") & (text != ""), out["flag"]) + text
     out["keep"] &= ~unfinished
     for (year, n, unended), group in years[short].groupby(["year", "n", "open"], sort=True):

@@ -143,3 +143,25 @@ def test_draws_spread_what_a_maker_inside_the_rest_makes() -> None:
     for d in draws:
         assert sent(d, "USA", "ROW") == pytest.approx(40.0)
         assert sent(d, "CHN") == pytest.approx(60.0)
+
+
+def test_figures_that_leave_one_solution_are_no_conflict() -> None:
+    # 150 in the world, all of them made in the USA, which sends 50 and uses 100: nothing is left for anybody else.
+    use = pd.DataFrame([{"product": P, "country": "USA", "year": 2024, "quantity": 100.0, "grade": "assumption"}])
+    made_by = made(("USA", float("nan"), "not_available"), ("WLD", 150.0, None))
+    g = graph(made_by, sold(("USA", "JPN", 50.0)), demand=use)
+    b = balance_flows(g, conflicts="raise")
+    flows = b.links.set_index(["supplier", "buyer"])["quantity"]
+    assert flows[f"{P}@USA", f"{P}@USA:demand"] == pytest.approx(100.0, rel=1e-4)
+    assert sent(b, "ROW") == pytest.approx(0.0, abs=0.02)
+    assert not len(conflicts(g))
+
+
+@pytest.mark.realdata
+def test_short_of_relaxing_no_figure_moves_by_more_than_the_tolerance(published: Path) -> None:
+    trade = sr.sources.baci(published / "baci" / "BACI_HS17_Y2024_V202601_crm30.csv.gz", products=["palladium.metal"])
+    g = sr.sources.together(trade)
+    for tolerance in (0.02, 1e-6):
+        shifted = moved(g, balance_flows(g, tolerance=tolerance))
+        shifted = shifted[shifted["what"] == "quantity"]
+        assert (shifted["relative"].abs() <= tolerance * 1.001 + 1e-9).all()

@@ -112,7 +112,7 @@ def test_an_unfinished_newest_year_is_not_the_market_of_today_in_silence(tmp_pat
     assert "flag" not in r.inputs["trade"]
     left = r.data[r.data["year"] == 2024]
     assert (len(left), left["keep"].any()) == (6, False)
-    assert set(left["flag"]) == {"3 of 12 months of the newest year: not in inputs"}
+    assert set(left["flag"]) == {"3 of 12 months of a year that has not ended: not in inputs"}
     note = next(n for n in r.report.notes if n.startswith("WARNING"))
     assert "2024 has 3 of 12 months (CHN)" in note
     assert "partial='keep'" in note
