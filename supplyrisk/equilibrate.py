@@ -107,7 +107,7 @@ def forced(e: Edges) -> tuple[BoolArray, FloatArray]:
     [[True, True, True], [5.0, 5.0, 0.0]]
     """
     from scipy import sparse
-    from scipy.optimize import linprog
+    from scipy.optimize import Bounds, LinearConstraint, milp
 
     m, wide = len(e.tail), e.high > e.low
     size = max(float(np.max(np.abs(e.low), initial=0.0)), float(np.max(e.high[np.isfinite(e.high)], initial=0.0)), 1e-9)
@@ -122,14 +122,14 @@ def forced(e: Edges) -> tuple[BoolArray, FloatArray]:
     off = sparse.vstack([sparse.hstack([-eye, eye, none]), sparse.hstack([eye, none, eye])])
     most = np.where(np.isfinite(e.high), e.high, 1e6 * size)
     spare = np.where(wide, step, 0.0)
-    found = linprog(
+    rows = sparse.csr_array(sparse.vstack([same, off]))
+    upper = np.concatenate([np.zeros(e.n), -e.low, most])
+    lower = np.concatenate([np.zeros(e.n), np.full(2 * m, -np.inf)])
+    none_off = np.zeros(2 * m)
+    found = milp(
         np.concatenate([np.zeros(m), -np.ones(2 * m)]),
-        A_ub=off.tocsr(),
-        b_ub=np.concatenate([-e.low, most]),
-        A_eq=same.tocsr(),
-        b_eq=np.zeros(e.n),
-        bounds=np.column_stack([np.concatenate([e.low, np.zeros(2 * m)]), np.concatenate([most, spare, spare])]),
-        method="highs",
+        constraints=LinearConstraint(rows, lower, upper),
+        bounds=Bounds(np.concatenate([e.low, none_off]), np.concatenate([most, spare, spare])),
     )
     if found.status != 0:
         return np.zeros(m, dtype=bool), e.low.copy()
