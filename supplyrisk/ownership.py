@@ -243,8 +243,8 @@ def control_labels(
 
     Entities and groups share one code space. An entity nobody controls carries its own code. ``sure`` marks rows that
     control whatever their votes (a stated majority); ``mate`` is the group an entity acts with, -1 for none. Sets of entities under one hand only ever grow, so the rounds end;
-    a ring of firms that hold each other by majority is one hand, called by the first of them. Below half the strongest
-    hands are settled first: what they bring along counts before a smaller holder may be the largest.
+    a ring of firms that hold each other by majority is one hand, called by the first of them. Below half a firm is settled
+    after its holders; where firms hold each other in rings, the strongest hands are settled first.
     """
     from scipy import sparse
     from scipy.sparse import csgraph
@@ -254,6 +254,10 @@ def control_labels(
     if mate is not None:
         top = np.where(mate >= 0, mate, top)
     fixed = np.full(len(holder), -1, dtype=np.int64) if group is None else group
+    if threshold < 0.5:
+        found = _down_the_tiers(holder, asset, votes, top, fixed, threshold, sure)
+        if found is not None:
+            return found, np.where(fixed >= 0, fixed, found[holder])
     now = max(threshold, 0.5)
     while True:
         label = np.where(fixed >= 0, fixed, top[holder])
@@ -296,6 +300,47 @@ def control_labels(
                 break
             above = further
         top = above[:n]
+
+
+def _down_the_tiers(
+    holder: IntArray,
+    asset: IntArray,
+    votes: FloatArray,
+    top: IntArray,
+    fixed: IntArray,
+    threshold: float,
+    sure: BoolArray | None,
+) -> IntArray | None:
+    """Controller of each entity, owners before what they own: the largest hand above the threshold, of equals none.
+
+    None where firms hold each other in rings, so that there is no first.
+    """
+    n = len(top)
+    top = top.copy()
+    settled = np.ones(n, dtype=bool)
+    settled[asset[top[asset] == asset]] = False
+    stated = np.zeros(len(holder), dtype=bool) if sure is None else sure
+    while not settled.all():
+        waits = np.zeros(n, dtype=bool)
+        known = (fixed >= 0) | settled[holder]
+        waits[asset[~known]] = True
+        ready = ~settled & ~waits
+        if not ready.any():
+            return None
+        rows = np.flatnonzero(ready[asset])
+        label = np.where(fixed[rows] >= 0, fixed[rows], top[holder[rows]])
+        size = max(n, int(label.max(initial=0)) + 1)
+        uniq, inverse = np.unique(asset[rows] * size + label, return_inverse=True)
+        total = np.bincount(inverse, votes[rows], len(uniq)) + 2.0 * (np.bincount(inverse, stated[rows], len(uniq)) > 0)
+        at = np.flatnonzero(total > threshold + 1e-12)
+        host = uniq[at] // size
+        best = np.zeros(n)
+        np.maximum.at(best, host, total[at])
+        lead = total[at] >= best[host] - 1e-12
+        alone = lead & (np.bincount(host, lead, n)[host] == 1)
+        top[host[alone]] = uniq[at[alone]] % size
+        settled |= ready
+    return top
 
 
 def _first_of_rings(

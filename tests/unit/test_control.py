@@ -759,3 +759,33 @@ def test_below_half_the_strongest_hands_are_settled_first() -> None:
     ]
     found = control.majority(*zip(*[*chain, ("O3", "X", 0.40)], strict=True), threshold=0.25)
     assert found[["F0", "F1", "X"]].tolist() == ["O0", "O0", "O3"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_at_any_threshold_the_largest_hand_above_it_controls(seed: int) -> None:
+    # Brute force down the tiers of firms without rings: votes of each hand added up, the largest above the threshold, of equals none.
+    rng = np.random.default_rng(seed)
+    for _ in range(40):
+        firms, rows = [f"F{i}" for i in range(rng.integers(1, 5))], []
+        for i, firm in enumerate(firms):
+            pool = [*(f"O{j}" for j in range(4)), *firms[:i]]
+            k = int(rng.integers(1, min(5, len(pool)) + 1))
+            votes = rng.multinomial(20, np.ones(k + 1) / (k + 1))[:k]
+            rows += [(h, firm, v) for h, v in zip(rng.choice(pool, k, replace=False), votes.tolist(), strict=True) if v]
+        if not rows:
+            continue
+        holder, asset, twentieths = zip(*rows, strict=True)
+        threshold = float(rng.choice([0.1, 0.25, 0.33, 0.5, 0.66]))
+        found = control.majority(holder, asset, [v / 20 for v in twentieths], threshold=threshold)
+        hand: dict[str, str] = {}
+        for firm in dict.fromkeys(asset):
+            held: dict[str, int] = {}
+            for h, a, v in rows:
+                if a == firm:
+                    held[hand.get(h, h)] = held.get(hand.get(h, h), 0) + v
+            most = max(held.values())
+            lead = [h for h, v in held.items() if v == most]
+            if most > threshold * 20 + 1e-9 and len(lead) == 1:
+                hand[firm] = lead[0]
+            got = found.get(firm)
+            assert (None if pd.isna(got) else got) == hand.get(firm)
