@@ -10,17 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .books import FED, GUESSED
-from .bounding import UNIT_VALUES
-from .equilibrate import tighten
-from .errors import Problem
-from .flows import worst
-from .graph import SupplyGraph
-from .ledger import (
+from .books import (
     BALANCED,
-    CLASH,
     DRAW,
-    DRAWN,
+    FED,
+    GUESSED,
     LINK,
     MOVED,
     OUTPUT,
@@ -28,14 +22,17 @@ from .ledger import (
     USE,
     WHOLE,
     Books,
-    Closed,
-    eased_draws,
-    implied,
-    nothing,
     open_books,
     own_bounds,
 )
+from .bounding import UNIT_VALUES
+from .equilibrate import tighten
+from .errors import Problem
+from .flows import worst
+from .graph import SupplyGraph
+from .ledger import CLASH, Closed
 from .schema import TABLES
+from .settled import DRAWN, eased_draws, implied, nothing
 from .ties import Ties, anchored, find_ties, tie_bounds
 from .vintages import stated_use
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -265,8 +266,7 @@ class Matrix:
         while unique in names:
             unique, i = f"{name}_{i}", i + 1
         if keys is not None and not callable(keys):
-            given = list(keys)
-            keys = lambda: given  # noqa: E731
+            keys = partial(list, list(keys))
         if isinstance(text := words.get("say"), str):
             words["say"] = lambda i, text=text: text
         if isinstance(price := words.get("say_dual"), str):

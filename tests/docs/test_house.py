@@ -67,6 +67,8 @@ LAYERS = {
     "tracing": 2,
     "drawing": 2,
     "ties": 2,
+    "settled": 2,
+    "ensemble": 2,
     "earlier": 2,
     "voting": 2,
     "metrics": 2,
