@@ -186,7 +186,7 @@ def trace(
     facts[f"{by}_of_unsaid_makers"] = float(rest[by].sum()) / known if known > 0 else 0.0
     if not parts:
         return frame if not len(rest) else rest, facts
-    frame = frame[~unsaid].reset_index(drop=True)
+    frame = frame[~unsaid]  # row numbers as parts have them
     out = _added(frame, pd.concat(parts, ignore_index=True), by, amounts, split)
     low = out[_BOUNDS[by][0]].where(out["flag"].str.contains(OPEN, regex=False), out[by])
     was = frame.set_index(_KEYS)[by].reindex(pd.MultiIndex.from_frame(out[_KEYS])).fillna(0.0).to_numpy()
