@@ -44,6 +44,7 @@ from typing import Any, get_args, overload
 import numpy as np
 import pandas as pd
 
+from .books import STANDS
 from .byproducts import flag_byproducts
 from .earlier import told, with_earlier
 from .errors import Problem, SchemaError, unknown_name
@@ -56,7 +57,7 @@ from .reconcile import balance_flows
 from .remainder import last_text
 from .retained import barred_inputs
 from .schema import TABLES, coerce, parse_node_id
-from .uses import draws_on_pools, final_use, today_uses
+from .uses import draws_on_pools, final_use, today_uses, with_open_draws
 from .vintages import LEFT
 
 __all__ = ["INPUTS", "assemble"]
@@ -416,6 +417,7 @@ def _use(b: Build) -> pd.DataFrame:
     if len(stated):
         names = b.products.set_index("product")["name"]
         stated = final_use(stated, draws_on_pools(links), today_uses(stated, b.sources), names)
+        stated = with_open_draws(stated, links, _sure_output(b.made), today_uses(stated, b.sources))
         less = stated["draw"] > 0
         stated["grade"] = np.where(less, worst(stated["grade"], ["B"] * len(stated)), stated["grade"])
     silent = pools.difference(pd.Index(stated["node"].dropna().unique()))
@@ -436,6 +438,12 @@ def _use(b: Build) -> pd.DataFrame:
         return TABLES["demand"].empty()
     out = pd.concat(parts, ignore_index=True)
     return out.reindex(columns=[c for c in columns if c in out.columns])
+
+
+def _sure_output(made: pd.DataFrame) -> pd.Series:
+    """Output of each producer of which there is a figure: none where what it sends stands for it."""
+    guess = made["note"].fillna("").str.contains(STANDS, regex=False) if len(made) else pd.Series(dtype=bool)
+    return made["quantity"].mask(guess)
 
 
 def _nodes(b: Build, demand: pd.DataFrame) -> pd.DataFrame:

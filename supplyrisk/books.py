@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from .flows import MAY_MAKE
 from .graph import SupplyGraph
 from .vintages import stated_use
 
-__all__ = ["BALANCED", "DRAW", "ESTIMATED", "FED", "INFERRED", "LINK", "MOVED", "OUTPUT", "REST_MOVED", "STANDS", "USE", "WHOLE", "Books", "loose",
+__all__ = ["BALANCED", "DRAW", "ESTIMATED", "FED", "INFERRED", "LINK", "MOVED", "OUTPUT", "REST_MOVED", "STANDS", "STATED", "USE", "WHOLE", "Books", "loose",
            "open_books", "own_bounds"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
@@ -36,7 +37,8 @@ GUESSED = "output estimated by balancing, was"  # in the note of an output that 
 FED = "balanced: no more than its inputs allow"  # in the note of a maker whose upper bound of output follows from them
 REST_MOVED = f"rest of the total {MOVED}"  # in the note of a residual of a total that had to give way
 # What an edge is; WHOLE is the rest of a world total, of which the residual and those inside it make parts.
-LINK, OUTPUT, USE, DRAW, WHOLE = range(5)
+# STATED is a use as it was stated, of which final use and what industries draw of the pool make parts.
+LINK, OUTPUT, USE, DRAW, WHOLE, STATED = range(6)
 
 
 @dataclass
@@ -120,6 +122,8 @@ class Books:
             return "nodes", f"output of {node}", f"{figure} ({source})"
         if kind == USE:
             return "demand", f"use at {node}", figure
+        if kind == STATED:
+            return "demand", f"use at {node}, what its makers draw included", figure
         if kind == WHOLE:
             n = ix.nodes.iloc[row]
             source = n["output_source"] if pd.notna(n["output_source"]) else "no source"
@@ -227,6 +231,10 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     out_of = np.append(tail, -1), np.append(low, 0.0)
     shared, opened, new = _shared_rests(graph, parts[1], out_of, number, block_of, ceiling)
     parts.append(shared)
+    unsure = ~np.isin(np.arange(n), c[np.asarray(parts[1]["known"])])
+    whole, named = _stated_uses(graph, parts[2], parts[0], unsure, number + len(new))
+    parts.append(whole)
+    new |= named
     out_low, out_high = np.where(opened, 0.0, out_low), np.where(opened, np.fmax(out_high, output), out_high)
     parts.append(_draws(graph, np.unique(head[~own_head]) - n, block_of, (output, out_low, out_high)))
     cols = {k: np.concatenate([np.asarray(p[k]) for p in parts]) for k in parts[0]}
@@ -341,6 +349,72 @@ def _shared_rests(
     if not found:
         return loose(*(np.zeros(0, dtype=np.int64),) * 3, WHOLE, np.zeros(0, dtype=np.int64)), opened, new
     return {c: np.concatenate([np.asarray(f[c]) for f in found]) for c in found[0]}, opened, new
+
+
+def _stated_uses(
+    graph: SupplyGraph, used: dict[str, Any], flows: dict[str, Any], unsure: BoolArray, number: int
+) -> tuple[dict[str, object], dict[int, str]]:
+    """An account for each stated use on which makers of unknown output draw: final use is what they leave of it.
+
+    ``used`` are the uses and ``flows`` the links (both changed: those of an account come out of it), ``unsure`` the nodes
+    whose output is not known, ``number`` the first free account. A use that no longer is what its row was stated to be less what is drawn stands for itself.
+    """
+    ix = graph.index
+    none = loose(*(np.zeros(0, dtype=np.int64),) * 3, STATED, np.zeros(0, dtype=np.int64))
+    d = stated_use(graph)
+    d = d[d["with_draws"].notna().groupby(d["node"]).transform("all")] if len(d) else d
+    if not len(d):
+        return none, {}
+    tail, head = np.asarray(flows["tail"]), np.asarray(flows["head"])
+    industry = (tail >= 0) & (head >= ix.n)
+    buyer = np.where(industry, ix.segment_buyer[np.where(industry, head - ix.n, 0)] if len(ix.segment_buyer) else 0, 0)
+    asks = np.unique(tail[industry & unsure[buyer]])
+    world = np.where(
+        head >= 0, np.isin(ix.nodes["country"].to_numpy(dtype=object), ["WLD"])[np.minimum(head, ix.n - 1)], False
+    )
+    out_of = industry | ((tail >= 0) & (head < ix.n) & world)
+    drawn = np.bincount(tail[out_of], np.nan_to_num(np.asarray(flows["value"]))[out_of], ix.n)
+    sums = d.groupby(d["node"].astype("object"))[["with_draws", "quantity"]].sum()
+    codes = ix.position.get_indexer(sums.index)
+    whole, left = (sums[c].to_numpy(dtype=float) for c in ("with_draws", "quantity"))
+    stated = d.assign(quantity=d["with_draws"], low=d["with_draws_low"], high=d["with_draws_high"])
+    _, low, high = graph.interval("demand", "quantity", stated)
+    same = np.abs(np.maximum(whole - drawn[codes], 0.0) - left) <= 1e-6 * whole
+    taken = pd.Series(whole[same], index=codes[same])
+    row = np.asarray(used["row"])
+    at = np.flatnonzero(np.isin(row, asks) & np.isin(row, taken.index) & np.asarray(used["known"]))
+    if not len(at):
+        return none, {}
+    account = number + np.arange(len(at))
+    made = loose(row[at], account, np.asarray(used["block"])[at], STATED, row[at])
+    value = taken.reindex(row[at]).to_numpy(dtype=float)
+    made.update(value=value, known=np.ones(len(at), dtype=bool), low=value, high=value)
+    for side, end in (("span_low", low), ("span_high", high)):
+        made[side] = (
+            pd.Series(end)
+            .groupby(d["node"].to_numpy(dtype=object))
+            .sum()
+            .reindex(ix.position[row[at]])
+            .to_numpy(dtype=float)
+        )
+    opened = {
+        "tail": account,
+        "value": np.nan,
+        "known": False,
+        "low": 0.0,
+        "span_low": 0.0,
+        "high": np.inf,
+        "span_high": np.inf,
+    }
+    for column, v in opened.items():
+        used[column] = np.array(used[column])
+        used[column][at] = v
+    of = np.full(ix.n + 1, -1, dtype=np.int64)
+    of[row[at]] = account
+    moves = out_of & (of[tail] >= 0)
+    flows["tail"] = np.where(moves, of[tail], tail)
+    names = {int(k): f"{ix.position[i]} (stated use)" for k, i in zip(account, row[at], strict=True)}
+    return made, names
 
 
 def own_bounds(links: pd.DataFrame) -> tuple[FloatArray, FloatArray]:

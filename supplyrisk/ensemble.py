@@ -161,13 +161,13 @@ def members(c: Closed, base: Written, count: int, seed: int) -> list[SupplyGraph
     out = []
     for i in range(count):
         tables = dict(base.graph.tables)
-        for name, column, (edge, row) in (
-            ("links", "quantity", base.links),
-            ("demand", "quantity", base.demand),
-            ("nodes", "output", base.nodes),
+        for name, column, (edge, row), part in (
+            ("links", "quantity", base.links, 1.0),
+            ("demand", "quantity", base.demand[:2], base.demand[2]),
+            ("nodes", "output", base.nodes, 1.0),
         ):
             if len(edge):
-                tables[name] = _with_draw(tables[name], column, row, flows[i][here[edge]])
+                tables[name] = _with_draw(tables[name], column, row, part * flows[i][here[edge]])
         span = f"{width.min():g}" if width.min() == width.max() else f"{width.min():g} to {width.max():g} by product"
         note = f"draw {i} of {count}, seed {seed}, spread times {span}"
         note += f"; {lost} networks of the ensemble did not converge; another draw of theirs stands in" if lost else ""

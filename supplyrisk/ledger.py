@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .books import DRAW, LINK, OUTPUT, USE, WHOLE, Books, loose, open_books
+from .books import DRAW, LINK, OUTPUT, STATED, USE, WHOLE, Books, loose, open_books
 from .equilibrate import Edges, forced, minimal_conflict, shortfall, solve
 from .errors import Problem
 from .flows import MAY_MAKE
@@ -85,13 +85,16 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
         ends = ends[(ends >= 0) & (ends < ix.n)]
         if unfed is not None:
             pairs = [(rest, int(j)) for j in unfed[k]]
+            # Of what such a pool uses itself nobody knows: no supply is estimated for it.
+            idle = mine & (books.kind == USE) & ~books.known & np.isin(e.tail, unfed[k])
+            e.high[idle] = 0.0
         else:
             pools = np.union1d(ends[kind[ends] == "demand"], [world])
             fed = e.head[mine & (e.tail == rest)]
             # What an exporter may make itself says nothing of how much more an unlisted supplier brings to its users.
             industry = e.tail[mine & (books.kind == DRAW) & (e.low > 0)]
             bought = e.tail[mine & (books.kind == LINK) & np.isin(e.head, industry)]
-            used = np.append(e.tail[mine & (books.kind == USE) & books.known], bought)
+            used = np.append(e.tail[mine & np.isin(books.kind, (USE, STATED)) & books.known], bought)
             wide = mine & (e.tail == rest) & doubtful & np.isin(e.head, used)
             e.high[wide] = books.span_high[wide] = np.inf
             to = np.setdiff1d(pools, fed)
@@ -113,7 +116,7 @@ def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, Int
                 one.update(high=np.array([top]), span_high=np.array([top]), row=np.array([rest]))
                 one.update(known=np.array([top <= v]), value=np.array([v if top <= v else np.nan]))
             added.append(one)
-        if unfed is None and not (mine & (books.kind == USE) & (e.tail == world)).any():
+        if unfed is None and not (mine & np.isin(books.kind, (USE, STATED)) & (e.tail == world)).any():
             added.append(loose(np.array([world]), np.array([-1]), np.array([k]), USE, np.array([-1])))
     if not added:
         return books
@@ -190,7 +193,7 @@ def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
     given = np.where(np.isnan(books.aim), np.nan_to_num(value), books.aim)
     one = np.ones(len(given))
     source = (books.kind == OUTPUT) & ~np.isnan(value) & (e.head >= 0)
-    sink = (known | ~np.isnan(books.aim)) & np.isin(books.kind, (USE, DRAW))
+    sink = (known | ~np.isnan(books.aim)) & np.isin(books.kind, (USE, DRAW, STATED))
     made, need = total(source, e.head, given), total(sink, e.tail, given)
     has_made, has_need = total(source, e.head, one) > 0, total(sink, e.tail, one) > 0
     # Where nothing of a product is seen, a flow is as large as the totals over the flows that share them.
@@ -215,8 +218,9 @@ def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
     prior = np.where(books.price > 0, fallback[e.block], prior)
     calm = link & (books.price == 0)
     feeds = calm & (books.row < 0)  # into pools of whose supply nothing is recorded: what these send on
-    prior = np.where(feeds, total(calm, e.tail, prior)[j], prior)
-    inflow, outflow = total(calm, e.head, prior), total(calm, e.tail, prior)
+    carry = calm | (books.kind == STATED)
+    prior = np.where(feeds, total(carry, e.tail, prior)[j], prior)
+    inflow, outflow = total(carry, e.head, prior), total(calm, e.tail, prior)
     into = np.isin(books.kind, (OUTPUT, WHOLE))
     by = np.where(into, (outflow - inflow)[j], (inflow - outflow)[i])
     through = np.where(into, outflow[j], inflow[i])
@@ -450,13 +454,16 @@ def _keep_ties(books: Books, ties: Ties, prior: FloatArray, x: FloatArray, chang
     # Outputs that are estimates themselves, and what is drawn for them, stay as they were found.
     made = np.isin(books.kind, (OUTPUT, DRAW)) & ~np.isnan(books.value)
     stays = books.known | changed | (made & ((books.kind == DRAW) | (books.value > 0)))
+    stays[ties.output] = changed[ties.output]
     low, high = (np.where(stays, x, f(b, x)) for f, b in ((np.fmin, e.low), (np.fmax, e.high)))
     # Who uses what nobody states gives way as makers do.
     uses = np.flatnonzero(mine & (books.kind == USE) & ~stays & (x > 1e-6 * size))
-    found = fit(e, ties, x, low, high, books.price, mine, asked_of, uses)
+    added = (books.kind == LINK) & (books.row < 0)
+    found = fit(e, ties, x, low, high, books.price, mine, asked_of, uses, added)
     if found is None:
         return set()
     y, out = found.x, ties.output
+    prior = np.where(added, np.maximum(y, 1e-9 * size), prior)
     rest = set(blocks)
     for loose_by in _LOOSE:
         lo, hi = low.copy(), high.copy()

@@ -19,6 +19,7 @@ from .books import (
     MOVED,
     OUTPUT,
     REST_MOVED,
+    STATED,
     USE,
     WHOLE,
     Books,
@@ -34,6 +35,7 @@ from .ledger import CLASH, Closed
 from .schema import TABLES
 from .settled import DRAWN, eased_draws, implied, nothing
 from .ties import Ties, anchored, find_ties, tie_bounds
+from .uses import draws_on_pools, final_use
 from .vintages import stated_use
 
 __all__ = ["BEYOND", "GUESSED", "Written", "rows_of", "write"]
@@ -45,6 +47,7 @@ _BALANCED = f"{BALANCED}; interval from their bounds"
 _UNKNOWN = "supply that the listed producers cannot give: an unknown supplier"
 BEYOND = "moved by balancing beyond the bounds stated of it"
 _LEFT = "balanced: what is left of the inflow"
+_DRAWN_OFF = "less what makers of unknown output are found to draw"
 _SPARE = "output that no named buyer accounts for"
 
 
@@ -68,7 +71,7 @@ class Written:
 
     graph: SupplyGraph
     links: tuple[IntArray, IntArray]  # edge, row of links
-    demand: tuple[IntArray, IntArray]
+    demand: tuple[IntArray, IntArray, FloatArray]  # and what part of the edge the row is
     nodes: tuple[IntArray, IntArray]
 
 
@@ -207,13 +210,17 @@ def _with_spans(
     unknown = links["note"].iloc[spot].fillna("").str.startswith(_UNKNOWN).to_numpy(dtype=bool)
     _put(links, spot, {"low": np.where(unknown, 0.0, low[at]), "high": high[at]})
     free = np.flatnonzero(done & (books.kind == USE) & ~books.known)
-    edge = pd.Series(free, index=[books.name(int(a)) for a in books.edges.tail[free]])
-    mine = demand["note"].fillna("").str.startswith(_LEFT) & demand["node"].isin(edge.index)
+    edge = pd.Series(free, index=_users(books, free))
+    open_ = demand["note"].fillna("").str.contains(_DRAWN_OFF, regex=False)
+    mine = (open_ | demand["note"].fillna("").str.startswith(_LEFT)) & demand["node"].isin(edge.index)
     newest = (demand["year"].astype("float64") == demand.groupby("node")["year"].transform("max")).to_numpy(dtype=bool)
     rows = np.flatnonzero(mine.to_numpy(dtype=bool) & newest)
     its = edge.reindex(demand["node"].iloc[rows]).to_numpy(dtype=np.int64)
     value = demand["quantity"].to_numpy(dtype=float)[rows]
-    _put(demand, rows, {"low": np.fmin(low[its], value), "high": np.fmax(high[its], value)})
+    # One of several uses of a pool may be all of what is left, or nothing.
+    alone = demand["node"].iloc[rows].map(demand["node"].iloc[rows].value_counts()).to_numpy() == 1
+    least = np.where(alone, low[its], 0.0)
+    _put(demand, rows, {"low": np.fmin(least, value), "high": np.fmax(high[its], value)})
     # An estimate of 0 that cannot be anything else is no link; one that may be more stays, with its interval.
     none = (x[at] == 0) & (high[at] <= nothing(books, x)[at]) & np.isnan(books.hint[at])
     keep = np.ones(len(links), dtype=bool)
@@ -321,12 +328,15 @@ def _spans(books: Books, x: FloatArray, done: BoolArray, ties: Ties | None = Non
 
 def _write_use(
     c: Closed, demand: pd.DataFrame, low: FloatArray, high: FloatArray, there: set[str], days: pd.DataFrame
-) -> tuple[pd.DataFrame, tuple[IntArray, IntArray]]:
+) -> tuple[pd.DataFrame, tuple[IntArray, IntArray, FloatArray]]:
     """Use that nobody stated is what is left of the inflow; stated use that moved is scaled, each end use alike."""
     books, x, graph = c.books, c.x, c.books.graph
     uses = (books.kind == USE) & ~np.isnan(x)
-    free = np.flatnonzero(uses & ~books.known)
-    names = np.array([books.name(int(a)) for a in books.edges.tail[free]], dtype=object)
+    stated = (books.kind == STATED) & ~np.isnan(x)
+    given = np.isin(books.edges.tail, books.edges.head[stated])  # what makers leave of a stated use
+    demand, left_rows = _write_left(c, demand, np.flatnonzero(stated), low, high, days)
+    free = np.flatnonzero(uses & ~books.known & ~given)
+    names = _users(books, free)
     real = np.array([n in there for n in names], dtype=bool)  # a world pool that was not needed is no node
     free, names = free[real], names[real]
     newest = stated_use(graph)
@@ -336,9 +346,11 @@ def _write_use(
     single = count.reindex(names).to_numpy(dtype=float) == 1
     rows = lone.reindex(names[single]).to_numpy(dtype=np.int64)
     edges = free[single]
-    values = {"quantity": x[edges], "low": low[edges], "high": high[edges], "grade": "assumption", "missing": None}
-    values["published_on"] = _later(demand["published_on"].iloc[rows], _made(demand["node"].iloc[rows]), days)
-    _put(demand, rows, {**values, "note": _LEFT})
+    stirs = ~np.isin(books.edges.block[edges], list(c.calm))  # nothing is written anew of what is at rest
+    to, of = rows[stirs], edges[stirs]
+    values = {"quantity": x[of], "low": low[of], "high": high[of], "grade": "assumption", "missing": None}
+    values["published_on"] = _later(demand["published_on"].iloc[to], _made(demand["node"].iloc[to]), days)
+    _put(demand, to, {**values, "note": _LEFT})
     absent = free[~single & np.isnan(count.reindex(names).to_numpy(dtype=float))]
     new = pd.DataFrame(
         {
@@ -373,7 +385,73 @@ def _write_use(
     base = len(demand)
     if len(new):
         demand = pd.concat([demand, new], ignore_index=True)
-    return demand, (np.append(edges, absent), np.append(rows, base + np.arange(len(absent))))
+    edges, rows = np.append(edges, absent), np.append(rows, base + np.arange(len(absent)))
+    whole = np.ones(len(edges))
+    one, two, three = (np.append(a, b) for a, b in zip((edges, rows, whole), left_rows, strict=True))
+    return demand, (one, two, three)
+
+
+def _users(books: Books, edges: IntArray) -> npt.NDArray[np.object_]:
+    """Pools of uses."""
+    at = [(int(books.row[j]), int(books.edges.tail[j])) for j in edges]
+    return np.array([str(books.graph.index.position[i]) if i >= 0 else books.name(a) for i, a in at], dtype=object)
+
+
+def _write_left(
+    c: Closed, demand: pd.DataFrame, stated: IntArray, low: FloatArray, high: FloatArray, days: pd.DataFrame
+) -> tuple[pd.DataFrame, tuple[IntArray, IntArray, FloatArray]]:
+    """Final use is what makers are found to leave of a use that was stated with their draws in it.
+
+    With the rows: the edge of each, and what part of it.
+    """
+    books, x, e = c.books, c.x, c.books.edges
+    found: list[tuple[int, int, float]] = []
+    final = np.flatnonzero((books.kind == USE) & np.isin(e.tail, e.head[stated]))
+    left_of = dict(zip(e.tail[final].tolist(), final.tolist(), strict=True))
+    newest = stated_use(books.graph)
+    spot = pd.Series(rows_of(demand, newest, ("node", "use", "year")), index=newest["node"].to_numpy(dtype=object))
+    names = books.graph.tables["products"].set_index("product")["name"]
+    for j in stated.tolist():
+        account = int(e.head[j])
+        k, node = left_of[account], str(books.graph.index.position[books.row[j]])
+        its = np.atleast_1d(np.asarray(spot[node], dtype=np.int64))
+        old = demand.iloc[its]
+        whole = old["with_draws"].to_numpy(dtype=float) * (x[j] / books.value[j] if c.moved[j] else 1.0)
+        if int(e.block[j]) in c.calm:
+            now = old["quantity"].to_numpy(dtype=float)
+        else:
+            drawn = draws_on_pools(_flows_out(books, x, account, node))
+            bare = old[["node", "use", "note"]].assign(year=0.0, quantity=whole, low=np.nan, high=np.nan)
+            now = final_use(bare, drawn, pd.Series(True, index=old.index), names)["quantity"].to_numpy(dtype=float)
+            now = now * (x[k] / now.sum()) if now.sum() > 0 else np.full(len(its), x[k] / len(its))
+            said = old["note"].astype("object").where(old["note"].notna(), "").astype(str)
+            text = [t if _DRAWN_OFF in t else f"{t}; {_DRAWN_OFF}".lstrip("; ") for t in said]
+            if c.moved[j]:
+                text = [f"{t}; {MOVED} {v:.6g}" for t, v in zip(text, old["with_draws"], strict=True)]
+            alone = len(its) == 1
+            values = {
+                "quantity": now,
+                "low": np.full(len(its), low[k] if alone else 0.0),
+                "high": np.full(len(its), high[k]),
+                "with_draws": whole,
+                "grade": worst(old["grade"].to_numpy(dtype=object), ["B"] * len(its)),
+                "published_on": _later(old["published_on"], _made(old["node"]), days),
+                "note": np.array(text, dtype=object),
+            }
+            _put(demand, its, values)
+        part = now / now.sum() if now.sum() > 0 else np.full(len(its), 1.0 / len(its))
+        found += [(k, int(i), float(p)) for i, p in zip(its, part, strict=True)]
+    rows = np.array(found, dtype=float).reshape(-1, 3)
+    return demand, (rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64), rows[:, 2])
+
+
+def _flows_out(books: Books, x: FloatArray, account: int, node: str) -> pd.DataFrame:
+    """What leaves an account, as links from its pool."""
+    at = np.flatnonzero((books.kind == LINK) & (books.edges.tail == account))
+    ix = books.graph.index
+    heads = books.edges.head[at]
+    to = np.where(heads >= ix.n, ix.segment_buyer[np.maximum(heads - ix.n, 0)] if len(ix.segment_buyer) else 0, heads)
+    return pd.DataFrame({"supplier": node, "buyer": ix.position[to].astype(object), "quantity": x[at]})
 
 
 def _write_new(

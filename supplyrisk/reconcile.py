@@ -282,7 +282,8 @@ def moved(before: SupplyGraph, after: SupplyGraph) -> pd.DataFrame:
         old, new = before.tables[name], after.tables[name]
         if name == "links":
             old = old[~old["method"].isin(ESTIMATED) | old["note"].fillna("").str.contains(MOVED, regex=False)]
-        if name == "demand":
+        if name == "demand":  # a use with its makers' draws in it is the figure, not what these leave
+            old, new = (t.assign(quantity=t["with_draws"].fillna(t["quantity"])) for t in (old, new))
             old = old[~old["note"].fillna("").str.startswith(("what is left of the inflow", "balanced: "))]
         both = old[old[column].notna()][[*key, column, cited]].merge(
             new[[*key, column]], on=key, suffixes=("", "_after")

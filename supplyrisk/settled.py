@@ -8,6 +8,7 @@ import pandas as pd
 
 from .books import DRAW, LINK, OUTPUT, WHOLE, Books
 from .graph import SupplyGraph
+from .ties import TOLD
 
 __all__ = ["DRAWN", "at_rest", "eased_draws", "implied", "nothing"]
 
@@ -54,7 +55,11 @@ def at_rest(books: Books) -> tuple[FloatArray, set[int]]:
     amount = np.nan_to_num(x)
     whole = np.bincount(e.block, amount, len(books.products))
     room = 1e-7 * np.abs(amount) + 1e-12 * whole[e.block]
-    off = (x < e.low - room) | (x > e.high + room)
+    # What a maker whose output is an estimate draws is held to its recipe no nearer than draws are told.
+    firm = books.row[(books.kind == OUTPUT) & books.known]
+    guess = (books.kind == DRAW) & (books.row >= 0) & ~np.isin(books.row, firm)
+    near = np.where(guess & np.isfinite(e.high), np.maximum(room, TOLD * e.high), room)
+    off = (x < e.low - near) | (x > e.high + near)
     off &= np.isnan(books.hint)  # by its value alone no flow is bounded for good
     # An industry that was found to draw less than its recipe asks is told among the gaps, as long as it asks the same.
     eased = eased_draws(books.graph)

@@ -28,6 +28,7 @@ _LAST = 100.0  # against moving an output: cost of a last resort
 _BREAK = 1e4  # and of breaking a tie
 _LESSER = 0.03  # of an input without which something is made too
 _LIGHT = 1e-3  # cost of moving an output of a product without any figure, against others
+_SPARING = 1e-4  # cost of supply that nobody states: no more of it than somebody needs
 _ZERO = 4e-9  # part of a product's sum that is nothing
 
 
@@ -77,16 +78,19 @@ class Ties:
 
 
 def find_ties(books: Books) -> Ties:
-    """Ties of the makers in the books of whose output no figure and no estimate is at hand."""
+    """Ties of the makers in the books of whose output no figure and no estimate is at hand, or that share a rest."""
     ix, e = books.graph.index, books.edges
     draw = np.flatnonzero((books.kind == DRAW) & (books.row >= 0))
     r = books.graph.tables["recipes"]
     r = r[~r["host"].fillna(False).astype(bool) & (r["coefficient"] > 0)]
     of_node = np.full(ix.n, -1, dtype=np.int64)
-    made = np.flatnonzero((books.kind == OUTPUT) & ~books.known & np.isnan(books.value) & (books.row >= 0))
+    # Who shares the rest of a total may make any part of it, whatever it was estimated at.
+    shares = e.tail >= 0
+    made = np.flatnonzero((books.kind == OUTPUT) & ~books.known & (np.isnan(books.value) | shares) & (books.row >= 0))
     made = made[e.head[made] == books.row[made]]
-    unsaid = ix.nodes["output"].isna() & (ix.nodes["kind"] == "producer")
-    made = made[unsaid.to_numpy(dtype=bool)[books.row[made]]]
+    maker = (ix.nodes["kind"] == "producer").to_numpy(dtype=bool)[books.row[made]]
+    unsaid = ix.nodes["output"].isna().to_numpy(dtype=bool)[books.row[made]]
+    made = made[maker & (unsaid | shares[made])]
     of_node[books.row[made]] = made
     draw = draw[of_node[books.row[draw]] >= 0] if len(draw) else draw
     i, f, b = np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=bool)
@@ -230,12 +234,13 @@ def fit(
     chosen: BoolArray,
     asked: FloatArray,
     beside: IntArray,
+    added: BoolArray,
 ) -> Fitted | None:
     """Outputs as near as may be to estimates with all accounts closed and all ties met, by a linear programme.
 
     ``min sum_o KL(o, o') / size`` by pieces of straight lines over the outputs ``o`` of tied makers and the flows
-    ``beside`` that go without what they get, ``o'`` their estimates, subject to inflow = outflow at every account and the bounds; last resorts cost more than any output, and
-    what breaks a tie more than these. Nothing where no flows are found.
+    ``beside`` that go without what they get, ``o'`` their estimates, subject to inflow = outflow at every account and the bounds; flows ``added`` where nothing is recorded cost
+    next to nothing, last resorts more than any output, and what breaks a tie more than these. Nothing where no flows are found.
     """
     from scipy import sparse
     from scipy.optimize import Bounds, LinearConstraint, milp
@@ -308,7 +313,7 @@ def fit(
     # A unit of a last resort costs more than the dearest output that it could make.
     dear = np.zeros(int(part.block.max()) + 1)
     np.maximum.at(dear, part.block[drawn], ratio / ties.least)
-    last = np.where(price[at] > 0, _LAST * np.maximum(dear[part.block], 1.0), 0.0)
+    last = np.where(price[at] > 0, _LAST * np.maximum(dear[part.block], 1.0), np.where(added[at], _SPARING, 0.0))
     cost = np.concatenate(
         [
             last,

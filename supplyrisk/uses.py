@@ -13,7 +13,7 @@ from .schema import GRADES
 from .vintages import counts
 
 __all__ = ["TOTAL", "country_use", "draws_on_pools", "final_use", "one_account", "today_uses", "used_twice",
-           "without_world"]  # fmt: skip
+           "with_open_draws", "without_world"]  # fmt: skip
 
 TOTAL = "total"
 _KEY = ["product", "country"]
@@ -423,3 +423,47 @@ def final_use(demand: pd.DataFrame, drawn: pd.DataFrame, today: pd.Series, names
     said = pd.Series(np.where(own > 0, *how), index=out.index, dtype="object")
     out["note"] = note.mask(several, note.where(note.isna(), note.astype(str) + "; ").fillna("") + said)
     return out.assign(draw=taken)
+
+
+def with_open_draws(final: pd.DataFrame, links: pd.DataFrame, made: pd.Series, today: pd.Series) -> pd.DataFrame:
+    """Final uses of pools on which makers of unknown output draw too, beside the stated use that these draws are part of.
+
+    Parameters
+    ----------
+    final : DataFrame
+        Rows as :func:`final_use` returns them.
+    links : DataFrame
+        ``supplier, buyer, quantity, missing``.
+    made : Series
+        Output of each producer, by its node; makers without a figure are missing or absent.
+    today : Series of bool
+        Rows that are today's use.
+
+    Returns
+    -------
+    DataFrame
+        The rows with ``with_draws, with_draws_low, with_draws_high``, the stated use of such a row and its stated bounds,
+        NaN for all others. Where a draw has no figure at all, final use may be anything down to 0.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame(dict(node=["x@JPN:demand"], use="total", year=2024.0, quantity=[60.0], low=np.nan, high=np.nan,
+    ...     draw=0.0))
+    >>> links = pd.DataFrame(dict(supplier=["x@JPN:demand"], buyer=["y@JPN"], quantity=[np.nan], missing=["unknown"]))
+    >>> with_open_draws(rows, links, pd.Series(dtype=float), pd.Series([True]))[["low", "high", "with_draws"]].values.tolist()
+    [[0.0, 60.0, 60.0]]
+    """
+    out = final.copy()
+    buyer = links["buyer"].astype(str)
+    open_ = ~buyer.str.endswith(":demand") & links["supplier"].astype(str).str.endswith(":demand")
+    open_ &= buyer.map(made).astype(float).isna() & links["missing"].astype("object").ne("not_applicable")
+    pools = set(links.loc[open_, "supplier"])
+    # Every use of a pool has a figure, or what they are together nobody knows.
+    known = out["quantity"].notna().groupby(out["node"]).transform("all") & today.reindex(out.index, fill_value=False)
+    mine = known & out["node"].isin(pools)
+    for column, end in (("with_draws", "quantity"), ("with_draws_low", "low"), ("with_draws_high", "high")):
+        out[column] = (out[end].astype(float) + out["draw"]).where(mine)
+    blank = mine & out["node"].isin(set(links.loc[open_ & links["quantity"].isna(), "supplier"]))
+    out["high"] = out["high"].where(~blank, out["high"].fillna(out["quantity"]))
+    out["low"] = out["low"].mask(blank, 0.0)
+    return out

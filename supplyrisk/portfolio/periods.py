@@ -35,6 +35,7 @@ FloatArray = npt.NDArray[np.float64]
 Label = int | str
 # Columns of tables that say when a plant is decided and when it first delivers.
 WHEN = ["decided", "delivers"]
+_STATED = ("with_draws", "with_draws_low", "with_draws_high")
 _LONG = 80
 _ASK = {"model": "plan.model", "resolve": "plan.resolve()"}
 
@@ -117,7 +118,7 @@ class PeriodPlan(Portfolio):
         factor = dict(zip(m.node[m.pool_code].tolist(), m.grown.tolist(), strict=True))
         frame = found.tables["demand"]
         times = frame["node"].astype("object").map(factor).astype(float).fillna(1.0).to_numpy()
-        used = {c: frame[c].astype(float) * times for c in ("quantity", "low", "high")}
+        used = {c: frame[c].astype(float) * times for c in ("quantity", "low", "high", *_STATED)}
         # What a buyer sends on to places that the plan does not supply grows with what it gets.
         links = found.tables["links"]
         sends = links["supplier"].astype("object").map(factor).astype(float)

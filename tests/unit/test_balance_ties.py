@@ -186,3 +186,78 @@ def test_an_exporter_within_the_rest_is_none() -> None:
     g = assembled(made, [("a.mine", "AUS", "CHL", 15.0), ("a.mine", "DEU", "CHL", 100.0)], [])
     assert not (g.balance()["account"] == "world").any()
     assert not (balance_flows(g).gaps["what"] == "world total").any()
+
+
+def parts(outputs: list[tuple[str, str, float]], uses: list[tuple[str, str, float]]) -> SupplyGraph:
+    """Metal b of CHN and DEU, part c (2 b each) of makers without a figure; sent 100 by DEU and 50 by USA."""
+    goods = {"commodity": "x", "chain": "x", "unit": "t", "basis": "gross", "period": "year"}
+    stages = {k: STAGES[k] for k in ("b.refined", "c.metal")}
+    rows = [
+        {"product": p, "country": c, "quantity": q, "missing": "unknown" if np.isnan(q) else None, **A}
+        for p, c, q in outputs
+    ]
+    sold = [("b.refined", "CHN", "USA", 200.0), ("b.refined", "DEU", "USA", 200.0), ("c.metal", "DEU", "JPN", 100.0),
+            ("c.metal", "USA", "JPN", 50.0)]  # fmt: skip
+    return sr.assemble(
+        products=pd.DataFrame([{"product": p, "name": p, "stage": s, **goods} for p, s in stages.items()]),
+        production=pd.DataFrame(rows),
+        trade=pd.DataFrame([{"hs6": HEADINGS[p], "origin": o, "destination": d, "quantity": q, **A} for p, o, d, q in sold]),
+        concordance=pd.DataFrame([{"hs6": h, "product": p, "factor": 1.0, "purity": 1.0} for p, h in HEADINGS.items() if p in stages]),
+        recipes=pd.DataFrame([recipe("c.metal", "b.refined")]),
+        demand=pd.DataFrame([{"product": p, "country": c, "quantity": q, **A} for p, c, q in uses]) if uses else None,
+        balanced=True,
+    )  # fmt: skip
+
+
+METAL = [("b.refined", "CHN", 200.0), ("b.refined", "DEU", 500.0), ("b.refined", "WLD", 700.0)]
+MAKERS = [("c.metal", "DEU", np.nan), ("c.metal", "USA", np.nan)]
+PART_USES = [("c.metal", "USA", 100.0), ("c.metal", "JPN", 150.0)]
+METAL_USES = [("b.refined", "USA", 400.0), ("b.refined", "DEU", 300.0)]
+
+
+@pytest.mark.parametrize("total", [[], [("c.metal", "WLD", 250.0)]])
+def test_a_stated_use_holds_what_makers_of_unknown_output_draw(total: list[tuple[str, str, float]]) -> None:
+    g = parts(METAL + MAKERS + total, METAL_USES + PART_USES)
+    assert g.gaps[g.gaps["what"] == "draw"].empty
+    drawn = {c: carried(g, supplier=f"b.refined@{c}:demand", buyer=f"c.metal@{c}") for c in ("DEU", "USA")}
+    made = {c: carried(g, supplier=f"c.metal@{c}") for c in ("DEU", "USA")}
+    assert drawn == pytest.approx({c: 2 * q for c, q in made.items()}, rel=2e-3)
+    final = g.demand.set_index("node")["quantity"]
+    for c, use in (("USA", 400.0), ("DEU", 300.0)):  # the stated use is final use and draws, and no more
+        assert final[f"b.refined@{c}:demand"] + drawn[c] == pytest.approx(use, rel=1e-6)
+    assert made["USA"] == pytest.approx(150.0, rel=1e-3)  # who makes what is used is the only one that can
+    if total:
+        assert made["DEU"] == pytest.approx(100.0, rel=1e-3)
+    assert moved(parts(METAL + MAKERS + total, METAL_USES + PART_USES), g).empty
+    same(g, balance_flows(g), 1e-6)
+
+
+def test_makers_that_share_the_rest_of_a_total_draw_what_their_recipe_asks() -> None:
+    g = parts([*METAL, *MAKERS, ("c.metal", "WLD", 250.0)], PART_USES)
+    assert g.gaps[g.gaps["what"] == "draw"].empty
+    assert g.balance().empty
+    assert carried(g, buyer="c.metal@DEU") == pytest.approx(200.0, rel=2e-3)
+    assert carried(g, buyer="c.metal@USA") == pytest.approx(300.0, rel=2e-3)
+    same(g, balance_flows(g), 1e-6)
+
+
+def test_nothing_is_supplied_for_a_use_that_nobody_states() -> None:
+    g = parts([*METAL[:2], *MAKERS, ("c.metal", "WLD", 250.0)], METAL_USES + PART_USES)
+    assert carried(g, supplier="b.refined@ROW") < 1e-2
+
+
+def test_an_ensemble_draws_final_use_with_its_accounts() -> None:
+    g = parts([*METAL[:2], *MAKERS], METAL_USES + PART_USES)
+    for member in balance_flows(g, ensemble=4, seed=1):
+        final = member.demand.set_index("node")["quantity"]
+        for c, use in (("USA", 400.0), ("DEU", 300.0)):
+            out = carried(member, supplier=f"b.refined@{c}:demand")
+            assert final[f"b.refined@{c}:demand"] + out == pytest.approx(use, rel=1e-6)
+
+
+def test_a_use_that_was_edited_stands_for_itself() -> None:
+    g = parts([*METAL[:2], *MAKERS], METAL_USES + PART_USES)
+    d = g.table("demand")
+    d.loc[d["node"] == "b.refined@DEU:demand", "quantity"] = 30.0
+    again = balance_flows(g.replace("edited", demand=d))
+    assert again.demand.set_index("node")["quantity"]["b.refined@DEU:demand"] == pytest.approx(30.0, rel=0.021)
