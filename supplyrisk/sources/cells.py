@@ -11,14 +11,18 @@ from .report import PathLike, refuse
 
 __all__ = ["as_years", "marks", "numbers", "refuse_decimal_comma"]
 
-_NUMBER = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d+)?(\.\d+|\.)?([eE][-+]?\d{1,3})?")
-_DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+,\d+|\d{1,3}(\.\d{3}){2,}|\d+,\d{1,2}|\d+,\d{4,})")
+_NUMBER = re.compile(r"[-+]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
+# No number starts with a group of thousands that is nothing: 0,125 has decimals.
+_DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+,\d+|\d{1,3}(\.\d{3}){2,}|\d+,\d{1,2}|\d+,\d{4,}|0,\d+)")
 # With a decimal comma, points and blanks part groups of three, or the cell has another mark than was announced.
-_WITH_COMMA = re.compile(r"\d{1,3}([. ]\d{3})+(,\d+)?|\d*,?\d+|\d+,")
+_WITH_COMMA = re.compile(r"[1-9]\d{0,2}([. ]\d{3})+(,\d+)?|\d*,?\d+|\d+,")
 # Thousands parted by a blank or an apostrophe: one to three digits, then groups of three.
 _PARTED = re.compile(r"(?<![\d.,])\d{1,3}(?:([ '\u2019])\d{3})(?:\1\d{3})*(?![\d\s]*[\d/])")
-_BOUND = re.compile(r"(<=?|>=?|\u2264|\u2265)\s*(\d[\d,]*(?:\.\d+)?)")
-_RANGE = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s*(?:-|\u2013|\u2014|to)\s*(\d[\d,]*(?:\.\d+)?)")
+# Two figures on lines of their own are two, whatever they would make together.
+_BREAK = re.compile(r"[\t-\r\x1c-\x1e\x85\u2028\u2029]+")
+_LINES = re.compile(r"\d\n\d(?!/)")
+_BOUND = re.compile(r"(<=?|>=?|\u2264|\u2265)\s*(\d[\d.,]*)")
+_RANGE = re.compile(r"(\d[\d.,]*)\s*(?:-|\u2013|\u2014|to)\s*(\d[\d.,]*)")
 # A figure with the publisher's mark: e estimated, r revised, p preliminary, or a footnote's number in brackets.
 _MARKED = re.compile(r"(?:[erp]\s*/?\s*)?([-+]?[\d.,]*\d)\s*(?:[erp]/?)?(?:\s*\(\d{1,2}\)|\s+\d/)?", re.IGNORECASE)
 _ESTIMATE = re.compile(r"(?:e\s*/?\s*[\d.,]*\d|[\d.,]*\d\s*e/?)(?:\s*\(\d{1,2}\)|\s+\d/)?", re.IGNORECASE)
@@ -108,7 +112,10 @@ def _number(cell: object, decimal: str, percent: bool) -> tuple[float, float, fl
     nan = float("nan")
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         return (float(cell), nan, nan, "") if np.isfinite(cell) else (nan, nan, nan, "not_available")
-    text = " ".join(str(cell).replace("\u2212", "-").split())  # of blanks of every width, too
+    lines = "\n".join(part for line in _BREAK.split(str(cell)) if (part := line.strip()))
+    if _LINES.search(lines):
+        return nan, nan, nan, "text"
+    text = " ".join(lines.replace("\u2212", "-").split())  # of blanks of every width, too
     if text.casefold() in _CODES:
         return nan, nan, nan, _CODES[text.casefold()]
     if text in _ZERO:
@@ -122,31 +129,28 @@ def _number(cell: object, decimal: str, percent: bool) -> tuple[float, float, fl
             _WITH_COMMA.fullmatch(t) for t in re.findall(r"[\d.,]+(?: \d{3}(?!\d))*[\d.,]*", text) if t.strip(".,")
         ):
             return nan, nan, nan, "decimal_point"
-        text = text.replace(".", "").replace(" ", "").replace(",", ".")
+        text = re.sub(r"(?<=\d) (?=\d{3}(?!\d))", "", text).replace(".", "").replace(",", ".")
     else:
         text = _PARTED.sub(lambda m: m[0].replace(m[1], ""), text)
-    if decimal != "," and _DECIMAL_COMMA.fullmatch(text):
+    if not any(c.isdigit() for c in text):
+        return nan, nan, nan, "text"
+    whole, mark = _NUMBER.fullmatch(text), _MARKED.fullmatch(text)
+    bound, span = _BOUND.fullmatch(text), _RANGE.fullmatch(text)
+    figures = [bound[2]] if bound else [*span.groups()] if span else [mark[1]] if mark and not whole else [text]
+    if decimal != "," and any(_DECIMAL_COMMA.fullmatch(f) for f in figures):
         return nan, nan, nan, "decimal_comma"
-    if any(c.isdigit() for c in text):
-        mark = _MARKED.fullmatch(text)
-        if mark and _NUMBER.fullmatch(mark[1]) and not _NUMBER.fullmatch(text):
-            inner = _number(mark[1], decimal, percent)
-            return (*inner[:3], "") if inner[3] == "" else (nan, nan, nan, "text")
-        if _NUMBER.fullmatch(text):
-            value = float(text.replace(",", ""))
-            return (value, nan, nan, "") if np.isfinite(value) else (nan, nan, nan, "text")
-        hit = _BOUND.fullmatch(text)
-        if hit:
-            bound = float(hit[2].replace(",", ""))
-            if hit[1][0] in "<\u2264":
-                return nan, 0.0, bound, "bound"
-            return nan, bound, 100.0 if percent else nan, "bound"
-        hit = _RANGE.fullmatch(text)
-        if hit:
-            low, high = (float(h.replace(",", "")) for h in hit.groups())
-            if low <= high:
-                return nan, low, high, "range"
-    return nan, nan, nan, "text"
+    if not all(_NUMBER.fullmatch(f) for f in figures):
+        return nan, nan, nan, "text"
+    values = [float(f.replace(",", "")) for f in figures]
+    if not np.isfinite(values).all():
+        return nan, nan, nan, "text"
+    if bound and bound[1][0] in "<\u2264":
+        return nan, 0.0, values[0], "bound"
+    if bound:
+        return nan, values[0], 100.0 if percent else nan, "bound"
+    if span:
+        return (nan, values[0], values[1], "range") if values[0] <= values[1] else (nan, nan, nan, "text")
+    return values[0], nan, nan, ""
 
 
 def refuse_decimal_comma(path: PathLike, cells: pd.Series, parsed: pd.DataFrame) -> None:
