@@ -51,7 +51,6 @@ _PARTS = {
     "usd": ["value_usd", "value", "primaryValue"],
     "q": ["q", "qty_t", "quantity", "q_total"],
 }
-ENTREPOTS = frozenset({"ARE", "HKG", "MAC", "NLD", "SGP"})
 _SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
 _BLOCK = 1 << 22  # bytes parsed at a time: larger blocks are no faster and cost memory
 _NAME = re.compile(r"HS_?(\d{2})(?!\d)|^baci_?(92|96|02|07|12|17|22)(?!\d)", re.IGNORECASE)
@@ -642,7 +641,8 @@ def _reading(
         report.notes.append(
             f"HS {code} holds several goods ({', '.join(rows['product'])}): never add them; no link is made"
         )
-    trade = data.drop(columns="flag").assign(published_on=day, source=name, grade="A")
+    data = data.assign(published_on=day, source=name, grade="A")  # who repairs these rows says whose they are
+    trade = data.drop(columns="flag")
     usable = con[~con["product"].isin(shares_of_world(con["product"]))]
     title = f"CEPII, BACI, {at}" + (f", version {vintage}" if vintage else "")
     sources = source_row(

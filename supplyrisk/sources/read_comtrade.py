@@ -582,4 +582,7 @@ def _reading(
     if len(gaps := _unfinished(data[data["flow"] == code], usable[usable["use"]])):
         tables["gaps"] = gaps
     inputs = {"products": product_rows(known["product"], unit="t"), "trade": trade, "concordance": known}
-    return Reading(tables, data.drop(columns=["months", "newest"]).reset_index(drop=True), report, inputs)
+    told = data.drop(columns=["months", "newest"]).reset_index(drop=True)
+    # Whoever repairs these rows says whose they are: figures without a source would be taken for anybody's.
+    told = told.assign(published_on=report.published_on, source=name, grade=told["flow"].map({"X": "A", "M": "B"}))
+    return Reading(tables, told, report, inputs)

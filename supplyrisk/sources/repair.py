@@ -325,9 +325,11 @@ def reconcile(
     part = a / (a + b)
     has_m, has_x = fob > 0, out["value_export"] > 0
     mean = np.exp(part * np.log(fob.where(has_m, 1.0)) + (1 - part) * np.log(out["value_export"].where(has_x, 1.0)))
+    mean = mean.clip(np.fmin(fob, out["value_export"]), np.fmax(fob, out["value_export"]))
     out["value"] = mean.where(has_m & has_x, fob.where(has_m, out["value_export"]))
     qm, qx = out["quantity_import"].where(lambda s: s > 0), out["quantity_export"].where(lambda s: s > 0)
     weight = np.exp(part * np.log(qm.fillna(1.0)) + (1 - part) * np.log(qx.fillna(1.0)))
+    weight = weight.clip(np.fmin(qm, qx), np.fmax(qm, qx))  # a mean of equal figures is that figure, to the last digit
     out["quantity"] = weight.where(qm.notna() & qx.notna(), qm.fillna(qx))
     out["method"] = np.select(
         [has_m & has_x, has_m], [MIRRORED, "importer's figure, margin taken off"], "exporter's figure"
@@ -339,8 +341,12 @@ def reconcile(
     weights = pd.DataFrame({"m": qm, "x": qx})
     one = weights.notna().sum(axis=1) == 1  # a single weight is as far off as the values are apart
     per_value = out["quantity"] / out["value"]
-    out["low"] = weights.min(axis=1).mask(one, per_value * out["value_low"]).where(far)
-    out["high"] = weights.max(axis=1).mask(one, per_value * out["value_high"]).where(far)
+    ends = weights.min(axis=1), weights.max(axis=1)
+    low, high = (
+        end.mask(one, per_value * out[side]) for end, side in zip(ends, ("value_low", "value_high"), strict=True)
+    )
+    out["low"] = low.clip(upper=out["quantity"]).where(far)
+    out["high"] = high.clip(lower=out["quantity"]).where(far)
     for c in [c for c in ("source", "grade", "published_on") if c in flows]:  # of the weaker, newer, or importing side
         m, x = out.pop(f"{c}_import").astype("object"), out.pop(f"{c}_export").astype("object")
         if c == "source":

@@ -355,6 +355,8 @@ def _added(frame: pd.DataFrame, parts: pd.DataFrame, by: str, amounts: list[str]
             times = (mixed / sums[c]).where(sums[c] > 0, 1.0)
         sums[low] = sums[low].mask(apart, np.fmin(sums[low], sums[low] * times))
         sums[high] = sums[high].mask(apart, np.fmax(sums[high], sums[high] * times))
+        sums[low] = sums[low].mask(sums[low] > sums[c], sums[c])  # sums of parts round each in its own way
+        sums[high] = sums[high].mask(sums[high] < sums[c], sums[c])
         exact = ~gone & (sums[low] >= sums[c] * (1 - _EPS)) & (sums[high] <= sums[c] * (1 + _EPS))
         sums[low], sums[high] = sums[low].mask(exact), sums[high].mask(exact)
     sums["_came"] = grouped["_row"].first()
