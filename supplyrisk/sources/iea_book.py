@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from .layout import first_rows
+from .places import country
 from .report import PathLike, Report, day_in, refuse
 
 __all__ = ["rows_of_book"]
@@ -14,11 +16,18 @@ __all__ = ["rows_of_book"]
 _STAGE = re.compile(
     r"(.+?)\s*[-\u2013\u2014:]\s*(mining|mine|extraction|refining|refined|refinery|processing)\b.*", re.IGNORECASE
 )
+# The same otherwise: "Lithium, mining", "Lithium (mining)", "Graphite - natural mining", "Lithium mining".
+_LOOSE = re.compile(
+    r"([^,(/:]+?)(?:\s*[-\u2013\u2014:,(/]\s*|\s+)(?:(?:natural|primary)\s+)?"
+    r"(mining|mine production|mine|extraction|refining|refined|refinery|processing)(?:\s+(?:production|supply|output))?\)?",
+    re.IGNORECASE,
+)
+_UNIT = re.compile(r"\(?(k|m|thousand |million )?(t|tonnes?|tons?)\b.*", re.IGNORECASE)
 _YEAR = re.compile(r"((?:19|20)\d{2})(?:\.0)?[ep]?")
 _NUMBER = re.compile(r"-?[\d,]*\.?\d+(?:[eE][-+]?\d+)?%?")
 _ROWS = 5000
 _SUMS = re.compile(r"(total|top \d|share of)", re.IGNORECASE)
-_STAGES = {"mining": "mining", "mine": "mining", "extraction": "mining"}
+_STAGES = {"mining": "mining", "mine": "mining", "mine production": "mining", "extraction": "mining"}
 
 Row = tuple[Any, ...]
 
@@ -59,11 +68,16 @@ def rows_of_book(path: PathLike, report: Report) -> list[Row]:
 
 
 def _supply(rows: list[list[str]]) -> Iterator[Row]:
-    """Blocks of countries under headings such as ``Copper - Mining``; years stand in a row of their own."""
-    starts = sorted({k for cells in rows for k, cell in enumerate(cells) if _STAGE.fullmatch(cell)})
+    """Blocks of countries under headings such as ``Copper - Mining``; years stand in a row of their own.
+
+    What stands over a block and names no stage ends the block above all the same: its rows have that name as the mineral.
+    """
+    starts = sorted({k for cells in rows for k, cell in enumerate(cells) if _heading(cell)})
+    starts = sorted({*starts, *_unnamed(rows, starts)})
     for start, end in zip(starts, [*starts[1:], 10_000], strict=False):
         years: dict[int, int] = {}
         mineral = stage = ""
+        filled = False  # the block at hand has rows
         for cells in rows:
             label, body = (
                 (cells[start] if start < len(cells) else ""),
@@ -76,18 +90,42 @@ def _supply(rows: list[list[str]]) -> Iterator[Row]:
                 and not _is_figure(label, found, years)
             ):
                 years = found
-            head = _STAGE.fullmatch(label)
+            again = bool(found) and found == years  # the years once more
+            bare = not any(body.values()) or (again and country(label) is None)
+            head = _STAGE.fullmatch(label) or (_heading(label) if bare else None)
             if head:
-                mineral, stage = head[1].strip(), _STAGES.get(head[2].casefold(), "refining")
+                mineral, stage = head[1].strip(" -\u2013\u2014:"), _STAGES.get(head[2].casefold(), "refining")
+                filled = False
                 continue
             if label.casefold().startswith("note"):
                 break
-            over = found == years and label.casefold() in ("", "kt")  # the years once more
-            if not label or not mineral or not years or over or _SUMS.match(label):
+            if not label or not years or _SUMS.match(label) or (again and _UNIT.fullmatch(label)):
                 continue
+            if bare:
+                if (filled or not mineral) and country(label) is None and not _UNIT.fullmatch(label):
+                    mineral, stage, filled = label, "", False
+                continue
+            filled = True
             for k, year in years.items():
                 if body.get(k):
-                    yield "supply", mineral, stage, label, None, None, year, body[k]
+                    yield "supply", mineral or "(no heading)", stage, label, None, None, year, body[k]
+
+
+def _unnamed(rows: list[list[str]], starts: list[int]) -> Iterator[int]:
+    """Columns of labels, before years that start anew, over which no heading names a stage."""
+    for cells in rows:
+        found = [(k, int(m[1])) for k, cell in enumerate(cells) if k and (m := _YEAR.fullmatch(cell))]
+        if len(found) != sum(bool(c) for c in cells[1:]):
+            continue
+        for (before, last), (here, year) in pairwise(found):
+            if year <= last and here - before > 1 and not any(before < s < here for s in starts):
+                yield here - 1
+
+
+def _heading(cell: str) -> re.Match[str] | None:
+    """What a cell that is no sum and no prose names as mineral and stage."""
+    loose = None if len(cell) > 60 or _SUMS.match(cell) else _LOOSE.fullmatch(cell)
+    return _STAGE.fullmatch(cell) or loose
 
 
 def _is_figure(label: str, found: dict[int, int], years: dict[int, int]) -> bool:

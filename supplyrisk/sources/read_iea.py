@@ -23,6 +23,7 @@ from .base import (
     plain,
     read_delimited,
     read_text,
+    refuse_decimal_comma,
     released,
     source_row,
 )
@@ -66,6 +67,7 @@ def iea(
     published: int | None = None,
     published_on: str | None = None,
     unit: str | None = None,
+    decimal: str = ".",
 ) -> Reading:
     r"""Read the IEA's Critical Minerals Data Explorer.
 
@@ -85,6 +87,8 @@ def iea(
         Day (or month, or year) on which the release came out; default the one that the workbook's cover states, else the end of May of the release's year, when the outlook comes out.
     unit : str, optional
         Unit of a csv that states none; default thousand tonnes, as the explorer prints them, with a note.
+    decimal : {".", ","}
+        Decimal mark of a csv.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def iea(
     Raises
     ------
     SourceError
-        Not such a file, or a unit that is no mass.
+        Not such a file, a unit that is no mass, or a decimal comma without ``decimal=","``.
 
     Notes
     -----
@@ -126,7 +130,8 @@ def iea(
         tidy = _book(path, report) if is_workbook(path) else _csv(path, report, unit)
     given = pd.to_numeric(tidy["year"], errors="coerce").astype("float64")
     year = given.where(given.between(1900, 2100) & (given % 1 == 0)).astype("Int64")
-    parsed = numbers(tidy["text"])
+    parsed = numbers(tidy["text"], decimal if "unit" in tidy else ".")  # only a csv has units of its own
+    refuse_decimal_comma(path, tidy["text"], parsed)
     if "unit" in tidy:
         scale = _to_kt(path, tidy["unit"])
         parsed[["value", "low", "high"]] = parsed[["value", "low", "high"]].mul(scale, axis=0)
@@ -150,8 +155,8 @@ def iea(
     data["country"] = place.mask(place == AGGREGATE)
     mapped = map_products("iea", data["mineral"].where(made), data["stage"].where(made))
     data["product"], data["factor"] = mapped["product"], mapped["factor"]
-    lost = (data["mineral"] + " " + data["stage"])[made & mapped["product"].isna()]
-    report.unknown("mineral", lost, amount, [data["year"]], "tonnage")
+    what = (data["mineral"] + " " + data["stage"]).str.strip()
+    report.unknown("mineral", what[made & mapped["product"].isna()], amount, [data["year"]], "tonnage")
     report.count(data["code"])
     report.vintage = f"figures up to {last}"
     data["unit"] = "kt"

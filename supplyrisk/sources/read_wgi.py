@@ -57,6 +57,7 @@ _UPDATED = re.compile(r'^"?Last Updated Date"?,"?(\d{4}-\d{2}-\d{2})', re.MULTIL
 _SHEETED = ["code", "year", "value"]  # what a sheet of one indicator must have; its name says which
 _WIDE_YEAR = re.compile(r"(\d{4}) \[YR\1\]|YR(\d{4})|(\d{4})")
 _ENDS = ("lower", "upper")
+_BEYOND = 4.0  # standard deviations; no estimate is so far off
 _INTERVAL = 1.645  # 90 percent of a normal distribution, as the publisher prints it
 
 
@@ -96,7 +97,8 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
 
     Notes
     -----
-    ``..`` is ``not_available``, never zero. Old World Bank codes (ADO, ROM, TMP, ZAR, WBG, KSV) become today's; Taiwan is
+    Without standard errors the bounds that the file states count, if they enclose the estimates: those of the percentile rank
+    (``Lower``, ``Upper``) are not read. ``..`` is ``not_available``, never zero. Old World Bank codes (ADO, ROM, TMP, ZAR, WBG, KSV) become today's; Taiwan is
     TWN. Where a code is that of another place than the name, the name counts, with a note; places without a code today (Netherlands Antilles) stay in ``data`` alone.
 
     References
@@ -126,7 +128,7 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     report.unknown("indicator", tidy.loc[code.isna(), "indicator"], ones, (), "rows")
     parsed = numbers(tidy["value"], decimal)
     error = numbers(tidy["error"], decimal)["value"]
-    stated = [numbers(tidy[c], decimal)["value"] if c in tidy else pd.Series(np.nan, index=tidy.index) for c in _ENDS]
+    stated = _ends(tidy, parsed["value"], decimal, report)
     place = agreed(report, tidy["name"], tidy["code"]) if "name" in tidy else countries(tidy["code"], "iso3")
     known = place.map(lambda c: isinstance(c, str) and is_country(c)).astype(bool)
     report.unknown("country", tidy.loc[~known, "code"], ones, (), "rows")
@@ -143,7 +145,7 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
     report.leave_out("no country, indicator or year that is known", ~keep, ones, (), "rows")
     last = int(year.max()) if year.notna().any() else None
     report.vintage = f"up to {last}" if last else ""
-    beyond = keep & (data["number"].abs() > 4.0)
+    beyond = keep & (data["number"].abs() > _BEYOND)
     report.leave_out("estimates beyond -4 to 4: no estimate is", beyond, ones, (), "rows")
     rows = data[keep & ~beyond]
     day = released(report, published_on, _stated(path))
@@ -156,8 +158,8 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
             "indicator": rows["wgi"],
             "year": rows["year"],
             "value": value,
-            "low": low.where(low <= value).clip(-4.0, 4.0),
-            "high": high.where(high >= value).clip(-4.0, 4.0),
+            "low": low.where(low <= value).clip(-_BEYOND, _BEYOND),
+            "high": high.where(high >= value).clip(-_BEYOND, _BEYOND),
             "missing": pd.Series(missing, index=rows.index, dtype="object").where(value.isna(), None),
             "published_on": day,
             "source": "wgi",
@@ -173,6 +175,18 @@ def wgi(path: PathLike, *, sheet: str | None = None, decimal: str = ".", publish
         "sources": source_row("wgi", title, None if day is None else int(day[:4]), "CC BY 4.0", "cc_by"),
     }
     return Reading(tables, data.reset_index(drop=True), report)
+
+
+def _ends(tidy: pd.DataFrame, value: pd.Series, decimal: str, report: Report) -> list[pd.Series]:
+    """Bounds that the file states; none where they are of something else (percentile rank, score) than the estimate."""
+    blank = pd.Series(np.nan, index=tidy.index)
+    low, high = (numbers(tidy[c], decimal)["value"] if c in tidy else blank for c in _ENDS)
+    off = (low > value) | (high < value) | (low.abs() > _BEYOND) | (high.abs() > _BEYOND)
+    if not off.any():
+        return [low, high]
+    said = "the columns Lower and Upper do not enclose the estimate (bounds of the percentile rank?)"
+    report.notes.append(f"{said} in {int(off.sum())} rows: they are not read")
+    return [blank, blank]
 
 
 def _packed(path: PathLike) -> list[str]:

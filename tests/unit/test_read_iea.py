@@ -112,3 +112,69 @@ def test_rows_of_a_scenario_are_projections(tmp_path):
 
 def test_an_outlook_counts_from_its_day(tmp_path):
     assert supply(tmp_path, [2024, 2030]).inputs["production"]["published_on"].tolist() == ["2025-05-31"]
+
+
+def as_book(tmp_path, left, right, years=("2024", "2030", "2035")):
+    """Two blocks side by side, copper above and what is asked for below."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "2 Total supply for key minerals"
+    over = [int(y) for y in years]
+    for row in [
+        ["2 Total supply"], ["kt"], [None, *over, None, None, *over],
+        ["Copper - Mining", *[None] * 4, "Copper - Refining"] if right else ["Copper - Mining"],
+        ["Chile", 5476, 1, 1, None, "China", 12000, 1, 1],
+        [left, *[None] * 4, right],
+        ["Australia", 90, 1, 1, None, "China", 140, 1, 1],
+    ]:  # fmt: skip
+        sheet.append(row)
+    book.save(tmp_path / "explorer.xlsx")
+    return sources.iea(tmp_path / "explorer.xlsx")
+
+
+def tonnes(reading):
+    made = reading.inputs["production"]
+    return {f"{p}@{c}": q for p, c, q in made[["product", "country", "quantity"]].values.tolist()}
+
+
+COPPER = {"copper.mine@CHL": 5_476_000.0, "copper.refined@CHN": 12_000_000.0}
+
+
+@pytest.mark.parametrize(
+    "form", ["Lithium - {}", "Lithium, {}", "Lithium ({})", "Lithium {}", "Lithium: {}", "Lithium - primary {}"]
+)
+def test_headings_of_blocks_in_several_forms(tmp_path, form):
+    reading = as_book(tmp_path, form.format("Mining"), form.format("Refining"))
+    assert tonnes(reading) == {**COPPER, "lithium.mine@AUS": 90_000.0, "lithium.refined@CHN": 140_000.0}
+    assert not reading.report.unmapped
+
+
+def test_a_heading_that_names_no_stage_ends_the_block_above(tmp_path):
+    reading = as_book(tmp_path, "Graphite - Natural mining", "Graphite - Anode")
+    assert tonnes(reading) == {**COPPER, "graphite_natural.mine@AUS": 90_000.0}
+    (lost,) = reading.report.unmapped
+    assert (lost["kind"], lost["name"], lost["rows"]) == ("mineral", "Graphite - Anode", 3)
+
+
+def test_a_block_beside_without_any_known_heading_is_told_and_added_to_none(tmp_path):
+    reading = as_book(tmp_path, "Lithium - Mining", None)
+    assert tonnes(reading) == {"copper.mine@CHL": 5_476_000.0, "lithium.mine@AUS": 90_000.0}
+    assert [u["name"] for u in reading.report.unmapped] == ["(no heading)"]
+
+
+def test_a_country_without_figures_is_no_heading(tmp_path):
+    reading = as_book(tmp_path, "Peru", "Rest of world")
+    assert tonnes(reading) == {
+        "copper.mine@CHL": 5_476_000.0,
+        "copper.mine@AUS": 90_000.0,
+        "copper.refined@CHN": 12_140_000.0,
+    }
+
+
+def test_a_csv_with_decimal_commas_is_refused_or_read_as_such(tmp_path):
+    file = tmp_path / "s.csv"
+    file.write_text("mineral;stage;country;year;kt\nCopper;mining;Chile;2024;5.476,5\nCopper;mining;Peru;2024;2.700\n")
+    with pytest.raises(SourceError, match='decimal=","'):
+        sources.iea(file)
+    assert tonnes(sources.iea(file, decimal=",")) == {"copper.mine@CHL": 5_476_500.0, "copper.mine@PER": 2_700_000.0}

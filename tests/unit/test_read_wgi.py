@@ -98,3 +98,21 @@ def test_a_file_of_the_programming_interface_is_read(tmp_path):
     assert set(table["indicator"]) == {"wgi_pv"}
     assert set(table["published_on"]) == {"2025-10-07"}
     assert "2 years without any figure" in str(reading.report)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "bounds"),
+    [("2.1", "9.9", (None, None)), ("-2.2", "-1.6", (-2.2, -1.6)), ("-2.2", "9.9", (None, None))],
+)
+def test_bounds_of_the_percentile_rank_are_none_of_the_estimate(tmp_path, lower, upper, bounds):
+    file = tmp_path / "wgi.csv"
+    head = "Country Code,Country,Year,Indicator,Estimate,StdErr,NumSrc,Rank,Lower,Upper\n"
+    file.write_text(f'{head}COD,"Congo, Dem. Rep.",2022,Rule of Law,-1.9,,8,5.2,{lower},{upper}\n')
+    reading = sources.wgi(file)
+    row = reading.tables["countries"].iloc[0]
+    assert row["value"] == -1.9
+    assert (
+        None if row["low"] != row["low"] else row["low"],
+        None if row["high"] != row["high"] else row["high"],
+    ) == bounds
+    assert any("Lower and Upper" in n for n in reading.report.notes) == (bounds == (None, None))
