@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from ..registry import source
-from .base import PathLike, Reading, Report, find_columns, numbers, plain, released, source_row
+from .base import PathLike, Reading, Report, find_columns, numbers, plain, refuse_decimal_comma, released, source_row
 from .layout import read_table
 from .places import AGGREGATE, agreed, countries
+from .report import refuse
 
 __all__ = ["aei_investments", "aiddata_projects"]
 
@@ -33,6 +34,8 @@ _MONTHS = {
 _BARE = re.compile(r"\d*\.?\d+(?:\s*[,;/&]\s*\d*\.?\d+)*")
 _BOUND = re.compile(r"[<>\u2264\u2265~]")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_COMMA = re.compile(r"(\d),(\d)")
+_ZERO = re.compile(r"(?<!\d)0,\d")
 
 
 def _text(cells: pd.Series) -> pd.Series:
@@ -52,7 +55,12 @@ def _split(text: str) -> list[str]:
     reads="Chinese investments abroad with investor, target, value and equity share",
 )
 def aei_investments(
-    path: PathLike, *, sheet: str | None = None, sectors: tuple[str, ...] = ("Metals",), published_on: str | None = None
+    path: PathLike,
+    *,
+    sheet: str | None = None,
+    sectors: tuple[str, ...] = ("Metals",),
+    decimal: str = ".",
+    published_on: str | None = None,
 ) -> Reading:
     r"""Read the China Global Investment Tracker.
 
@@ -64,6 +72,8 @@ def aei_investments(
         Sheet of a workbook.
     sectors : tuple of str
         Sectors whose deals become holdings.
+    decimal : {".", ","}
+        Decimal mark of amounts and shares in text. With a comma, several shares are parted by other marks (``56,5%; 24%``).
     published_on : str, optional
         Day (or month, or year) on which the release came out; default unknown: the tracker does not state it.
 
@@ -77,7 +87,7 @@ def aei_investments(
     Raises
     ------
     SourceError
-        Not the tracker.
+        Not the tracker, or a decimal comma without ``decimal=","``.
 
     Notes
     -----
@@ -108,7 +118,9 @@ def aei_investments(
     cols = find_columns(path, raw.columns, _AEI, required)
     text = {k: _text(raw[c]) for k, c in cols.items()}
     data = pd.DataFrame({k: text.get(k, pd.Series(pd.NA, index=raw.index, dtype="string")) for k in _AEI})
-    amount = numbers(data["value"].str.replace("$", "", regex=False).str.strip())
+    money = data["value"].str.replace("$", "", regex=False).str.strip()
+    amount = numbers(money, decimal)
+    refuse_decimal_comma(path, money, amount)
     data["value_usd"] = amount["value"] * 1e6
     report.missing = {str(k): int(v) for k, v in amount["code"].value_counts().items() if k}
     data["code"] = amount["code"]
@@ -121,7 +133,7 @@ def aei_investments(
         for y, m in zip(year, month, strict=True)
     ]
     data["year"] = year.astype("Int64")
-    data["shares"] = _shares(data["share"].fillna(""), report)
+    data["shares"] = _shares(path, data["share"].fillna(""), data["investor"], report, decimal)
     data["product"] = data["subsector"].map(lambda s: _PRODUCTS.get(plain(s)), na_action="ignore").astype("string")
     if len(data) and data["year"].notna().any():
         report.vintage = f"deals of {int(data['year'].min())} to {int(data['year'].max())}"
@@ -139,12 +151,30 @@ def aei_investments(
     return Reading(tables, data, report)
 
 
-def _shares(cells: pd.Series, report: Report) -> list[tuple[float, ...]]:
+def _shares(
+    path: PathLike, cells: pd.Series, investors: pd.Series, report: Report, decimal: str
+) -> list[tuple[float, ...]]:
     """``20%, 35%`` as fractions; a workbook stores 24% as 0.24; ``>50%`` states a bound and no share.
 
     Figures without the mark are read by their column as a whole: percent if any of them is above 1, else fractions.
+    ``56,5`` is the shares of two investors where there are two, else a share with a decimal comma.
     """
     texts = [str(cell).strip() for cell in cells.astype("object")]
+    if decimal == ",":
+        pointed = [t for t in texts if re.search(r"\d\.\d", t)]
+        if pointed:
+            shown = ", ".join(map(repr, pointed[:3]))
+            raise refuse(path, "shares with a decimal point where decimal=','", 'Leave out decimal=",".', shown)
+        texts = [_COMMA.sub(r"\1.\2", t) for t in texts]
+    else:
+        names = investors.fillna("").astype("object")
+        odd = [
+            t for t, who in zip(texts, names, strict=True)
+            if _COMMA.search(t) and (len(_split(str(who))) != len(_split(t)) or _ZERO.search(t))
+        ]  # fmt: skip
+        if odd:
+            remedy = 'Give decimal="," if they are, else a blank after each comma that parts two shares.'
+            raise refuse(path, "shares with a decimal comma", remedy, ", ".join(map(repr, odd[:3])))
     bare = {t: tuple(float(p) for p in re.split(r"[,;/&]", t)) for t in set(texts) if _BARE.fullmatch(t)}
     whole = any(v > 1.0 for parts in bare.values() for v in parts)
     if whole:
@@ -246,7 +276,9 @@ _WORDS = {
     formats=("csv", "csv.gz", "xlsx"),
     reads="Chinese official loans and grants by recipient, sector, status and amount",
 )
-def aiddata_projects(path: PathLike, *, sheet: str | None = None, published_on: str | None = None) -> Reading:
+def aiddata_projects(
+    path: PathLike, *, sheet: str | None = None, decimal: str = ".", published_on: str | None = None
+) -> Reading:
     r"""Read AidData's Global Chinese Development Finance dataset.
 
     Parameters
@@ -255,6 +287,8 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None, published_on: 
         The dataset or its subset with places, as csv or xlsx.
     sheet : str, optional
         Sheet of a workbook.
+    decimal : {".", ","}
+        Decimal mark of amounts in text.
     published_on : str, optional
         Day (or month, or year) on which the release came out; default the year of the version that the column of amounts tells (constant USD of 2021: version 3, 2023).
 
@@ -269,7 +303,7 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None, published_on: 
     Raises
     ------
     SourceError
-        Not the dataset.
+        Not the dataset, or a decimal comma without ``decimal=","``.
 
     Notes
     -----
@@ -300,10 +334,11 @@ def aiddata_projects(path: PathLike, *, sheet: str | None = None, published_on: 
     blank = pd.Series(pd.NA, index=raw.index, dtype="string")
     data = pd.DataFrame({k: _text(raw[cols[k]]) if k in cols else blank for k in _AID})
     twice = data["id"].duplicated() & data["id"].notna()
-    report.leave_out("a second row of the same record", twice, numbers(data["value"])["value"])
-    data = data[~twice].reset_index(drop=True)
+    given = numbers(data["value"], decimal)
+    refuse_decimal_comma(path, data["value"], given)
+    report.leave_out("a second row of the same record", twice, given["value"])
+    data, amount = data[~twice].reset_index(drop=True), given[~twice].reset_index(drop=True)
     report.notes.append(f"amounts as in the column {cols['value']!r}")
-    amount = numbers(data["value"])
     data["value_usd"] = amount["value"]
     data["code"] = amount["code"].replace("empty", "not_available")
     report.missing = {str(k): int(v) for k, v in data["code"].value_counts().items() if k}

@@ -104,3 +104,54 @@ def test_the_published_files(published):
     assert len(loans.data) == 9404
     assert (loans.data["sector"] == "INDUSTRY, MINING, CONSTRUCTION").sum() == 628
     assert not loans.report.unmapped
+
+
+def test_decimal_commas_of_the_tracker_are_refused_or_read_as_such(tmp_path):
+    file = tmp_path / "t.csv"
+    head = "Year;Month;Investor;Millions;Share Size;Partner/Target;Sector;Subsector;Country\n"
+    file.write_text(
+        f"{head}2016;May;CMOC;2.650,5;56,5%;Tenke;Metals;Copper;Zaire\n2016;May;CMOC;2.650;0,8%;T;Metals;Copper;Peru\n"
+        "2017;May;A, B;700;24%, 11,5%;U;Metals;Copper;Peru\n"
+    )
+    with pytest.raises(SourceError, match=r"decimal comma.*2\.650,5.*decimal=\",\""):
+        sources.aei_investments(file)
+    data = sources.aei_investments(file, decimal=",").data
+    assert data["value_usd"].tolist() == [2650.5e6, 2650e6, 700e6]
+    assert [list(s) for s in data["shares"]] == [
+        [pytest.approx(0.565)],
+        [pytest.approx(0.008)],
+        pytest.approx([0.24, 0.115]),
+    ]
+
+
+@pytest.mark.parametrize(("who", "share"), [("CMOC", "56,5%"), ("CMOC", "0,56"), ('"A, B"', "0,56"), ("A", "45,35")])
+def test_a_share_with_a_decimal_comma_is_no_two_shares(tmp_path, who, share):
+    rows = [f'2016,May,{who},"$2,650 ","{share}",Tenke,Metals,Copper,Zaire,S,']
+    with pytest.raises(SourceError, match="shares with a decimal comma"):
+        sources.aei_investments(tracker(tmp_path, *rows))
+
+
+def test_commas_without_blanks_part_the_shares_of_as_many_investors(tmp_path):
+    rows = [
+        '2016,May,"A, B",$100 ,"45,35%",T,Metals,Copper,Peru,S,',
+        '2016,May,"A, B",$1 ,"10%,5%",U,Metals,Copper,Peru,S,',
+    ]
+    reading = sources.aei_investments(tracker(tmp_path, *rows))
+    assert [pytest.approx(s) for s in reading.data["shares"]] == [(0.45, 0.35), (0.10, 0.05)]
+
+
+def test_a_decimal_point_beside_an_announced_comma_is_refused(tmp_path):
+    rows = ["2016,May,A,100,56.5%,T,Metals,Copper,Peru,S,"]
+    with pytest.raises(SourceError, match="decimal point"):
+        sources.aei_investments(tracker(tmp_path, *rows), decimal=",")
+
+
+def test_decimal_commas_of_aiddata_are_refused_or_read_as_such(tmp_path):
+    file = tmp_path / "g.csv"
+    head = "AidData Record ID;Recipient;Recipient ISO-3;Title;Status;Commitment Year;Sector Name;Amount (Constant USD 2021)\n"
+    file.write_text(
+        f"{head}1;Zambia;ZMB;x;C;2010;I;1.234.567,5\n2;Zambia;ZMB;x;C;2010;I;250.000\n2;Zambia;ZMB;x;C;2010;I;7\n"
+    )
+    with pytest.raises(SourceError, match='decimal=","'):
+        sources.aiddata_projects(file)
+    assert sources.aiddata_projects(file, decimal=",").data["value_usd"].tolist() == [1_234_567.5, 250_000.0]
