@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .base import files_in, find_columns, read_delimited
+from .base import files_in, find_columns, numbers, read_delimited
 from .places import agreed
 from .report import PathLike, Report, refuse
 
@@ -19,7 +19,7 @@ _NAMES = {"cu": "copper", "zn": "zinc", "ni": "nickel", "mo": "molybdenum", "sn"
           "nb": "niobium", "fe": "iron", "cuca": "copper cathode"}  # fmt: skip
 
 
-def tables_of_folder(path: PathLike, report: Report) -> dict[str, pd.DataFrame]:
+def tables_of_folder(path: PathLike, report: Report, decimal: str = ".") -> dict[str, pd.DataFrame]:
     """``general``, ``commodities`` and ``other_info`` as the workbook has them, out of the final tables.
 
     Parameters
@@ -28,6 +28,8 @@ def tables_of_folder(path: PathLike, report: Report) -> dict[str, pd.DataFrame]:
         Folder with ``facilities.csv`` or ``facilities.gpkg``, ``commodities.csv`` and ``ownership.csv``.
     report : Report
         Counts and notes go here.
+    decimal : {".", ","}
+        Decimal mark of amounts.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def tables_of_folder(path: PathLike, report: Report) -> dict[str, pd.DataFrame]:
     ore, keys = material.str.startswith("o."), [rows["facility_id"], rows["year"], rows["commodity"]]
     better = material.str.startswith("con.").groupby(keys).transform("any")
     again = ore & better
-    amount = pd.to_numeric(rows["value"], errors="coerce")
+    amount = numbers(rows["value"], decimal)["value"]
     report.leave_out(
         "metal in ore that stands in concentrate too", again, amount, [rows["commodity"], rows["year"]], "tonnage"
     )

@@ -13,7 +13,19 @@ import pandas as pd
 from ..jurisdictions import check_country
 from ..registry import source
 from ..units import convertible, factor
-from .base import PathLike, Reading, Report, find_columns, numbers, open_book, plain, read_sheet, released, source_row
+from .base import (
+    PathLike,
+    Reading,
+    Report,
+    find_columns,
+    numbers,
+    open_book,
+    plain,
+    read_sheet,
+    refuse_decimal_comma,
+    released,
+    source_row,
+)
 from .commodities import product_rows
 from .fineprint_csv import tables_of_folder
 from .owners import control_type, parse_owners
@@ -47,7 +59,9 @@ _SOURCE = "fineprint"
     formats=("xlsx", "folder of csv"),
     reads="production, capacity and processing by mine, owners with shares",
 )
-def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None, published_on: str | None = None) -> Reading:
+def fineprint(
+    path: PathLike, *, homes: Mapping[str, str] | None = None, decimal: str = ".", published_on: str | None = None
+) -> Reading:
     """Read FINEPRINT's workbook of detailed mine data.
 
     Parameters
@@ -58,6 +72,8 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None, publish
         ``commodities.csv`` and ``ownership.csv``, where a metal in concentrate goes before the same metal in ore.
     homes : mapping of str to str, optional
         Home country (ISO3) of owners by name as printed. The file does not say it; others are ``UNK``.
+    decimal : {".", ","}
+        Decimal mark of figures in text (production, capacity, processing). Shares in texts of owners may have either.
     published_on : str, optional
         Day (or month, or year) on which the release came out; default unknown: the workbook does not state it.
 
@@ -72,7 +88,7 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None, publish
     Raises
     ------
     SourceError
-        Not such a workbook.
+        Not such a workbook, or a decimal comma without ``decimal=","``.
 
     Notes
     -----
@@ -109,7 +125,7 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None, publish
     report = Report("fineprint", Path(path).name, "restricted", vintage="")
     own = {k: check_country(v, "homes") for k, v in (homes or {}).items()}
     if Path(path).is_dir():
-        raw = tables_of_folder(path, report)
+        raw = tables_of_folder(path, report, decimal)
     else:
         with open_book(path) as book:
             wanted = [s for s in _SHEETS if s in book.names or s in _SHEETS[:3]]
@@ -124,15 +140,15 @@ def fineprint(path: PathLike, *, homes: Mapping[str, str] | None = None, publish
     ones = pd.Series(1.0, index=stated.index)
     report.unknown("country", stated[place.isna().to_numpy()].dropna(), ones, (), "facilities")
     where = {str(k): str(v) for k, v in place.mask(place == AGGREGATE).dropna().items()}
-    made = _production(path, raw["commodities"], where, report)
-    owners = _column_frame(raw["other_info"], "owners", {"text": "owners", "year": "year"}, where)
+    made = _production(path, raw["commodities"], where, report, decimal)
+    owners = _column_frame(path, raw["other_info"], "owners", {"text": "owners", "year": "year"}, where, decimal)
     parts = [made, owners.assign(what="owners")]
     for s, what, columns in _MORE:
         if s in raw:
-            found = _column_frame(raw[s], columns["text"], columns, where)
+            found = _column_frame(path, raw[s], columns["text"], columns, where, decimal)
             parts.append(found[found["text"].fillna("") != ""].assign(what=what))
     day = released(report, published_on)
-    nodes = _nodes(made, report).assign(published_on=day)
+    nodes = _nodes(made, report, decimal).assign(published_on=day)
     tables = {
         "products": product_rows(set(nodes["product"]) if len(nodes) else []),
         "nodes": nodes,
@@ -161,7 +177,9 @@ _MORE: tuple[tuple[str, str, dict[str, str]], ...] = (
 )  # fmt: skip
 
 
-def _column_frame(raw: pd.DataFrame, main: str, columns: Mapping[str, str], where: Mapping[str, str]) -> pd.DataFrame:
+def _column_frame(
+    path: PathLike, raw: pd.DataFrame, main: str, columns: Mapping[str, str], where: Mapping[str, str], decimal: str
+) -> pd.DataFrame:
     """Facility, country and the columns asked for, as text; columns that a vintage lacks are empty."""
     blank = pd.Series(pd.NA, index=raw.index, dtype="string")
 
@@ -176,17 +194,22 @@ def _column_frame(raw: pd.DataFrame, main: str, columns: Mapping[str, str], wher
         out[ours] = column(theirs)
     out["country"] = out["facility"].map(where).astype("string")
     out["year"] = pd.to_numeric(out["year"].str.extract(r"((?:19|20)\d{2})")[0], errors="coerce").astype("Int64")
-    out["value"] = numbers(out["text"])["value"] if main != "owners" else np.nan
+    out["value"] = np.nan
+    if main != "owners":
+        parsed = numbers(out["text"], decimal)
+        refuse_decimal_comma(path, out["text"], parsed)
+        out["value"] = parsed["value"]
     return out
 
 
-def _production(path: PathLike, raw: pd.DataFrame, where: Mapping[str, str], report: Report) -> pd.DataFrame:
+def _production(
+    path: PathLike, raw: pd.DataFrame, where: Mapping[str, str], report: Report, decimal: str
+) -> pd.DataFrame:
     needed = {c: [c] for c in ("mine_fac", "commodity", "year", "unit", "value")}
     find_columns(path, raw.columns, needed, list(needed))
     columns = {"text": "value", "unit": "unit", "year": "year", "commodity": "commodity", "part": "production_share"}
-    out = _column_frame(raw, "value", columns, where).assign(what="production")
-    parsed = numbers(out["text"])
-    report.count(parsed["code"])
+    out = _column_frame(path, raw, "value", columns, where, decimal).assign(what="production")
+    report.count(numbers(out["text"], decimal)["code"])
     out["product"] = out["commodity"].map(lambda c: _PRODUCTS.get(plain(c)), na_action="ignore").astype("string")
     mass = out["value"] * out["unit"].map({u: _scale(u, "", "t") for u in out["unit"].dropna().unique()}).astype(
         "float64"
@@ -222,9 +245,9 @@ def _scale(unit: object, product: str, target: str) -> float:
     return times * factor(base, target) if base and convertible(base, target) else np.nan
 
 
-def _nodes(made: pd.DataFrame, report: Report) -> pd.DataFrame:
+def _nodes(made: pd.DataFrame, report: Report, decimal: str) -> pd.DataFrame:
     rows = made[made["product"].notna() & made["country"].notna() & made["year"].notna() & made["value"].notna()].copy()
-    part = numbers(rows["part"])["value"]
+    part = numbers(rows["part"], decimal)["value"]
     partial = part.notna() & (part < 1)
     within = [rows["commodity"], rows["unit"], rows["year"]]
     report.leave_out("a company's part of production: in data alone", partial, rows["value"], within, "quantity")

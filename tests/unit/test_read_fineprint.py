@@ -132,3 +132,13 @@ def test_the_published_workbook(published):
     made = g.nodes[(g.nodes["year"] == 2018).fillna(False)].groupby("product")["output"].sum()
     assert 5e6 < made["copper.mine"] < 20.6e6  # less than the world mined
     assert made["cobalt.mine"] < 170_000
+
+
+def test_decimal_commas_are_refused_or_read_as_such(tmp_path):
+    rows = [["Kolwezi", "", "Copper", 2018, "t", "100.000", ""], ["Morenci", "", "Copper", 2018, "t", "1.234,5", "0,5"]]
+    book = workbook(tmp_path, rows)
+    with pytest.raises(SourceError, match='decimal=","'):
+        sources.fineprint(book)
+    reading = sources.fineprint(book, decimal=",")
+    assert reading.data["value"].tolist() == [100_000.0, 1234.5]
+    assert reading.tables["nodes"]["output"].tolist() == [100_000.0]  # the other is a company's part
