@@ -34,6 +34,7 @@ from .commodities import (
 from .layout import read_table
 from .places import AGGREGATE, agreed
 from .twins import without_twins
+from .world_total import is_world, one_world
 
 __all__ = ["bgs"]
 
@@ -149,11 +150,12 @@ def bgs(
     data.loc[half, ["low", "high"]] = [0.0, 0.5]
     data["estimated"] = data["note"].str.contains("estimate", case=False).fillna(False).astype(bool)
     place = agreed(report, data["place"], text.get("iso3", blank))
-    data["country"] = place.mask((place == AGGREGATE).fillna(False), "WLD")
     within = [data[c] for c in ("commodity", "detail", "statistic", "unit")]
-    report.unknown(
-        "country", data.loc[data["country"].isna(), "place"], data["value"], [*within, data["year"]], "quantity"
-    )
+    lists = [*within, data["year"]]
+    data["country"] = one_world(place, data["place"], data["value"], lists, report, "quantity")
+    told = (place == AGGREGATE).fillna(False).astype(bool) | is_world(data["place"])
+    lost = data["country"].isna() & ~told
+    report.unknown("country", data.loc[lost, "place"], data["value"].mask(told), lists, "quantity")
     undated = data["year"].isna()
     report.leave_out("year not readable", undated, data["value"], within, "quantity")
     late = data["year"] < since if since is not None else undated

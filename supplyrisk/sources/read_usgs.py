@@ -41,6 +41,8 @@ from .twins import without_twins
 from .usgs_errata import correct_units, withheld_blanks
 from .usgs_names import SHORT
 from .usgs_salient import is_salient, tidy_salient
+from .usgs_stage import as_capacity, fits_stage, other_forms, say_left_out
+from .world_total import is_world
 
 __all__ = ["usgs_mcs"]
 
@@ -151,6 +153,7 @@ def usgs_mcs(
         raise SourceError([problem], f"the file {Path(path).name}")
     vintage = released.pop()
     tidy = correct_units(pd.concat(tidies, ignore_index=True), vintage, report)
+    tidy["what"] = as_capacity(tidy)
     if "world" in tidy:
         tidy["world"] = tidy["world"].astype("object").fillna(True).astype(bool)
     if not len(tidy):
@@ -398,9 +401,7 @@ def _code_of_note(note: pd.Series, year: pd.Series) -> pd.Series:
 def _places(data: pd.DataFrame) -> pd.Series:
     world = data["place"].str.match(r"world", case=False).fillna(False).astype(bool)
     out = countries(data["place"].mask(world), "name")
-    out = out.mask(
-        (out == AGGREGATE).fillna(False) & data["place"].str.fullmatch(r"total.*", case=False).fillna(False), "WLD"
-    )
+    out = out.mask(is_world(data["place"]), "WLD")
     return out.mask((out == AGGREGATE).fillna(False)).mask(world, "WLD")
 
 
@@ -417,6 +418,8 @@ def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | 
     world = data.pop("world") if "world" in data else pd.Series(True, index=data.index)
     made = data["what"].isin(["output", "capacity"]) & world
     mapped = map_products("usgs", data["commodity"], data["detail"])
+    stage = fits_stage(mapped["product"], data["detail"])
+    mapped["product"] = mapped["product"].where(stage)
     use = map_products("usgs_use", data["commodity"], data["detail"])
     bought = map_products("usgs_import", data["commodity"], data["detail"])
     for what, other in (("use", use), ("import_share", bought)):
@@ -425,10 +428,20 @@ def _reading(data: pd.DataFrame, report: Report, vintage: int, only: set[str] | 
     data["product"] = mapped["product"].where(keep)
     data["factor"] = mapped["factor"].astype("float64").where(data["what"] != "import_share", 1.0)
     # A known name none of whose forms fits is lost too; one left out on purpose has a note that says why.
-    lost = made & mapped["product"].isna() & (mapped["note"].fillna("") == "")
-    name = data["commodity"].where(~mapped["known"].astype(bool), data["commodity"] + ": " + data["detail"].fillna(""))
-    mass = tonnes(_amount(data)[0], data["unit"])
-    report.unknown("commodity", name[lost], mass, [data["what"], data["year"]], "tonnage")
+    said = data["code"] != "empty"
+    on_purpose = mapped["note"].fillna("") != ""
+    lost = made & mapped["product"].isna() & ((stage & ~on_purpose) | (~stage & said))
+    typed = data["commodity"] + ": " + data["detail"].fillna("")
+    name = data["commodity"].where(~mapped["known"].astype(bool), typed)
+    mass, within = tonnes(_amount(data)[0], data["unit"]), [data["what"], data["year"]]
+    report.unknown("commodity", name[lost], mass, within, "tonnage")
+    reason = mapped["note"].fillna("").mask(~stage, "another stage than the product that its commodity stands for")
+    say_left_out(report, typed, reason, made & said & mapped["product"].isna() & (~stage | on_purpose))
+    twice = other_forms(data)
+    rule = "a further form of what has a figure already: forms are never added up"
+    say_left_out(report, typed, pd.Series(rule, index=data.index), twice)
+    report.leave_out(rule, twice, mass, within, "tonnage")
+    data["product"] = data["product"].mask(twice)
     if only is not None:
         data["product"] = data["product"].where(data["product"].isin(only))
     tonnage = data[data["product"].notna() & data["what"].isin(["output", "capacity", "use"])]

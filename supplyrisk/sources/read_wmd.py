@@ -38,6 +38,7 @@ from .commodities import (
 from .layout import first_rows
 from .places import AGGREGATE, REST, agreed, countries
 from .twins import without_twins
+from .world_total import is_world, one_world
 
 __all__ = ["wmd"]
 
@@ -134,14 +135,16 @@ def wmd(
     data = pd.concat([tidy, parsed], axis=1)
     data["estimated"] = data["flag"].str.casefold().isin(["e", "p"])
     data["note"] = ""
-    total = data["place"].str.match(r"\s*(world\s+)?total\b", case=False)
     named = countries(data["place"], "name")
     coded = countries(data["iso3"], "iso3").fillna(countries(data["number"], "numeric"))
     sums = named.isin([AGGREGATE, REST]).fillna(False).astype(bool)
     place = agreed(report, data["place"], coded).mask(sums, named)
-    data["country"] = place.mask(total.fillna(False) | (place == AGGREGATE).fillna(False), "WLD")
-    listed = data["value"].mask((data["country"] == "WLD").fillna(False))
-    report.unknown("country", data.loc[data["country"].isna(), "place"], listed,
+    data["country"] = one_world(
+        place, data["place"], data["value"], [data[c] for c in ("commodity", "unit", "year")], report, "quantity"
+    )
+    told = (place == AGGREGATE).fillna(False).astype(bool) | is_world(data["place"])
+    listed = data["value"].mask(told)
+    report.unknown("country", data.loc[data["country"].isna() & ~told, "place"], listed,
                    [data["commodity"], data["unit"], data["year"]], "quantity")  # fmt: skip
     data["product"], data["factor"] = mapped["product"], mapped["factor"]
     mass = tonnes(listed, data["unit"])
