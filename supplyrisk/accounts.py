@@ -235,12 +235,12 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
             why += flows("in", count, gone[s])
             add(int(buyer), inp, "input", known(have, count, gone[s]), side, why)
     limits = byproduct_limits(graph)
-    above = limits[limits["status"] == "exceeded"].groupby(["node", "product"], as_index=False)
-    for total in above.agg(output=("output", "first"), sent=("sent", "first"), limit=("limit", "sum")).to_dict(
-        "records"
-    ):
-        have = total["output"] if total["output"] == total["output"] else total["sent"]
-        add(ix.code(total["node"]), total["product"], "by-product", have, total["limit"], [])
+    above = limits[limits["status"].isin(["exceeded", "doubtful"])]
+    for (node, product, status), hosts in above.groupby(["node", "product", "status"]):
+        have = hosts["output"].fillna(hosts["sent"]).iloc[0]
+        guess = f"throughput of {' and '.join(hosts['host'])} is an estimate"
+        why = [guess] if status == "doubtful" else []
+        add(ix.code(str(node)), product, "by-product", have, hosts["limit"].sum(), why)
     for total in overstated(graph, tolerance, sent="all").to_dict("records"):
         add(ix.code(total["node"]), total["product"], "world", total["have"], total["need"], [])
     columns = ["node", "product", "account", "have", "need", "gap", "relative", "status", "reason"]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from .errors import Problem
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["byproduct_limits", "cap_byproducts", "caps", "exceeding", "flag_byproducts", "throughput"]
 
+FloatArray = npt.NDArray[np.float64]
 _ABOVE = "above what the throughput of"  # marks the sentence in a note, which is written anew when the figures change
+_GAP = "by-product limit"
 _SLACKNESS = 1 + 1e-9
 _NOWHERE = ("ROW", "WLD", "UNK")
+_BALANCED = "entropy balancing within the accounts"  # in the note of a flow that balancing has estimated
 _ESTIMATED = ("balanced", "world_pool", "assumed")
 
 
@@ -40,7 +44,8 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     units per unit of by-product. A by-product of the host's own stage arises where the host is made (cobalt with mined
     copper, gallium with alumina): throughput is what the country makes of the host, whatever becomes of it. One of a
     later stage arises where the host is worked up (indium from zinc ores): throughput is the known inflow of the
-    country's pool that the producer draws on.
+    country's pool that the producer draws on. Where only bounds of it are stated, throughput is at most the upper
+    one; where nothing is stated but balancing found what is sent of the host, it is that.
 
     Parameters
     ----------
@@ -54,9 +59,10 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     DataFrame
         ``node, product, host, throughput, coefficient, limit, likely, output, output_high, sent, status`` in product
         units, a row per producer and host; ``sent`` is what it is known or estimated to send. Limit uses the recipe's
-        lower coefficient and the upper end of the throughput (it bounds intervals), ``likely`` the value of both (it
-        bounds estimates). Status: ``exceeded`` (output, or what a producer of unknown
-        output sends, above the sum of its hosts' limits), ``binds`` (output_high above it or unbounded), ``slack``,
+        lower coefficient and the upper end of the throughput (it bounds intervals), ``likely`` the value of both, the
+        upper end where there is no value (it bounds estimates). Status: ``exceeded`` (output, or what a producer of unknown
+        output sends, above the sum of its hosts' limits), ``doubtful`` (the same, but the limit rests on an estimate
+        of what the host puts through), ``binds`` (output_high above it or unbounded), ``slack``,
         or ``unknown`` (throughput or coefficient is not known: no limit, never zero).
 
     Notes
@@ -68,7 +74,7 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     Examples
     --------
     >>> import supplyrisk as sr
-    >>> byproduct_limits(sr.load_atlas())["status"].isin(["exceeded", "binds", "slack", "unknown"]).all().item()
+    >>> byproduct_limits(sr.load_atlas())["status"].isin(["exceeded", "doubtful", "binds", "slack", "unknown"]).all().item()
     True
     """
     columns = [
@@ -119,11 +125,18 @@ def byproduct_limits(graph: SupplyGraph, products: Iterable[str] | None = None) 
     makers["likely"] = np.minimum(makers["likely"], makers["limit"])
     carried = pd.Series(ix.quantity).groupby(ix.links["supplier"].astype("object").to_numpy()).sum()
     makers["sent"] = makers["node"].map(carried).astype(float)
-    total = makers.groupby("node")["limit"].transform(lambda v: v.sum(skipna=False))
+    by = makers["node"]
+    total = makers["limit"].groupby(by).transform(_sum)
+    stated = (through["stated"] / makers["coefficient"].where(makers["coefficient"] > 0)).groupby(by).transform(_sum)
     made_or_sent = makers["output"].fillna(makers["sent"])
     makers["status"] = np.select(
-        [total.isna(), made_or_sent > total * _SLACKNESS, makers["output_high"] > total * _SLACKNESS],
-        ["unknown", "exceeded", "binds"],
+        [
+            total.isna(),
+            made_or_sent > stated * _SLACKNESS,
+            made_or_sent > total * _SLACKNESS,
+            makers["output_high"] > total * _SLACKNESS,
+        ],
+        ["unknown", "exceeded", "doubtful", "binds"],
         "slack",
     )
     return makers[columns].sort_values(["product", "node", "host"]).reset_index(drop=True)
@@ -144,9 +157,11 @@ def throughput(graph: SupplyGraph, wanted: pd.DataFrame, without: pd.Series | No
     Returns
     -------
     DataFrame
-        ``value, high, known`` in units of the host on the index of ``wanted``; NaN where unknown, ``known`` only where
-        nothing is there: it is the part with a figure, or what is made in the place where nobody is known to draw. What is unlisted of a host
-        and of a by-product need not be the same places: unknown.
+        ``value, high, stated, known`` in units of the host on the index of ``wanted``; NaN where unknown, ``known`` only where
+        nothing is there: it is the part with a figure, or what is made in the place where nobody is known to draw. Where
+        only bounds of an output or a flow are stated, ``value`` and ``high`` are the upper one. An output of which
+        nothing is stated counts with what balancing found its maker to send, in ``value`` and ``high`` but not in
+        ``stated``. What is unlisted of a host and of a by-product need not be the same places: unknown.
     """
     ix = graph.index
     wanted = wanted[["product", "host", "country"]].astype("object")
@@ -157,16 +172,23 @@ def throughput(graph: SupplyGraph, wanted: pd.DataFrame, without: pd.Series | No
     _, _, top = graph.interval("nodes", "output", ix.nodes)
     output = ix.nodes["output"].to_numpy(dtype=float)
     place = ix.nodes["country"].to_numpy(dtype=object)
+    stated = np.where(np.isfinite(top), top, np.nan)
+    found, most = _found(graph)
     made = pd.DataFrame(
-        {"key": product + "@" + place, "value": output, "high": np.where(np.isnan(output), np.nan, top)}
+        {
+            "key": product + "@" + place,
+            "value": np.where(np.isnan(output), np.fmin(found, stated), output),
+            "high": np.where(np.isnan(output), np.fmin(most, stated), stated),
+            "stated": stated,
+            "known": output,
+        }
     )
-    made["known"] = made["value"]
-    made = made[maker].groupby("key").agg({"value": _sum, "high": _sum, "known": "sum"})
+    made = made[maker].groupby("key").agg({"value": _sum, "high": _sum, "stated": _sum, "known": "sum"})
     pool = product[ix.dst] == ix.links["product"].to_numpy(dtype=object)
-    inflow = pd.DataFrame({"key": ix.links["buyer"].astype("object")[pool], "value": ix.quantity[pool]})
-    inflow["high"] = np.where(inflow["value"].notna(), ix.high[pool], np.nan)
-    inflow["known"] = inflow["value"]
-    inflow = inflow.groupby("key").agg({"value": _sum, "high": _sum, "known": "sum"})
+    inflow = pd.DataFrame({"key": ix.links["buyer"].astype("object")[pool], "known": ix.quantity[pool]})
+    inflow["high"] = inflow["stated"] = np.where(np.isfinite(ix.high[pool]), ix.high[pool], np.nan)
+    inflow["value"] = inflow["known"].fillna(inflow["high"])
+    inflow = inflow.groupby("key").agg({"value": _sum, "high": _sum, "stated": _sum, "known": "sum"})
     buyer = ix.nodes["product"].astype("object") + "@" + ix.nodes["country"].astype("object")  # of any plant of a place
     drawn_by = set(zip(ix.links["supplier"].astype("object"), buyer.to_numpy()[ix.dst], strict=True))
     here = wanted["host"] + "@" + wanted["country"]
@@ -176,11 +198,24 @@ def throughput(graph: SupplyGraph, wanted: pd.DataFrame, without: pd.Series | No
     beside = wanted["host"].map(stage).to_numpy() == wanted["product"].map(stage).to_numpy()
     somewhere = ~wanted["country"].isin(_NOWHERE)
     out = pd.DataFrame(index=wanted.index)
-    for column in ("value", "high", "known"):
+    for column in ("value", "high", "stated", "known"):
         drawn = (here + ":demand").map(inflow[column]).astype(float).where(draws)
         out[column] = here.map(made[column]).astype(float).where(beside, drawn).where(somewhere)
     out["known"] = out["known"].fillna(here.map(made["known"]).astype(float).where(somewhere))
     return out
+
+
+def _found(graph: SupplyGraph) -> tuple[FloatArray, FloatArray]:
+    """What balancing found each node to send of its own product, and at most; nothing where an outflow has no figure."""
+    ix = graph.index
+    n = ix.n
+    if not len(ix.src):
+        return np.full(n, np.nan), np.full(n, np.nan)
+    note = ix.links["note"].astype("object").fillna("").astype(str)
+    closed = np.bincount(ix.src, note.str.contains(_BALANCED, regex=False).to_numpy(dtype=bool), n) > 0
+    sent, most = np.bincount(ix.src, ix.quantity, n), np.bincount(ix.src, ix.high, n)  # one that is unknown: unknown
+    whole = closed & ~np.isnan(sent)
+    return np.where(whole, sent, np.nan), np.where(whole & np.isfinite(most), most, np.nan)
 
 
 def exceeding(limits: pd.DataFrame) -> list[Problem]:
@@ -233,8 +268,10 @@ def flag_byproducts(graph: SupplyGraph) -> SupplyGraph:
 def cap_byproducts(graph: SupplyGraph, limits: pd.DataFrame, over: Sequence[Problem]) -> SupplyGraph:
     """Bring upper ends of by-products, and of what their makers are estimated to send, down to what their hosts allow.
 
-    An output above that says so in its note and in ``gaps``, and its interval reaches down to the limit.
+    An output above that says so in its note and in ``gaps``, and its interval reaches down to the limit; one that no
+    longer is loses both.
     """
+    graph = _without_stale(graph, limits, {p.row for p in over})
     binds = limits[limits["status"] == "binds"].groupby("node")["limit"].sum()
     links = _cap_flows(graph, caps(limits[limits["status"].isin(["binds", "slack"])])["limit"])
     if not len(binds) and not over:
@@ -260,7 +297,7 @@ def cap_byproducts(graph: SupplyGraph, limits: pd.DataFrame, over: Sequence[Prob
     if told:
         rows_told = pd.DataFrame(told, columns=["product", "where", "note"])
         notes = rows_told.groupby(["product", "where"])["note"].agg("; ".join).reset_index()
-        fresh = notes.assign(what="by-product limit", reason="unknown")[list(gaps.columns)].astype("string")
+        fresh = notes.assign(what=_GAP, reason="unknown")[list(gaps.columns)].astype("string")
         key = ["product", "what", "where"]
         old = pd.MultiIndex.from_frame(gaps[key].astype("object"))
         old_too = old.isin(pd.MultiIndex.from_frame(fresh[key].astype("object")))
@@ -283,3 +320,20 @@ def _cap_flows(graph: SupplyGraph, most: pd.Series) -> pd.DataFrame | None:
     links = graph.table("links")
     links["high"] = links["high"].mask(beyond, np.fmax(top, links["quantity"]))
     return links
+
+
+def _without_stale(graph: SupplyGraph, limits: pd.DataFrame, over: set[str]) -> SupplyGraph:
+    """The graph without what was said of by-products that are not above their limits by now."""
+    gaps, nodes = graph.tables["gaps"], graph.tables["nodes"]
+    parsed = [parse_node_id(n)[:2] for n in sorted(over)]
+    here = gaps["product"].isin(limits["product"]) & gaps["what"].eq(_GAP).fillna(False).astype(bool)
+    still = pd.MultiIndex.from_frame(gaps[["product", "where"]].astype("object")).isin(parsed)
+    said = nodes["note"].str.contains(_ABOVE, regex=False, na=False) & nodes["product"].isin(limits["product"])
+    said &= ~nodes["node"].isin(over)
+    if not (here & ~still).any() and not said.any():
+        return graph
+    nodes = graph.table("nodes")
+    rest = ["; ".join(t for t in str(v).split("; ") if _ABOVE not in t) or None for v in nodes["note"]]
+    nodes["note"] = nodes["note"].mask(said, pd.Series(rest, index=nodes.index, dtype=nodes["note"].dtype))
+    tables = {**graph.tables, "nodes": nodes, "gaps": gaps[~here | still].reset_index(drop=True)}
+    return dataclasses.replace(graph, tables=tables)
