@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .exporters import TRADERS, net_exporters
 from .feeding import shortfalls, world_feed
 from .intervals import DEFAULT_POLICY
 from .remainder import bound_by_rest, joined_texts, last_text, share_rest, spanned_values, unsaid_rest, worked_out_on
@@ -22,8 +23,6 @@ from .vintages import counts, mark, newest_of
 
 __all__ = ["FLOW_METHODS", "NOMINAL", "NOT_SAID_WHO", "TRADERS", "Build", "pool_id", "worst"]
 
-# Entrepots: what they export beyond what they import is a gap of the statistics, not output (A-REEXPORT).
-TRADERS = ("ARE", "HKG", "MAC", "NLD", "SGP")
 # How flows of a trade table came about, best first: stated, mean of two statements, derived from other figures.
 FLOW_METHODS = ("observed", "mirrored", "imputed")
 _RANK = {g: i for i, g in enumerate(GRADES)}
@@ -255,14 +254,9 @@ class Build:
         got = flows.groupby(["product", "destination"])["quantity"].sum()
         got.index.names = sold.index.names = ["product", "country"]
         self.exports, self.imports = sold, got
-        net = sold.sub(got, fill_value=0.0)
-        ids = pd.Series(
-            net.index.get_level_values(0).astype(str) + "@" + net.index.get_level_values(1).astype(str), index=net.index
-        )
-        out = sold.reindex(net.index).fillna(0.0)
-        whole = sold.groupby(level=0).sum().reindex(net.index.get_level_values(0)).to_numpy()
-        new = (net > self.tolerance * out) & (net > 0.002 * whole) & ~ids.isin(self._makers())
-        new &= ~net.index.get_level_values(1).isin(TRADERS)
+        net = net_exporters(sold, got, sold.index.get_level_values(0), sold.index.get_level_values(1), self.tolerance)
+        ids = net.index.get_level_values(0).astype(str) + "@" + net.index.get_level_values(1).astype(str)
+        new = ~ids.isin(self._makers())
         self._new_producers(net[new], flows)
         producer = flows["product"].astype(str) + "@" + flows["origin"].astype(str)
         flows["supplier"] = producer.where(producer.isin(self._makers()), producer + ":demand")

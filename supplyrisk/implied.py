@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from .books import GUESSED, INFERRED, MOVED
-from .flows import FLOW_METHODS, TRADERS, worst
+from .exporters import net_exporters
+from .flows import FLOW_METHODS, worst
 from .posting import BEYOND
 from .remainder import worked_out_on
 from .vintages import LEFT, mark, newest_of
@@ -31,8 +32,6 @@ _SHARED = "makers of unknown output are inside it"
 _EXPORTS = "exports more than it imports, so it makes it"
 _NOWHERE = ("ROW", "WLD")
 _PARTS = "of it |parts in |parts of no "
-_NET_EXPORTER = 0.5  # as ``reexport_tolerance`` of assemble()
-_SMALL = 0.002  # of all trade
 
 
 def _cleared(notes: pd.Series, words: str) -> pd.Series:
@@ -198,15 +197,12 @@ def renamed(links: pd.DataFrame, products: set[str], makers: set[str]) -> pd.Dat
     buyer = every["buyer"].astype("str").str.replace(":demand", "", regex=False).astype("object")
     year = every["year"].astype("float64")
     sold = every["quantity"].groupby([seller, year]).sum()
-    got = every["quantity"].groupby([buyer, year]).sum().reindex(sold.index).fillna(0.0)
-    whole = every["quantity"].groupby([every["product"].astype("object"), year]).sum()
-    at = sold.index.to_frame(index=False).set_axis(["node", "year"], axis=1)
-    of = pd.MultiIndex.from_arrays([_product(at["node"]), at["year"]])
-    net = sold - got
-    makes = (net > _NET_EXPORTER * sold) & (net > _SMALL * whole.reindex(of).to_numpy(dtype=float))
-    makes &= ~at["node"].astype("str").str.rsplit("@").str[-1].isin(TRADERS).to_numpy(dtype=bool)
+    got = every["quantity"].groupby([buyer, year]).sum()
+    node = sold.index.get_level_values(0).to_series()
+    market = [_product(node).to_numpy(), sold.index.get_level_values(1).to_numpy()]
+    makes = net_exporters(sold, got, market, node.astype("str").str.rsplit("@").str[-1])
     keys = pd.MultiIndex.from_arrays([supplier[trade], links.loc[trade, "year"].astype("float64")])
-    yes = makes.reindex(keys).fillna(False).to_numpy(dtype=bool)
+    yes = keys.isin(makes.index)
     out = links.copy()
     names = supplier[trade].where(yes, supplier[trade] + ":demand")
     out.loc[trade, "supplier"] = names.astype(out["supplier"].dtype)

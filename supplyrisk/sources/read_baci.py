@@ -650,7 +650,7 @@ def _reading(
         lists="complete",
         url="https://www.cepii.fr/CEPII/en/bdd_modele/bdd_modele_item.asp?id=37",
     )  # fmt: skip
-    tables = {**links_of(trade, usable), "sources": sources}
+    tables = {**links_of(trade, usable, sources), "sources": sources}
     inputs = {"products": product_rows(con["product"], unit="t"), "trade": trade, "concordance": con}
     return Reading(tables, data, report, inputs)
 

@@ -578,7 +578,7 @@ def _reading(
         url="https://comtradeplus.un.org",
         lists="by_exporter" if code == "X" else "by_importer",
     )
-    tables = {**links_of(trade, usable), "sources": sources}
+    tables = {**links_of(trade, usable, sources), "sources": sources}
     if len(gaps := _unfinished(data[data["flow"] == code], usable[usable["use"]])):
         tables["gaps"] = gaps
     inputs = {"products": product_rows(known["product"], unit="t"), "trade": trade, "concordance": known}

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+from ..exporters import net_exporters
+from ..vintages import BY_EXPORTER, BY_IMPORTER, counts
 
 __all__ = ["links_of"]
 
 
-def links_of(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def links_of(trade: pd.DataFrame, con: pd.DataFrame, sources: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
     """Observed links of unmixed headings: from the producer if a country is one by its trade, else from its pool.
 
-    The rule is that of :func:`supplyrisk.assemble.assemble`: net exports above half of the exports and 0.2 percent of
-    all trade, and no entrepot. A ``flag`` of the trade becomes the link's note.
+    The rule is that of :func:`supplyrisk.assemble.assemble`, :func:`supplyrisk.exporters.net_exporters`, by product and
+    year: net exports above half of the exports and 0.2 percent of all trade, and no entrepot. What a source that lists by
+    reporter has of a year is the newest that each of them has said by then. Where no flow of a product has a weight in a
+    year, values stand for weights. A ``flag`` of the trade becomes the link's note.
     """
     flows = trade.merge(con.loc[con["use"], ["hs6", "product", "factor", "purity"]], on="hs6", how="inner")
     flows["quantity"] *= flows["factor"]
@@ -32,16 +38,7 @@ def links_of(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
     flows = sums.reset_index()
     flows["source"] = trade["source"].iloc[0] if len(trade) else None
     flows["published_on"] = trade["published_on"].iloc[0] if len(trade) else None
-    weigh = flows["known"].fillna(0.0)
-    if not weigh.any():
-        weigh = flows["value"].fillna(0.0)
-    sold = weigh.groupby([flows["product"], flows["origin"]]).sum()
-    got = weigh.groupby([flows["product"], flows["destination"]]).sum()
-    got.index.names = sold.index.names
-    net = sold.sub(got.reindex(sold.index).fillna(0.0))
-    maker = (
-        pd.MultiIndex.from_frame(flows[["product", "origin"]]).map((net > 0.05 * sold).to_dict()).to_numpy(dtype=bool)
-    )
+    maker = _makes(flows, sources)
     producer = flows["product"] + "@" + flows["origin"]
     flows["supplier"] = producer.where(maker, producer + ":demand")
     flows["buyer"] = flows["product"] + "@" + flows["destination"] + ":demand"
@@ -76,3 +73,25 @@ def links_of(trade: pd.DataFrame, con: pd.DataFrame) -> dict[str, pd.DataFrame]:
         ]
     ]
     return {"nodes": ends.reset_index(drop=True), "links": links}
+
+
+def _makes(flows: pd.DataFrame, sources: pd.DataFrame | None) -> npt.NDArray[np.bool_]:
+    """Flows from those who make what they send, by the trade of the year."""
+    out = np.zeros(len(flows), dtype=bool)
+    amount = flows[["product", "origin", "destination", "year", "source", "quantity", "value"]].copy()
+    by = [flows["product"], flows["year"]]
+    weighed = (flows["known"] > 0).groupby(by).transform("any")
+    amount["known"] = flows["known"].where(weighed, flows["value"]).fillna(0.0)
+    year = flows["year"].to_numpy(dtype=float)
+    whole = sources is None or not sources["lists"].isin([BY_IMPORTER, BY_EXPORTER]).any()
+    for y in np.unique(year):
+        then = amount[(year == y) if whole else (year <= y)]
+        if not whole:
+            then = then[counts(then, ["product"], ["origin", "destination"], sources, whole=True)]
+        sold = then.groupby(["product", "origin"])["known"].sum()
+        got = then.groupby(["product", "destination"])["known"].sum()
+        got.index.names = sold.index.names
+        makes = net_exporters(sold, got, sold.index.get_level_values(0), sold.index.get_level_values(1))
+        at = np.flatnonzero(year == y)
+        out[at] = pd.MultiIndex.from_frame(flows[["product", "origin"]].iloc[at]).isin(makes.index)
+    return out

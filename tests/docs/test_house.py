@@ -44,6 +44,7 @@ LAYERS = {
     "books": 2,
     "bounding": 2,
     "equilibrate": 2,
+    "exporters": 2,
     "exposure": 2,
     "feeding": 2,
     "uses": 2,

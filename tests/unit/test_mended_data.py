@@ -9,6 +9,7 @@ import pytest
 import supplyrisk as sr
 from supplyrisk import formats
 from supplyrisk.sources.repair import reconcile, repair, trace_origins
+from supplyrisk.sources.trade_links import links_of
 
 # ---------------------------------------------------------------------- re-exports of some headings only
 
@@ -88,3 +89,74 @@ def test_repaired_extracts_cite_their_source_and_stay_at_home(published, tmp_pat
     formats.export(graph, tmp_path / "g.json")
     public = formats.read(tmp_path / "g.json").links
     assert not public["method"].isin(["observed", "mirrored", "imputed"]).any()
+
+
+# ---------------------------------------------------------------------- who makes what it exports
+
+MAGNET = "ndfeb.magnet"
+CON = pd.DataFrame([{"hs6": "850511", "product": MAGNET, "factor": 1.0, "purity": 1.0, "use": True}])
+
+
+def sold(rows, year=2024, source="baci_hs17_202601"):
+    out = pd.DataFrame(rows, columns=["origin", "destination", "quantity"])
+    out["value"] = out["quantity"] * 1000.0
+    return out.assign(hs6="850511", year=year, source=source, published_on=None)
+
+
+ENTREPOTS = [
+    ("CHN", "USA", 900.0), ("CHN", "HKG", 5.0), ("CHN", "SGP", 5.0), ("CHN", "DEU", 60.0),
+    *((e, "USA", 100.0) for e in ("HKG", "SGP", "NLD", "ARE", "MAC")),  # far more than they import
+    ("DEU", "USA", 70.0),  # passes on most: net exports are no half of exports
+    ("FJI", "USA", 1.0),  # next to nothing of all trade
+    ("JPN", "USA", 200.0),
+]  # fmt: skip
+
+
+def makers_of(tables, year=None):
+    nodes = tables["nodes"]
+    rows = nodes[nodes["kind"] == "producer"]
+    return sorted(rows["country"] if year is None else rows.loc[rows["year"] == year, "country"])
+
+
+def test_links_of_a_reader_have_the_makers_of_assembly_and_no_entrepot():
+    trade = sold(ENTREPOTS)
+    tables = links_of(trade, CON)
+    assert makers_of(tables) == ["CHN", "JPN"]
+    sent = tables["links"].set_index("supplier")["quantity"]
+    assert sent[f"{MAGNET}@HKG:demand"] == 100.0  # a pool that sends on, nothing is lost
+    products = pd.DataFrame([{"product": MAGNET, "name": "m", "commodity": "ndfeb", "chain": "m", "stage": "component",
+                              "unit": "t", "basis": "gross", "period": "year"}])  # fmt: skip
+    sources = pd.DataFrame([{"source": "baci_hs17_202601", "title": "t", "licence": "l", "licence_class": "cc0"}])
+    made = pd.DataFrame(
+        [
+            {
+                "product": MAGNET,
+                "country": "CHN",
+                "year": 2024,
+                "quantity": 2000.0,
+                "grade": "A",
+                "source": "baci_hs17_202601",
+            }
+        ]
+    )
+    graph = sr.assemble(products=products, production=made, trade=trade, concordance=CON, tables={"sources": sources})
+    made = graph.nodes[(graph.nodes["kind"] == "producer") & (graph.nodes["country"] != "ROW")]
+    assert sorted(made["country"]) == makers_of(tables)
+
+
+def test_each_year_has_its_makers_and_reporters_that_lag_count_with_their_newest():
+    trade = pd.concat([sold([("CHN", "USA", 100.0), ("JPN", "CHN", 40.0)]), sold([("JPN", "CHN", 10.0)], 2023)])
+    assert makers_of(links_of(trade, CON), 2024) == ["CHN", "JPN"]
+    late = pd.concat([sold([("CHN", "USA", 100.0)]), sold([("JPN", "CHN", 90.0)], 2023)])
+    lists = pd.DataFrame([{"source": "baci_hs17_202601", "lists": "by_importer"}])
+    assert makers_of(links_of(late, CON, lists), 2024) == []  # what CHN imports it says a year later
+    assert makers_of(links_of(late, CON, lists.assign(lists="complete")), 2024) == ["CHN"]
+
+
+@pytest.mark.realdata
+def test_overlaid_trade_as_published_makes_no_producer_of_an_entrepot(published):
+    reading = sr.sources.baci(published / "baci" / "BACI_HS17_Y2024_V202601_crm30.csv.gz")
+    nodes = sr.load_atlas().overlay(reading, name="baci").nodes
+    mine = nodes[(nodes["kind"] == "producer") & (nodes["origin_tag"] == "baci")]
+    assert len(mine)
+    assert not mine["country"].isin(["HKG", "SGP", "NLD", "ARE", "MAC"]).any()
