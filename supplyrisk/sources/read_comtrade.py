@@ -52,7 +52,8 @@ _PARTS = {
     "value": ["primaryValue", "Trade Value (US$)", "TradeValue", "value", "val", "value_usd", "total_value"],
     "weight": ["netWgt", "Netweight (kg)", "NetWeight", "netwgt", "net_kg"],
     "qty": ["qty", "Qty", "TradeQuantity", "total_qty"],
-    "unit": ["qtyUnitAbbr", "Qty Unit", "qtyUnitCode", "qtyunit", "Qty Unit Code", "qtCode"],
+    "unit": ["qtyUnitAbbr", "Qty Unit", "qtyunit", "unit", "units"],
+    "unit_code": ["qtyUnitCode", "Qty Unit Code", "qtCode"],
     "transport": ["motCode", "mot"],
     "customs": ["customsCode", "cstCode"],
     "edition": ["classificationCode", "Classification", "pfCode"],
@@ -67,6 +68,7 @@ _AREAS = dict.fromkeys(
 _AREAS["EUR"] = AGGREGATE
 _BEHIND = 3  # years after which what a reporter last said is called old
 _NOTHING = ("", "null", "none", "nan")
+_KILOS = ("8", "kg", "kgs", "kilogram", "kilograms", "weight in kilograms")
 _PART = "part of a total (transport, customs or second partner)"
 _PART_OF_SUM = "part of a flow that has no total in the file: in its sum"
 _SUM = "sum of its parts: no total in the file"
@@ -138,7 +140,8 @@ def comtrade(
     and noted), months beside the year's figure of the same flow, and
     duplicates; see :func:`supplyrisk.sources.repair.dedupe`. Where a row has no ISO code, its number counts; where a code is that of another place than the name beside it, the name
     counts, with a note. Special areas
-    (not elsewhere specified, bunkers, free zones) are the rest of the world, ``ROW``. A weight of 0 beside a value is a weight not reported.
+    (not elsewhere specified, bunkers, free zones) are the rest of the world, ``ROW``. A weight of 0 beside a value is a weight not reported;
+    a quantity stands for it only in kilograms, by the name and the code of its unit (in a file without either, with a note).
 
     References
     ----------
@@ -308,12 +311,13 @@ def _rows(
         out[part] = parsed["value"].to_numpy()
         bad = parsed["code"].isin(["text", "bound", "range"])
         report.missing[f"{part} not a number"] = int(bad.sum())
+        if part == "value":
+            none = parsed["code"].isin(["empty", "not_available", "not_applicable", "withheld"])
+            report.missing["value not_available"] = int(none.sum())
     report.missing = {k: v for k, v in report.missing.items() if v}
-    kilos = (
-        text.get("unit", blank + "kg").str.casefold().isin(["8", "8.0", "kg", "weight in kilograms", ""]).fillna(False)
-    )
     weight = out["weight"].where(out["weight"] > 0)
-    out["quantity"] = weight.fillna(out["qty"].where(kilos.to_numpy(dtype=bool) & (out["qty"] > 0))) / 1000.0
+    spare = weight.isna() & (out["qty"] > 0)
+    out["quantity"] = weight.fillna(out["qty"].where(_kilos(text, index, spare, report))) / 1000.0
     out["whole"], out["level"], out["cell"] = True, "", ""
     for part, whole in _WHOLE.items():
         if part in text:
@@ -333,6 +337,33 @@ def _rows(
     out = out[~lost].reset_index(drop=True)
     out["year"] = out["year"].astype("int64")
     return out
+
+
+def _kilos(text: dict[str, pd.Series], index: pd.Index, spare: pd.Series, report: Report) -> pd.Series:
+    """Rows without a weight whose quantity is one: all that the file says of its unit must be kilograms.
+
+    A blank name of the unit says nothing where its code stands beside it. A quantity of which nothing says the unit is
+    a weight only in a file that has no column for weights or units, and then with a note.
+    """
+    said = pd.Series(False, index=index)
+    other = said.copy()
+    for part in ("unit", "unit_code"):
+        if part in text:
+            cells = text[part].fillna("").str.casefold().str.strip().str.removesuffix(".0")
+            blank = cells.isin(["", *_NOTHING]).astype(bool)
+            kilo = cells.isin(_KILOS).astype(bool)
+            said |= kilo
+            other |= ~kilo & ~blank
+    spare = spare.set_axis(index)
+    unsaid = spare & ~said & ~other
+    if (spare & other).any():
+        report.notes.append(f"{int((spare & other).sum()):,} quantities in another unit than kilograms are no weight")
+    if unsaid.any():
+        bare = not {"weight", "unit", "unit_code"} & set(text)
+        taken = "are read as kilograms" if bare else "are no weight"
+        report.notes.append(f"{int(unsaid.sum()):,} quantities whose unit the file does not say {taken}")
+        said |= unsaid & bare
+    return (spare & said & ~other).set_axis(spare.index)
 
 
 def _edition(text: dict[str, pd.Series], revision: str | None, report: Report) -> str:

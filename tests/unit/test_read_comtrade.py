@@ -289,3 +289,50 @@ def test_reporters_who_last_reported_years_ago_are_named(tmp_path):
     assert "SAU 2014" in told[0]
     assert "A-AGE" in told[0]
     assert not [n for n in read(tmp_path, later).report.notes if "last reported" in n]
+
+
+# ---------------------------------------------------------------------- units of quantities
+
+
+def quantities(folder, columns, *cells):
+    head = "refYear,reporterISO,partnerISO,flowCode,cmdCode,classificationCode,primaryValue"
+    rows = [f"2023,USA,{p},M,850511,H5,100,{c}" for p, c in zip(("CHN", "JPN", "DEU", "FRA"), cells, strict=False)]
+    file = folder / "extract.csv"
+    file.write_text("\n".join([f"{head},{columns}", *rows]) + "\n", encoding="utf-8")
+    reading = sr.sources.comtrade(file)
+    found = reading.inputs["trade"].set_index("origin")["quantity"]
+    return reading, [found[p] for p in ("CHN", "JPN", "DEU", "FRA")[: len(cells)]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells"),
+    [
+        ("netWgt,qty,qtyUnitAbbr,qtyUnitCode", (",5000,,12", "0,5000,,5", ",5000,null,12", ",5000,,8")),
+        ("netWgt,qty,qtyUnitCode", (",5000,12", ",5000,5.0", ",5000,-1", ",5000,8.0")),
+        ("netWgt,qty,qtyUnitAbbr,qtyUnitCode", (",5000,m³,12", ",5000,u,5", ",5000,kg,5", ",5000,kg,8")),
+        ("netWgt,qty,qtyUnitAbbr", (",5000,", ",5000,u", ",5000,t", ",5000,kg")),
+    ],
+)
+def test_a_quantity_is_a_weight_only_where_all_that_is_said_of_it_is_kilograms(tmp_path, columns, cells):
+    reading, found = quantities(tmp_path, columns, *cells)
+    assert found == [pytest.approx(v, nan_ok=True) for v in (float("nan"),) * 3 + (5.0,)]
+    assert any("are no weight" in n for n in reading.report.notes)
+    assert reading.report.missing["quantity not_available"] == 3
+
+
+def test_a_quantity_of_no_unit_is_a_weight_only_where_the_file_has_no_other_and_is_said(tmp_path):
+    reading, found = quantities(tmp_path, "qty", "5000", "7000")
+    assert found == [5.0, 7.0]
+    assert "2 quantities whose unit the file does not say are read as kilograms" in reading.report.notes
+    reading, found = quantities(tmp_path, "netWgt,qty", "3000,5000", ",7000")
+    assert found == [3.0, pytest.approx(float("nan"), nan_ok=True)]
+    assert "1 quantities whose unit the file does not say are no weight" in reading.report.notes
+
+
+def test_values_that_are_not_there_are_counted(tmp_path):
+    file = tmp_path / "extract.csv"
+    head = "period,reporterISO,partnerISO,flowCode,cmdCode,classificationCode,primaryValue,netWgt\n"
+    file.write_text(
+        head + "2023,USA,CHN,M,850511,H5,N/A,10\n2023,USA,JPN,M,850511,H5,,10\n2023,USA,FRA,M,850511,H5,5,1\n"
+    )
+    assert sr.sources.comtrade(file).report.missing == {"value not_available": 2}
