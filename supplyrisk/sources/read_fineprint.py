@@ -95,7 +95,8 @@ def fineprint(
     A figure of the whole mine goes before those of its sub-sites; the rows of one mine, product and year add up only if
     all have a unit that is understood. Rows that say they are a company's part of production (``production_share`` below 1)
     stay in ``data``. ``tons`` may be short tons: graded C. Capacity and reserves count ore, so they make no node. Owners
-    without a printed share get the share ``unknown``; shares above 1 in all make no holding.
+    without a printed share get the share ``unknown``, with ``low`` and ``high`` where a bound is printed (``<5%``); shares above
+    1 in all make no holding.
 
     References
     ----------
@@ -307,7 +308,7 @@ def _holdings(owners: pd.DataFrame, nodes: pd.DataFrame, homes: Mapping[str, str
         if not pd.isna(r["site"]) and r["facility"] in whole:
             continue  # the whole mine's owners are known
         found, rest = parse_owners(str(r["text"]))
-        total = sum(o.share or 0.0 for o in found)
+        total = sum(o.low or 0.0 if o.share is None else o.share for o in found)
         why = "nothing understood" if not found else "shares add to more than 1" if total > 1.0 + 1e-6 else ""
         if why:
             reasons[why] = reasons.get(why, 0) + 1
@@ -315,11 +316,12 @@ def _holdings(owners: pd.DataFrame, nodes: pd.DataFrame, homes: Mapping[str, str
         site = re.sub(r"[#@:]", "-", str(r["facility"]))
         assets = where.get((site, str(r["country"])), [f"{r['facility']} ({r['country']})"])
         for asset in assets:
-            for o in {o.name: o for o in found}.values():
+            for o in found:
                 rows.append(
                     {"asset": asset, "part": "" if pd.isna(r["site"]) else str(r["site"]), "holder": o.name,
                      "portion": 1.0 if pd.isna(r["site"]) else np.nan, "holder_country": homes.get(o.name, "UNK"),
-                     "type": control_type(o.share), "share": np.nan if o.share is None else o.share,
+                     "type": control_type(o.share, o.low, o.high), "share": np.nan if o.share is None else o.share,
+                     "low": np.nan if o.low is None else o.low, "high": np.nan if o.high is None else o.high,
                      "missing": "unknown" if o.share is None else None, "valid_from": None, "valid_to": o.sold,
                      "year": r["year"], "source": _SOURCE, "grade": "B", "note": rest[:200] or None}
                 )  # fmt: skip

@@ -47,6 +47,22 @@ def workbook(tmp_path, commodities, owners=(), capacity=()):
         ("ECOPRO BM (subsidiary of ECOPRO - 60%) / Samsung SDI (40%)", {"ECOPRO BM": 0.6, "Samsung SDI": 0.4}),
         ("Huayou (57%), CMOC (30%), Tsingshan (10%), Others (3%)", {"Huayou": 0.57, "CMOC": 0.3, "Tsingshan": 0.1}),
         ("Huayou / POSCO", {"Huayou": None, "POSCO": None}),
+        ("BHP 57.5%, Rio Tinto 30%, JECO 12.5%", {"BHP": 0.575, "Rio Tinto": 0.3, "JECO": 0.125}),
+        ("A 56% | B 20% | C 24%", {"A": 0.56, "B": 0.2, "C": 0.24}),
+        ("A (39.6%); B (39,6%), C 0.8%, DRC Government (20%)", {"A": 0.396, "B": 0.396, "C": 0.008, "DRC Government": 0.2}),
+        ("51% A, 49% B", {"A": 0.51, "B": 0.49}),
+        ("A - 50.0 per cent; B - 50.0 per cent", {"A": 0.5, "B": 0.5}),
+        ("A: 100%", {"A": 1.0}),
+        ("A (0.75), B (0.25)", {"A": 0.75, "B": 0.25}),
+        ("A (51%; operator), B (49%)", {"A": 0.51, "B": 0.49}),
+        ("A (37.5%) (operator), B (62.5%)", {"A": 0.375, "B": 0.625}),
+        ("A (50%), A (25%)", {"A": 0.75}),
+        ("A 57,5%, B 42,5%", {"A": 0.575, "B": 0.425}),
+        ("A (each 50%)", {}),
+        ("A (100% owned by X (50%))", {}),
+        ("A (60% of class B), C (40%)", {}),
+        ("A (50/50 with B)", {}),
+        ("A 1/3, B 2/3", {}),
     ],
 )  # fmt: skip
 def test_owners_in_text(text, shares):
@@ -142,3 +158,36 @@ def test_decimal_commas_are_refused_or_read_as_such(tmp_path):
     reading = sources.fineprint(book, decimal=",")
     assert reading.data["value"].tolist() == [100_000.0, 1234.5]
     assert reading.tables["nodes"]["output"].tolist() == [100_000.0]  # the other is a company's part
+
+
+@pytest.mark.parametrize(
+    ("text", "bounds"),
+    [
+        ("A (<5%), B (95%)", [("A", None, 0.0, 0.05), ("B", 0.95, None, None)]),
+        ("A (10-15%)", [("A", None, 0.10, 0.15)]),
+        ("A (10 - 15%)", [("A", None, 0.10, 0.15)]),
+        ("A (X-60%), B (2016: 5%)", [("A", 0.6, None, None), ("B", 0.05, None, None)]),
+        ("A (> 50 %), B up to 20%", [("A", None, 0.5, 1.0), ("B", None, 0.0, 0.2)]),
+        ("A (10% to 15%) / A (5%)", [("A", None, 0.15, 1.0)]),
+    ],
+)
+def test_bounds_of_owners_are_bounds(text, bounds):
+    found = parse_owners(text)[0]
+    assert [(o.name, o.share) for o in found] == [b[:2] for b in bounds]
+    assert [v for o in found for v in (o.low, o.high)] == pytest.approx([v for b in bounds for v in b[2:]])
+
+
+def test_bounds_become_bounds_of_holdings(tmp_path):
+    rows = [["Kolwezi", "", "Copper", 2018, "t", 100, 1]]
+    book = workbook(tmp_path, rows, [["Kolwezi", "", "A (<5%), B (>60%), C (10%)", 2018]])
+    tables = sources.fineprint(book).tables
+    held = tables["holdings"].set_index("holder")
+    assert held["type"].to_dict() == {"A": "minority", "B": "majority", "C": "minority"}
+    assert held.loc["A", ["low", "high", "missing"]].tolist() == [0.0, 0.05, "unknown"]
+    assert held["low"].isna().to_dict() == {"A": False, "B": False, "C": True}
+    SupplyGraph.from_tables(tables)
+
+
+def test_owners_in_a_text_without_end():
+    for text in ("(" * 100_000, "A (" * 50_000, "1" * 200_000, "A 5" * 50_000, "up to " * 40_000, "-" * 100_000 + "%"):
+        assert len(parse_owners(text)[0]) <= 1
