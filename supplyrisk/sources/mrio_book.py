@@ -7,18 +7,53 @@ import re
 import numpy as np
 import pandas as pd
 
+from ..errors import SourceError
 from .report import PathLike, Report, refuse
 from .workbook import BROKEN, open_book
 
-__all__ = ["stacked_headers"]
+__all__ = ["stacked_headers", "stacked_sheets"]
 
 _NUMBER = re.compile(r"c\d{1,3}", re.IGNORECASE)
 _COUNTRY = re.compile(r"[A-Z]{3}|RoW|TOT", re.IGNORECASE)
 _DEPTH = 12
 
 
-def stacked_headers(path: PathLike, report: Report) -> pd.DataFrame | None:
-    """The table of the first sheet that has countries over numbered sectors (``c1, c2 ...``) on both sides.
+def stacked_sheets(path: PathLike) -> list[str]:
+    """Sheets that have countries over numbered sectors (``c1, c2 ...``).
+
+    Parameters
+    ----------
+    path : path-like
+        Workbook.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    SourceError
+        No workbook.
+    """
+    out = []
+    try:
+        with open_book(path) as book:
+            for name in book.names:
+                rows: list[list[object]] = []
+                for number, values in book.rows(name):
+                    if number > _DEPTH:
+                        break
+                    rows.append(list(values))
+                    if _corner(rows):
+                        out.append(name)
+                        break
+    except BROKEN as err:
+        raise _broken(path, err) from err
+    return out
+
+
+def stacked_headers(path: PathLike, report: Report, sheet: str) -> pd.DataFrame | None:
+    """The table of a sheet that has countries over numbered sectors (``c1, c2 ...``) on both sides.
 
     Rows may be numbered ``r1, r2 ...``, as in the release of 2016.
 
@@ -28,11 +63,13 @@ def stacked_headers(path: PathLike, report: Report) -> pd.DataFrame | None:
         Workbook.
     report : Report
         Rows read.
+    sheet : str
+        Its name.
 
     Returns
     -------
     DataFrame or None
-        Labels ``AUS.c1`` on both sides; None where no sheet is built so.
+        Labels ``AUS.c1`` on both sides; None where the sheet is not built so, or is not there.
 
     Raises
     ------
@@ -41,19 +78,20 @@ def stacked_headers(path: PathLike, report: Report) -> pd.DataFrame | None:
     """
     try:
         with open_book(path) as book:
-            for name in book.names:
-                rows: list[list[object]] = []
-                start: tuple[int, int] | None = None
-                for number, values in book.rows(name):
-                    if start is None and number > _DEPTH:
-                        break
-                    rows.append(list(values))
-                    start = start or _corner(rows)
-                if start is not None:
-                    return _table(path, name, rows, start, report)
+            rows: list[list[object]] = []
+            start: tuple[int, int] | None = None
+            for number, values in book.rows(sheet) if sheet in book.names else ():
+                if start is None and number > _DEPTH:
+                    break
+                rows.append(list(values))
+                start = start or _corner(rows)
+            return None if start is None else _table(path, sheet, rows, start, report)
     except BROKEN as err:
-        raise refuse(path, "not a readable workbook", "Save it as .xlsx again.", str(err)[:200]) from err
-    return None
+        raise _broken(path, err) from err
+
+
+def _broken(path: PathLike, err: BaseException) -> SourceError:
+    return refuse(path, "not a readable workbook", "Save it as .xlsx again.", str(err)[:200])
 
 
 def _corner(rows: list[list[object]]) -> tuple[int, int] | None:

@@ -20,6 +20,7 @@ __all__ = ["Part", "part_of", "parts_in", "two_headers"]
 
 _NAMES = ("z", "a", "y", "x", "unit")
 _ENDS = (".txt", ".tsv", ".csv")
+_SAVED = (*_ENDS, ".parquet")  # as pymrio saves them, in a folder; not in an archive
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DAMAGED = (EOFError, OSError, zlib.error, zipfile.BadZipFile, RuntimeError)
 
@@ -45,6 +46,8 @@ def part_of(path: PathLike | Part) -> Part:
 def parts_in(path: PathLike) -> dict[str, Part]:
     """Tables of a folder or an archive by their names in small letters; none where the path is a single table.
 
+    Tables of extensions (``satellite/A.txt``) are no table of flows, whether that is there or not.
+
     Parameters
     ----------
     path : path-like
@@ -58,13 +61,13 @@ def parts_in(path: PathLike) -> dict[str, Part]:
     Raises
     ------
     SourceError
-        A folder without such a table; several of them.
+        A folder, or an archive of such tables, without one of flows; several of them.
     """
     file = Path(path)
     if file.is_dir():
         homes = [file, *sorted(d for d in file.iterdir() if d.is_dir() and not d.is_symlink())]
         found = [(str(h.name), _named((f.name, Part(f)) for f in _files(h))) for h in homes]
-        own = found[:1] if _is_table(found[0][1]) else found[1:]
+        own = found[:1] if _is_home(found[0][1]) else found[1:]
         return _the_one(file, [(n, t) for n, t in own if _is_table(t)]) or _no_table(file)
     if file.suffix.lower() != ".zip" or not file.is_file() or not zipfile.is_zipfile(file):
         return {}
@@ -75,9 +78,12 @@ def parts_in(path: PathLike) -> dict[str, Part]:
     for m in members:
         by_home.setdefault(m.parent, []).append(m)
     tables = [(h, _named((m.name, Part(file, str(m))) for m in ms)) for h, ms in by_home.items()]
-    tables = [(h, t) for h, t in tables if _is_table(t)]
+    tables = [(h, t) for h, t in tables if _is_home(t)]
     depth = min((len(h.parts) for h, _ in tables), default=0)
-    out = _the_one(file, [(str(h), t) for h, t in tables if len(h.parts) == depth])
+    top = [(str(h), t) for h, t in tables if len(h.parts) == depth]
+    out = _the_one(file, [(h, t) for h, t in top if _is_table(t)])
+    if top and not out and len(members) > 1:
+        return _no_table(file, "an archive")
     used = {p.member for p in out.values()}
     for info in infos:
         if info.filename in used:
@@ -86,16 +92,22 @@ def parts_in(path: PathLike) -> dict[str, Part]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return files_in(folder, _ENDS) if any(f.name.lower().endswith(_ENDS) for f in folder.iterdir()) else []
+    return files_in(folder, _SAVED) if any(f.name.lower().endswith(_SAVED) for f in folder.iterdir()) else []
 
 
 def _named(files: Iterable[tuple[str, Part]]) -> dict[str, Part]:
-    held = ((Path(name), part) for name, part in files)
-    return {n.stem.casefold(): p for n, p in held if n.suffix.lower() in _ENDS and n.stem.casefold() in _NAMES}
+    held = [(Path(name), part) for name, part in files]
+    held = [(n, p) for n, p in held if n.suffix.lower() in _SAVED[: 3 if p.member else 4]]
+    last = sorted(held, key=lambda h: _SAVED.index(h[0].suffix.lower()), reverse=True)  # text goes before parquet
+    return {n.stem.casefold(): p for n, p in last if n.stem.casefold() in _NAMES}
 
 
 def _is_table(parts: dict[str, Part]) -> bool:
     return "z" in parts or "a" in parts
+
+
+def _is_home(parts: dict[str, Part]) -> bool:
+    return not {"z", "a", "y", "x"}.isdisjoint(parts)
 
 
 def _the_one(path: Path, tables: list[tuple[str, dict[str, Part]]]) -> dict[str, Part]:
@@ -105,9 +117,9 @@ def _the_one(path: Path, tables: list[tuple[str, dict[str, Part]]]) -> dict[str,
     return tables[0][1] if tables else {}
 
 
-def _no_table(path: Path) -> dict[str, Part]:
-    remedy = "Give the file of the table, or a folder with Z.txt (or A.txt and x.txt) and Y.txt."
-    raise refuse(path, "a folder without Z.txt or A.txt", remedy)
+def _no_table(path: Path, kind: str = "a folder") -> dict[str, Part]:
+    remedy = f"Give the file of the table, or {kind} with Z.txt (or A.txt and x.txt) and Y.txt."
+    raise refuse(path, f"{kind} without Z.txt or A.txt", remedy)
 
 
 def _lines(part: Part) -> Generator[bytes, None, None]:

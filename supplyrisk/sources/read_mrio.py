@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,15 @@ from .base import (
     Report,
     find_columns,
     numbers,
+    open_book,
     plain,
+    read_columns,
     read_delimited,
     refuse_decimal_comma,
     released,
 )
 from .layout import first_sheet, is_workbook
-from .mrio_book import stacked_headers
+from .mrio_book import stacked_headers, stacked_sheets
 from .mrio_folder import Part, part_of, parts_in, two_headers
 from .places import AGGREGATE, country
 
@@ -32,7 +34,7 @@ __all__ = ["InterCountryTable", "inter_country_table"]
 
 # Parts of a country that some editions give apart; they are the country's own sectors, never others'.
 _PARTS = {"CN1": "CHN", "CN2": "CHN", "CN3": "CHN", "CN4": "CHN", "MX1": "MEX", "MX2": "MEX", "MX3": "MEX"}
-_REST = re.compile(r"^(FIGW\d|WW[ALEFMR]|W[ALEFMW]|ROW|ROWW?|ZZZ)$", re.IGNORECASE)
+_REST = re.compile(r"^(FIGW\d|WRL|WW[ALEFMR]|W[ALEFMW]|ROW|ROWW?|ZZZ)$", re.IGNORECASE)
 _TOTALS = re.compile(r"^(out(put)?|total( output)?|tot|x|go|row ?sum|gross output)$", re.IGNORECASE)
 # Eurostat's flat FIGARO: who sells (area, industry), who buys, and the flow.
 _FLAT = {
@@ -79,6 +81,7 @@ def inter_country_table(
     *,
     y: PathLike | None = None,
     x: PathLike | None = None,
+    sheet: str | None = None,
     separator: str | None = None,
     licence: str = "attribution",
     tolerance: float = 0.01,
@@ -92,13 +95,16 @@ def inter_country_table(
     path : path-like
         Flows between sectors, or the whole wide table with final use, value added and output around them, as the OECD
         publishes it; a row per flow, as Eurostat publishes FIGARO; or regions over sectors on both sides (``Z.txt``). Of
-        EXIOBASE also the folder or the zip as published: its ``Z.txt`` (else ``A.txt`` times output), ``Y.txt`` and ``x.txt``.
+        EXIOBASE also the folder or the zip as published: its ``Z.txt`` (else ``A.txt`` times output), ``Y.txt`` and ``x.txt``,
+        or as pymrio saves them (``Z.parquet``, with regions over sectors).
         Labels name region and sector: ``AUS.c1``, ``AUS_01T02``.
     y : path-like, optional
         Final use, where it is a file of its own. Default: that of the folder or zip, else columns of the table that are no sector.
     x : path-like, optional
         Output, where it is a file of its own (labels in one column, or ``region`` and ``sector``). Default: that of the
         folder or zip, else the row or column of totals, else flows plus final use.
+    sheet : str, optional
+        Sheet of a workbook; default the first that has a table, and the report names the others.
     separator : str, optional
         Between region and sector; default ``.`` or ``_``, whichever the labels hold.
     licence : str
@@ -119,8 +125,8 @@ def inter_country_table(
     Raises
     ------
     SourceError
-        No sectors that stand on both sides, labels without a region, parts that do not fit, a folder without a table or
-        an archive with several, coefficients (``A.txt``) without output.
+        No sectors that stand on both sides, labels without a region, parts that do not fit, a folder or an archive without
+        a table or with several, coefficients (``A.txt``) without output.
 
     Notes
     -----
@@ -147,15 +153,15 @@ def inter_country_table(
     main: PathLike | Part = parts.get("z") or parts.get("a") or path
     own_y: PathLike | Part | None = parts.get("y") if y is None else y
     own_x: PathLike | Part | None = parts.get("x") if x is None else x
-    coefficients = part_of(main).name.casefold() == "a.txt"
+    coefficients = part_of(main).name.casefold() == "a.txt" or ("a" in parts and "z" not in parts)
     if coefficients and own_x is None:
         remedy = "Give Z.txt, or output as x= (x.txt beside it)."
         raise _refuse(part_of(main).name, "coefficients without output are no flows", remedy)
-    wide = _matrix(main, report, decimal)
+    if sheet is None and is_workbook(path):
+        sheet = _first_table(path, report)
+    wide = _matrix(main, report, decimal, sheet)
     edition, stem = _edition(Path(path).stem)
-    said = re.findall(r"(?<!\d)((?:19|20)\d{2})(?!\d)", stem)
-    of = f"table of {said[-1]}, as the file's name says" if said else "year not stated"
-    report.vintage = of + (f"; edition {edition}" if edition else "")
+    report.vintage = _year(sheet or "", stem, part_of(main)) + (f"; edition {edition}" if edition else "")
     released(report, published_on, edition)
     rows, columns = list(wide.index), set(wide.columns)
     sectors = [r for r in rows if r in columns and not _TOTALS.match(r.strip())]
@@ -204,6 +210,32 @@ def inter_country_table(
     return InterCountryTable({}, balance, report, inputs, z=z, y=final, x=output, balance=balance)
 
 
+def _first_table(path: PathLike, report: Report | None = None) -> str:
+    """The first sheet with stacked headers, else the first; the report names the others that have them."""
+    found = stacked_sheets(path)
+    if not found:
+        with open_book(path) as book:
+            return book.names[0] if book.names else ""
+    if len(found) > 1 and report is not None:
+        left = ", ".join(map(repr, found[1:9])) + (", ..." if len(found) > 9 else "")
+        report.notes.append(f"read is the sheet {found[0]!r}; not read: {left}: name one with sheet=")
+    return found[0]
+
+
+def _year(sheet: str, stem: str, main: Part) -> str:
+    """Year of the table, as the sheet, the file or the folder (of an archive) says it; a span of years is none."""
+    folder = (PurePosixPath(main.member) if main.member else main.file).parent.name
+    names = {"sheet": sheet, "file": stem, "folder": folder if main.name[:2] in _ALIKE else ""}
+    said = {what: list(dict.fromkeys(re.findall(r"(?<!\d)((?:19|20)\d{2})(?!\d)", n))) for what, n in names.items()}
+    ones = [what for what, years in said.items() if len(years) == 1]
+    if ones:
+        what = "file" if said["file"] == said[ones[0]] else ones[0]
+        return f"table of {said[what][0]}, as the {what}'s name says"
+    several = [f" (the {what}'s name says {', '.join(years)})" for what, years in said.items() if years]
+    return "year not stated" + "".join(several[:1])
+
+
+_ALIKE = ("Z.", "A.", "z.", "a.")  # EXIOBASE calls its tables alike in every year
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -226,7 +258,7 @@ def _refuse(path: PathLike, rule: str, remedy: str, value: str = "") -> SourceEr
     return SourceError([Problem(name, "-", "-", rule, value, remedy)], f"the file {name}")
 
 
-def _matrix(table: PathLike | Part, report: Report, decimal: str) -> pd.DataFrame:
+def _matrix(table: PathLike | Part, report: Report, decimal: str, sheet: str | None = None) -> pd.DataFrame:
     """A table of numbers with labels on both sides."""
     part = part_of(table)
     path = part.file
@@ -240,10 +272,12 @@ def _matrix(table: PathLike | Part, report: Report, decimal: str) -> pd.DataFram
         two = two_headers(part, report)
         if two is not None:
             return two
-    if is_workbook(path) and (stacked := stacked_headers(path, report)) is not None:
-        return stacked
+    else:
+        stacked = stacked_headers(path, report, sheet or _first_table(path))
+        if stacked is not None:
+            return stacked
     raw = (
-        first_sheet(path, report, "give a file of each", "label")
+        first_sheet(path, report, "name one with sheet=", "label", sheet)
         if is_workbook(path)
         else read_delimited(path, report, member=part.member, unnamed="label")
     )
@@ -351,11 +385,16 @@ def _from_parquet(path: PathLike, report: Report) -> pd.DataFrame:
         frame = pq.read_table(Path(path)).to_pandas()
     except (OSError, pa.ArrowException) as err:
         raise _refuse(path, "no readable parquet file", "Save it again.", str(err).splitlines()[0]) from err
-    text = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c].dtype)]
-    if text:
-        frame = frame.set_index(text[0]).drop(columns=text[1:])
+    numeric = [pd.api.types.is_numeric_dtype(t) for t in frame.dtypes]
+    text = [frame.columns[k] for k, is_number in enumerate(numeric) if not is_number]
+    named = {plain(c[0] if isinstance(c, tuple) else c): c for c in text}
+    if {"region", "sector"} <= set(named):
+        labels = frame[named["region"]].astype(str) + "." + frame[named["sector"]].astype(str)
+    else:
+        labels = frame[text[0]].astype(str) if text else pd.Series(_flattened(frame.index))
     report.rows_read += len(frame)
-    frame.index, frame.columns = frame.index.astype(str), frame.columns.astype(str)
+    frame = frame.loc[:, numeric]
+    frame.index, frame.columns = pd.Index(labels.tolist()), pd.Index(_flattened(frame.columns))
     if frame.index.duplicated().any() or frame.columns.duplicated().any():
         raise _refuse(path, "labels stand twice", "Every row and column needs a label of its own.")
     values = frame.to_numpy(dtype=float)
@@ -363,6 +402,13 @@ def _from_parquet(path: PathLike, report: Report) -> pd.DataFrame:
     if gaps:
         report.missing["empty"] = report.missing.get("empty", 0) + gaps
     return pd.DataFrame(np.nan_to_num(values), index=frame.index.tolist(), columns=frame.columns.tolist())
+
+
+def _flattened(labels: pd.Index) -> list[str]:
+    """Labels in one text each; of several levels (region over sector) ``AT.Wheat``."""
+    if not isinstance(labels, pd.MultiIndex):
+        return [str(v) for v in labels]
+    return [".".join(str(v) for v in levels) for levels in labels]
 
 
 def _regions(sectors: list[str], sign: str) -> tuple[list[str], list[str]]:
@@ -422,7 +468,9 @@ def _output(
 
 def _units(part: Part) -> str:
     """What the flows are measured in, as ``unit.txt`` says."""
-    raw = read_delimited(part.file, Report("", "", ""), member=part.member)
+    parquet = part.file.suffix.lower() == ".parquet"
+    quiet = Report("", "", "")
+    raw = read_columns(part.file, quiet) if parquet else read_delimited(part.file, quiet, member=part.member)
     column = next((c for c in raw.columns if plain(c) == "unit"), None)
     units = sorted(set(raw[column].dropna().str.strip())) if column is not None else []
     if len(units) > 1:

@@ -153,7 +153,7 @@ def test_exiobase_as_published_folder_zip_and_files(tmp_path, names):
         np.testing.assert_allclose(t.x, OUTPUT)
         assert list(t.inputs["region"]) == ["AUT", "AUT", "TWN", "ROW"]
         assert t.balance["gap"].abs().max() < 1e-9
-        assert t.report.vintage.startswith("table of 2019") == (place is not outer)
+        assert t.report.vintage == f"table of 2019, as the {'folder' if place is outer else 'file'}'s name says"
         assert ("flows in M.EUR" in t.report.notes) == ("unit" in names)
         assert any("coefficients of A" in n for n in t.report.notes) == ("Z" not in names)
     if "x" in names and "Z" in names:
@@ -189,3 +189,93 @@ def test_what_is_wrong_with_exiobase_is_told_with_a_way_out(tmp_path):
     with pytest.raises(SourceError, match="Unpack it, and give the file") as told:
         sources.inter_country_table(two)
     assert "member=" not in str(told.value)
+
+
+def test_an_archive_without_flows_is_told_whatever_its_extensions_hold(tmp_path):
+    folder = exiobase(tmp_path / "IOT_2020_pxp", ("Y", "x", "unit"))
+    (folder / "satellite" / "A.txt").write_text((exiobase(tmp_path / "full") / "Z.txt").read_text())
+    for place, kind in ((folder, "a folder"), (packed(folder), "an archive"), (packed(folder, ""), "an archive")):
+        with pytest.raises(SourceError, match=rf"{kind} without Z.txt or A.txt.*Y.txt"):
+            sources.inter_country_table(place)
+
+
+def test_the_year_of_an_archive_is_that_of_the_folder_in_it(tmp_path):
+    archive = packed(exiobase(tmp_path / "download"))
+    assert sources.inter_country_table(archive).report.vintage == "table of 2019, as the folder's name says"
+
+
+def pairs(labels):
+    return pd.MultiIndex.from_tuples([tuple(v.split(".", 1)) for v in labels], names=["region", "sector"])
+
+
+def test_regions_over_sectors_in_parquet(tmp_path):
+    labels = ["AT.Wheat", "AT.Rice, raw", "CN.Wheat"]
+    both = pairs(labels)
+    flows = pd.DataFrame(np.arange(9.0).reshape(3, 3), index=both, columns=both)
+    final = pd.DataFrame([[10.0], [20.0], [30.0]], index=both, columns=pairs(["AT.HFCE"]))
+    output = pd.DataFrame({"indout": flows.sum(axis=1) + 10.0 * np.arange(1, 4)}, index=both)
+    units = pd.DataFrame({"unit": ["M.EUR"] * 3}, index=both)
+    folder = tmp_path / "IOT_2021_ixi"
+    folder.mkdir()
+    for name, frame in (("Z", flows), ("Y", final), ("x", output), ("unit", units)):
+        frame.to_parquet(folder / f"{name}.parquet")
+    alone = sources.inter_country_table(folder / "Z.parquet", y=folder / "Y.parquet", x=folder / "x.parquet")
+    flat = flows.set_axis(labels, axis=1).reset_index()  # labels in columns of their own
+    flat.to_parquet(tmp_path / "flat.parquet", index=False)
+    loose = sources.inter_country_table(tmp_path / "flat.parquet", y=folder / "Y.parquet", x=folder / "x.parquet")
+    whole = sources.inter_country_table(folder)
+    for t in (alone, loose, whole):
+        assert list(t.z.index) == list(t.z.columns) == labels
+        np.testing.assert_array_equal(t.z, flows)
+        assert t.balance["gap"].abs().max() == 0
+        assert list(t.inputs["region"]) == ["AUT", "AUT", "CHN"]
+    assert whole.report.vintage == "table of 2021, as the file's name says"
+    assert "flows in M.EUR" in whole.report.notes
+    (folder / "Z.parquet").rename(folder / "A.parquet")
+    np.testing.assert_allclose(sources.inter_country_table(folder).z, flows * output["indout"].to_numpy())
+
+
+def wiot(path, *years):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["Notes"])
+    for k, year in enumerate(years, 1):
+        page = book.create_sheet(f"WIOT_{year}")
+        blank = [None] * 4
+        for row in (
+            ["World table"], [*blank, "Agr", "Min", "Agr", "Min", "Final", "Out"],
+            [*blank, "AUS", "AUS", "RoW", "RoW", "AUS", "TOT"], [*blank, "c1", "c2", "c1", "c2", "c37", "c42"],
+            *(["A", "x", c, s, *(k * v for v in (1, 2, 3, 4, 5, 15))] for c in ("AUS", "RoW") for s in ("c1", "c2")),
+        ):  # fmt: skip
+            page.append(row)
+    book.save(path)
+    return path
+
+
+def test_of_a_workbook_of_several_years_the_one_that_is_read_is_told(tmp_path):
+    book = wiot(tmp_path / "WIOT_1995_2011_row_apr12.xlsx", 1995, 1996)
+    first = sources.inter_country_table(book)
+    assert first.z.to_numpy().sum() == 40
+    assert first.report.vintage == "table of 1995, as the sheet's name says; edition 2012-04"
+    assert "read is the sheet 'WIOT_1995'; not read: 'WIOT_1996': name one with sheet=" in first.report.notes
+    for k, year in ((1, 1995), (2, 1996)):
+        t = sources.inter_country_table(book, sheet=f"WIOT_{year}")
+        assert t.z.to_numpy().sum() == 40 * k
+        assert not any("not read" in n for n in t.report.notes)
+        assert t.report.vintage == f"table of {year}, as the sheet's name says; edition 2012-04"
+    with pytest.raises(SourceError, match="no such sheet"):
+        sources.inter_country_table(book, sheet="WIOT_2001")
+    one = sources.inter_country_table(wiot(tmp_path / "w.xlsx", 2004))
+    assert one.report.vintage == "table of 2004, as the sheet's name says"
+
+
+def test_a_span_of_years_in_the_name_is_no_year(tmp_path):
+    file = tmp_path / "ICIO_1995-2018.csv"
+    file.write_text(WIDE)
+    assert sources.inter_country_table(file).report.vintage == "year not stated (the file's name says 1995, 2018)"
+
+
+def test_the_rest_of_the_world_of_newer_editions(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("l,AUT_A,WRL_REST_A,AUT_F,OUT\nAUT_A,1,2,7,10\nWRL_REST_A,3,1,1,5\n")
+    assert list(sources.inter_country_table(file).inputs["region"]) == ["AUT", "ROW"]

@@ -88,7 +88,8 @@ def test_tidy_reads_one_sheet_and_names_the_others(tmp_path):
     # A table of flows of another year on a sheet of its own is named too.
     wide = [["V1", "CHN_A", "JPN_A", "CHN_HFCE"], ["CHN_A", 1, 2, 7], ["JPN_A", 3, 1, 1]]
     table = sources.inter_country_table(book(tmp_path, {"2019": wide, "2020": wide}, "t.xlsx"))
-    assert "not read: '2020' (2 rows): give a file of each" in str(table.report)
+    assert "not read: '2020' (2 rows): name one with sheet=" in str(table.report)
+    assert table.report.vintage == "table of 2019, as the sheet's name says"
 
 
 ROWS = [f"gallium.refined,{c},{y},{q}" for y in range(1990, 2024) for c, q in (("CHN", 10), ("JPN", 5))]
