@@ -183,7 +183,11 @@ def uncovered(
 
 
 def beneath_at(
-    tables: Mapping[str, pd.DataFrame], beneath: Mapping[str, pd.DataFrame], day: str, known: str | None
+    tables: Mapping[str, pd.DataFrame],
+    beneath: Mapping[str, pd.DataFrame],
+    day: str,
+    known: str | None,
+    overlays: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """What is kept beside a graph, on a day: the years of a series and the earlier releases that were out by then.
 
@@ -193,13 +197,15 @@ def beneath_at(
         Of the graph.
     day, known
         As for :func:`tables_at`.
+    overlays : bool
+        As for :func:`supplyrisk.retained.cut`.
 
     Returns
     -------
     dict of DataFrame
     """
     facts = [n for n, spec in TABLES.items() if spec.fact and len(tables[n])]
-    out = cut(tables, {n: ~_there(tables, n, day, known) for n in facts}, beneath)
+    out = cut(tables, {n: ~_there(tables, n, day, known) for n in facts}, beneath, overlays)
     for key in [k for k in beneath if k.startswith("earlier:") and known is not None]:
         out[key] = beneath[key][_days(beneath[key]["published_on"], date_floor, "") <= (known or "")]
     for key in [k for k in beneath if k.startswith(NEWEST)]:

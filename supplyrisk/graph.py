@@ -36,7 +36,7 @@ from .overlays import (
     still_covered,
     warn_of_private_rows,
 )
-from .retained import outlived
+from .retained import outlived, rests_on_overlays
 from .schema import TABLES, coerce, date_ceil, date_text, is_date, table
 from .selecting import selected
 from .storage import read_parquet, write_parquet
@@ -469,7 +469,8 @@ class SupplyGraph:
         tables = uncovered(tables, self.beneath, day, known)
         out = tables_at(tables, day, known, self.beneath)
         note = f"at {day}" + ("" if known is None else f", as known on {known}")
-        return self._with(out, note, as_of=day, beneath=beneath_at(tables, self.beneath, day, known))
+        under = beneath_at(tables, self.beneath, day, known, rests_on_overlays(self.history))
+        return self._with(out, note, as_of=day, beneath=under)
 
     def select(
         self,
@@ -499,7 +500,7 @@ class SupplyGraph:
         conditions = {"product": product, "chain": chain, "stage": stage, "country": country, "year": year}
         note = "select " + ", ".join(f"{k}={v!r}" for k, v in conditions.items() if v is not None)
         under = earlier_of(out, self.beneath, places, year)
-        return self._with(out, note, beneath=outlived(self.tables, out, under, year))
+        return self._with(out, note, beneath=outlived(self.tables, out, under, year, rests_on_overlays(self.history)))
 
     def overlay(self, other: Any, name: str = "overlay") -> SupplyGraph:
         """The graph with rows added or overridden by key; overlaid rows carry the overlay's name.
@@ -529,7 +530,7 @@ class SupplyGraph:
             if frames:
                 new = pd.concat(frames, ignore_index=True).drop_duplicates("product")
                 given["products"] = new[~new["product"].isin(self.tables["products"]["product"])]
-        tables, beneath = laid_over(self.tables, self.beneath, given, name)
+        tables, beneath = laid_over(self.tables, self.beneath, given, name, rests_on_overlays(self.history))
         history = (*self.history, f"overlay {name}")
         graph = SupplyGraph.from_tables(tables, name=self.name, as_of=self.as_of, history=history, policy=self.policy)
         return dataclasses.replace(graph, beneath=beneath)

@@ -40,7 +40,9 @@ OVERLAID = "overlaid:"
 EARLIER = "earlier:"
 
 
-def laid_over(tables: Frames, beneath: Frames, given: Frames, name: str) -> tuple[Frames, Frames]:
+def laid_over(
+    tables: Frames, beneath: Frames, given: Frames, name: str, overlays: bool = True
+) -> tuple[Frames, Frames]:
     """Tables with rows added or overridden by key, and what lies beneath them.
 
     Parameters
@@ -51,6 +53,8 @@ def laid_over(tables: Frames, beneath: Frames, given: Frames, name: str) -> tupl
         Tables of the overlay.
     name : str
         Name of the overlay.
+    overlays : bool
+        Whether figures may have been worked out of rows of earlier overlays.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def laid_over(tables: Frames, beneath: Frames, given: Frames, name: str) -> tupl
         out[key] = pd.concat([old[~hit], frame], ignore_index=True) if len(old) else frame
     if problems:
         raise SchemaError(problems, f"overlay {name!r}")
-    return out, outlived(tables, kept, under)
+    return out, outlived(tables, kept, under, overlays=overlays)
 
 
 def _keys(frame: pd.DataFrame, spec: Table) -> pd.MultiIndex:

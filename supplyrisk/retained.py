@@ -6,7 +6,7 @@ covers, or that a selection does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,14 @@ from .vintages import ENTITY, ESTIMATED, NEWEST, BoolArray, Frames, among, besid
 __all__ = [
     "CUT",
     "PUBLIC_LICENCES",
+    "WORKED",
     "barred_inputs",
     "behind",
     "cite_strictest",
     "cut",
     "inputs_of",
     "outlived",
+    "rests_on_overlays",
     "tied",
     "worked_out",
 ]
@@ -31,6 +33,7 @@ __all__ = [
 PUBLIC_LICENCES = ("public_domain", "cc0", "cc_by", "attribution", "facts")
 # Beside a graph: products of which rows that are not for others have left it; what was worked out of them may still be there.
 CUT = "cut:"
+WORKED = ("balance_flows", "draw ")  # what balancing writes into the history
 
 
 def worked_out(name: str, frame: pd.DataFrame) -> pd.Series:
@@ -61,6 +64,27 @@ def worked_out(name: str, frame: pd.DataFrame) -> pd.Series:
         return pd.Series(False, index=frame.index)
     residual = frame["country"].astype("object").isin(("ROW", "WLD")) & frame["output"].notna()
     return (frame["kind"] == "producer") & (residual | (frame["output"].notna() & frame["output_source"].isna()))
+
+
+def rests_on_overlays(history: Sequence[str]) -> bool:
+    """Whether figures of a graph may have been worked out of rows of overlays: balancing after one was laid over.
+
+    Parameters
+    ----------
+    history : sequence of str
+        What was done to the graph, oldest first.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> rests_on_overlays(["balance_flows", "overlay acme"]), rests_on_overlays(["overlay acme", "balance_flows"])
+    (False, True)
+    """
+    laid = next((i for i, h in enumerate(history) if h.startswith("overlay ")), len(history))
+    return any(h.startswith(WORKED) for h in history[laid:])
 
 
 def behind(tables: Frames, gone: Mapping[str, BoolArray] | None = None, overlays: bool = True) -> set[str]:
@@ -284,7 +308,9 @@ def _barred(name: str, frame: pd.DataFrame, barred: set[str]) -> pd.Series:
     return hit
 
 
-def cut(tables: Frames, gone: Mapping[str, BoolArray], beneath: Frames) -> dict[str, pd.DataFrame]:
+def cut(
+    tables: Frames, gone: Mapping[str, BoolArray], beneath: Frames, overlays: bool = True
+) -> dict[str, pd.DataFrame]:
     """What is kept beside a graph, with the products of which rows that are not for others leave it.
 
     Parameters
@@ -293,6 +319,8 @@ def cut(tables: Frames, gone: Mapping[str, BoolArray], beneath: Frames) -> dict[
         As for :func:`outlived`.
     gone : mapping of str to array of bool
         By table, the rows that leave.
+    overlays : bool
+        Whether figures may have been worked out of rows of overlays, see :func:`rests_on_overlays`.
 
     Returns
     -------
@@ -305,7 +333,7 @@ def cut(tables: Frames, gone: Mapping[str, BoolArray], beneath: Frames) -> dict[
     >>> cut(g.tables, {"nodes": g.nodes["country"].eq("CHN").to_numpy()}, {})
     {}
     """
-    found = behind(tables, gone)
+    found = behind(tables, gone, overlays)
     if not found:
         return dict(beneath)
     have = beneath.get(CUT + "products")
@@ -318,7 +346,9 @@ def cut(tables: Frames, gone: Mapping[str, BoolArray], beneath: Frames) -> dict[
     return {**out, CUT + "recipes": needs.reset_index(drop=True)} if len(needs) else out
 
 
-def outlived(tables: Frames, kept: Frames, beneath: Frames, until: int | None = None) -> dict[str, pd.DataFrame]:
+def outlived(
+    tables: Frames, kept: Frames, beneath: Frames, until: int | None = None, overlays: bool = True
+) -> dict[str, pd.DataFrame]:
     """What is kept beside a graph, with the years of series that are about to lose rows.
 
     What leaves a table because an overlay covers it or because it is not selected still says which year is the newest:
@@ -335,6 +365,8 @@ def outlived(tables: Frames, kept: Frames, beneath: Frames, until: int | None = 
         What is kept beside the graph, see :mod:`supplyrisk.overlays`.
     until : int, optional
         Last data year that is of interest.
+    overlays : bool
+        As for :func:`cut`.
 
     Returns
     -------
@@ -348,7 +380,7 @@ def outlived(tables: Frames, kept: Frames, beneath: Frames, until: int | None = 
     {}
     """
     left = {n: ~tables[n].index.isin(f.index) for n, f in kept.items() if TABLES[n].fact and f is not tables[n]}
-    out = cut(tables, left, beneath)
+    out = cut(tables, left, beneath, overlays)
     if until is not None:
         before = {n: f[f["year"].astype("float64").fillna(-1) <= until] for n, f in tables.items() if n in ENTITY}
         tables = {**tables, **before}

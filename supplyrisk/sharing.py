@@ -18,7 +18,7 @@ from .accounts import latest
 from .graph import SupplyGraph
 from .implied import bound_again, homes, left_uses, makers_named, pools_named, renamed, rests, stated_nodes, stated_uses
 from .overlays import EARLIER, OVERLAID
-from .retained import CUT, PUBLIC_LICENCES, behind, tied, worked_out
+from .retained import CUT, PUBLIC_LICENCES, WORKED, behind, rests_on_overlays, tied, worked_out
 from .schema import LICENCES, TABLES, Table
 from .vintages import ESTIMATED, NEWEST
 
@@ -28,9 +28,8 @@ _SUM = "aggregate_of_restricted"
 _FEWEST = 3  # owners behind a sum: with two, each knows the other's figure
 _MOST = 0.8  # of a sum: an owner with more than that is the sum
 _OTHERS = 0.1  # of the largest: so much at least the second largest must not know
-_WORKED = ("balance_flows", "draw ")  # what balancing writes into the history
 # Lines of the history that count, or name, what was worked out.
-_COUNTS = (*_WORKED, "throughput of", "the newest year of each", "of today only", "holdout")
+_COUNTS = (*WORKED, "throughput of", "the newest year of each", "of today only", "holdout")
 _OWN = tuple(
     f"({c})" for c in LICENCES if c not in PUBLIC_LICENCES
 )  # lines of the history about files that are not for others
@@ -226,8 +225,7 @@ def _inferred(graph: SupplyGraph, tables: Frames) -> set[str]:
     them, a selection left them out or an earlier release had them; and those of overlays where flows were balanced after
     them. ``tables`` are the graph's, without what covers them.
     """
-    laid = [i for i, h in enumerate(graph.history) if h.startswith("overlay ")]
-    later = bool(laid) and any(h.startswith(_WORKED) for h in graph.history[laid[0] + 1 :])
+    later = rests_on_overlays(graph.history)
     every = {**tables, "sources": pd.concat([tables["sources"], graph.tables["sources"]]).drop_duplicates("source")}
     found = behind(every, overlays=later)
     parts = {n: graph.beneath[EARLIER + n] for n in _STATISTICS if EARLIER + n in graph.beneath}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import supplyrisk as sr
 from supplyrisk import formats
+from supplyrisk.sharing import public_part
 from supplyrisk.sources.repair import reconcile, repair, trace_origins
 from supplyrisk.sources.trade_links import links_of
 
@@ -160,3 +163,35 @@ def test_overlaid_trade_as_published_makes_no_producer_of_an_entrepot(published)
     mine = nodes[(nodes["kind"] == "producer") & (nodes["origin_tag"] == "baci")]
     assert len(mine)
     assert not mine["country"].isin(["HKG", "SGP", "NLD", "ARE", "MAC"]).any()
+
+
+# ---------------------------------------------------------------------- overlays that cover each other
+
+
+@pytest.fixture(scope="module")
+def own():
+    graph = sr.load_atlas()
+    made = graph.nodes[(graph.nodes["product"] == "gallium.refined") & (graph.nodes["kind"] == "producer")]
+    row = made[made["output"].notna()].iloc[[0]].drop(columns="origin_tag")
+    row = row.assign(output=9.0, output_low=None, output_high=None, published_on="2026-02", note=None)
+    return graph, row
+
+
+@pytest.mark.parametrize("again", ["co one", "co two"])
+def test_an_overlay_laid_over_another_takes_nothing_public_with_it(own, again):
+    graph, row = own
+    once = graph.overlay({"nodes": row}, name="co one")
+    twice = once.overlay({"nodes": row.assign(output=10.0)}, name=again)
+    public = public_part(graph, 3)[0]
+    for laid in (once, twice):
+        assert public_part(laid, 3)[0].fingerprint == public.fingerprint
+    for change in (lambda g: g.at("2025-06"), lambda g: g.select(product="gallium.refined")):
+        assert public_part(change(twice), 3)[0].fingerprint == public_part(change(graph), 3)[0].fingerprint
+
+
+def test_what_was_balanced_upon_an_overlay_stays_at_home_once_the_overlay_is_covered(own):
+    graph, row = own
+    once = graph.overlay({"nodes": row}, name="co one")
+    rests = dataclasses.replace(once, history=(*once.history, "balance_flows: 1 flow"))
+    for left in (rests.overlay({"nodes": row.assign(output=10.0)}, name="co one"), rests.at("2025-06")):
+        assert "gallium.refined" in set(left.beneath["cut:products"]["product"])
