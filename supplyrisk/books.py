@@ -19,7 +19,7 @@ from .graph import SupplyGraph
 from .vintages import stated_use
 
 __all__ = ["BALANCED", "DRAW", "ESTIMATED", "FED", "INFERRED", "LINK", "MOVED", "OUTPUT", "REST_MOVED", "STANDS", "STATED", "USE", "WHOLE", "Books", "loose",
-           "open_books", "own_bounds"]  # fmt: skip
+           "open_books", "own_bounds", "use_bounds"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -216,12 +216,14 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     u = own[~maker]
     use, use_low, use_high = _use(graph, u)
     sure = ~np.isnan(use)
+    use_least, use_most = np.nan_to_num(use_low), np.where(np.isnan(use_high), np.inf, use_high)
+    bounded = ~sure & ((use_least > 0) | np.isfinite(use_most))
     parts.append(
         {
             "tail": u, "head": np.full(len(u), -1), "block": block_own[~maker], "kind": np.full(len(u), USE),
             "row": u, "value": use, "known": sure,
-            "low": np.where(sure, use, 0.0), "high": np.where(sure, use, np.inf),
-            "span_low": np.where(sure, use_low, 0.0), "span_high": np.where(sure, use_high, np.inf),
+            "low": np.where(sure, use, use_least), "high": np.where(sure, use, use_most),
+            "span_low": use_least, "span_high": use_most,
             "aim": np.full(len(u), np.nan),
         }
     )  # fmt: skip
@@ -262,6 +264,7 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     # Bounds that somebody states of what is not known give way as figures do: by their own width, and named.
     bound = np.zeros(len(stiff), dtype=bool)
     bound[: len(at)] = stated
+    bound |= (kind == USE) & ~sure & np.isin(edges.tail, u[bounded])
     bound |= (kind == OUTPUT) & ~sure & _of_output(ix.nodes, rest)[np.where(edges.head < n, edges.head, n)]
     lower, upper = (np.where(kind == LINK, b, s) for b, s in ((edges.low, span_low), (edges.high, span_high)))
     far = np.where(np.isfinite(upper), upper, 2.0 * lower)
@@ -452,17 +455,39 @@ def loose(tail: IntArray, head: IntArray, block: IntArray, kind: int, row: IntAr
     }  # fmt: skip
 
 
+def use_bounds(demand: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    """Bounds that uses without a known figure have of their own, before any accounts; NaN where there are none."""
+    derived = _derived(demand)
+    blank = demand["quantity"].isna().to_numpy(dtype=bool)
+    out = []
+    for side in ("low", "high"):
+        raw, held = demand[side].to_numpy(dtype=float), demand[f"stated_{side}"].to_numpy(dtype=float)
+        out.append(np.where(derived, held, np.where(blank, np.where(np.isnan(raw), held, raw), np.nan)))
+    return out[0], out[1]
+
+
+def _derived(demand: pd.DataFrame) -> BoolArray:
+    """Uses that are what is left of the inflow: no figure, and no bounds that somebody states."""
+    return np.asarray(demand["note"].fillna("").str.startswith((_DERIVED, "balanced: ")), dtype=bool)
+
+
 def _use(graph: SupplyGraph, codes: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Stated use of pools with its interval; use that was derived from inflow is no total."""
+    """Stated use of pools with its interval; use that was derived from inflow is no total. Without one, its stated bounds."""
     nothing = np.full(len(codes), np.nan)
     d = stated_use(graph)
     if not len(d):
         return nothing, nothing, nothing
     value, low, high = graph.interval("demand", "quantity", d)
-    derived = (d["note"].fillna("").str.startswith((_DERIVED, "balanced: ")) | np.isnan(value)).to_numpy(dtype=bool)
-    frame = pd.DataFrame({"node": d["node"].astype("object"), "v": value, "a": low, "b": high, "no": derived})
+    guess = _derived(d) | np.isnan(value)
+    least, most = use_bounds(d)
+    low, high = (
+        np.where(guess, np.nan_to_num(least), low),
+        np.where(guess, np.where(np.isnan(most), np.inf, most), high),
+    )
+    frame = pd.DataFrame({"node": d["node"].astype("object"), "v": value, "a": low, "b": high, "no": guess})
     g = frame.groupby("node").agg(v=("v", "sum"), a=("a", "sum"), b=("b", "sum"), no=("no", "any"))
-    g = g[~g["no"]].reindex(graph.index.position[codes])
+    g["v"] = g["v"].mask(g["no"])
+    g = g.reindex(graph.index.position[codes])
     return g["v"].to_numpy(dtype=float), g["a"].to_numpy(dtype=float), g["b"].to_numpy(dtype=float)
 
 

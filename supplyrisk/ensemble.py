@@ -15,10 +15,12 @@ from .books import LINK, OUTPUT, Books
 from .equilibrate import Edges, solve
 from .errors import Problem, SchemaError
 from .graph import SupplyGraph
-from .ledger import DUST, Closed, priors, residuals
+from .ledger import DUST, Closed, meet_ties, priors, residuals
 from .ordering import segments
 from .posting import Written, rows_of
 from .schema import TABLES
+from .settled import eased_draws
+from .ties import Ties, anchored, broken, find_ties
 
 __all__ = ["members", "spread"]
 
@@ -47,8 +49,8 @@ class _Loom:
     unsure: BoolArray
     pools: list[FloatArray]  # ln(flow / prior) of known flows, by product
 
-    def draw(self, members: Sequence[int], seed: int, wider: FloatArray) -> tuple[FloatArray, int]:
-        """Flows of some members, one row each, and how many networks did not converge; ``wider`` by product."""
+    def draw(self, members: Sequence[int], seed: int, wider: FloatArray) -> tuple[FloatArray, FloatArray, int]:
+        """Flows and priors of some members, one row each, and how many networks did not converge; ``wider`` by product."""
         books, part = self.books, self.part
         block = books.edges.block[self.live]
         blocks = np.unique(block)
@@ -83,12 +85,17 @@ class _Loom:
             if len(others):
                 cells = part.block == k
                 out[i, cells] = out[others[i % len(others)], cells]
-        return out, int((~good).sum())
+        return out, p, int((~good).sum())
 
 
-def _loom(c: Closed, books: Books, live: BoolArray, prior: FloatArray, pools: list[FloatArray]) -> _Loom:
+def _loom(
+    c: Closed, books: Books, live: BoolArray, prior: FloatArray, pools: list[FloatArray], ties: Ties | None = None
+) -> _Loom:
     e, x = books.edges, c.x[live]
-    stays = (books.known | c.moved)[live]
+    stays = books.known | c.moved
+    if ties is not None:  # what an estimated output draws is found with it
+        stays[ties.draw] = False
+    stays = stays[live]
     low = np.where(stays, x, np.fmin(e.low[live], x))
     high = np.where(stays, x, np.fmax(e.high[live], x))
     # What a maker of unknown output makes is drawn too: what it keeps at home follows.
@@ -144,18 +151,24 @@ def _widening(c: Closed, live: BoolArray, pools: list[FloatArray], seed: int) ->
 
 
 def members(c: Closed, base: Written, count: int, seed: int) -> list[SupplyGraph]:
-    """Draws of the unknown flows: priors with the spread that known flows show about theirs, balanced anew."""
+    """Draws of the unknown flows: priors with the spread that known flows show about theirs, balanced anew.
+
+    What makers of unknown output draw follows, by recipe, from what each member has them make.
+    """
     books = c.books
     live = ~np.isnan(c.x) & ~((books.row < 0) & books.unsure & ~(c.x > 0))
     if not live.any():
         return [base.graph] * count
     pools = residuals(books)
     width = _widening(c, live, pools, seed)
-    loom = _loom(c, books, live, c.prior, pools)
+    ties = _ties_of(c, live)
+    loom = _loom(c, _loosened(books, ties), live, c.prior, pools, ties)
     per = max(1, _CHUNK // max(int(live.sum()), 1))
     parts = [loom.draw(range(k, min(k + per, count)), seed, width) for k in range(0, count, per)]
-    flows = np.concatenate([p for p, _ in parts])
-    lost = sum(n for _, n in parts)
+    flows, priors_of = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
+    lost = sum(n for _, _, n in parts)
+    if len(ties):
+        flows = np.stack([_tied(c, loom, ties, live, row, p) for row, p in zip(flows, priors_of, strict=True)])
     here = np.full(len(c.x), -1, dtype=np.int64)
     here[np.flatnonzero(live)] = np.arange(int(live.sum()))
     out = []
@@ -173,6 +186,53 @@ def members(c: Closed, base: Written, count: int, seed: int) -> list[SupplyGraph
         note += f"; {lost} networks of the ensemble did not converge; another draw of theirs stands in" if lost else ""
         out.append(dataclasses.replace(base.graph, tables=tables, history=(*base.graph.history, note)))
     return out
+
+
+def _ties_of(c: Closed, live: BoolArray) -> Ties:
+    """Makers whose output is drawn, each with what it draws; none of which it is told that its draw gave way."""
+    ties = find_ties(c.books, every=True)
+    held = live[ties.draw] & live[ties.output] & ~c.moved[ties.draw] & ~c.moved[ties.output]
+    eased = eased_draws(c.books.graph).index
+    names = [
+        (c.books.products[int(c.books.edges.block[j])], str(c.books.graph.index.position[int(c.books.row[j])]))
+        for j in ties.draw
+    ]
+    held &= ~np.array([n in eased for n in names], dtype=bool)
+    ties = ties.part(held)
+    size = np.asarray(np.bincount(c.books.edges.block, np.nan_to_num(c.x), len(c.books.products)), dtype=float)[
+        c.books.edges.block
+    ]
+    return ties.part(~broken(ties, c.x, size)) if len(ties) else ties
+
+
+def _loosened(books: Books, ties: Ties) -> Books:
+    """Books in which what makers draw is as open as what they make."""
+    e = books.edges
+    low, high = e.low.copy(), e.high.copy()
+    low[ties.draw], high[ties.draw] = 0.0, np.inf
+    return dataclasses.replace(books, edges=dataclasses.replace(e, low=low, high=high))
+
+
+def _tied(c: Closed, loom: _Loom, ties: Ties, live: BoolArray, flows: FloatArray, prior: FloatArray) -> FloatArray:
+    """A member in which makers draw by recipe what they are drawn to make, as near to it as may be."""
+    books = loom.books
+    block = books.edges.block
+    x, whole = c.x.copy(), c.prior.copy()
+    x[live], whole[live] = flows, prior
+    low, high = books.edges.low.copy(), books.edges.high.copy()
+    low[live], high[live] = np.minimum(loom.low, flows), np.maximum(loom.high, flows)
+    held, asked_of = anchored(books, ties, x)
+    size = np.asarray(np.bincount(block, np.nan_to_num(x), len(books.products)), dtype=float)[block]
+    bad = broken(held, x, size)
+    if not bad.any():
+        return flows
+    blocks = set(block[held.draw[bad]].tolist()) | set(block[held.output[bad]].tolist())
+    pairs = set(zip(block[held.draw].tolist(), block[held.output].tolist(), strict=True))
+    while more := {k for p in pairs if blocks & set(p) for k in p} - blocks:
+        blocks |= more
+    held = held.part(np.isin(block[held.draw], list(blocks)))
+    meet_ties(books, held, asked_of, whole, x, low, high, blocks)
+    return x[live]
 
 
 def _with_draw(frame: pd.DataFrame, column: str, rows: IntArray, values: FloatArray) -> pd.DataFrame:

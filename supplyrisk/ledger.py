@@ -7,7 +7,7 @@ Output and stated use are flows from and to the outside. :mod:`supplyrisk.reconc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .books import DRAW, LINK, OUTPUT, STATED, USE, WHOLE, Books, loose, open_books
-from .equilibrate import Edges, forced, minimal_conflict, shortfall, solve
+from .books import DRAW, LINK, OUTPUT, STATED, USE, WHOLE, Books, open_books
+from .equilibrate import Edges, forced, minimal_conflict, shortfall, solve, tighten
 from .errors import Problem
-from .flows import MAY_MAKE
 from .graph import SupplyGraph
+from .resorts import doubts, unfed_pools, with_last_resorts
 from .settled import at_rest, eased_draws, nothing
-from .ties import TOLD, Ties, anchored, broken, find_ties, fit, least_draws, tie_bounds
+from .ties import TOLD, Fitted, Ties, anchored, broken, find_ties, fit, least_draws, tie_bounds
 
-__all__ = ["CLASH", "DUST", "Closed", "Mode", "close", "priors", "residuals"]
+__all__ = ["CLASH", "DUST", "Closed", "Mode", "close", "meet_ties", "priors", "residuals"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -31,113 +31,16 @@ BoolArray = npt.NDArray[np.bool_]
 Mode = Literal["report", "relax", "raise"]
 
 CLASH = "balanced flows"  # what a gap of figures that clash is called
-_LAST = 40.0  # price of the unknown supplier and of the world pool: used only where nothing else can close an account
 _FAINT = 1e-6  # weight of estimates where figures clash: they give way to figures altogether
 _MOVED = 1e-4  # a figure that moves by less than this part is left as it is
 _SPREAD = 1.2  # standard deviation of ln(flow / prior) where too few known flows tell it
-_NONE: IntArray = np.zeros(0, dtype=np.int64)
+_NEEDLESS = 1e-6  # the same of a last resort
 DUST = 1e-14  # part of a product's sum below which an estimate is nothing
 _NOTHING = 1e-40  # a flow below this is a rounding, in whatever unit
+_AMPLE = 1.1  # how much further than it must a figure may give way, so that estimates are not squeezed to nothing
 _SHRINK = 1.5  # flows that a giver or taker must show before its habit counts by half
 _LOOSE = (1e-8, 1e-6, 1e-4)  # parts by which what meets a recipe may be off for the flows about it to be found
 _FEW = 40  # residuals below which a product borrows those of the others
-
-
-def _unfed(books: Books) -> dict[int, IntArray]:
-    """Pools that send and of whose supply nothing at all is recorded, by product."""
-    e, n = books.edges, books.graph.index.n
-    kind = books.graph.index.nodes["kind"].to_numpy(dtype=object)
-    sends = np.unique(e.tail[(books.kind == LINK) & (e.tail >= 0) & (e.tail < n)])
-    lone = sends[(kind[sends] == "demand") & ~np.isin(sends, e.head)]
-    block = np.zeros(n, dtype=np.int64)
-    block[e.tail[(e.tail >= 0) & (e.tail < n)]] = e.block[(e.tail >= 0) & (e.tail < n)]
-    return {int(k): lone[block[lone] == k] for k in np.unique(block[lone])}
-
-
-def _with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, IntArray] | None = None) -> Books:
-    """Let an unlisted supplier send to every pool, and every known producer to the world pool, at a high price.
-
-    Given ``unfed`` pools, it sends to those alone, as much as they send on, at no price: somebody must make it.
-    """
-    ix = books.graph.index
-    kind = ix.nodes["kind"].to_numpy(dtype=object)
-    added: list[dict[str, object]] = []
-    new = dict(books.new)
-    codes = {name: code for code, name in new.items()}
-    following = books.edges.n
-    e = books.edges
-    doubtful = np.isnan(books.value) | _doubts(books)
-
-    def account(node: str) -> int:
-        nonlocal following
-        code = codes.get(node, int(ix.position.get_indexer(pd.Index([node], dtype=object))[0]))
-        if code >= 0:
-            return code
-        new[following] = node
-        following += 1
-        return following - 1
-
-    for k in blocks:
-        mine = e.block == k
-        product = books.products[k]
-        rest, world = account(f"{product}@ROW"), account(f"{product}@WLD:demand")
-        ends = np.unique(np.concatenate([e.tail[mine], e.head[mine]]))
-        ends = ends[(ends >= 0) & (ends < ix.n)]
-        if unfed is not None:
-            pairs = [(rest, int(j)) for j in unfed[k]]
-            # Of what such a pool uses itself nobody knows: no supply is estimated for it.
-            idle = mine & (books.kind == USE) & ~books.known & np.isin(e.tail, unfed[k])
-            e.high[idle] = 0.0
-        else:
-            pools = np.union1d(ends[kind[ends] == "demand"], [world])
-            fed = e.head[mine & (e.tail == rest)]
-            # What an exporter may make itself says nothing of how much more an unlisted supplier brings to its users.
-            industry = e.tail[mine & (books.kind == DRAW) & (e.low > 0)]
-            bought = e.tail[mine & (books.kind == LINK) & np.isin(e.head, industry)]
-            used = np.append(e.tail[mine & np.isin(books.kind, (USE, STATED)) & books.known], bought)
-            wide = mine & (e.tail == rest) & doubtful & np.isin(e.head, used)
-            e.high[wide] = books.span_high[wide] = np.inf
-            to = np.setdiff1d(pools, fed)
-            makers = ends[kind[ends] == "producer"]
-            sends = e.tail[mine & (e.head == world)]
-            out = np.setdiff1d(makers, np.append(sends, rest))
-            out = np.intersect1d(out, e.head[mine & (books.kind == OUTPUT) & (books.known | (e.tail >= 0))])
-            pairs = [(rest, int(j)) for j in to] + [(int(i), world) for i in out]
-        t, h = (np.array(x, dtype=np.int64) for x in zip(*pairs, strict=True)) if pairs else (_NONE, _NONE)
-        added.append(loose(t, h, np.full(len(t), k), LINK, np.full(len(t), -1)))
-        silent = mine & (books.kind == OUTPUT) & (books.row == rest) & (e.head < 0)
-        if silent.any():  # a residual that shares a total and sent nothing so far
-            e.head[silent] = rest
-        elif not (mine & (books.kind == OUTPUT) & (e.head == rest)).any():
-            one = loose(np.array([-1]), np.array([rest]), np.array([k]), OUTPUT, np.array([-1]))
-            if rest < ix.n and not np.isnan(v := float(ix.nodes["output"].iloc[rest])):
-                top = float(np.nan_to_num(ix.nodes["output_high"].iloc[rest])) if v == 0 else v
-                one.update({c: np.array([v]) for c in ("low", "span_low")})
-                one.update(high=np.array([top]), span_high=np.array([top]), row=np.array([rest]))
-                one.update(known=np.array([top <= v]), value=np.array([v if top <= v else np.nan]))
-            added.append(one)
-        if unfed is None and not (mine & np.isin(books.kind, (USE, STATED)) & (e.tail == world)).any():
-            added.append(loose(np.array([world]), np.array([-1]), np.array([k]), USE, np.array([-1])))
-    if not added:
-        return books
-
-    def grow(old: npt.NDArray[np.generic], key: str) -> npt.NDArray[np.generic]:
-        return np.concatenate([old, *(np.asarray(a[key], dtype=old.dtype) for a in added)])
-
-    more = sum(len(np.asarray(a["tail"])) for a in added)
-    arrays = {k: grow(getattr(e, k), k) for k in ("tail", "head", "low", "high", "block")}
-    edges = Edges(following, **arrays)  # type: ignore[arg-type]
-    rest_of = {k: grow(getattr(books, k), k) for k in ("kind", "row", "value", "known", "span_low", "span_high", "aim")}
-    rest_of["hint"] = np.append(books.hint, np.full(more, np.nan))
-    rest_of["again"] = np.append(books.again, np.zeros(more, dtype=bool))
-    rest_of["ceiling"] = np.append(books.ceiling, np.full(more, np.inf))
-    sure = np.concatenate([np.asarray(a["known"]) for a in added])
-    new_value = np.concatenate([np.asarray(a["value"]) for a in added])
-    kinds = np.concatenate([np.asarray(a["kind"]) for a in added])
-    stiff = np.append(books.stiff, np.where(sure & (new_value > 0), 0.1 * new_value, np.nan))
-    price = np.append(books.price, np.where((kinds == LINK) & (unfed is None), _LAST, 0.0))
-    return Books(books.graph, books.products, edges, stiff=stiff, price=price[: len(books.price) + more], new=new,
-                  **rest_of)  # type: ignore[arg-type]  # fmt: skip
 
 
 # ---------------------------------------------------------------------- priors and their spread
@@ -162,14 +65,6 @@ def _two_way(books: Books, seen: BoolArray, value: FloatArray, fallback: FloatAr
         take[:-1] = np.bincount(j[j >= 0], (y - give[i])[j >= 0], e.n) / (n_j + _SHRINK)
     level = np.where(many > 1, level, np.log(fallback))
     return np.asarray(np.exp(level[e.block] + give[e.tail] + take[e.head]))
-
-
-def _doubts(books: Books) -> BoolArray:
-    """Flows that stand for what a trader may make itself (``MAY_MAKE``)."""
-    may = np.append(books.graph.index.links["note"].fillna("").str.startswith(MAY_MAKE).to_numpy(dtype=bool), False)
-    return np.asarray(
-        (books.kind == LINK) & may[np.where(books.kind == LINK, books.row, -1)] & ~books.known, dtype=bool
-    )
 
 
 def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
@@ -214,7 +109,7 @@ def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
     prior = np.where(blank & ~np.isnan(books.hint), books.hint, prior)
     prior = np.where(link & ~known, np.maximum(prior, 1e-3 * least), prior)
     # Taken for a trader: it makes no more of it than its accounts cannot do without. Up to how much it may, its bounds say.
-    prior = np.where(_doubts(books), 1e-3 * least, prior)
+    prior = np.where(doubts(books), 1e-3 * least, prior)
     prior = np.where(books.price > 0, fallback[e.block], prior)
     calm = link & (books.price == 0)
     feeds = calm & (books.row < 0)  # into pools of whose supply nothing is recorded: what these send on
@@ -266,6 +161,7 @@ class Closed:
     clash: dict[int, Problem]
     relaxed: set[int]
     calm: set[int]  # products that were balanced before and in which nothing moves
+    mute: set[int]  # products of which there is no figure that an estimate could rest on
 
 
 def _block_edges(books: Books, k: int) -> tuple[Edges, IntArray]:
@@ -333,12 +229,13 @@ def close(
     books = open_books(graph, products, caps)
     every = range(len(products))
     settled, calm = at_rest(books)
-    unfed = {k: v for k, v in _unfed(books).items() if k not in calm}
-    books = _with_last_resorts(books, unfed, unfed)
+    mute = _mute(books) - calm
+    unfed = {k: v for k, v in unfed_pools(books).items() if k not in calm | mute}
+    books = with_last_resorts(books, unfed, unfed)
     own = books.edges.low, books.edges.high
     ties = _hold_ties(books, calm)
-    short = [k for k in every if k not in calm and shortfall(_block_edges(books, k)[0])[0] > 0]
-    books = _with_last_resorts(books, short)
+    short = [k for k in every if k not in calm | mute and shortfall(_block_edges(books, k)[0])[0] > 0]
+    books = with_last_resorts(books, short)
     e = books.edges
     for k in short:
         _let_ties_go(books, k, ties, own)
@@ -351,7 +248,11 @@ def close(
     relaxed: set[int] = set()
     held = np.isin(e.block, list(calm))
     x[held] = np.append(settled, np.zeros(len(x) - len(settled)))[held]
-    todo = np.isin(e.block, [k for k in every if k not in clashing and k not in calm])
+    for k in mute:
+        part, at = _block_edges(books, k)
+        if not tighten(part, part.low, part.high)[1][books.kind[at] == LINK].any():  # it is known to be nothing
+            x[at] = 0.0
+    todo = np.isin(e.block, [k for k in every if k not in clashing | calm | mute])
     good = _solve_part(books, todo, prior, x, price=books.price)
     failed = [int(k) for k in np.unique(e.block[todo]) if not good[k]]
     if freed := [k for k in failed if _let_ties_go(books, k, ties, own, True)]:
@@ -391,7 +292,20 @@ def close(
     x = np.where(~books.known & (x < DUST * size), 0.0, x)
     x = np.where(held, x, _without_traces(books, x, changed))
     x = np.where(x < _NOTHING, 0.0, x)  # what cancels leaves a rounding of nothing
-    return Closed(books, prior, x, changed, clash, relaxed, calm)
+    return Closed(books, prior, x, changed, clash, relaxed, calm, mute)
+
+
+def _mute(books: Books) -> set[int]:
+    """Products of which no amount is known or bounded from below, nor of what is made of them: any level would do."""
+    e, ties = books.edges, find_ties(books)
+    figure = (books.value > 0) | (books.aim > 0) | (e.low > 0) | ~np.isnan(books.hint)
+    heard = np.bincount(e.block[figure], minlength=len(books.products)) > 0
+    for _ in books.products if len(ties) else ():
+        asked = e.block[ties.draw[heard[e.block[ties.output]]]]
+        if heard[asked].all():
+            break
+        heard[asked] = True
+    return set(np.flatnonzero(~heard).tolist())
 
 
 def _hold_ties(books: Books, calm: set[int]) -> Ties:
@@ -450,18 +364,46 @@ def _keep_ties(books: Books, ties: Ties, prior: FloatArray, x: FloatArray, chang
     while more := {k for p in pairs if blocks & set(p) for k in p} - blocks:
         blocks |= more
     ties = ties.part(np.isin(e.block[ties.draw], list(blocks)))
-    mine = np.isin(e.block, list(blocks))
     # Outputs that are estimates themselves, and what is drawn for them, stay as they were found.
     made = np.isin(books.kind, (OUTPUT, DRAW)) & ~np.isnan(books.value)
     stays = books.known | changed | (made & ((books.kind == DRAW) | (books.value > 0)))
     stays[ties.output] = changed[ties.output]
     low, high = (np.where(stays, x, f(b, x)) for f, b in ((np.fmin, e.low), (np.fmax, e.high)))
+    found = meet_ties(books, ties, asked_of, prior, x, low, high, blocks)
+    if found is None:
+        return set()
+    out = ties.output
+    off = (np.abs(found.off) > TOLD * x[out] + 1e-9 * size[out]) & broken(ties, x, size)
+    at = ties.draw[off]
+    beside = ties.met(x, ties.least) - x[ties.draw] / ties.least
+    asked = np.maximum(ties.least * (x[out] - beside), 0.0)
+    e.low[at], e.high[at], changed[at] = asked[off], (ties.most * x[out])[off], True
+    return blocks
+
+
+def meet_ties(
+    books: Books,
+    ties: Ties,
+    asked_of: FloatArray,
+    prior: FloatArray,
+    x: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    blocks: set[int],
+) -> Fitted | None:
+    """Flows of some products near ``x``, put in its place, by which makers draw what their recipes ask as far as may be.
+
+    ``asked_of`` as :func:`supplyrisk.ties.anchored` has it. Nothing is changed where none are found.
+    """
+    e = books.edges
+    mine = np.isin(e.block, list(blocks))
+    size = np.asarray(np.bincount(e.block, np.nan_to_num(x), len(books.products)), dtype=float)[e.block]
     # Who uses what nobody states gives way as makers do.
-    uses = np.flatnonzero(mine & (books.kind == USE) & ~stays & (x > 1e-6 * size))
+    uses = np.flatnonzero(mine & (books.kind == USE) & (high > low) & (x > 1e-6 * size))
     added = (books.kind == LINK) & (books.row < 0)
     found = fit(e, ties, x, low, high, books.price, mine, asked_of, uses, added)
     if found is None:
-        return set()
+        return None
     y, out = found.x, ties.output
     prior = np.where(added, np.maximum(y, 1e-9 * size), prior)
     rest = set(blocks)
@@ -483,18 +425,16 @@ def _keep_ties(books: Books, ties: Ties, prior: FloatArray, x: FloatArray, chang
             break
     left = np.isin(e.block, list(rest))
     x[left] = y[left]
-    off = (np.abs(found.off) > TOLD * x[out] + 1e-9 * size[out]) & broken(ties, x, size)
-    at = ties.draw[off]
-    beside = ties.met(x, ties.least) - x[ties.draw] / ties.least
-    asked = np.maximum(ties.least * (x[out] - beside), 0.0)
-    e.low[at], e.high[at], changed[at] = asked[off], (ties.most * x[out])[off], True
-    return blocks
+    return found
 
 
 def _without_traces(books: Books, x: FloatArray, changed: BoolArray) -> FloatArray:
     """Estimates too small to be anything become exactly 0, and what they carried goes by the others."""
     e = books.edges
-    trace = books.unsure & np.isnan(books.hint) & (e.low <= 0) & (x > 0) & (x < nothing(books, x))
+    least = nothing(books, x)
+    size = np.bincount(e.block, np.nan_to_num(x), len(books.products))[e.block]
+    least = np.where(books.price > 0, np.maximum(least, _NEEDLESS * size), least)
+    trace = books.unsure & np.isnan(books.hint) & (e.low <= 0) & (x > 0) & (x < least)
     if not trace.any():
         return x
     todo = np.isin(e.block, np.unique(e.block[trace]))
@@ -564,6 +504,18 @@ def _relax(
     low, high = np.where(held, 0.0, e.low), np.where(held, books.ceiling, e.high)
     cheap = np.where(books.price > 0, 100.0, 0.0)
     rest = set(blocks)
+    # Where all figures can hold within their rounding, none moves by more.
+    by = tolerance * np.where(held & (anchor <= 0), np.nan_to_num(books.stiff), np.maximum(anchor, 0.0))
+    near = np.where(held, np.maximum(e.low - by, 0.0), e.low), np.where(held, np.minimum(e.high + by, high), e.high)
+    fits = {k for k in blocks if shortfall(*_bounded(books, k, *near))[0] <= 0}
+    for k in sorted(fits):
+        todo, s = e.block == k, books.stiff
+        for weight, part_of in ((_FAINT, 1.0), (1e-3, 0.1), (1e-2, 0.01)):  # so near the bounds the faintest may not do
+            price = part_of * cheap
+            if _solve_part(books, todo, anchor, x, price=price, stiff=s, weight=weight, low=near[0], high=near[1])[k]:
+                rest.discard(k)
+                break
+    fits -= rest
     for floor in (low, np.zeros(len(low))):  # the second time lower bounds of unknown figures give way too
         if not rest:
             break
@@ -583,15 +535,15 @@ def _relax(
         mine = e.block == k
         rows = np.flatnonzero(mine & held & (off > _MOVED))
         worst_of = float(off[rows].max(initial=0.0))
-        if worst_of > tolerance:
+        if worst_of > tolerance and k not in fits:
             clash[k] = _clash(books, k, (rows, off[rows] * np.abs(anchor[rows])))
             if mode != "relax":
                 x[mine] = np.nan
                 continue
         relaxed.add(k)
-        # Short of relaxing them nothing moves by more than the rounding of sources.
-        span = tolerance * np.where(held & (anchor <= 0), np.nan_to_num(books.stiff), np.maximum(anchor, 0.0))
-        span = np.where(mode == "relax", np.inf, span)
+        # Short of relaxing them nothing moves by more than the rounding of sources; and nothing by much more than it must.
+        span = _AMPLE * np.maximum(np.where(held, off, 0.0), 0.0) * np.where(held & (anchor <= 0), books.stiff, anchor)
+        span = np.minimum(span, by) if k in fits or mode != "relax" else span
         # Which figures give way is found; how far is weighed against the estimates, which would else be squeezed to
         # nothing: each counts by its own uncertainty, a figure by its half-width, an estimate by that of its prior.
         for least in (_MOVED, 1e-2 * _MOVED, 0.0):
@@ -601,14 +553,21 @@ def _relax(
             hi = np.where(shifted, np.minimum(e.high + span, books.ceiling), e.high)
             found = x.copy()
             # What nobody states of outputs and uses is what the flows leave: the way that was found for it is no burden.
-            loose_end = (books.kind != LINK) & ~held
+            loose_end = ((books.kind != LINK) | (books.price > 0)) & ~held
             base = np.where(loose_end & mine, np.maximum(anchor, x), anchor)
+            price = np.where(x > 1e-6 * base[mine].sum(), 0.0, books.price)
             light = 1.0 / (_SPREAD**2 * np.maximum(base, 1e-9 * base[mine].sum()))
             options = {"stiff": firm, "low": lo, "high": hi, "weight": light, "start": x}
-            if _solve_part(books, mine, base, found, price=books.price, **options)[k]:
+            if _solve_part(books, mine, base, found, price=price, **options)[k]:
                 x[mine] = found[mine]
                 break
         changed |= shifted
+
+
+def _bounded(books: Books, k: int, low: FloatArray, high: FloatArray) -> tuple[Edges, FloatArray, FloatArray]:
+    """Edges of a product, with other bounds."""
+    part, at = _block_edges(books, k)
+    return part, low[at], high[at]
 
 
 def _draws_follow(

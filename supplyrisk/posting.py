@@ -25,6 +25,7 @@ from .books import (
     Books,
     open_books,
     own_bounds,
+    use_bounds,
 )
 from .bounding import UNIT_VALUES
 from .equilibrate import tighten
@@ -350,7 +351,13 @@ def _write_use(
     to, of = rows[stirs], edges[stirs]
     values = {"quantity": x[of], "low": low[of], "high": high[of], "grade": "assumption", "missing": None}
     values["published_on"] = _later(demand["published_on"].iloc[to], _made(demand["node"].iloc[to]), days)
-    _put(demand, to, {**values, "note": _LEFT})
+    held = use_bounds(demand.iloc[to])
+    # Bounds that somebody states and that gave way are named with what they were.
+    eased = c.moved[of]
+    held = np.where(eased, np.fmin(held[0], x[of]), held[0]), np.where(eased, np.fmax(held[1], x[of]), held[1])
+    spans = [f"{_LEFT}; {BEYOND}, {books.span_low[k]:.6g} to {books.span_high[k]:.6g}" for k in of]
+    text = np.where(eased, np.array(spans, dtype=object), _LEFT)
+    _put(demand, to, {**values, "note": text, "stated_low": held[0], "stated_high": held[1]})
     absent = free[~single & np.isnan(count.reindex(names).to_numpy(dtype=float))]
     new = pd.DataFrame(
         {

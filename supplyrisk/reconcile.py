@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .accounts import overstated
-from .books import ESTIMATED, INFERRED, MOVED, own_bounds
+from .books import ESTIMATED, INFERRED, MOVED, own_bounds, use_bounds
 from .bounding import UNIT_VALUES, weight_bounds
 from .byproducts import byproduct_limits, cap_byproducts, caps, exceeding
 from .earlier import with_history
@@ -108,7 +108,8 @@ def balance_flows(
         estimate. Supply that no listed producer can give is a residual ``p@ROW``, where a world total is known no more than
         it leaves, makers inside it included; output that nobody is known to take goes to the world pool. A figure that was moved says so in its note, with what it was, and its
         interval holds both; a stated bound that gave way does so too, and what an industry gets of an input where that is
-        not what its recipe asks for stands in ``gaps`` (``draw``). :func:`moved` lists all of them. An estimate bears the
+        not what its recipe asks for stands in ``gaps`` (``draw``). Of a product of which no amount at all is known, nor of what
+        is made of it, nothing is estimated. :func:`moved` lists all of them. An estimate bears the
         data year and the publication day of the last figure that it rests on.
 
     Raises
@@ -127,7 +128,7 @@ def balance_flows(
     by-product is above what its host allows. A flow with a value and no weight is bounded by the value over plausible
     unit values (:func:`supplyrisk.bounding.weight_bounds`, assumption ``A-UNITVALUE``). An estimate below 1e-9 of its
     product's sum, or 1e-6 of what passes at both of its ends, becomes exactly 0; its link goes where no more can be.
-    In an ensemble makers of unknown output stay below the most that their inputs allow; what each draws is not tied to its output anew.
+    In an ensemble makers of unknown output draw by recipe what each member has them make, but for draws that gave way.
     A pool that sends and of whose supply nothing is recorded gets it from ``p@ROW``. Alternatives (a
     substitute group) may each be drawn on anywhere from 0 to what the recipe asks. A flow without any finite bound
     is bounded by all known supply of the product: an assumption. Source: Stone (1961); Bacharach (1970); Lenzen et
@@ -201,7 +202,10 @@ def _beyond(graph: SupplyGraph, wanted: Sequence[str], tolerance: float) -> dict
 
 def _summary(closed: Closed, wanted: Sequence[str], conflicts: Mode) -> str:
     left = len(closed.clash) if conflicts == "report" else 0
-    note = f"balance_flows: {len(wanted) - left} products balanced"
+    done = len(wanted) - left - len(closed.mute)
+    note = f"balance_flows: {done} products balanced"
+    if closed.mute:
+        note += f"; {len(closed.mute)} of which nobody states any amount left as they were"
     if closed.clash:
         names = ", ".join(wanted[k] for k in sorted(closed.clash))
         note += f"; figures clash in {names}: " + ("left as they were" if left else f"{closed.moved.sum()} moved")
@@ -337,6 +341,17 @@ def _moved_bounds(before: SupplyGraph, after: SupplyGraph) -> list[pd.DataFrame]
         eased = off & (gone | (both[held] != both[column]) if held else True)
         rows = both[eased.fillna(False).to_numpy(dtype=bool)]
         out.append(_told("links", what, rows, key, rows[column], x[rows.index], source[rows.index]))
+    key = list(TABLES["demand"].key)
+    uses = before.tables["demand"]
+    low, high = use_bounds(uses)
+    both = uses[[*key, "source"]].assign(low=low, high=high).merge(after.tables["demand"][[*key, "quantity"]], on=key)
+    slack = 1e-6 * both["quantity"].abs()
+    for what, off in (
+        ("low", both["quantity"] < both["low"] - slack),
+        ("high", both["quantity"] > both["high"] + slack),
+    ):
+        rows = both[off.fillna(False).to_numpy(dtype=bool)]
+        out.append(_told("demand", what, rows, key, rows[what], rows["quantity"], rows["source"]))
     node = list(TABLES["nodes"].key)
     some = before.tables["nodes"]
     some = some[some["output"].isna()][[*node, "output_low", "output_high", "output_source"]]

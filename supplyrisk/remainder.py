@@ -171,7 +171,7 @@ def bound_by_rest(outputs: pd.DataFrame, production: pd.DataFrame) -> pd.DataFra
     -------
     DataFrame
         The same with ``high`` (no more than the newest rest) and ``inside`` of these makers. Where there is no rest,
-        nothing bounds them.
+        nothing but their own bounds does.
     """
     p = outputs.copy()
     rest = p[p["country"] == "ROW"].sort_values("year", kind="stable").drop_duplicates("product", keep="last")
@@ -179,9 +179,11 @@ def bound_by_rest(outputs: pd.DataFrame, production: pd.DataFrame) -> pd.DataFra
     out = left_out(production)
     none = [(str(a), str(b)) in out for a, b in zip(p["product"], p["country"], strict=True)]
     part = p["missing"].isin(["not_available", "unknown"]) | (p["missing"] == "withheld") & ~np.array(none, dtype=bool)
-    inside = part & p["quantity"].isna() & p["high"].isna() & (p["country"] != "ROW")
-    p["high"] = p["high"].where(~inside, p["product"].map(top).astype(float))
-    p["inside"] = p["inside"].mask(inside & p["high"].notna(), p["product"].astype(str) + "@ROW")
+    most = p["product"].map(top).astype(float)
+    inside = part & p["quantity"].isna() & most.notna() & (p["country"] != "ROW")
+    inside &= ~(p["low"].astype(float) > most)  # who is said to make more than the rest is not inside it
+    p["high"] = p["high"].astype(float).mask(inside, np.fmin(p["high"].astype(float), most))
+    p["inside"] = p["inside"].mask(inside, p["product"].astype(str) + "@ROW")
     return p
 
 

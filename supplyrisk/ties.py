@@ -77,8 +77,11 @@ class Ties:
         return np.asarray(np.bincount(self.need, x[self.draw] / by)[self.need] if len(self) else np.zeros(0))
 
 
-def find_ties(books: Books) -> Ties:
-    """Ties of the makers in the books of whose output no figure and no estimate is at hand, or that share a rest."""
+def find_ties(books: Books, every: bool = False) -> Ties:
+    """Ties of the makers in the books of whose output no figure and no estimate is at hand, or that share a rest.
+
+    With ``every`` those of makers whose output is an estimate, too.
+    """
     ix, e = books.graph.index, books.edges
     draw = np.flatnonzero((books.kind == DRAW) & (books.row >= 0))
     r = books.graph.tables["recipes"]
@@ -86,11 +89,12 @@ def find_ties(books: Books) -> Ties:
     of_node = np.full(ix.n, -1, dtype=np.int64)
     # Who shares the rest of a total may make any part of it, whatever it was estimated at.
     shares = e.tail >= 0
-    made = np.flatnonzero((books.kind == OUTPUT) & ~books.known & (np.isnan(books.value) | shares) & (books.row >= 0))
+    open_ = np.isnan(books.value) | shares | every
+    made = np.flatnonzero((books.kind == OUTPUT) & ~books.known & open_ & (books.row >= 0))
     made = made[e.head[made] == books.row[made]]
     maker = (ix.nodes["kind"] == "producer").to_numpy(dtype=bool)[books.row[made]]
     unsaid = ix.nodes["output"].isna().to_numpy(dtype=bool)[books.row[made]]
-    made = made[maker & (unsaid | shares[made])]
+    made = made[maker & (unsaid | shares[made] | every)]
     of_node[books.row[made]] = made
     draw = draw[of_node[books.row[draw]] >= 0] if len(draw) else draw
     i, f, b = np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=bool)

@@ -69,6 +69,7 @@ LAYERS = {
     "drawing": 2,
     "ties": 2,
     "settled": 2,
+    "resorts": 2,
     "ensemble": 2,
     "earlier": 2,
     "voting": 2,
