@@ -648,13 +648,18 @@ def files_in(folder: PathLike, suffixes: Iterable[str]) -> list[Path]:
     for path in sorted(Path(folder).iterdir()):
         if not path.name.lower().endswith(ends) or path.name.startswith("."):
             continue
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
-            raise refuse(path, "a link that leads out of the folder", "Copy the file into the folder.")
+        refuse_link_out(path, root)
         if path.is_file():
             out.append(path)
     if not out:
         raise refuse(folder, "no data file in the folder", f"Expected files that end in {', '.join(ends)}.")
     return out
+
+
+def refuse_link_out(path: PathLike, folder: PathLike) -> None:
+    """Refuse a link in a folder that leads out of it."""
+    if Path(path).is_symlink() and not Path(path).resolve().is_relative_to(Path(folder).resolve()):
+        raise refuse(path, "a link that leads out of the folder", "Copy the file into the folder.")
 
 
 def source_row(source: str, title: str, year: int | None, licence: str, licence_class: str, **kw: Any) -> pd.DataFrame:

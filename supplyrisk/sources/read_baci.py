@@ -19,13 +19,13 @@ import pandas as pd
 from ..errors import Problem, SourceError
 from ..registry import source
 from . import hs
+from .baci_files import baci_files, check_amounts, country_file_in, year_of
 from .base import (
     MAX_CELL,
     PathLike,
     Reading,
     Report,
     check_member,
-    files_in,
     find_columns,
     open_binary,
     read_delimited,
@@ -51,10 +51,8 @@ _PARTS = {
     "usd": ["value_usd", "value", "primaryValue"],
     "q": ["q", "qty_t", "quantity", "q_total"],
 }
-_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".zip")
 _BLOCK = 1 << 22  # bytes parsed at a time: larger blocks are no faster and cost memory
 _NAME = re.compile(r"HS_?(\d{2})(?!\d)|^baci_?(92|96|02|07|12|17|22)(?!\d)", re.IGNORECASE)
-_YEAR = re.compile(r"(?:_Y|[^0-9])((?:19|20)\d{2})(?=[^0-9]|$)")
 _EMPTY = re.compile(rb"(?<=\n)\r?\n")
 _VINTAGE = re.compile(r"V(\d{6})([a-z]?)", re.IGNORECASE)
 
@@ -83,7 +81,7 @@ def baci(
     Parameters
     ----------
     path : path-like or iterable of path-like
-        csv, csv.gz, zip (of one or of many years), parquet, a folder of these, or several files.
+        csv, csv.gz, zip (of one or of many years), parquet, a folder of these (or of partitions: ``t=2023/...``), or several files.
     products : iterable of str, optional
         Keep the headings of these products; a basket heading warns.
     headings : iterable of str or "all", optional
@@ -113,7 +111,7 @@ def baci(
     Raises
     ------
     SourceError
-        Not such a file, a decimal comma without ``decimal=","``, unknown columns, a quotation mark that is not closed and
+        Not such a file, a decimal comma without ``decimal=","``, unknown columns (one that looks like the value too), a quotation mark that is not closed and
         takes in rows, files of several HS revisions or versions of BACI.
 
     Warns
@@ -146,7 +144,7 @@ def baci(
     [['CHN', 'USA', 745000.0], ['TWN', 'USA', 255000.0]]
     """
     notes: list[str] = []
-    files, shown = _files(path, notes)
+    files, shown = baci_files(path, notes)
     versions = sorted({m[1] + m[2].lower() for f in files if (m := _VINTAGE.search(f.name))})
     if len(versions) > 1:
         rule = "files of several versions of BACI, which revise each other's years"
@@ -190,27 +188,6 @@ def _concordance(at: str, products: Iterable[str] | None, headings: Iterable[str
     return con
 
 
-def _files(path: PathLike | Iterable[PathLike], notes: list[str]) -> tuple[list[Path], str]:
-    if not isinstance(path, (str, Path)) and not hasattr(path, "__fspath__"):
-        files = [Path(p) for p in path]
-        return files, ", ".join(f.name for f in files[:3]) + (" ..." if len(files) > 3 else "")
-    root = Path(path)  # type: ignore[arg-type]
-    if not root.is_dir():
-        return [root], root.name
-    if any(re.fullmatch(r"\w+=.+", d.name) and d.is_dir() and not d.is_symlink() for d in root.iterdir()):
-        found = sorted(f for f in root.glob("*=*/*.parquet") if f.is_file() and not f.is_symlink())
-        return found, f"{root.name}/ ({len(found)} parts)"
-    found = [f for f in files_in(root, _SUFFIXES) if not re.match(r"(country|product)_codes", f.name, re.IGNORECASE)]
-    years = [f for f in found if re.match(r"baci", f.name, re.IGNORECASE)]
-    if years and len(years) < len(found):  # beside files of that name, others are no years of it
-        others = [f.name for f in found if f not in years]
-        notes.append(f"files that are not named as BACI's are not read: {', '.join(others[:8])}")
-        found = years
-    if not found:
-        raise _refuse(root, "no year of BACI in the folder", f"Expected files that end in {', '.join(_SUFFIXES)}.")
-    return found, f"{root.name}/ ({len(found)} files)"
-
-
 def _revision(files: list[Path], given: str | None, report: Report) -> str:
     if given is not None:
         return hs.revision(given)
@@ -226,11 +203,7 @@ def _revision(files: list[Path], given: str | None, report: Report) -> str:
 
 def _country_names(path: Any, country_file: PathLike | None, report: Report) -> dict[str, str]:
     """BACI's own code to ISO3, from its country file."""
-    file: Path | None = Path(country_file) if country_file is not None else None
-    if file is None and isinstance(path, (str, Path)) and Path(path).is_dir():
-        file = next(iter(sorted(Path(path).glob("country_codes*.csv"))), None)
-        if file is not None and file.is_symlink() and not file.resolve().is_relative_to(Path(path).resolve()):
-            raise _refuse(file, "a link that leads out of the folder", "Copy the file into the folder.")
+    file = Path(country_file) if country_file is not None else country_file_in(path)
     if file is None:
         return {}
     frame = read_delimited(file, Report("", "", ""))
@@ -259,7 +232,7 @@ def _file(
     """The kept rows of each member of a file, one frame per member."""
     with ExitStack() as stack:
         if file.suffix.lower() == ".parquet":
-            yield _collect(_parquet(file), file, file.name, wanted, report, tally, year, thousands)
+            yield _collect(_parquet(file, report), file, file.name, wanted, report, tally, year, thousands)
             return
         for name, stream in stack.enter_context(_members(file)):
             yield _collect(_csv(file, stream, report), file, name, wanted, report, tally, year, thousands)
@@ -315,6 +288,7 @@ def _csv(file: Path, stream: IO[bytes], report: Report) -> Iterator[Any]:
             file, "a header that is no line of a table", "Save it with ordinary line ends.", str(err)
         ) from err
     _no_twins(file, columns)
+    check_amounts(file, columns, _roles(file, columns), report)
     ragged = rows = 0
 
     def skip(_: Any) -> str:
@@ -435,7 +409,7 @@ def _roles(file: Path, columns: list[str]) -> dict[str, str]:
     return out
 
 
-def _parquet(file: Path) -> Iterator[Any]:
+def _parquet(file: Path, report: Report) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -447,6 +421,7 @@ def _parquet(file: Path) -> Iterator[Any]:
             names = list(reader.schema_arrow.names)
             _no_twins(file, names)
             keep = _played(file, names)
+            check_amounts(file, names, _roles(file, names), report)
             for batch in reader.iter_batches(1 << 17, columns=keep):
                 columns = [pc.cast(batch[c], pa.string()) for c in keep]
                 yield pa.RecordBatch.from_arrays(columns, names=keep)
@@ -493,7 +468,7 @@ def _collect(
         given = table.to_pandas()
         out = pd.DataFrame({part: given[c].astype("object") for part, c in roles.items()}, index=given.index)
         if "t" not in out:
-            out["t"] = str(_year_of(name, file, year))
+            out["t"] = str(year_of(name, file, year))
         if "k" not in out:
             out["k"] = map_products("baci_trim", out["material"])["product"].astype("object").str.removeprefix("hs:")
         for part in ("v", "usd", "q"):
@@ -529,15 +504,6 @@ def _other_years(file: Path, parts: list[pd.DataFrame], report: Report) -> None:
         report.notes.append(
             f"the name of {file.name} says {named[0]}, but rows are of another year ({shown}): the year in the rows counts"
         )
-
-
-def _year_of(name: str, file: Path, year: int | None) -> int:
-    if year is not None:
-        return year
-    hit = _YEAR.search(Path(name).stem) or re.fullmatch(r"(?:t|year)=(\d{4})", file.parent.name)
-    if hit:
-        return int(hit[1])
-    raise _refuse(file, "no column for the year, and none in the name", "Give year=.", name)
 
 
 def _decimal_point(raw: pd.DataFrame, file: Path, decimal: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from .base import (
     read_text,
     refuse,
     refuse_decimal_comma,
+    refuse_link_out,
     released,
     source_row,
 )
@@ -191,7 +192,7 @@ def eu_crm(
                 find_columns(file, raw.columns, _SHARES, _NEEDED)  # says which columns are absent
             report.notes.append("not a table of supply shares: see data")
             released(report, published_on, str(said) if said else None)
-            return Reading({}, _other(raw, report), report)
+            return Reading({}, _other(file, raw, report, decimal), report)
         parts.append(_shares(file, raw, scope))
         said = said or _in_title(file)
     if not parts:
@@ -226,7 +227,9 @@ def eu_crm(
     if signless.any():
         report.notes.append(f"{int(signless.sum())} shares without a percent sign are read as percent")
     data = pd.concat([data, parsed.rename(columns={"value": "share"})], axis=1)
-    data["t"] = numbers(data["t"], decimal)["value"]
+    factor = numbers(data["t"], decimal)
+    refuse_decimal_comma(path, data["t"], factor)
+    data["t"] = factor["value"]
     place = countries(data["place"], "name")
     data["country"] = place.mask(place == AGGREGATE)
     sums = (place == AGGREGATE).fillna(False).astype(bool)
@@ -263,6 +266,7 @@ def _beside(path: Path) -> int | None:
     folder = path if path.is_dir() else path.parent
     found = sorted(folder.glob("*CRMsOverTime*.csv")) if folder.is_dir() else []
     for file in found[:1]:
+        refuse_link_out(file, folder)
         raw = read_table(file, Report("", "", ""), {"year": ["Year"], "score": ["SR"]}, ["year", "score"])
         years = pd.to_numeric(raw["Year"], errors="coerce") if "Year" in raw else pd.Series(dtype=float)
         hit = years[years.isin(list(_EDITIONS))]
@@ -296,13 +300,19 @@ def _fractions(data: pd.DataFrame, parsed: pd.DataFrame, signless: pd.Series) ->
 
 
 def _shares(file: Path, raw: pd.DataFrame, scope: str | None) -> pd.DataFrame:
+    """Rows of shares with their scope; of a table with a column for the world and one for the Union those of both."""
+    names = {plain(n) for n in _SHARES["share"]}
+    own = {k: str(c) for c in raw.columns if plain(c) in names and (k := _scope_in(plain(c)))}
+    if len(own) > 1:
+        parts = [raw.drop(columns=[v for j, v in own.items() if j != k]) for k in own if scope in (None, k)]
+        told = [_shares(file, part, scope or k) for k, part in zip(own, parts, strict=False)]
+        whole = pd.concat(told, ignore_index=True)
+        return whole[whole["text"].str.strip() != ""].reset_index(drop=True)
     cols = find_columns(file, raw.columns, _SHARES, _NEEDED)
     said = scope or (
         "eu" if plain(file.name).find("eusupply") >= 0 else "global" if "global" in plain(file.name) else None
     )
-    header = plain(cols["share"])
-    if said is None and ("global" in header or header.startswith("eu") or "eusourcing" in header):
-        said = "global" if "global" in header else "eu"
+    said = said or _scope_in(plain(cols["share"]))
     if said is None:
         raise unknown_name(
             "scope", file.name, ("global", "eu"), "eu_crm(): the file does not say whose shares it holds"
@@ -320,12 +330,18 @@ def _shares(file: Path, raw: pd.DataFrame, scope: str | None) -> pd.DataFrame:
     )
 
 
-def _other(raw: pd.DataFrame, report: Report) -> pd.DataFrame:
+def _scope_in(header: str) -> str | None:
+    """Whose shares a header names."""
+    return "global" if "global" in header else "eu" if header.startswith("eu") or "eusourcing" in header else None
+
+
+def _other(path: Path, raw: pd.DataFrame, report: Report, decimal: str) -> pd.DataFrame:
     """Uses and scores: numbers as numbers, a dash as what was not assessed."""
     out = raw.copy()
     for c in raw.columns:
         if plain(c) in ("sr", "ei", "share", "vainmillion", "year") or "million" in str(c).casefold():
-            parsed = numbers(raw[c].fillna(""), percent=True)
+            parsed = numbers(raw[c].fillna(""), decimal, percent=True)
+            refuse_decimal_comma(path, raw[c], parsed)
             lacking = parsed["code"].isin(["zero", "empty"])  # a dash means "not assessed" here, not nil
             out[c] = parsed["value"].mask(lacking)
             report.missing["not_available"] = report.missing.get("not_available", 0) + int(lacking.sum())

@@ -54,7 +54,7 @@ def fits_stage(product: pd.Series, detail: pd.Series) -> pd.Series:
     known = pairs.drop_duplicates().reset_index(drop=True)
     text = known["d"].astype("str").str.casefold()
     names = known["p"].astype("str")
-    stage = names.str.partition(".")[2].str.replace(r"^(mine_.+|ore|natural)$", "mine", regex=True)
+    stage = names.str.replace(r"^[^.]*\.?", "", regex=True).str.replace(r"^(mine_.+|ore|natural)$", "mine", regex=True)
     allowed = [_OF_PRODUCT.get(s, {"mine"} if s == "mine" else set(_STAGES)) for s in stage]
     allowed = [a | ({"mine"} if p in _FROM_BRINES else set()) for a, p in zip(allowed, names, strict=True)]
     said = pd.DataFrame({s: text.str.contains(pattern) for s, pattern in _STAGES.items()})
