@@ -96,7 +96,8 @@ def bgs(
 
     Notes
     -----
-    The service gives no world total; a row that is named as the world is one, a region or a union stays in ``data``. Figures that carry the note "Estimates." are graded B, others A. Former states
+    The service gives no world total; a row that is named as the world is one, a region or a union stays in ``data``.
+    Figures that carry the note "Estimates." are graded B, others A. Former states
     (Soviet Union, Yugoslavia) keep their own codes: they are never added to a successor. Where the name and the code of a
     row are two places (``Congo`` with ``COD``) the name counts, with a note in the report.
 

@@ -112,7 +112,8 @@ def usgs_mcs(
     report: in the 2025 release titanium minerals and industrial sand are in thousand tonnes and labelled tonnes. A release
     counts from the end of January of its year. A figure of another stage than its product's (a smelter's beside the mine's, scrap,
     reserves), a sum of two products and a further form of what has a figure already are never added: they go to the product of
-    that stage, or stay in ``data`` with a note. A figure that the publisher marks as estimated is graded B, others A. Revisions between releases are large: Chinese
+    that stage, or stay in ``data`` with a note. A figure that the publisher marks as estimated is graded B, others A.
+    Revisions between releases are large: Chinese
     mine output of antimony in 2024 is 60,000 t in the 2025 release and 40,000 t in that of 2026. Reserves stay in
     ``data``: the data model has no place for them.
 

@@ -107,7 +107,8 @@ def wmd(
     Notes
     -----
     The database is opened read-only and immutable; only ordinary tables are read, and nothing in it is executed. Of
-    rows of several countries only one named as the world is taken, as ``WLD``; regions and unions stay in ``data``. Terms of the data are those of the ministry: class ``restricted`` until the user knows better.
+    rows of several countries only one named as the world is taken, as ``WLD``; regions and unions stay in ``data``. Terms of the data are
+    those of the ministry: class ``restricted`` until the user knows better.
 
     References
     ----------

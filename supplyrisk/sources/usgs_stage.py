@@ -87,7 +87,11 @@ def other_forms(data: pd.DataFrame) -> pd.Series:
     order = pd.DataFrame({"often": -often, "long": form.str.len(), "form": form})
     order = order.sort_values(["often", "long", "form"], kind="stable")
     usual = order["form"].groupby([k.reindex(order.index) for k in keys]).transform("first").reindex(rows.index)
-    out.loc[rows.index[(form != usual).to_numpy(dtype=bool)]] = True
+    other = form != usual
+    out.loc[rows.index[other.to_numpy(dtype=bool)]] = True
+    world = rows[(rows["country"] == "WLD") & ~other]  # a second world total is no part of the world
+    known = world.iloc[world["value"].isna().to_numpy().argsort(kind="stable")]
+    out.loc[known.index[known.duplicated(["product", "year", "what"])]] = True
     return out
 
 

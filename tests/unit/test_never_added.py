@@ -132,6 +132,23 @@ def test_two_forms_of_one_product_and_place_are_not_added(tmp_path):
     assert any("Lime: Production: quicklime only" in n and "never added up" in n for n in reading.report.notes)
 
 
+def test_two_world_totals_of_one_product_are_not_added(tmp_path):
+    reading = wide(
+        tmp_path,
+        ("Gallium", "China", "Primary production", 600, 700),
+        ("Gallium", "World total", "Primary production", "", 750),
+        ("Gallium", "World total (rounded)", "Primary production", 633, 760),
+    )
+    assert made(reading, 2022) == {("gallium.refined", "CHN"): 600_000, ("gallium.refined", "WLD"): 633_000}
+    assert made(reading, 2023) == {("gallium.refined", "CHN"): 700_000, ("gallium.refined", "WLD"): 750_000}
+    text = LONG + "".join(
+        f"GALLIUM,World Production,Gallium,{place},Production,Primary production,kilograms,2025,{v},\n"
+        for place, v in (("China", 600), ("World total", 633), ("Total", 630), ("Total Asia", 600))
+    )
+    again = usgs(tmp_path, text, "MCS2026_Commodities_Data.csv")
+    assert made(again, 2025) == {("gallium.refined", "CHN"): 600, ("gallium.refined", "WLD"): 633}
+
+
 def test_a_capacity_in_the_column_of_production_is_no_output(tmp_path):
     reading = wide(
         tmp_path,
