@@ -18,6 +18,7 @@ from .base import (
     numbers,
     plain,
     read_delimited,
+    refuse_decimal_comma,
     released,
     source_row,
 )
@@ -60,7 +61,9 @@ _SOURCE = "eto_chips"
     formats=("folder of csv",),
     reads="inputs of chip making, shares of countries and firms, sequence of steps",
 )
-def eto_chipexplorer(path: PathLike, *, published_on: str | None = None, year: int | None = None) -> Reading:
+def eto_chipexplorer(
+    path: PathLike, *, published_on: str | None = None, year: int | None = None, decimal: str = "."
+) -> Reading:
     r"""Read the chip explorer's five tables.
 
     Parameters
@@ -73,6 +76,8 @@ def eto_chipexplorer(path: PathLike, *, published_on: str | None = None, year: i
         Day (or month, or year) on which the release came out; default the folder's name, where it is a date (``2026-08``), else unknown.
     year : int, optional
         Year of the shares that state none (the files of 2022 have no years at all). Without it they stay in ``data`` alone.
+    decimal : {".", ","}
+        Decimal mark of shares.
 
     Returns
     -------
@@ -84,7 +89,8 @@ def eto_chipexplorer(path: PathLike, *, published_on: str | None = None, year: i
     Raises
     ------
     SourceError
-        A table or column is absent, or no share is above 1 and they add to neither 1 nor 100.
+        A table or column is absent, no share is above 1 and they add to neither 1 nor 100, or a decimal comma without
+        ``decimal=","``.
 
     Notes
     -----
@@ -129,7 +135,8 @@ def eto_chipexplorer(path: PathLike, *, published_on: str | None = None, year: i
     lost = ~data["input"].isin(goods.index)
     report.unknown("input", data.loc[lost, "input"], ones, (), of)
     data["input_name"] = data["input"].map(goods["name"]).astype("string").fillna(data["input_name"])
-    parsed = numbers(data["text"].fillna(""), percent=True)
+    parsed = numbers(data["text"].fillna(""), decimal, percent=True)
+    refuse_decimal_comma(path, data["text"], parsed)
     parsed["code"] = parsed["code"].replace("empty", "not_available")
     if _are_fractions(path, data, parsed):
         parsed[["value", "low", "high"]] *= 100.0

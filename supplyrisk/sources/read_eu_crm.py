@@ -304,9 +304,8 @@ def _shares(file: Path, raw: pd.DataFrame, scope: str | None) -> pd.DataFrame:
     names = {plain(n) for n in _SHARES["share"]}
     own = {k: str(c) for c in raw.columns if plain(c) in names and (k := _scope_in(plain(c)))}
     if len(own) > 1:
-        parts = [raw.drop(columns=[v for j, v in own.items() if j != k]) for k in own if scope in (None, k)]
-        told = [_shares(file, part, scope or k) for k, part in zip(own, parts, strict=False)]
-        whole = pd.concat(told, ignore_index=True)
+        beside = {k: [c for j, c in own.items() if j != k] for k in own if scope in (None, k)}
+        whole = pd.concat([_shares(file, raw.drop(columns=c), k) for k, c in beside.items()], ignore_index=True)
         return whole[whole["text"].str.strip() != ""].reset_index(drop=True)
     cols = find_columns(file, raw.columns, _SHARES, _NEEDED)
     said = scope or (

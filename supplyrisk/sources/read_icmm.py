@@ -36,7 +36,7 @@ _COLUMNS = {
     "latitude": ["Latitude"],
     "longitude": ["Longitude"],
     "assets": ["Asset Type", "Asset Types"],
-    "place": ["Country"],
+    "place": ["Country", "Country or Region", "Country/Region"],
     "primary": ["Primary Commodity"],
     "secondary": ["Secondary Commodity"],
     "others": ["Other Commodities"],

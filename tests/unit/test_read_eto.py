@@ -114,3 +114,12 @@ def test_the_published_folder(published):
     assert nodes.loc["eto.n20@NLD", "output"] == 1.0  # EUV
     assert nodes.loc["eto.n26@JPN", "output"] == pytest.approx(0.56)  # wafers
     assert "TWN" in set(g.nodes["country"])
+
+
+def test_decimal_commas_are_refused_or_read_as_such(tmp_path):
+    there = folder(tmp_path, OLD.replace("47%", '"47,5%"').replace("2%", '"<2,5%"'))
+    with pytest.raises(SourceError, match='decimal=","'):
+        sources.eto_chipexplorer(there)
+    data = sources.eto_chipexplorer(there, decimal=",").data
+    assert data["share"].iloc[0] == 47.5
+    assert data["high"].iloc[1] == 2.5

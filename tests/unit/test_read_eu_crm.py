@@ -105,3 +105,33 @@ def test_the_published_files(published):
     made = reading.inputs["production"].set_index(["product", "country"])["quantity"]
     assert made["gallium.refined", "CHN"] == pytest.approx(0.938)
     assert len(assemble(**reading.inputs, tables=reading.tables).links)
+
+
+BOTH = "Material;Stage;Country;Global supply share;EU sourcing share;t\n"
+
+
+def test_a_table_with_the_shares_of_both_scopes_gives_both(tmp_path):
+    file = tmp_path / "CRM_2023.csv"
+    file.write_text(f"{BOTH}Gallium;Processing;China;94%;69%;1.3\nGallium;Processing;Germany;1%;;0.8\n")
+    data = sources.eu_crm(file).data
+    shares = data.set_index(["scope", "country"])["share"].to_dict()
+    assert shares == {("global", "CHN"): 94.0, ("global", "DEU"): 1.0, ("eu", "CHN"): 69.0}
+    for scope, count in (("global", 2), ("eu", 1)):
+        one = sources.eu_crm(file, scope=scope).data
+        assert one["scope"].tolist() == [scope] * count
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Material;Stage;Country;Global supply share;t\nGallium;P;China;94%;1,3\n",
+        "Material;Stage;Country;Global supply share;t\nGallium;P;Japan;<0,1%;1\n",
+        "Material;Year;SR;EI\nGallium;2023;3,9;4,2\n",
+    ],
+)
+def test_decimal_commas_are_refused_in_every_column(tmp_path, text):
+    file = tmp_path / "CRM_2023.csv"
+    file.write_text(text)
+    with pytest.raises(SourceError, match='decimal=","'):
+        sources.eu_crm(file)
+    assert len(sources.eu_crm(file, decimal=",").data) == 1

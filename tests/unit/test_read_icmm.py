@@ -59,3 +59,10 @@ def test_the_published_workbook(published):
     assert data["country"].notna().all()
     assert data["latitude"].notna().all()
     assert (data["products"].map(lambda p: "copper.refined" in p)).sum() > 100
+
+
+@pytest.mark.parametrize("name", ["Country or Region", "country/region"])
+def test_other_names_of_the_column_of_countries(tmp_path, monkeypatch, name):
+    monkeypatch.setitem(globals(), "HEAD", [name if c == "Country" else c for c in HEAD])
+    row = ["I1", "High", "A", None, 1.5, 2.5, "Mine", "Zambia", "Copper", None, None]
+    assert sources.icmm_facilities(book(tmp_path, row)).data["country"].tolist() == ["ZMB"]
