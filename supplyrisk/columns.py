@@ -368,7 +368,7 @@ def coerce(frame: pd.DataFrame, spec: Table) -> tuple[pd.DataFrame, list[Problem
     if len(twice):
         frame = frame.loc[:, ~frame.columns.duplicated()]
     for name in frame.columns:
-        if not _encodes(str(name)):
+        if not encodes(str(name)):
             problems.append(Problem(spec.name, "-", printable(str(name)), _HALF, "", "Rename the column."))
         elif name not in spec.names:
             close = close_matches(str(name), spec.names)
@@ -387,7 +387,7 @@ def coerce(frame: pd.DataFrame, spec: Table) -> tuple[pd.DataFrame, list[Problem
             try:
                 out[col.name] = _coerce_column(frame[col.name], col, frame, spec, problems)
             except UnicodeEncodeError:  # the price of looking for it is paid only where it is there
-                raw, halves = _mended(frame, col.name, spec)
+                raw, halves = mended_texts(frame, col.name, spec)
                 problems += halves
                 out[col.name] = _coerce_column(raw, col, frame, spec, problems)
     return _complete(pd.DataFrame(out, columns=list(spec.names)), spec), problems
@@ -396,7 +396,7 @@ def coerce(frame: pd.DataFrame, spec: Table) -> tuple[pd.DataFrame, list[Problem
 _HALF = "half a character (an unpaired surrogate), which is no text"
 
 
-def _encodes(text: str) -> bool:
+def encodes(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -404,10 +404,10 @@ def _encodes(text: str) -> bool:
     return True
 
 
-def _mended(frame: pd.DataFrame, name: str, spec: Table) -> tuple[pd.Series, list[Problem]]:
+def mended_texts(frame: pd.DataFrame, name: str, spec: Table) -> tuple[pd.Series, list[Problem]]:
     """A column whose texts can be stored, and the rows in which they could not."""
     raw = frame[name].astype("object")
-    bad = [i for i, v in enumerate(raw.array) if isinstance(v, str) and not _encodes(v)]
+    bad = [i for i, v in enumerate(raw.array) if isinstance(v, str) and not encodes(v)]
     found = []
     for i in bad:
         row, value = printable(_row_label(frame, spec, i)), printable(repr(raw.iloc[i]))[:80]

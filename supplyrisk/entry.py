@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from .columns import mended_texts
 from .errors import Problem, UnitError, unknown_name
 from .jurisdictions import country_codes
 from .schema import TABLES, Table, date_ceil, date_floor, is_date, parse_node_id, validate_table
@@ -223,10 +224,20 @@ def convert_units(frame: pd.DataFrame, spec: Table, products: pd.DataFrame) -> t
     extra = [c for c in ("unit", "basis") if c in frame.columns and c not in spec.names]
     if not extra:
         return frame, []
+    halves: list[Problem] = []
+    texts = frame[[c for c in (*extra, "product", "node") if c in frame.columns]].copy()
+    for c in texts:
+        try:
+            texts[c] = texts[c].astype("string")
+        except UnicodeEncodeError:
+            texts[c], found = mended_texts(frame, str(c), spec)
+            halves += found if c in extra else []  # of the table's own columns coerce() says it
+    if halves:
+        return frame.drop(columns=extra), halves
     if "product" in frame.columns:
-        product = frame["product"].astype("string")
+        product = texts["product"].astype("string")
     elif "node" in frame.columns:
-        product = frame["node"].astype("string").str.partition("@")[0]
+        product = texts["node"].astype("string").str.partition("@")[0]
     else:
         return frame, [Problem(spec.name, "-", "unit", "this table has no product to take a unit from", "", "Drop it.")]
     scale, problems = unit_scale(spec.name, product, frame, products)

@@ -28,8 +28,8 @@ from .celltext import Frames, Meta, PathLike, as_table, escape, number, records,
 from .errors import Problem, SourceError, SupplyRiskError, unknown_name
 from .graph import SupplyGraph
 from .graphml import read_graphml, write_graphml
-from .intervals import IntervalPolicy
-from .overlays import beneath_from_json, beneath_to_json, warn_of_private_rows
+from .intervals import policy_from_json
+from .overlays import beneath_from_json, warn_of_private_rows
 from .schema import TABLES, data_dictionary
 from .sharing import PUBLIC_LICENCES, public_part
 from .storage import SCHEMA_VERSION, atomic_directory
@@ -157,17 +157,14 @@ def read(path: PathLike, format: str | None = None) -> SupplyGraph:
             file, "written with another data model", f"This version reads {SCHEMA_VERSION}.", repr(meta.get("schema"))
         )
     try:
-        as_of, history, policy = meta.get("as_of"), [str(h) for h in meta["history"]], _policy(meta["policy"])
+        as_of, history, policy = meta.get("as_of"), [str(h) for h in meta["history"]], policy_from_json(meta["policy"])
         beneath = beneath_from_json(meta.get("beneath", {}))
     except (KeyError, TypeError, ValueError, AttributeError) as err:
         raise refuse(file, "its own description is damaged", "Write the graph again.", str(err)[:200]) from err
     label = str(meta.get("name", "graph"))
     as_of = None if as_of is None else str(as_of)
     graph = SupplyGraph.from_tables(frames, name=label, as_of=as_of, history=history, policy=policy)
-    written = meta.get("fingerprint")
-    edited = written and written != graph.fingerprint
-    note = (f"read from {file.name}, which was edited after it was written",) if edited else ()
-    return dataclasses.replace(graph, history=(*graph.history, *note), beneath=beneath)
+    return dataclasses.replace(graph.as_written(meta.get("fingerprint"), file.name), beneath=beneath)
 
 
 def export(
@@ -282,25 +279,7 @@ def _replaced(target: Path) -> Iterator[Path]:
 
 
 def _meta(graph: SupplyGraph) -> Meta:
-    policy = graph.policy
-    meta = {
-        "schema": SCHEMA_VERSION,
-        "name": graph.name,
-        "as_of": graph.as_of,
-        "history": list(graph.history),
-        "fingerprint": graph.fingerprint,
-        "policy": {
-            "by_grade": dict(policy.by_grade),
-            "per_year": policy.per_year,
-            "per_dark_year": policy.per_dark_year,
-        },
-    }
-    return {**meta, "beneath": beneath_to_json(graph.beneath)} if graph.beneath else meta
-
-
-def _policy(given: Any) -> IntervalPolicy:
-    widths = {str(k): float(v) for k, v in given["by_grade"].items()}
-    return IntervalPolicy(widths, float(given["per_year"]), float(given["per_dark_year"]))
+    return {"schema": SCHEMA_VERSION, **graph.describe()}
 
 
 def _dictionary() -> tuple[list[str], list[list[str]]]:

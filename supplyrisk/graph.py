@@ -7,7 +7,6 @@ back: every method returns a new graph or a new frame.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import html
 import os
 from collections.abc import Iterable, Mapping
@@ -25,7 +24,7 @@ from .dating import beneath_at, reference_date, tables_at, uncovered
 from .entry import bundle_problems, convert_units
 from .errors import Problem, SchemaError, UnitError, unknown_name
 from .indexing import GraphIndex, numbered
-from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals
+from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals, policy_from_json, policy_to_json
 from .jurisdictions import dated, members
 from .overlays import (
     as_published,
@@ -39,7 +38,7 @@ from .overlays import (
 from .retained import outlived, rests_on_overlays
 from .schema import TABLES, coerce, date_ceil, date_text, is_date, table
 from .selecting import selected
-from .storage import read_parquet, write_parquet
+from .storage import fingerprint, read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -290,18 +289,8 @@ class SupplyGraph:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all content; equal graphs have equal fingerprints whatever their row order."""
-        digest = hashlib.sha256()
-        for name in TABLES:
-            frame = self.tables[name]
-            if len(frame):
-                late = [c for c in ("value_low", "value_high") if c in frame and frame[c].isna().all()]
-                frame = frame.drop(columns=late)  # of a graph without them as before there were such columns
-                rows = pd.util.hash_pandas_object(
-                    frame.astype("object").where(frame.notna(), None).astype("string"), index=False
-                ).to_numpy()
-                digest.update(name.encode() + np.sort(rows).tobytes())
-        return digest.hexdigest()[:16]
+        """Hash of all content and of the widths of intervals; equal graphs have equal ones whatever their row order."""
+        return fingerprint(self.tables, None if self.policy == DEFAULT_POLICY else policy_to_json(self.policy))
 
     def __repr__(self) -> str:
         def n(count: int, word: str) -> str:
@@ -602,7 +591,7 @@ class SupplyGraph:
             )
         out.graph["tables"] = {k: v.copy() for k, v in self.tables.items() if k not in ("nodes", "links")}
         out.graph["older_nodes"] = nodes[older].reset_index(drop=True)
-        out.graph["as_of"], out.graph["history"] = self.as_of, self.history
+        out.graph["as_of"], out.graph["history"], out.graph["policy"] = self.as_of, self.history, self.policy
         out.graph["beneath"] = {k: v.copy() for k, v in self.beneath.items()}
         return out
 
@@ -639,12 +628,22 @@ class SupplyGraph:
             name=graph.graph.get("name", "graph"),
             as_of=graph.graph.get("as_of"),
             history=graph.graph.get("history", ()),
+            policy=graph.graph.get("policy", DEFAULT_POLICY),
         )
         return dataclasses.replace(made, beneath=still_covered(graph.graph.get("beneath", {}), made.tables))
 
-    def _meta(self) -> dict[str, Any]:
-        out = {"name": self.name, "as_of": self.as_of, "history": list(self.history), "fingerprint": self.fingerprint}
+    def describe(self) -> dict[str, Any]:
+        """What a file says of the graph beside its tables, as plain values: name, day, history, widths, what lies beneath."""
+        out: dict[str, Any] = {"name": self.name, "as_of": self.as_of, "history": list(self.history)}
+        out |= {"fingerprint": self.fingerprint, "policy": policy_to_json(self.policy)}
         return {**out, "beneath": beneath_to_json(self.beneath)} if self.beneath else out
+
+    def as_written(self, fingerprint: str | None, where: str) -> SupplyGraph:
+        """The graph, with a line in its history if it is not the one whose fingerprint a file states."""
+        if not fingerprint or fingerprint == self.fingerprint:
+            return self
+        note = f"read from {where}, which was edited after it was written"
+        return dataclasses.replace(self, history=(*self.history, note))
 
     def to_parquet(self, path: str | os.PathLike[str], private: bool = False) -> Path:
         """Write a folder of parquet files, one per table, units in the field metadata; replaced as a whole.
@@ -667,7 +666,7 @@ class SupplyGraph:
         """
         if not private:
             warn_of_private_rows(self.tables, Path(path).name)
-        return write_parquet(self.tables, self._meta(), path)
+        return write_parquet(self.tables, self.describe(), path)
 
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str]) -> SupplyGraph:
@@ -681,6 +680,7 @@ class SupplyGraph:
         Returns
         -------
         SupplyGraph
+            With a line in its history if the content is not what was written.
 
         Raises
         ------
@@ -688,5 +688,7 @@ class SupplyGraph:
             Not such a folder, or a file in it is absent, truncated or of another row count; all are listed.
         """
         tables, meta = read_parquet(path)
-        graph = cls.from_tables(tables, name=meta["name"], as_of=meta["as_of"], history=meta["history"])
+        policy = policy_from_json(meta["policy"]) if "policy" in meta else DEFAULT_POLICY
+        graph = cls.from_tables(tables, name=meta["name"], as_of=meta["as_of"], history=meta["history"], policy=policy)
+        graph = graph.as_written(meta.get("fingerprint"), Path(path).name)
         return dataclasses.replace(graph, beneath=beneath_from_json(meta.get("beneath", {})))

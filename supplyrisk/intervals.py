@@ -19,7 +19,7 @@ import pandas as pd
 
 from .schema import Quantity
 
-__all__ = ["DEFAULT_POLICY", "IntervalPolicy", "intervals"]
+__all__ = ["DEFAULT_POLICY", "IntervalPolicy", "intervals", "policy_from_json", "policy_to_json"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -55,6 +55,18 @@ class IntervalPolicy:
 
 
 DEFAULT_POLICY = IntervalPolicy()
+
+
+def policy_to_json(policy: IntervalPolicy) -> dict[str, Any]:
+    """Widths as plain values, for a file's description of itself."""
+    widths = {g: policy.by_grade[g] for g in sorted(policy.by_grade)}
+    return {"by_grade": widths, "per_year": policy.per_year, "per_dark_year": policy.per_dark_year}
+
+
+def policy_from_json(given: Mapping[str, Any]) -> IntervalPolicy:
+    """What :func:`policy_to_json` wrote."""
+    widths = {str(k): float(v) for k, v in given["by_grade"].items()}
+    return IntervalPolicy(widths, float(given["per_year"]), float(given["per_dark_year"]))
 
 
 def intervals(

@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from .columns import encodes
 from .entry import convert_units
-from .errors import PrivateDataWarning, Problem, SchemaError
+from .errors import PrivateDataWarning, Problem, SchemaError, printable
 from .retained import CUT, outlived
 from .schema import TABLES, Table, coerce, date_floor, table
 from .vintages import NEWEST
@@ -66,10 +67,12 @@ def laid_over(
     SchemaError
         A reserved name, or rows that cannot be read.
     """
-    if not isinstance(name, str) or name.strip().casefold() in RESERVED:
-        problem = Problem(
-            "overlay", "-", "name", "a reserved name", repr(name), "Name the overlay after whoever owns the rows."
+    if not isinstance(name, str) or name.strip().casefold() in RESERVED or not encodes(name):
+        rule = (
+            "half a character, which is no text" if isinstance(name, str) and not encodes(name) else "a reserved name"
         )
+        remedy = "Name the overlay after whoever owns the rows."
+        problem = Problem("overlay", "-", "name", rule, printable(repr(name)), remedy)
         raise SchemaError([problem], "the overlay")
     out, under = dict(tables), dict(beneath)
     kept: dict[str, pd.DataFrame] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,14 +11,45 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from .errors import Problem, SourceError
 from .schema import TABLES, arrow_schema
 
-__all__ = ["SCHEMA_VERSION", "atomic_directory", "read_parquet", "write_parquet"]
+__all__ = ["SCHEMA_VERSION", "atomic_directory", "fingerprint", "read_parquet", "write_parquet"]
 
 SCHEMA_VERSION = "1"
+
+
+def fingerprint(tables: Mapping[str, pd.DataFrame], widths: Mapping[str, Any] | None = None) -> str:
+    """Hash of all content, whatever the order of the rows.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables of the data model.
+    widths : mapping, optional
+        Widths of figures without a stated interval, where they are not those of every graph.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    if widths is not None:
+        digest.update(json.dumps(widths, sort_keys=True).encode())
+    for name in TABLES:
+        frame = tables[name]
+        if len(frame):
+            late = [c for c in ("value_low", "value_high") if c in frame and frame[c].isna().all()]
+            frame = frame.drop(columns=late)  # of a graph without them as before there were such columns
+            rows = pd.util.hash_pandas_object(
+                frame.astype("object").where(frame.notna(), None).astype("string"), index=False
+            ).to_numpy()
+            digest.update(name.encode() + np.sort(rows).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def write_parquet(tables: Mapping[str, pd.DataFrame], meta: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:

@@ -199,8 +199,9 @@ def concord(
     source, target : str
         Revisions, e.g. ``"HS2012"`` and ``"HS2022"``; either may be the newer one.
     values : Series, optional
-        Trade by target heading: splits are then weighted by it. Without it a split is in equal parts, which is an
-        assumption and says so.
+        Trade by target heading (written as ``code``): splits are then weighted by it. Every target of a split is in it; 0
+        says that there was no trade, and a split of which all targets have none is in equal parts, as without ``values``:
+        an assumption, which says so.
     table : DataFrame, optional
         Your own concordance, ``source, target`` and optionally ``weight``; used instead of the built-in one.
 
@@ -214,7 +215,7 @@ def concord(
     ------
     SchemaError
         Headings that do not exist in the source revision, that have no known counterpart in the target, that the table does
-        not know, or that are neither text nor whole numbers; all are listed.
+        not know, or that are neither text nor whole numbers; targets of a split that ``values`` says nothing of; all are listed.
 
     Notes
     -----
@@ -242,13 +243,36 @@ def concord(
         raise SchemaError(_absent(unknown, a, b if table is None else a, {}, {}), f"the concordance from {a} to {b}")
     out = relation[relation["source"].isin(codes)].copy()
     if values is not None:
-        part = out["target"].map(values.astype(float))
+        many = out["relation"].isin(["1:n", "n:n"])
+        part = out["target"].map(_by_heading(values, out.loc[many, "target"], b))
         total = part.groupby(out["source"]).transform("sum")
-        said = part.groupby(out["source"]).transform("count") == part.groupby(out["source"]).transform("size")
-        use = said & (total > 0) & out["relation"].isin(["1:n", "n:n"])
+        use = (total > 0) & many
         out["weight"] = (part / total).where(use, out["weight"])
         out["basis"] = out["basis"].mask(use, "trade of the targets")
     return out.reset_index(drop=True)
+
+
+def _by_heading(values: pd.Series, targets: pd.Series, at: str) -> pd.Series:
+    """Trade by target heading, each of six digits; refused where it says nothing of a target, or what is no amount."""
+    known = pd.to_numeric(values, errors="coerce").astype("float64")
+    known.index = pd.Index(_plain(pd.Series(list(values.index), dtype="object")))
+    here = known.index.isin(set(targets))
+    seen, values, known = list(known.index[:5]), values[here], known[here]
+    what = "values to split headings by"
+    twice = sorted(set(known.index[known.index.duplicated()]))
+    remedy = f"Give one amount a heading of {at}, added up."
+    found = [Problem("hs", c, "values", "heading stands twice", "", remedy) for c in twice]
+    bad = known.index[~((known >= 0) & np.isfinite(known))]
+    told = dict(zip(known.index, values, strict=True))
+    remedy = "Give an amount of trade, 0 where there was none."
+    found += [Problem("hs", c, "values", "no amount of trade", repr(told[c])[:80], remedy) for c in bad]
+    shown = ", ".join(map(str, seen)) or "nothing"
+    remedy = f"Give its trade, 0 where there was none, or leave out values=; it has {shown}."
+    lacking = sorted(set(targets) - set(known.index))
+    found += [Problem("hs", c, "values", f"nothing is said of this heading of {at}", "", remedy) for c in lacking]
+    if found:
+        raise SchemaError(found, what)
+    return known
 
 
 def _own(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,10 @@ import pytest
 
 import supplyrisk as sr
 from supplyrisk import formats
+from supplyrisk.errors import SchemaError
+from supplyrisk.intervals import IntervalPolicy
 from supplyrisk.sharing import public_part
+from supplyrisk.sources import hs
 from supplyrisk.sources.repair import reconcile, repair, trace_origins
 from supplyrisk.sources.trade_links import links_of
 
@@ -195,3 +198,79 @@ def test_what_was_balanced_upon_an_overlay_stays_at_home_once_the_overlay_is_cov
     rests = dataclasses.replace(once, history=(*once.history, "balance_flows: 1 flow"))
     for left in (rests.overlay({"nodes": row.assign(output=10.0)}, name="co one"), rests.at("2025-06")):
         assert "gallium.refined" in set(left.beneath["cut:products"]["product"])
+
+
+# ---------------------------------------------------------------------- what a file says of a graph
+
+ENDING = {"parquet": "", "csv": "_csv", "xlsx": ".xlsx", "sqlite": ".sqlite", "graphml": ".graphml", "json": ".json"}
+
+
+def small(**more):
+    products = [{"product": "x.form", "name": "x", "commodity": "x", "chain": "x", "stage": "mine", "unit": "t",
+                 "basis": "c", "period": "year"}]  # fmt: skip
+    sources = [{"source": "s", "title": "s", "licence": "c", "licence_class": "cc0"}]
+    row = {"node": "x.form@AUS", "product": "x.form", "country": "AUS", "kind": "producer", "year": 2020, "output": 5.0}
+    nodes = pd.DataFrame([{**row, "source": "s", "grade": "A"} | more], dtype="object")
+    return {"products": pd.DataFrame(products), "sources": pd.DataFrame(sources), "nodes": nodes}
+
+
+@pytest.mark.parametrize("form", ENDING)
+def test_widths_of_intervals_come_back_and_are_part_of_the_fingerprint(form, tmp_path):
+    plain = sr.SupplyGraph.from_tables(small(), as_of="2024")
+    wide = sr.SupplyGraph.from_tables(small(), as_of="2024", policy=IntervalPolicy(per_year=0.2))
+    assert wide.fingerprint != plain.fingerprint
+    back = formats.read(formats.write(wide, tmp_path / f"g{ENDING[form]}", form))
+    assert back.policy == wide.policy
+    assert (back.fingerprint, back.history) == (wide.fingerprint, wide.history)
+    assert [v.tolist() for v in back.interval("nodes", "output")] == [[5.0], [0.75], [9.25]]
+    assert formats.read(formats.write(plain, tmp_path / f"p{ENDING[form]}", form)).fingerprint == plain.fingerprint
+
+
+def test_a_network_keeps_the_widths_of_intervals():
+    wide = sr.SupplyGraph.from_tables(small(), policy=IntervalPolicy(per_year=0.2))
+    assert sr.SupplyGraph.from_networkx(wide.to_networkx()).policy == wide.policy
+
+
+def test_a_folder_of_parquet_files_that_was_edited_says_so(tmp_path):
+    graph = sr.SupplyGraph.from_tables(small())
+    folder = formats.write(graph, tmp_path / "g")
+    assert formats.read(folder).history == graph.history
+    file = folder / "nodes.parquet"
+    pd.read_parquet(file).assign(output=6.0).to_parquet(file)
+    again = formats.read(folder)
+    assert again.nodes["output"].tolist() == [6.0]
+    assert again.history[-1] == "read from g, which was edited after it was written"
+
+
+@pytest.mark.parametrize("column", ["note", "node", "unit", "basis", "product"])
+def test_half_a_character_is_named_by_row_and_column(column):
+    with pytest.raises(SchemaError, match=rf"nodes\[.*{column}: half a character") as caught:
+        sr.SupplyGraph.from_tables(small(**{"unit": "kt", "basis": "c", column: "x\ud800y"}))
+    assert "\\ud800" in str(caught.value)
+    str(caught.value).encode()
+
+
+def test_half_a_character_names_no_overlay():
+    graph = sr.SupplyGraph.from_tables(small())
+    with pytest.raises(SchemaError, match="half a character"):
+        graph.overlay(small(output=6.0), name="a\ud800")
+
+
+# ---------------------------------------------------------------------- splits by trade
+
+
+def test_a_split_by_trade_takes_headings_as_numbers_and_refuses_what_says_nothing():
+    def split(values):
+        return hs.concord("810600", "HS2012", "HS2022", values=values).set_index("target")["weight"].to_dict()
+
+    want = {"810610": 0.25, "810690": 0.75}
+    for index in (["810610", "810690"], [810610, 810690], ["8106.10", "8106.90"]):
+        assert split(pd.Series([1.0, 3.0], index=index)) == want
+    assert split(pd.Series([4.0, 0.0], index=[810610, 810690])) == {"810610": 1.0, "810690": 0.0}
+    assert hs.concord("850511", "HS2012", "HS2017", values=pd.Series({"1": 2.0}))["weight"].tolist() == [1.0]
+    with pytest.raises(SchemaError, match=r"hs\[810690\].values: nothing is said of this heading"):
+        split(pd.Series({"810610": 1.0}))
+    with pytest.raises(SchemaError, match="no amount of trade"):
+        split(pd.Series({"810610": 1.0, "810690": np.nan}))
+    with pytest.raises(SchemaError, match="stands twice"):
+        split(pd.Series([1.0, 2.0, 3.0], index=["810610", "810690", "8106.90"]))
