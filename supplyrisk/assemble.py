@@ -48,6 +48,7 @@ from .books import STANDS
 from .byproducts import flag_byproducts
 from .earlier import told, with_earlier
 from .errors import Problem, SchemaError, unknown_name
+from .feeding import UNLISTED
 from .flows import FLOW_METHODS, MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
 from .inputs import INPUTS, read_inputs, say_left_out, would_be_lost
@@ -374,7 +375,7 @@ def _doubtful_exporters(b: Build) -> tuple[pd.DataFrame, pd.DataFrame]:
             "year": absent["year"],
             "output_missing": "unknown",
             "grade": "assumption",
-            "note": "producers that nobody lists, if there are any",
+            "note": UNLISTED,
         }
     )
     return new.reindex(columns=b.links.columns), nodes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ from .schema import parse_node_id
 if TYPE_CHECKING:
     from .graph import SupplyGraph
 
-__all__ = ["byproduct_limits", "cap_byproducts", "caps", "exceeding", "flag_byproducts", "throughput"]
+__all__ = ["byproduct_limits", "cap_byproducts", "caps", "ceilings", "exceeding", "flag_byproducts", "throughput"]
 
 FloatArray = npt.NDArray[np.float64]
 _ABOVE = "above what the throughput of"  # marks the sentence in a note, which is written anew when the figures change
@@ -216,6 +216,57 @@ def _found(graph: SupplyGraph) -> tuple[FloatArray, FloatArray]:
     sent, most = np.bincount(ix.src, ix.quantity, n), np.bincount(ix.src, ix.high, n)  # one that is unknown: unknown
     whole = closed & ~np.isnan(sent)
     return np.where(whole, sent, np.nan), np.where(whole & np.isfinite(most), most, np.nan)
+
+
+def ceilings(
+    made: pd.DataFrame,
+    links: pd.DataFrame,
+    recipes: pd.DataFrame,
+    products: pd.DataFrame,
+    guessed: Collection[str] = (),
+) -> pd.Series[float]:
+    """What the hosts of by-products of unknown output allow by their figures, before there is a graph.
+
+    Parameters
+    ----------
+    made : DataFrame
+        Producers: ``product, country, quantity, high``, indexed by node.
+    links, recipes, products : DataFrame
+        In the columns of the data model.
+    guessed : collection of str
+        Nodes whose output is no figure but what they are seen to send.
+
+    Returns
+    -------
+    Series
+        By-product units by node: ``likely`` of :func:`byproduct_limits`; a node without a known limit is absent.
+    """
+    hosts = recipes[recipes["host"].fillna(False).astype(bool)]
+    hosts = pd.DataFrame(
+        {
+            "product": hosts["product"].astype("object"),
+            "host": hosts["input"].astype("object"),
+            "usual": hosts["coefficient"].astype(float),
+        }
+    )
+    made = made.assign(quantity=made["quantity"].mask(made.index.isin(list(guessed))))
+    by = made[made["quantity"].isna() & ~made["country"].isin(_NOWHERE)]
+    by = pd.DataFrame({"node": by.index, "product": by["product"].astype("object"), "country": by["country"].tolist()})
+    wanted = by.merge(hosts.groupby(["product", "host"]).agg(_least).reset_index(), on="product")
+    if not len(wanted):
+        return pd.Series(dtype=float)
+    most = made["quantity"].fillna(made["high"]).astype(float)
+    through = most.groupby((made["product"].astype(str) + "@" + made["country"].astype(str)).to_numpy()).agg(_sum)
+    flow = links["quantity"].fillna(links["high"]).astype(float)
+    inflow = flow.groupby(links["buyer"].astype(str).to_numpy()).agg(_sum)
+    drawn_by = set(zip(links["supplier"].astype(str), links["buyer"].astype(str), strict=True))
+    here = wanted["host"] + "@" + wanted["country"]
+    drawn = [k in drawn_by for k in zip(here + ":demand", wanted["node"], strict=True)]
+    stage = products.drop_duplicates("product").set_index("product")["stage"].astype("object")
+    beside = wanted["host"].map(stage).to_numpy() == wanted["product"].map(stage).to_numpy()
+    has = here.map(through).where(beside, (here + ":demand").map(inflow).where(pd.Series(drawn, index=here.index)))
+    allowed = has.astype(float) / wanted["usual"].where(wanted["usual"] > 0)
+    return allowed.groupby(wanted["node"]).agg(_sum).dropna().astype(float)
 
 
 def exceeding(limits: pd.DataFrame) -> list[Problem]:

@@ -9,12 +9,20 @@ import pandas as pd
 
 from .intervals import DEFAULT_POLICY
 
-__all__ = ["shortfalls", "world_feed"]
+__all__ = ["UNLISTED", "shortfalls", "world_feed"]
 
 _WORLD = "@WLD:demand"
+# Note of the unlisted rest of a product without a world total.
+UNLISTED = "producers that nobody lists, if there are any"
 
 
-def world_feed(links: pd.DataFrame, traded: Collection[str], nominal: float) -> pd.DataFrame:
+def world_feed(
+    links: pd.DataFrame,
+    traded: Collection[str],
+    nominal: float,
+    ceiling: pd.Series | None = None,
+    whole: Collection[str] = (),
+) -> pd.DataFrame:
     """Links from makers to the world pools on which unlisted users of traded products draw.
 
     Never from the pools of other countries: a sender that nobody observed would count as the origin of what it only
@@ -30,12 +38,17 @@ def world_feed(links: pd.DataFrame, traded: Collection[str], nominal: float) -> 
     nominal : float
         Level where nobody says how much is asked for, as a part of what makers have to spare (assumption
         ``A-NOMINAL``).
+    ceiling : Series, optional
+        The most that makers (index) of unknown output can make.
+    whole : collection of str
+        Products of which there is a rest, or a total, beside whose makers nobody else makes any.
 
     Returns
     -------
     DataFrame
         ``supplier, buyer, product, year, quantity`` in product units, and ``row``: the link, by position, from which
-        it is to be taken; -1 where what the maker keeps is not known.
+        it is to be taken; -1 where what the maker keeps is not known. What ceilings leave unmet is a flow of unknown
+        quantity from the unlisted rest of the world, where nobody says how much that makes.
 
     Notes
     -----
@@ -82,8 +95,11 @@ def world_feed(links: pd.DataFrame, traded: Collection[str], nominal: float) -> 
     sold = name.map(sent).astype(float).fillna(0.0)
     s["weight"] = sold.where(~name.str.endswith("@ROW"), s["kept"].fillna(0.0))
     # Of what a maker of unknown output keeps nobody knows; one without such a link keeps nothing.
-    s["most"] = np.where(s["row"].isna(), 0.0, s["kept"].fillna(np.inf))
-    pairs = s[(s["weight"] > 0) & (s["most"] > 0)].merge(asked, on="product")
+    allowed = pd.Series(np.inf, index=s.index) if ceiling is None else name.map(ceiling).astype(float).fillna(np.inf)
+    room = (allowed - name.map(given).astype(float).fillna(0.0)).clip(lower=0.0)
+    s["most"] = np.where(s["row"].isna(), 0.0, s["kept"].fillna(room))
+    s["bound"] = s["row"].notna() & s["kept"].isna() & np.isfinite(room)
+    pairs = s[(s["weight"] > 0) & ((s["most"] > 0) | s["bound"])].merge(asked, on="product")
     if not len(pairs):
         return empty
     by = pairs.groupby("product")
@@ -92,8 +108,13 @@ def world_feed(links: pd.DataFrame, traded: Collection[str], nominal: float) -> 
     short = pairs["known"] - pairs["has"]
     need = short.where(~(pairs["unsure"] & (pairs["has"] <= 0)), np.fmax(short, level))
     pairs["quantity"] = _shared(pairs["product"], pairs["weight"], pairs["most"], need)
+    unmet = need - pairs.groupby("product")["quantity"].transform("sum")
+    full = pairs["bound"] & (pairs["quantity"] >= pairs["most"] * (1 - 1e-9))
+    lacks = pairs.assign(supplier=pairs["product"] + "@ROW", quantity=np.nan, row=-1)
+    lacks = lacks[full & (unmet > 0.005 * need) & ~lacks["product"].isin(whole)].drop_duplicates("product")
     pairs = pairs[pairs["quantity"] > 0.005 * need]  # the small ones would add rows, not knowledge
     pairs["row"] = pairs["row"].where(pairs["kept"].notna(), -1.0).astype("int64")
+    pairs = pd.concat([pairs, lacks], ignore_index=True) if len(lacks) else pairs
     return pairs.assign(buyer=pairs["product"] + _WORLD)[list(empty.columns)].reset_index(drop=True)
 
 

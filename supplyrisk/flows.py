@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .byproducts import ceilings
 from .exporters import TRADERS, net_exporters
-from .feeding import shortfalls, world_feed
+from .feeding import UNLISTED, shortfalls, world_feed
 from .intervals import DEFAULT_POLICY
 from .remainder import bound_by_rest, joined_texts, last_text, share_rest, spanned_values, unsaid_rest, worked_out_on
 from .retained import cite_strictest
@@ -449,7 +450,9 @@ class Build:
         known = self.made["quantity"].groupby(self.made["product"].astype(str)).sum(min_count=1)
         world = level["product"].map(known).fillna(1.0)
         share = s.assign(node=s["product"].astype(str) + "@" + s["supplier"].astype(str))
-        share["top"] = share["node"].map(self.made["quantity"]) / share["share"]  # no more than the supplier makes
+        can = share["node"].map(ceilings(self.made, self.links, self.recipes, self.products, self.carved))
+        can = can.astype(float) / share.groupby("node")["node"].transform("size")  # all its buyers together
+        share["top"] = share["node"].map(self.made["quantity"]).fillna(can) / share["share"]  # no more than it makes
         level = level.merge(share.groupby(["product", "buyer"])["top"].min().reset_index(), on=["product", "buyer"])
         nominal = np.fmin(self.nominal * world.to_numpy(dtype=float), 0.5 * level["top"].to_numpy(dtype=float))
         stated = level["imports"].notna()
@@ -657,7 +660,11 @@ class Build:
         """Unlisted users of traded products buy of makers, in proportion to what these are known to export."""
         if not len(self.links):
             return
-        fed = world_feed(self.links, self.traded, self.nominal)
+        can = ceilings(self.made, self.links, self.recipes, self.products, self.carved)
+        whole = {*self.made["product"][self.made["country"] == "ROW"], *self.world.index}
+        fed = world_feed(self.links, self.traded, self.nominal, can, whole)
+        new = fed[fed["quantity"].isna()].rename(columns={"supplier": "node"})
+        self._append(new[["node", "product", "year"]].assign(country="ROW", low=np.nan, note=UNLISTED))
         # What goes out into the world no longer stays at home: every maker still sends what it makes.
         taken = fed[fed["row"] >= 0].set_index("row")["quantity"]
         at = 0

@@ -143,3 +143,57 @@ def test_what_was_said_of_a_limit_goes_when_it_is_mended() -> None:
     mended = balance_flows(g.replace("corrected", nodes=nodes))
     assert mended.gaps[mended.gaps["what"] == "by-product limit"].empty
     assert "above what the throughput" not in str(mended.nodes.set_index("node").loc[f"{BY}@KOR", "note"])
+
+
+def test_what_a_host_is_seen_to_send_is_no_ceiling_before_balancing() -> None:
+    g = sr.assemble(**tables(WITHHELD, WITHHELD, {f"{BY}@JPN": 30.0}))
+    links = g.table("links")
+    mine = links["supplier"] == f"{HOST}@KOR"
+    links.loc[mine, ["quantity", "method", "grade"]] = [10.0, "observed", "assumption"]
+    links["missing"] = links["missing"].mask(mine)
+    seen = g.replace("seen", links=links)
+    assert byproduct_limits(seen)["status"].tolist() == ["unknown"]  # it may keep any amount
+
+
+JAPAN = {"product": BY, "country": "JPN", "quantity": 20.0}
+TOTAL = {"product": BY, "country": "WLD", "quantity": 100.0}
+
+
+@pytest.mark.parametrize(("more", "rest"), [([JAPAN], NAN), ([JAPAN, TOTAL], 32.0)])
+def test_assembling_estimates_no_more_of_a_byproduct_than_its_host_allows(
+    more: list[dict[str, Any]], rest: float
+) -> None:
+    """China's 35 come out of the world pool; of 1500 of alumina come 30 of gallium, 27 of which go to Japan."""
+    given = tables({"quantity": 1500.0}, WITHHELD, {f"{BY}@CHN": 35.0}, [("KOR", "JPN", 27.0)], more)
+    g = sr.assemble(**given)
+    assert sent(g)["quantity"].sum() == pytest.approx(30.0)
+    assert g.gaps[g.gaps["what"] == "by-product limit"].empty
+    other = g.links.set_index(["supplier", "buyer"]).loc[(f"{BY}@ROW", f"{BY}@WLD:demand"), "quantity"]
+    assert other == pytest.approx(rest, nan_ok=True)
+    if np.isnan(rest):  # who sends what is left of it nobody says
+        row = g.balance().set_index("node").loc[f"{BY}@WLD:demand"]
+        assert (row["have"], row["reason"].split(";")[0]) == (3.0, "1 of 2 flows in not known")
+    done = sr.assemble(**given, balanced=True)
+    assert sent(done)["quantity"].sum() <= 30.0 * (1 + 1e-6)
+    assert done.gaps.empty
+    assert not done.balance()["status"].eq("open").any()
+
+
+def test_observed_flows_above_what_a_host_allows_stay_and_are_told_and_nothing_is_estimated_beside_them() -> None:
+    given = tables({"quantity": 500.0}, WITHHELD, {f"{BY}@CHN": 35.0}, [("KOR", "JPN", 27.0)], [JAPAN])
+    for balanced in (False, True):
+        g = sr.assemble(**given, balanced=balanced)
+        assert sent(g)["quantity"].fillna(0.0).sum() == pytest.approx(27.0, rel=0.02)
+        assert "what it sends is above what the throughput" in g.gaps.set_index("what").loc["by-product limit", "note"]
+        assert g.balance().set_index("account").loc["by-product", "status"] == "open"
+
+
+def test_a_nominal_level_of_imports_keeps_within_what_the_host_allows() -> None:
+    """Three buyers name Korea, whose gallium nobody counts: a tenth of what the world is known to make would be 20 each."""
+    given = tables({"quantity": 500.0}, WITHHELD, {}, None, [{**JAPAN, "quantity": 200.0}])
+    del given["demand"]
+    rows = [{"buyer": b, "supplier": "KOR", "share": 1.0} for b in ("DEU", "FRA", "ITA")]
+    shares = pd.DataFrame(rows).assign(product=BY, year=2024, grade="assumption")
+    g = sr.assemble(**given, sourcing=shares)
+    assert 0 < sent(g)["quantity"].sum() <= 10.0
+    assert g.gaps[g.gaps["what"] == "by-product limit"].empty
