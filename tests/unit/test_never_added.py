@@ -241,3 +241,24 @@ def test_of_several_world_totals_one_counts(tmp_path, read):
     )
     assert {c: q for (_, c), q in made(reading, 2023).items()} == {"CHN": 120, "WLD": 150, "ROW": 5}
     assert any("1 world totals differ" in n for n in reading.report.notes)
+
+
+def test_a_kind_beside_the_figure_of_all_kinds_is_not_added(tmp_path):
+    head = "year,country_trans,bgs_commodity_trans,bgs_sub_commodity_trans,units,quantity,bgs_statistic_type_trans\n"
+    rows = [
+        ("Indonesia", "", 1000),
+        ("Indonesia", "Ferro-nickel", 500),
+        ("Brazil", "Ferro-nickel", 50),
+        ("Cuba", "", ""),
+    ]
+    rows += [("Cuba", "Ferro-nickel", 7), ("Indonesia", "Sulfate", 30)]
+    text = "".join(f'2023,{c},"nickel, smelter/refinery",{d},tonnes (metric),{q},Production\n' for c, d, q in rows)
+    file = tmp_path / "bgs.csv"
+    file.write_text(head + text)
+    reading = sr.sources.bgs(file)
+    found = made(reading, 2023)
+    assert found["nickel.refined", "IDN"] == 1000
+    assert found["nickel.refined", "BRA"] == 50
+    assert found["nickel.refined", "CUB"] == 7
+    assert found["nickel.sulphate", "IDN"] == 30
+    assert any("figure of all kinds" in d["reason"] and d["rows"] == 1 for d in reading.report.dropped)
