@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .schema import LICENCES, TABLES
+from .schema import LICENCES, TABLES, coerce
 from .vintages import ENTITY, ESTIMATED, NEWEST, BoolArray, Frames, among, beside, listed, one_year, stated_again, years
 
 __all__ = [
@@ -411,7 +411,8 @@ def outlived(
         found = found[~found.index.duplicated()].sort_index()
         if not len(found):
             continue
-        new = _without_figures(found.drop(columns=["_series", "_known"]), name)
+        # As it would be read from a file: what is not said of a figure is said of its row.
+        new = coerce(_without_figures(found.drop(columns=["_series", "_known"]), name), TABLES[name])[0]
         have = out.get(NEWEST + name)
         both = new if have is None or not len(have) else pd.concat([have, new])
         out[NEWEST + name] = both.drop_duplicates([*entity, "year", "origin_tag", "source"]).reset_index(drop=True)

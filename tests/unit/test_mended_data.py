@@ -274,3 +274,25 @@ def test_a_split_by_trade_takes_headings_as_numbers_and_refuses_what_says_nothin
         split(pd.Series({"810610": 1.0, "810690": np.nan}))
     with pytest.raises(SchemaError, match="stands twice"):
         split(pd.Series([1.0, 2.0, 3.0], index=["810610", "810690", "8106.90"]))
+
+
+# ---------------------------------------------------------------------- years that are kept beside a graph
+
+
+@pytest.mark.parametrize("form", ENDING)
+def test_what_is_kept_of_covered_years_comes_back_as_it_was(form, tmp_path):
+    frames = small(capacity=None, capacity_low=1.0, capacity_high=2.0, capacity_missing="withheld")
+    rows = frames["nodes"]
+    later = rows.assign(year=2021)
+    other = pd.concat([rows, later]).assign(node="x.form@CHN", country="CHN")
+    graph = sr.SupplyGraph.from_tables({**frames, "nodes": pd.concat([rows, later, other])})
+    own = pd.DataFrame([{"node": "x.form@AUS", "product": "x.form", "country": "AUS", "kind": "producer", "year": 2021,
+                         "output": 7.0, "source": "s", "grade": "A"}])  # fmt: skip
+    laid = graph.overlay({"nodes": own}, name="acme")
+    kept = laid.beneath["newest:nodes"]
+    assert len(kept)
+    assert kept["capacity_year"].notna().all()
+    back = formats.read(formats.write(laid, tmp_path / f"g{ENDING[form]}", form, private=True))
+    assert set(back.beneath) == set(laid.beneath)
+    for name, frame in laid.beneath.items():
+        pd.testing.assert_frame_equal(back.beneath[name], frame)
