@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import Problem, SourceError
 from ..registry import source
 from ..schema import node_id
-from .base import PathLike, Reading, Report, files_in, find_columns, read_delimited, released, source_row
+from .base import PathLike, Reading, Report, files_in, find_columns, numbers, read_delimited, released, source_row
 from .owners import control_type, parse_owners
 from .places import AGGREGATE, countries
 
@@ -47,7 +47,15 @@ _SOURCE = "cobalt_supply_chains"
 _ROLES = {"SUPPLIER_IN": ("end", "start", "supplier"), "BUYER_IN": ("end", "start", "buyer"),
           "SUPPLIER_FACILITY": ("start", "end", "supplier_site"), "BUYER_FACILITY": ("start", "end", "buyer_site"),
           "INPUT_CHAIN_STEP": ("start", "end", "from_step"), "OUTPUT_CHAIN_STEP": ("start", "end", "to_step")}  # fmt: skip
-_YEARLY = re.compile(r"(\d[\d ,.\u00a0]*)\s*t(?:on(?:ne)?s?)?\b.*(?:annum|annual|per year|a year|/ ?y)", re.IGNORECASE)
+_YEARLY = re.compile(
+    r"(?<![\d.,])(\d[\d ,.\u00a0]*)\s*t(?:on(?:ne)?s?)?\b.*(?:annum|annual|per year|a year|/ ?y)", re.IGNORECASE
+)
+
+_VAGUE = re.compile(
+    r"(?:\d\s*(?:-|\u2013|to|or)|up to|over|above|more than|less than|below|at least|at most|[<>\u2264\u2265/])\s*$",
+    re.IGNORECASE,
+)
+_EITHER = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
 
 @source(
@@ -206,10 +214,15 @@ def _transactions(given: pd.DataFrame, relations: pd.DataFrame, report: Report) 
 
 
 def _per_year(text: object) -> float:
-    """Tonnes a year, where the text says so; a contract's total is no yearly flow."""
+    """Tonnes a year, where the text says so: a contract's total is no yearly flow, a bound or a range is no amount.
+
+    Nothing in a text says whether ``40.000`` has a decimal mark: it is not read.
+    """
     hit = _YEARLY.search(str(text))
-    digits = re.sub(r"[^\d]", "", hit[1]) if hit else ""
-    return float(digits) if digits and len(digits) < 10 else np.nan
+    if hit is None or _VAGUE.search(str(text)[: hit.start()]) or _EITHER.fullmatch(hit[1].strip()):
+        return np.nan
+    value = float(numbers(pd.Series([hit[1].strip(" ,.\u00a0")]))["value"].iloc[0])
+    return value if value < 1e9 else np.nan
 
 
 def _site(firm: object, facility: object) -> str:

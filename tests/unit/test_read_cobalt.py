@@ -58,7 +58,9 @@ def test_operators_parents_and_ventures(tmp_path):
 @pytest.mark.parametrize(
     ("text", "tonnes"),
     [("40 000 tonnes / annum", 40_000), ("5,000 tonnes of low carbon cobalt sulfate annually", 5_000),
-     ("3000tonnes/annum", 3_000), ("up to 1.6 million", None), ("29 300 tonnes", None), ("950000", None)],
+     ("3000tonnes/annum", 3_000), ("up to 1.6 million", None), ("29 300 tonnes", None), ("950000", None),
+     ("1.5 tonnes / annum", 1.5), ("5 000.5 t per year", 5_000.5), ("12,5 tonnes per year", None), ("40.000 t/y", None),
+     ("10-15 tonnes / annum", None), ("10 to 15 000 tonnes / annum", None), ("up to 5 000 tonnes per year", None)],
 )  # fmt: skip
 def test_amounts_per_year(text, tonnes):
     value = _per_year(text)
