@@ -31,6 +31,7 @@ from .commodities import MISSING_CODE
 from .layout import first_sheet
 from .places import AGGREGATE, countries
 from .unions import less_members
+from .world_total import one_world
 
 __all__ = ["tidy"]
 
@@ -121,7 +122,7 @@ def tidy(
     Notes
     -----
     Country names become ISO3. A row whose place no concordance knows is dropped and reported with its share of the
-    quantity (or value, or share); the owner of an unknown home stays, as ``UNK``. World totals become ``WLD``, the European
+    quantity (or value, or share); the owner of an unknown home stays, as ``UNK``. World totals become ``WLD`` (of a list of production one: ``World`` before ``Total``), the European
     Union ``EUE``; other unions and continents, and the partner World of trade, are dropped as sums of other rows. Beside
     members of its own the Union is their sum: it keeps what they leave of it (the members not listed), or is dropped.
     Places of ``buyer`` and ``supplier`` are those of ``sourcing``; in ``links`` these are ids of nodes.
@@ -453,6 +454,7 @@ def _known_places(
     nowhere = pd.Series(False, index=frame.index)
     problems: list[Problem] = []
     names: dict[str, pd.Series] = {}
+    named = frame["country"].astype("string") if "country" in frame else pd.Series("", index=frame.index)
     for ours in [c for c in _COUNTRY if c in frame.columns and (table == "sourcing" or c not in ("buyer", "supplier"))]:
         text = frame[ours].astype("string")
         place = _place(text)
@@ -485,7 +487,24 @@ def _known_places(
     report.leave_out(_NOWHERE, unknown, amount, within, of or "rows")
     report.leave_out("a union, a continent or the world: a sum of places", sums, amount, within, of or "rows")
     report.leave_out("no place in the cell", nowhere & ~(unknown | sums), amount, within, of or "rows")
-    return frame[~(unknown | sums | nowhere)].reset_index(drop=True)
+    again = _further_totals(frame, named, amount, report, of) if table == "production" else nowhere
+    return frame[~(unknown | sums | nowhere | again)].reset_index(drop=True)
+
+
+def _further_totals(
+    frame: pd.DataFrame, named: pd.Series, amount: pd.Series, report: Report, of: str | None
+) -> pd.Series:
+    """World totals of a list of countries that has one already: ``World`` beside ``Total``, not the same row twice."""
+    world = named.notna() & (frame["country"] == "WLD" if "country" in frame else False)
+    keys = [c for c in ("product", "what", "unit", "year", "published_on", "source", "method", "note") if c in frame]
+    if not world.any():
+        return world
+    within = [world[world], *(frame.loc[world, c] for c in keys)]  # what the user states for all rows is no column
+    twice = pd.concat([named[world], *within], axis=1).duplicated(keep=False)
+    if twice.any():  # which of them counts is for the user to say
+        return world & False
+    counted = one_world(frame.loc[world, "country"], named[world], amount[world], within, report, of or "rows")
+    return world & (counted.reindex(frame.index) != "WLD")
 
 
 def _place(text: pd.Series) -> pd.Series:

@@ -300,3 +300,22 @@ def test_stocks_of_products_and_countries_stand_at_the_stock_of_the_country(tmp_
     per = {"kg": 1000.0, "t": 1.0}[unit]
     assert held.loc["gallium.refined@JPN:stock", ["holder", "quantity"]].tolist() == ["JOGMEC", 2.5 * per]
     assert held.loc["gallium.refined@USA:stock", ["holder", "quantity"]].tolist() == ["USA", 0.3 * per]
+
+
+def test_of_several_world_totals_of_one_list_one_counts(tmp_path):
+    file = tmp_path / "made.csv"
+    rows = ["China,600", "World,610", "Total,610", "Grand total,640", "Asia,605"]
+    file.write_text("country,quantity,product,year\n" + "".join(f"{r},gallium.refined,2024\n" for r in rows))
+    reading = sources.tidy(file, "production", unit="t")
+    made = reading.inputs["production"]
+    assert made[["country", "quantity"]].values.tolist() == [["CHN", 600.0], ["WLD", 610.0]]
+    assert {d["reason"]: d["rows"] for d in reading.report.dropped}[
+        "a further world total of the same: never added"
+    ] == 2
+    assert any("1 world totals differ" in n for n in reading.report.notes)
+
+
+def test_the_same_total_twice_is_for_the_user_to_mend(tmp_path):
+    file = tmp_path / "made.csv"
+    file.write_text("country,quantity,product,year\nWorld,610,gallium.refined,2024\nWorld,640,gallium.refined,2024\n")
+    assert sources.tidy(file, "production", unit="t").inputs["production"]["quantity"].tolist() == [610.0, 640.0]
