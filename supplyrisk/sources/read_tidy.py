@@ -122,9 +122,9 @@ def tidy(
     Notes
     -----
     Country names become ISO3. A row whose place no concordance knows is dropped and reported with its share of the
-    quantity (or value, or share); the owner of an unknown home stays, as ``UNK``. World totals become ``WLD`` (of a list of production one: ``World`` before ``Total``), the European
-    Union ``EUE``; other unions and continents, and the partner World of trade, are dropped as sums of other rows. Beside
-    members of its own the Union is their sum: it keeps what they leave of it (the members not listed), or is dropped.
+    quantity (or value, or share); the owner of an unknown home stays, as ``UNK``. World totals become ``WLD`` (of a
+    list of production one: ``World`` before ``Total``), the European Union ``EUE``; other unions and continents, and the
+    partner World of trade, are dropped as sums of other rows. Beside members of its own the Union is their sum: it keeps what they leave of it (the members not listed), or is dropped.
     Places of ``buyer`` and ``supplier`` are those of ``sourcing``; in ``links`` these are ids of nodes.
     ``W``, ``NA``, ``..`` become missingness codes (in ``trade`` and ``costs``, which have none, words in ``flag`` and
     ``note``); a double or long dash is zero, a lone one not available; ``<5`` and ``3-4`` become
