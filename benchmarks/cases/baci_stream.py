@@ -17,11 +17,16 @@ import numpy as np
 from ..harness import Phases, benchmark
 
 PRODUCTS = ("ndfeb.magnet", "magnesium.refined", "antimony.refined", "silicon.metal", "copper.refined")
+_WIDTH, _DARK = 12, 0.03  # of an amount as text; part of flows without a weight
 _FOLDERS: dict[tuple[int, int, int], tempfile.TemporaryDirectory[str]] = {}  # kept for the run, gone with the process
 
 
-def generate(folder: Path, years: int, rows: int, seed: int, countries: int = 226, products: int = 5000) -> int:
+def generate(
+    folder: Path, years: int, rows: int, seed: int, countries: int = 226, products: int = 5000, padded: bool = True
+) -> int:
     """Write a folder of years in BACI's format; every flow stands once.
+
+    Amounts are padded with blanks to a fixed width, with three decimals, and a weight that is not known is a padded ``NA``.
 
     Parameters
     ----------
@@ -33,6 +38,8 @@ def generate(folder: Path, years: int, rows: int, seed: int, countries: int = 22
         Of the generator.
     countries, products : int
         Places and headings that occur.
+    padded : bool
+        Whether amounts are padded; else they are bare numbers.
 
     Returns
     -------
@@ -65,8 +72,8 @@ def generate(folder: Path, years: int, rows: int, seed: int, countries: int = 22
                 ("i", pa.int32()),
                 ("j", pa.int32()),
                 ("k", pa.string()),
-                ("v", pa.float64()),
-                ("q", pa.float64()),
+                ("v", amount := pa.string() if padded else pa.float64()),
+                ("q", amount),
             ]
         )
         with pacsv.CSVWriter(file, schema, write_options=pacsv.WriteOptions(quoting_style="none")) as out:
@@ -74,11 +81,27 @@ def generate(folder: Path, years: int, rows: int, seed: int, countries: int = 22
                 b = min(n, a + (1 << 20))
                 values = np.round(rng.lognormal(3.0, 2.0, b - a), 3)
                 weights = np.round(values * rng.lognormal(-1.0, 1.0, b - a), 3)
+                dark = rng.random(b - a) < _DARK
+                v, q = (
+                    _text(c, m) if padded else pa.array(c, mask=m)
+                    for c, m in ((values, np.zeros_like(dark)), (weights, dark))
+                )
                 batch = [np.full(b - a, year, np.int32), places[i[a:b]].astype(np.int32), places[j[a:b]].astype(np.int32),
-                         text.take(pa.array(code[a:b])), values, weights]  # fmt: skip
-                out.write_batch(pa.record_batch([pa.array(c) for c in batch], schema=schema))
+                         text.take(pa.array(code[a:b]))]  # fmt: skip
+                out.write_batch(pa.record_batch([*(pa.array(c) for c in batch), v, q], schema=schema))
         size += file.stat().st_size
     return size
+
+
+def _text(amounts: np.ndarray[Any, np.dtype[np.float64]], dark: np.ndarray[Any, np.dtype[np.bool_]]) -> Any:
+    """Amounts as text of one width, three decimals; ``NA`` where none is known."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole, rest = np.divmod(np.round(amounts * 1000.0).astype(np.int64), 1000)
+    units = pc.ascii_lpad(pc.cast(pa.array(whole), pa.string()), _WIDTH - 4)
+    text = pc.binary_join_element_wise(units, pc.ascii_lpad(pc.cast(pa.array(rest), pa.string()), 3, "0"), ".")
+    return pc.if_else(pa.array(dark), "NA".rjust(_WIDTH), text)
 
 
 def stream(folder: Path) -> Any:

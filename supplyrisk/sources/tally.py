@@ -109,13 +109,33 @@ def batch_amount(batch: Any, roles: Mapping[str, str], asked: Any) -> tuple[str,
 
     part = next(p for p in _SCALE if p in roles)
     cells = batch[roles[part]]
-    try:
-        amount = pc.cast(cells, pa.float64())
-    except pa.ArrowInvalid:
-        cells = pc.utf8_trim_whitespace(cells)
-        plain = pc.match_substring_regex(cells, _NUMBER)
-        amount = pc.cast(pc.if_else(plain, cells, pa.scalar(None, pa.string())), pa.float64())
+    amount = _numbers(cells)
     amount = pc.if_else(pc.is_finite(amount), amount, pa.scalar(None, pa.float64()))
     sums = [pc.sum(a).as_py() or 0.0 for a in (amount, amount.filter(asked))]
     total, kept = (_SCALE[part] * s if abs(s) != float("inf") and s == s else 0.0 for s in sums)
     return _MEASURE[part], total, kept
+
+
+def _numbers(cells: Any) -> Any:
+    """Cells of text as numbers, none where there is no number.
+
+    Amounts as CEPII publishes them are padded with blanks, ``NA`` too; what is neither costs a look at every cell.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def cast(texts: Any) -> Any:
+        try:
+            return pc.cast(texts, pa.float64())
+        except pa.ArrowInvalid:
+            return None
+
+    out = cast(cells) if cast(cells[:64]) is not None else None  # every cell that is no number costs a message
+    if out is None:
+        cells = pc.ascii_trim_whitespace(cells)
+        out = cast(pc.if_else(pc.equal(cells, "NA"), pa.scalar(None, pa.string()), cells))
+    if out is None:
+        cells = pc.utf8_trim_whitespace(cells)
+        plain = pc.match_substring_regex(cells, _NUMBER)
+        out = cast(pc.if_else(plain, cells, pa.scalar(None, pa.string())))
+    return out

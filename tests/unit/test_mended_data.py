@@ -15,6 +15,7 @@ from supplyrisk.intervals import IntervalPolicy
 from supplyrisk.sharing import public_part
 from supplyrisk.sources import hs
 from supplyrisk.sources.repair import reconcile, repair, trace_origins
+from supplyrisk.sources.tally import batch_amount
 from supplyrisk.sources.trade_links import links_of
 
 # ---------------------------------------------------------------------- re-exports of some headings only
@@ -296,3 +297,40 @@ def test_what_is_kept_of_covered_years_comes_back_as_it_was(form, tmp_path):
     assert set(back.beneath) == set(laid.beneath)
     for name, frame in laid.beneath.items():
         pd.testing.assert_frame_equal(back.beneath[name], frame)
+
+
+# ---------------------------------------------------------------------- amounts padded with blanks
+
+
+def test_padded_amounts_count_as_bare_ones_and_are_not_looked_at_one_by_one(monkeypatch):
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def sums(cells):
+        batch = pa.record_batch({"v": pa.array(cells)})
+        return batch_amount(batch, {"v": "v"}, pa.array([k % 2 == 0 for k in range(len(cells))]))
+
+    bare = [f"{k / 8:.3f}" for k in range(200)]
+    want = sums(bare)
+    assert want == ("value", 1000.0 * sum(k / 8 for k in range(200)), 1000.0 * sum(k / 8 for k in range(0, 200, 2)))
+    padded = [f"{v:>12}" for v in bare]
+    late = [*bare[:150], *padded[150:]]
+    odd = [*padded, "\u00a0  1.5", "n.a.", "  NA", "  -", ""]
+    assert sums(odd) == ("value", want[1] + 1500.0, want[2] + 1500.0)
+    monkeypatch.setattr(pc, "match_substring_regex", None)  # nothing here is worth a look at every cell
+    assert sums(padded) == sums(late) == want
+    assert sums([*padded, "          NA"]) == want
+
+
+def test_the_benchmark_reads_amounts_as_they_are_published(tmp_path):
+    case = pytest.importorskip("benchmarks.cases.baci_stream")
+    folders = {padded: tmp_path / str(padded) for padded in (True, False)}
+    for padded, folder in folders.items():
+        folder.mkdir()
+        case.generate(folder, 1, 3000, 7, countries=40, products=60, padded=padded)
+    line = next(folders[True].glob("*.csv")).read_text().splitlines()[1]
+    v, q = line.split(",")[4:]
+    assert (len(v), len(q), v[0]) == (12, 12, " ")
+    padded, bare = (case.stream(folders[p]) for p in (True, False))
+    assert len(bare)
+    pd.testing.assert_frame_equal(padded, bare)
