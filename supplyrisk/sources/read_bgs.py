@@ -171,10 +171,10 @@ def bgs(
     lost = data["commodity"] + (": " + data["detail"]).where(data["detail"] != "", "")
     lost = lost[made & (~mapped["known"] | (mapped["product"].isna() & mapped["factor"].isna()))]
     report.unknown("commodity", lost, tonnes(data["value"].where(made), data["unit"]), [data["year"]], "tonnage")
-    whole = (data["detail"].fillna("") == "") & data["value"].notna() & data["product"].notna()
+    named = data["detail"].fillna("") != ""
+    whole = ~named & data["value"].notna() & data["product"].notna()
     beside = whole.groupby([data[c] for c in ("product", "country", "year")], dropna=False).transform("any")
-    kind = data["detail"].fillna("") != ""
-    part = beside & kind & data["product"].notna() & data["country"].notna()
+    part = named & beside & data["product"].notna() & data["country"].notna()
     within = [data[c] for c in ("product", "year")]
     report.leave_out("a kind of what has a figure of all kinds: never added", part, data["value"], within, "quantity")
     data["product"] = data["product"].mask(part)
