@@ -147,7 +147,7 @@ def _number(cell: object, decimal: str, percent: bool) -> tuple[float, float, fl
     if bound and bound[1][0] in "<\u2264":
         return nan, 0.0, values[0], "bound"
     if bound:
-        return nan, values[0], 100.0 if percent else nan, "bound"
+        return nan, values[0], 100.0 if percent and values[0] <= 100.0 else nan, "bound"
     if span:
         return (nan, values[0], values[1], "range") if values[0] <= values[1] else (nan, nan, nan, "text")
     return values[0], nan, nan, ""

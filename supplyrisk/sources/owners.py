@@ -108,7 +108,8 @@ def _owner(name: str, hit: re.Match[str]) -> Owner:
     sign, low, figure = ((hit[f"{k}1"] or hit[f"{k}2"] or "").casefold() for k in ("sign", "low", "figure"))
     share = float(figure.replace(",", ".")) / 100.0
     if low:
-        return Owner(name, None, None, float(low.replace(",", ".")) / 100.0, share)
+        ends = sorted((float(low.replace(",", ".")) / 100.0, share))
+        return Owner(name, None, None, *ends)
     if re.fullmatch(_BELOW, sign):
         return Owner(name, None, None, 0.0, share)
     if re.fullmatch(_ABOVE, sign):
@@ -140,7 +141,7 @@ def _is_name(text: str) -> bool:
 def _without_shares(clean: str) -> list[Owner]:
     """Names parted by slashes."""
     names = [_trim(part) for part in clean.split("/")]
-    return [Owner(n, None) for n in names if n and not _NOBODY.match(n)]
+    return [Owner(n, None) for n in dict.fromkeys(names) if n and not _NOBODY.match(n)]
 
 
 def _trim(name: str) -> str:

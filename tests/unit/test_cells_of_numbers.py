@@ -118,3 +118,10 @@ def test_a_mark_before_a_figure_is_no_power_of_ten(cell, value):
 def test_two_numbers_with_an_announced_comma_are_none():
     assert math.isnan(read("12 34", ",")[0])
     assert math.isnan(read("2024 100", ",")[0])
+
+
+def test_a_bound_beyond_all_of_it_is_not_closed_below_itself():
+    got = numbers(pd.Series([">50%", "> 1,000"]), percent=True)
+    assert got["low"].tolist() == [50.0, 1000.0]
+    assert got["high"].iloc[0] == 100.0
+    assert math.isnan(got["high"].iloc[1])

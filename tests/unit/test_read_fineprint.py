@@ -166,6 +166,8 @@ def test_decimal_commas_are_refused_or_read_as_such(tmp_path):
         ("A (<5%), B (95%)", [("A", None, 0.0, 0.05), ("B", 0.95, None, None)]),
         ("A (10-15%)", [("A", None, 0.10, 0.15)]),
         ("A (10 - 15%)", [("A", None, 0.10, 0.15)]),
+        ("A (15-10%)", [("A", None, 0.10, 0.15)]),
+        ("A / A", [("A", None, None, None)]),
         ("A (X-60%), B (2016: 5%)", [("A", 0.6, None, None), ("B", 0.05, None, None)]),
         ("A (> 50 %), B up to 20%", [("A", None, 0.5, 1.0), ("B", None, 0.0, 0.2)]),
         ("A (10% to 15%) / A (5%)", [("A", None, 0.15, 1.0)]),
