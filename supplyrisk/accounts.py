@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from .byproducts import byproduct_limits
@@ -17,6 +18,8 @@ from .vintages import ESTIMATED, stated_use, today
 
 if TYPE_CHECKING:
     from .graph import SupplyGraph
+
+BoolArray = npt.NDArray[np.bool_]
 
 __all__ = ["balance", "explain", "latest", "overstated", "stated_day", "whole_rests"]
 
@@ -145,12 +148,16 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     -------
     DataFrame
         ``node, product, account, have, need, gap, relative, status, reason``. Accounts: ``output`` (output against what
-        leaves; a maker that sends nothing is a gap too), ``supply`` (inflow against use and what leaves), ``input``
-        (inflow of an input against recipe times output), ``world`` (at the residual ``product@ROW``: what the listed
+        leaves; a maker that sends nothing is a gap too), ``supply`` (inflow against use and what leaves; a pool that sends
+        or has a use and gets nothing is a gap too), ``input``
+        (inflow of an input against recipe times output, and every essential input of a maker that no link brings: of
+        alternatives the first, where none is linked), ``stock`` (what was held and came in, against what is sent; only where
+        that is more), ``world`` (at the residual ``product@ROW``: what the listed
         producers make and makers of unknown output send, where that is more than the published world total),
         ``by-product`` (output, or what is sent where that is unknown, against what the throughput of the hosts allows,
         :func:`supplyrisk.byproducts.byproduct_limits`; only what is above). Status ``open`` beyond the tolerance;
-        ``unknown`` where the account cannot be closed because a figure is missing, which ``reason`` names. A side is
+        ``unknown`` where the account cannot be closed because a figure is missing. ``reason`` names what is missing, or
+        says which side is the greater. A side is
         the sum of its known figures, and NaN where none is known or a use is not: never 0 for what is withheld.
     """
     ix = graph.index
@@ -173,6 +180,9 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     use = uses.sum(min_count=1).reindex(ix.position).to_numpy(dtype=float)
     use_gone = (uses.size() - uses.count()).reindex(ix.position).fillna(0).to_numpy(dtype=int)
     withheld = ix.nodes["output_missing"].astype("object").fillna("unknown").to_numpy(dtype=object)
+    stocks = latest(graph.tables["stocks"], ["node", "holder"])
+    held = stocks["quantity"].astype(float).groupby(stocks["node"].astype("object")).agg(lambda v: v.sum(skipna=False))
+    nothing = "no flow in is listed"
 
     def known(total: float, count: float, gone: float) -> float:
         """A sum of flows; nothing where none of them has a figure."""
@@ -181,7 +191,7 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
     def flows(side: str, count: float, gone: float) -> list[str]:
         return [f"{int(gone)} of {int(count)} flows {side} not known"] if gone else []
 
-    def add(i: int, product: object, account: str, have: float, need: float, why: list[str]) -> None:
+    def add(i: int, product: object, account: str, have: float, need: float, why: list[str], said: str) -> None:
         gap = have - need
         scale = max(abs(have), abs(need))
         rel = abs(gap) / scale if scale > 0 else 0.0
@@ -197,25 +207,37 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
                     "gap": gap,
                     "relative": np.nan if unknown else rel,
                     "status": "unknown" if unknown else "open",
-                    "reason": "; ".join(why) or None,
+                    "reason": "; ".join(why) or said,
                 }
             )
 
     for i in range(ix.n):
         out = known(out_known[i], out_count[i], out_gone[i])
-        if kind[i] == "producer" and (out_count[i] or output[i] > 0):
+        if kind[i] == "producer" and (out_count[i] or not output[i] <= 0):
             why = [] if output[i] == output[i] else [f"output {withheld[i]}"]
-            why += flows("out", out_count[i], out_gone[i])
-            add(i, prod[i], "output", output[i], out, why)
-        elif kind[i] == "demand" and (in_known[i] or in_gone[i] or use_gone[i] or not np.isnan(use[i])):
+            why += flows("out", out_count[i], out_gone[i]) if out_count[i] else ["no flow out is listed"] * len(why)
+            said = "more leaves than is made" if out > output[i] else "not all that is made leaves"
+            add(i, prod[i], "output", output[i], out, why, said if out_count[i] else "no flow out is listed")
+        elif kind[i] == "stock" and out_count[i]:
+            kept = held.get(ids[i], np.nan)
+            why = [] if kept == kept else ["what it held is not known"]
+            why += flows("in", in_count[i], in_gone[i]) + flows("out", out_count[i], out_gone[i])
+            if why or out > kept + in_known[i]:
+                add(i, prod[i], "stock", kept + in_known[i], out, why, "more is sent than was held and came in")
+        elif kind[i] == "demand" and (in_count[i] or out_count[i] or use_gone[i] or not np.isnan(use[i])):
             why = flows("in", in_count[i], in_gone[i]) + flows("out", out_count[i], out_gone[i])
             if np.isnan(use[i]) and (in_gone[i] or in_known[i] > (1.0 + tolerance) * out_known[i] or not out_count[i]):
                 # What is not sent on is used, and how much that is nobody says.
-                add(i, prod[i], "supply", known(in_known[i], in_count[i], in_gone[i]), np.nan, [*why, "use unknown"])
+                if in_known[i] or in_gone[i] or use_gone[i]:
+                    have = known(in_known[i], in_count[i], in_gone[i])
+                    add(i, prod[i], "supply", have, np.nan, [*why, "use unknown"], "")
                 continue
             why += [f"{use_gone[i]} uses not known"] if use_gone[i] else []
-            need = np.nansum([use[i], out])
-            add(i, prod[i], "supply", known(in_known[i], in_count[i], in_gone[i]), need, why)
+            why += [nothing] if why and not in_count[i] else []
+            have = known(in_known[i], in_count[i], in_gone[i])
+            need = np.nan if np.isnan(use[i]) and np.isnan(out) else np.nansum([use[i], out])
+            said = "less comes in than is used and sent" if have < need else "more comes in than is used and sent"
+            add(i, prod[i], "supply", have, need, why, said if in_count[i] else nothing)
     recipe = graph.tables["recipes"]
     coef = recipe.groupby(["product", "input"])["coefficient"].agg(["min", "max", "size"])
     inflow = np.add.reduceat(np.nan_to_num(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
@@ -233,18 +255,56 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
             side = need if have < need or np.isnan(need) else top
             why = [] if output[buyer] == output[buyer] else [f"output {withheld[buyer]}"]
             why += flows("in", count, gone[s])
-            add(int(buyer), inp, "input", known(have, count, gone[s]), side, why)
+            said = f"{'less' if have < need else 'more'} than the recipe asks for"
+            add(int(buyer), inp, "input", known(have, count, gone[s]), side, why, said)
+    for lack in _not_linked(graph, kind == "producer", out_count > 0).to_dict("records"):
+        i = int(lack["code"])
+        why = [] if output[i] == output[i] else [f"output {withheld[i]}"]
+        add(i, lack["input"], "input", np.nan, lack["coefficient"] * output[i], [*why, lack["reason"]], "")
     limits = byproduct_limits(graph)
     above = limits[limits["status"].isin(["exceeded", "doubtful"])]
     for (node, product, status), hosts in above.groupby(["node", "product", "status"]):
         have = hosts["output"].fillna(hosts["sent"]).iloc[0]
         guess = f"throughput of {' and '.join(hosts['host'])} is an estimate"
         why = [guess] if status == "doubtful" else []
-        add(ix.code(str(node)), product, "by-product", have, hosts["limit"].sum(), why)
+        said = "above what the throughput of its hosts allows"
+        add(ix.code(str(node)), product, "by-product", have, hosts["limit"].sum(), why, said)
     for total in overstated(graph, tolerance, sent="all").to_dict("records"):
-        add(ix.code(total["node"]), total["product"], "world", total["have"], total["need"], [])
+        said = "more is listed than the published total"
+        add(ix.code(total["node"]), total["product"], "world", total["have"], total["need"], [], said)
     columns = ["node", "product", "account", "have", "need", "gap", "relative", "status", "reason"]
     return pd.DataFrame(rows, columns=columns).astype({"reason": "string"})
+
+
+def _not_linked(graph: SupplyGraph, maker: BoolArray, sends: BoolArray) -> pd.DataFrame:
+    """Essential inputs of makers that make or send something, and that no link brings; of alternatives the first.
+
+    Returns
+    -------
+    DataFrame
+        ``code`` of the maker, ``input, coefficient`` (the least on record), ``reason``. A host is throughput, no input.
+    """
+    ix = graph.index
+    table = graph.tables["recipes"]
+    table = table[(table["input_class"] == "essential") & ~table["host"].fillna(False).astype(bool)]
+    r = pd.DataFrame({c: table[c].astype("object") for c in ("product", "input")})
+    r["coefficient"] = table["coefficient"].astype(float)
+    group = table["substitute_group"].astype("object").fillna("").astype(str)
+    r["need"] = r["input"].where(group == "", "\x1f" + group)
+    r = r.groupby(["product", "input", "need"])["coefficient"].min().reset_index()
+    product = ix.nodes["product"].astype("object")
+    active = maker & (sends | (ix.nodes["output"].to_numpy(dtype=float) > 0))
+    asked = pd.DataFrame({"code": np.flatnonzero(active), "product": product[active].to_numpy()}).merge(r, on="product")
+    linked = pd.MultiIndex.from_arrays([ix.segment_buyer, ix.segment_product])
+    asked["got"] = pd.MultiIndex.from_arrays([asked["code"], asked["input"]]).isin(linked)
+    lacks = asked[~asked["got"].groupby([asked["code"], asked["need"]]).transform("any")] if len(asked) else asked
+    made = set(product[maker])
+    rows = []
+    for (code, _), its in lacks.groupby(["code", "need"]):
+        reason = f"no flow of {' or '.join(its['input'])} in is listed"
+        reason += "" if made.intersection(its["input"]) else ", and nobody is listed to make it"
+        rows.append({**its.iloc[0][["input", "coefficient"]].to_dict(), "code": code, "reason": reason})
+    return pd.DataFrame(rows, columns=["code", "input", "coefficient", "reason"])
 
 
 def explain(graph: SupplyGraph, what: str, **keys: Any) -> pd.DataFrame:
