@@ -51,7 +51,7 @@ from .errors import Problem, SchemaError, unknown_name
 from .feeding import UNLISTED
 from .flows import FLOW_METHODS, MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
-from .inputs import INPUTS, read_inputs, say_left_out, would_be_lost
+from .inputs import INPUTS, read_inputs, say_left_out, stock_nodes, would_be_lost
 from .ledger import Mode
 from .ordering import in_own_order
 from .reconcile import balance_flows
@@ -75,6 +75,7 @@ def assemble(
     demand: pd.DataFrame | None = ...,
     sourcing: pd.DataFrame | None = ...,
     costs: pd.DataFrame | None = ...,
+    stocks: pd.DataFrame | None = ...,
     nominal: float = ...,
     reexport_tolerance: float = ...,
     name: str = ...,
@@ -99,6 +100,7 @@ def assemble(
     demand: pd.DataFrame | None = ...,
     sourcing: pd.DataFrame | None = ...,
     costs: pd.DataFrame | None = ...,
+    stocks: pd.DataFrame | None = ...,
     nominal: float = ...,
     reexport_tolerance: float = ...,
     name: str = ...,
@@ -122,6 +124,7 @@ def assemble(
     demand: pd.DataFrame | None = None,
     sourcing: pd.DataFrame | None = None,
     costs: pd.DataFrame | None = None,
+    stocks: pd.DataFrame | None = None,
     nominal: float = 0.1,
     reexport_tolerance: float = 0.5,
     name: str = "assembled",
@@ -174,6 +177,9 @@ def assemble(
         ``product, country, what`` (``unit_cost`` in USD per product unit, or ``lead_time`` in years), ``quantity``; other
         units by ``unit`` (``USD/t``, or ``t`` for USD a tonne; ``month``) and ``basis``.
         ``ROW`` stands for every producer but China without a row of its own, graded C at best.
+    stocks : DataFrame, optional
+        As in the data model: ``node`` (``product@ISO3:stock``) or ``product, country``, ``quantity`` and optionally ``low, high,
+        missing, holder, source, grade``. Not beside a table ``stocks`` in ``tables``.
     nominal : float
         Part of known world output that a buyer takes whose import shares are known but whose quantity is not:
         an assumption (register id ``A-NOMINAL``) that sets the level only, never the shares. 0 < nominal < 1.
@@ -256,6 +262,10 @@ def assemble(
     needs, found = coerce(TABLES["recipes"].empty() if recipes is None else recipes, TABLES["recipes"])
     problems += found
     further = dict(tables or {})
+    if stocks is not None and "stocks" in further:
+        problems.append(Problem("assemble", "-", "stocks", "given twice", "stocks=, tables['stocks']", "Give one."))
+    elif stocks is not None:
+        further["stocks"] = stock_nodes(stocks)
     problems += would_be_lost(further, {**frames, "products": products, "recipes": needs})
     if problems:
         raise SchemaError(problems, "the tables to assemble")

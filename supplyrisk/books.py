@@ -199,7 +199,7 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
         ceiling[:-1], likely = given["limit"].to_numpy(dtype=float), given["likely"].to_numpy(dtype=float)
     # An output that was made from what its maker sends is an estimate: only bounds that somebody states hold.
     out_high = np.where(inner, ix.nodes["output_high"].fillna(np.inf).to_numpy(dtype=float), out_high)
-    out_low = np.where(inner, 0.0, out_low)
+    out_low = np.where(inner, ix.nodes["output_low"].fillna(0.0).to_numpy(dtype=float), out_low)
     top = np.minimum(out_high, ceiling[:-1])[c]
     bottom = np.minimum(out_low[c], top)
     # The estimate keeps within what the host's own figure allows, unless more is stated; its interval, within its end.

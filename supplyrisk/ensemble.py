@@ -163,14 +163,18 @@ def members(c: Closed, base: Written, count: int, seed: int) -> list[SupplyGraph
     width = _widening(c, live, pools, seed)
     ties = _ties_of(c, live)
     loom = _loom(c, _loosened(books, ties), live, c.prior, pools, ties)
+    here = np.full(len(c.x), -1, dtype=np.int64)
+    here[np.flatnonzero(live)] = np.arange(int(live.sum()))
+    # No member leaves the interval that the balanced graph states of a flow.
+    edge, row = base.links
+    top = base.graph.tables["links"]["high"].to_numpy(dtype=float)[row]
+    loom.high[here[edge]] = np.fmin(loom.high[here[edge]], np.maximum(top, loom.fallback[here[edge]]))
     per = max(1, _CHUNK // max(int(live.sum()), 1))
     parts = [loom.draw(range(k, min(k + per, count)), seed, width) for k in range(0, count, per)]
     flows, priors_of = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
     lost = sum(n for _, _, n in parts)
     if len(ties):
         flows = np.stack([_tied(c, loom, ties, live, row, p) for row, p in zip(flows, priors_of, strict=True)])
-    here = np.full(len(c.x), -1, dtype=np.int64)
-    here[np.flatnonzero(live)] = np.arange(int(live.sum()))
     out = []
     for i in range(count):
         tables = dict(base.graph.tables)

@@ -288,7 +288,8 @@ class Build:
         """
         if not len(sent):
             return
-        frame = pd.DataFrame({"sent": sent})
+        # Who is said to make more than is seen to leave it makes that.
+        frame = pd.DataFrame({"sent": np.fmax(sent, self.made["low"].reindex(sent.index).astype(float))})
         frame["rest"] = frame.index.map(lambda n: str(n).partition("@")[0] + "@ROW")
         total = frame.groupby("rest")["sent"].transform("sum")
         frame = frame[total <= frame["rest"].map(self.made["quantity"])]
@@ -302,7 +303,8 @@ class Build:
             table.loc[hit, "low"] = np.minimum(table.loc[hit, "low"].fillna(0.0), own[hit])
             table.loc[hit, "missing"] = None
             table.loc[hit, "grade"] = "assumption"
-            table.loc[hit, "note"] = table.loc[hit, "note"].fillna("") + "; what it sends stands for its output"
+            said = table.loc[hit, "note"].fillna("") + "; what it sends stands for its output"
+            table.loc[hit, "note"] = said.str.lstrip("; ")
             less = pd.Series(index).map(taken_out).to_numpy(dtype=float)
             rows = ~np.isnan(less)
             for column in ("quantity", "low"):

@@ -13,9 +13,10 @@ from .entry import in_own_units
 from .errors import Problem, UnknownPlaceWarning, close_matches, printable
 from .flows import FLOW_METHODS
 from .jurisdictions import code_of, is_country
+from .schema import node_id
 from .uses import used_twice
 
-__all__ = ["INPUTS", "read_inputs", "say_left_out", "would_be_lost"]
+__all__ = ["INPUTS", "read_inputs", "say_left_out", "stock_nodes", "would_be_lost"]
 
 # Columns of the tables that assemble() reads besides those of the data model; all but the required are optional.
 INPUTS: dict[str, tuple[str, ...]] = {
@@ -332,4 +333,34 @@ def _unknown_products(frames: Mapping[str, pd.DataFrame], products: pd.DataFrame
                 close = close_matches(p, known)
                 hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else "Add it to products."
                 out.append(Problem(key, "-", "product", "not in products", repr(p), hint))
+    return out
+
+
+def stock_nodes(stocks: pd.DataFrame) -> pd.DataFrame:
+    """Stocks of products and countries: at the stock node of the country, held by it where nobody is named.
+
+    Parameters
+    ----------
+    stocks : DataFrame
+        ``product, country`` and the columns of the table ``stocks``, or its columns alone.
+
+    Returns
+    -------
+    DataFrame
+        Columns of the table ``stocks``.
+
+    Examples
+    --------
+    >>> stock_nodes(pd.DataFrame(dict(product=["x"], country=["JPN"], quantity=[5.0])))[["node", "holder"]].values.tolist()
+    [['x@JPN:stock', 'JPN']]
+    """
+    if "node" in stocks or not {"product", "country"} <= set(stocks.columns):
+        return stocks.drop(columns=[c for c in ("product", "country") if c in stocks and "node" in stocks])
+    where = zip(stocks["product"], stocks["country"], strict=True)
+    held = stocks["holder"] if "holder" in stocks else pd.Series(pd.NA, index=stocks.index, dtype="string")
+    held = (
+        held.astype("string").mask(held.astype("string").str.strip() == "").fillna(stocks["country"].astype("string"))
+    )
+    out = stocks.assign(holder=held).drop(columns=["product", "country"])
+    out.insert(0, "node", [node_id(str(p), str(c), kind="stock") for p, c in where])
     return out

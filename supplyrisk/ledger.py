@@ -283,7 +283,7 @@ def close(
             break
         _relax(books, clashing, prior, x, changed, tolerance, mode, clash, relaxed)
         # What a maker is found to make decides what it draws.
-        clashing = _draws_follow(books, x, changed | guessed, origin) - calm if mode == "relax" else set()
+        clashing = _draws_follow(books, x, changed | guessed, origin) - calm - set(clash if mode != "relax" else ())
         prior = np.where(books.kind == DRAW, np.clip(prior, e.low, e.high), prior)
     woken = _keep_ties(books, ties, prior, x, changed)
     held, calm = held & ~np.isin(e.block, list(woken)), calm - woken

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..assemble import INPUTS
 from ..errors import Problem, SchemaError, SourceError, unknown_name
+from ..inputs import stock_nodes
 from ..registry import source as register
 from ..schema import GRADES, LICENCES, PSEUDO_COUNTRIES, TABLES, Column, node_id
 from ..units import convertible, factor, is_unit, near_units
@@ -192,7 +193,7 @@ def tidy(
     if table == "nodes":
         frame = _ids(frame)
     if table == "stocks":
-        frame = _stock_ids(frame)
+        frame = stock_nodes(frame)
     origin = source_row(out_of, title or f"{Path(path).name}, read by the user", year, licence, licence)
     if to_assemble:
         kept = frame.drop(columns=_beyond(frame, table))
@@ -537,17 +538,6 @@ def _ids(frame: pd.DataFrame) -> pd.DataFrame:
     parts = zip(frame["product"], frame["country"], site, frame["kind"], strict=True)
     frame.insert(0, "node", [node_id(str(p), str(c), None if pd.isna(s) else str(s), str(k)) for p, c, s, k in parts])
     return frame
-
-
-def _stock_ids(frame: pd.DataFrame) -> pd.DataFrame:
-    """Stocks of products and countries: at the stock node of the country, held by it where nobody is named."""
-    if "node" in frame or not {"product", "country"} <= set(frame.columns):
-        return frame.drop(columns=[c for c in ("product", "country") if c in frame and "node" in frame])
-    where = zip(frame["product"], frame["country"], strict=True)
-    frame.insert(0, "node", [node_id(str(p), str(c), kind="stock") for p, c in where])
-    held = frame["holder"] if "holder" in frame else pd.Series(pd.NA, index=frame.index, dtype="string")
-    frame["holder"] = held.astype("string").mask(held.astype("string").str.strip() == "").fillna(frame["country"])
-    return frame.drop(columns=["product", "country"])
 
 
 def _beyond(frame: pd.DataFrame, table: str) -> list[str]:

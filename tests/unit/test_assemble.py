@@ -620,3 +620,20 @@ def test_a_cost_or_an_import_share_that_stands_twice_is_refused() -> None:
     twice = pd.concat([SHARES, SHARES.iloc[:1]])
     with pytest.raises(SchemaError, match=r"sourcing\[x.refined \| USA \| CHN \| 20\d\d\].*stands 2 times"):
         assemble(products=products("x.refined"), production=made, sourcing=twice)
+
+
+def test_stocks_are_an_input_of_their_own() -> None:
+    unit = {"unit": "t", "basis": "gross", "period": "year"}
+    goods = pd.DataFrame(
+        [{"product": "x.metal", "name": "X", "commodity": "x", "chain": "x", "stage": "metal", **unit}]
+    )
+    here = {"product": "x.metal", "year": 2024, "grade": "assumption"}
+    made = pd.DataFrame([{**here, "country": "CHN", "quantity": 100.0}])
+    held = pd.DataFrame([{**here, "country": "JPN", "quantity": 20.0}])
+    g = sr.assemble(products=goods, production=made, stocks=held)
+    assert g.stocks[["node", "holder", "quantity"]].values.tolist() == [["x.metal@JPN:stock", "JPN", 20.0]]
+    assert "x.metal@JPN:stock" in set(g.nodes["node"])
+    whole = held.assign(node="x.metal@JPN:stock", holder="JOGMEC").drop(columns=["product", "country"])
+    assert sr.assemble(products=goods, production=made, stocks=whole).stocks["holder"].tolist() == ["JOGMEC"]
+    with pytest.raises(SchemaError, match="given twice"):
+        sr.assemble(products=goods, production=made, stocks=held, tables={"stocks": whole})
