@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .accounts import whole_rests
+from .accounts import latest, whole_rests
 from .bounding import UNIT_VALUES, weight_bounds
 from .equilibrate import Edges
 from .flows import MAY_MAKE
 from .graph import SupplyGraph
-from .vintages import stated_use
+from .vintages import stated_use, today_of
 
 __all__ = ["BALANCED", "DRAW", "ESTIMATED", "FED", "INFERRED", "LINK", "MOVED", "OUTPUT", "REST_MOVED", "STANDS", "STATED", "USE", "WHOLE", "Books", "loose",
            "open_books", "own_bounds", "use_bounds"]  # fmt: skip
@@ -228,7 +228,9 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
         }
     )  # fmt: skip
     held = u[node_kind[u] == "stock"]  # a stock gives what it held
-    parts.append(loose(np.full(len(held), -1), held, block_own[~maker][node_kind[u] == "stock"], OUTPUT, held))
+    drawn_down = loose(np.full(len(held), -1), held, block_own[~maker][node_kind[u] == "stock"], OUTPUT, held)
+    drawn_down["high"], drawn_down["span_high"] = _held(graph, held)
+    parts.append(drawn_down)
     number = n + len(ix.segment_start)
     out_of = np.append(tail, -1), np.append(low, 0.0)
     shared, opened, new = _shared_rests(graph, parts[1], out_of, number, block_of, ceiling)
@@ -265,6 +267,7 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     bound = np.zeros(len(stiff), dtype=bool)
     bound[: len(at)] = stated
     bound |= (kind == USE) & ~sure & np.isin(edges.tail, u[bounded])
+    bound |= (kind == OUTPUT) & ~sure & np.isin(edges.head, held) & np.isfinite(edges.high)
     bound |= (kind == OUTPUT) & ~sure & _of_output(ix.nodes, rest)[np.where(edges.head < n, edges.head, n)]
     lower, upper = (np.where(kind == LINK, b, s) for b, s in ((edges.low, span_low), (edges.high, span_high)))
     far = np.where(np.isfinite(upper), upper, 2.0 * lower)
@@ -435,6 +438,19 @@ def own_bounds(links: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
         raw, held = links[side].to_numpy(dtype=float), links[f"stated_{side}"].to_numpy(dtype=float)
         out.append(np.where(either, np.where(fresh & ~np.isnan(raw), raw, held), np.nan))
     return out[0], out[1]
+
+
+def _held(graph: SupplyGraph, codes: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Most that each stock can give: what its holders held, and its upper end; infinite where one of them does not say."""
+    rows = latest(today_of(graph.tables, "stocks", graph.beneath), ["node", "holder"])
+    if not len(rows) or not len(codes):
+        return np.full(len(codes), np.inf), np.full(len(codes), np.inf)
+    value, _, top = graph.interval("stocks", "quantity", rows)
+    both = pd.DataFrame({"value": np.where(np.isnan(value), top, value), "top": top})
+    by = rows["node"].to_numpy(dtype=object)
+    whole = both.groupby(by).sum().mask(both.isna().groupby(by).any())
+    whole = whole.reindex(graph.index.position[codes]).fillna(np.inf)
+    return whole["value"].to_numpy(dtype=np.float64), whole["top"].to_numpy(dtype=np.float64)
 
 
 def _of_output(nodes: pd.DataFrame, rest: BoolArray) -> BoolArray:

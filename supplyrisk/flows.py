@@ -673,8 +673,7 @@ class Build:
         for i, part in enumerate(self.parts):
             less = taken.reindex(np.arange(at, at + len(part))).fillna(0.0).to_numpy(dtype=float)
             at += len(part)
-            if less.any():
-                self.parts[i] = part.assign(quantity=(part["quantity"] - less).clip(lower=0.0))
+            self.parts[i] = part.assign(quantity=(part["quantity"] - less).clip(lower=0.0)) if less.any() else part
         self._add(
             fed.assign(grade="assumption"),
             "world_pool",
@@ -692,9 +691,8 @@ class Build:
         use = self.f["demand"]
         told = pool_id(use["product"], use["country"]).isin(pool_id(s["product"], s["buyer"]) if len(s) else [])
         use = use[~told | use["product"].isin(self.traded)]
-        draws = shortfalls(
-            self.links, use, self.traded, {p for p in self.traded if not self.coverage[p]}, self.presumed
-        )
+        partial = {p for p in self.traded if not self.coverage[p]}
+        draws = shortfalls(self.links, use, self.traded, partial, self.presumed)
         draws = draws[draws["supplier"].isin(self.pools) | draws["product"].isin(self.traded)]
         year = draws["product"].map(self.made["year"].groupby(self.made["product"].astype(str)).max())
         draws["year"] = year.fillna(draws["year"])

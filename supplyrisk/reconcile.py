@@ -168,7 +168,9 @@ def balance_flows(
         # What the hosts are found to put through may allow less than their figures did; reported outputs stay.
         room = limits.groupby("node")["likely"].transform(lambda v: v.sum(skipna=False))
         over = limits.loc[limits["output"].isna() & (limits["sent"] > room * (1 + 1e-9)), "node"]
-        tighter = caps(limits[limits["node"].isin(over)])
+        # A limit that was not known before is one from now on, so that a second pass finds the same.
+        tighter = caps(limits)
+        tighter = tighter[tighter.index.isin(over) | ~tighter.index.isin(allowed.index)]
         tighter = tighter[~(tighter["likely"] >= allowed["likely"].reindex(tighter.index))]
         if not len(tighter):
             break

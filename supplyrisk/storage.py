@@ -22,6 +22,11 @@ __all__ = ["SCHEMA_VERSION", "atomic_directory", "fingerprint", "read_parquet", 
 SCHEMA_VERSION = "1"
 
 
+_USE = ("stated_low", "stated_high", "with_draws", "with_draws_low", "with_draws_high")
+_VALUE = ("value_low", "value_high")  # once in every table that has them
+_LATE = {**dict.fromkeys(TABLES, _VALUE), "demand": (*_VALUE, *_USE)}  # columns that came after the first fingerprints
+
+
 def fingerprint(tables: Mapping[str, pd.DataFrame], widths: Mapping[str, Any] | None = None) -> str:
     """Hash of all content, whatever the order of the rows.
 
@@ -43,7 +48,7 @@ def fingerprint(tables: Mapping[str, pd.DataFrame], widths: Mapping[str, Any] | 
     for name in TABLES:
         frame = tables[name]
         if len(frame):
-            late = [c for c in ("value_low", "value_high") if c in frame and frame[c].isna().all()]
+            late = [c for c in _LATE.get(name, ()) if c in frame and frame[c].isna().all()]
             frame = frame.drop(columns=late)  # of a graph without them as before there were such columns
             rows = pd.util.hash_pandas_object(
                 frame.astype("object").where(frame.notna(), None).astype("string"), index=False

@@ -193,3 +193,24 @@ def test_a_withheld_maker_with_bounds_is_inside_the_rest_of_the_total() -> None:
     sent = links[~links["supplier"].str.contains(":")].groupby("supplier")["quantity"].sum()
     assert sent.sum() == pytest.approx(100.0)
     assert 10.0 <= sent[f"{P}@JPN"] <= 20.0
+
+
+@pytest.mark.parametrize(("sent", "clash"), [(NAN, False), (50.0, True)])
+def test_a_stock_gives_no_more_than_it_held(sent: float, clash: bool) -> None:
+    nodes = [{"node": f"{P}@JPN{k}", "product": P, "country": "JPN", "kind": kind, "year": 2024}
+             for k, kind in ((":stock", "stock"), (":demand", "demand"))]  # fmt: skip
+    told = {"method": "assumed", "missing": "unknown"} if np.isnan(sent) else {"method": "observed", "quantity": sent}
+    g = SupplyGraph.from_tables(
+        products=goods(),
+        nodes=pd.DataFrame(nodes),
+        links=pd.DataFrame([{"supplier": f"{P}@JPN:stock", "buyer": f"{P}@JPN:demand", "product": P, **told, **A}]),
+        stocks=pd.DataFrame([{"node": f"{P}@JPN:stock", "holder": "JPN", "quantity": 10.0, **A}]),
+        demand=pd.DataFrame([{"node": f"{P}@JPN:demand", "use": "total", "quantity": 60.0, **A}]),
+    )
+    assert bool(len(conflicts(g))) == clash
+    done = balance_flows(g)
+    if not clash:
+        assert done.links.set_index("supplier")["quantity"].to_dict() == pytest.approx(
+            {f"{P}@JPN:stock": 10.0, f"{P}@ROW": 50.0}
+        )
+        same(done, balance_flows(done), 1e-9)
