@@ -41,6 +41,17 @@ _REQUIRED = {
     "sourcing": ("product", "buyer", "supplier", "share", "year"),
     "costs": ("product", "country", "what", "quantity"),
 }
+_PLACES = {
+    "production": ("country",),
+    "trade": ("origin", "destination"),
+    "demand": ("country",),
+    "sourcing": ("buyer", "supplier"),
+    "costs": ("country",),
+}
+_NO_CODE = {
+    "production": "Give an ISO3 code; ROW is the unlisted rest, WLD the total.",
+    "trade": "Give an ISO3 code; ROW is what a source lumps together. Leave totals out: they count every flow twice.",
+}
 _DIMENSIONS = ("product", "country", "site", "firm", "what", "hs6", "origin", "destination", "use", "buyer", "supplier")
 _TEXT = frozenset(
     (*_DIMENSIONS, "missing", "unit", "basis", "published_on", "source", "grade", "note", "coverage", "purity_source")
@@ -87,6 +98,7 @@ def read_inputs(
         problems.append(
             Problem("trade", "-", "hs6", "no concordance", "", "Give one: hs6, product, factor (units per tonne).")
         )
+    problems += _off_places(frames)
     problems += _off_scale(frames["concordance"])
     problems += _stated_twice(frames["trade"]) + _off_trade(frames["trade"]) + used_twice(frames["demand"])
     problems += _off_production(frames["production"])
@@ -208,11 +220,31 @@ def _read(frame: pd.DataFrame | None, key: str) -> tuple[pd.DataFrame, list[Prob
             bad = number.isna() & raw.notna() & (raw.astype("string").str.strip() != "")
             for i in np.flatnonzero(bad.to_numpy(dtype=bool)):
                 problems.append(Problem(key, f"row {i}", c, "not a number", repr(raw.iloc[i]), "Give a number."))
+            for i in np.flatnonzero(np.isinf(number.to_numpy(dtype=float))):
+                fix = "Give a finite number, or leave it empty."
+                problems.append(Problem(key, f"row {i}", c, "infinite", f"{raw.iloc[i]}", fix))
             out[c] = number.to_numpy(dtype=float)
         else:
             text = raw.astype("object").where(raw.notna(), None)
             out[c] = text.where(text.map(lambda v: v != "" and v is not None), None)
     return pd.DataFrame(out), problems
+
+
+def _off_places(frames: Mapping[str, pd.DataFrame]) -> list[Problem]:
+    """Places that no stored code names, each once with the rows that it stands in, and rows without one."""
+    out = []
+    for key, columns in _PLACES.items():
+        for column in columns:
+            cells = frames[key][column]
+            for name, rows in cells.groupby(cells.astype("object").where(cells.notna(), ""), sort=True):
+                if name != "" and is_country(str(name)):
+                    continue
+                where = f"row {rows.index[0]}" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
+                code = code_of(str(name)) if name != "" else None
+                fix = f"Write {code}." if code else _NO_CODE.get(key, "Give an ISO3 code.")
+                rule = "no place" if name == "" else "no stored country code"
+                out.append(Problem(key, where, column, rule, repr(name), fix))
+    return out
 
 
 def _off_scale(con: pd.DataFrame) -> list[Problem]:
@@ -244,11 +276,6 @@ def _off_production(made: pd.DataFrame) -> list[Problem]:
     keys = zip(made["product"], made["country"], made["year"], strict=True)
     name = {i: f"{p} | {c} | {y:g}" for i, (p, c, y) in zip(made.index, keys, strict=True)}
     out = []
-    for c in sorted({str(c) for c in made["country"]}):
-        if not is_country(c):
-            code = code_of(c)
-            fix = f"Write {code}." if code else "Give an ISO3 code; ROW is the unlisted rest, WLD the total."
-            out.append(Problem("production", c, "country", "no stored country code", repr(c), fix))
     for column in ("quantity", "low", "high"):
         for i in made.index[made[column] < 0]:
             rule = "an output of less than nothing"
@@ -292,6 +319,9 @@ def _off_trade(trade: pd.DataFrame) -> list[Problem]:
         given, remedy = repr(trade.at[i, "method"]), f"Known: {', '.join(FLOW_METHODS)}."
         out.append(Problem("trade", f"row {i}", "method", "unknown method of a flow", given, remedy))
     for column, before, unit in (("quantity", "", "tonnes"), ("value", "value_", "USD")):
+        for i in trade.index[trade[column] < 0]:
+            rule, figure = "a flow of less than nothing", f"{float(trade[column].loc[i]):g}"
+            out.append(Problem("trade", f"row {i}", column, rule, figure, "Correct it: sign, or unit."))
         low, high, slack = trade[f"{before}low"], trade[f"{before}high"], 1e-9 * trade[column].abs()
         for side, sign in (("low", 1.0), ("high", -1.0)):
             end = trade[before + side]

@@ -637,3 +637,26 @@ def test_stocks_are_an_input_of_their_own() -> None:
     assert sr.assemble(products=goods, production=made, stocks=whole).stocks["holder"].tolist() == ["JOGMEC"]
     with pytest.raises(SchemaError, match="given twice"):
         sr.assemble(products=goods, production=made, stocks=held, tables={"stocks": whole})
+
+
+def test_places_and_amounts_that_cannot_be_are_refused_where_they_stand() -> None:
+    unit = {"unit": "t", "basis": "gross", "period": "year"}
+    goods = pd.DataFrame(
+        [{"product": "x.metal", "name": "X", "commodity": "x", "chain": "x", "stage": "metal", **unit}]
+    )
+    made = pd.DataFrame([{"product": "x.metal", "country": "CHN", "year": 2024, "quantity": 100.0, "grade": "B"}])
+    heading = pd.DataFrame([{"hs6": "810411", "product": "x.metal", "factor": 1.0}])
+    ends = [("CHN", "W00", 5.0), ("CHN", "W00", 6.0), ("Germany", None, -1.0), ("CHN", "DEU", np.inf)]
+    sold = pd.DataFrame([{"hs6": "810411", "origin": o, "destination": d, "year": 2020 + i, "quantity": q}
+                         for i, (o, d, q) in enumerate(ends)])  # fmt: skip
+    with pytest.raises(SchemaError) as caught:
+        sr.assemble(products=goods, production=made, trade=sold, concordance=heading)
+    told = [(p.table, p.row, p.column) for p in caught.value.problems]
+    assert told == [
+        ("trade", "row 3", "quantity"),
+        ("trade", "row 2", "origin"),
+        ("trade", "row 2", "destination"),
+        ("trade", "row 0 and 1 more", "destination"),
+        ("trade", "row 2", "quantity"),
+    ]
+    assert "Write DEU." in str(caught.value)
