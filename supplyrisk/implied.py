@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .books import GUESSED, INFERRED, MOVED
+from .books import FED, GUESSED, INFERRED, MOVED
 from .exporters import net_exporters
 from .flows import FLOW_METHODS, worst
 from .posting import BEYOND
@@ -29,6 +29,7 @@ _MAKERS = (
 _WORKED = "|".join((INFERRED, GUESSED, MOVED, BEYOND))  # notes on figures that are estimates
 _LIMITS = "above what the throughput of"
 _SHARED = "makers of unknown output are inside it"
+ESTIMATE = "balanced: what is left of the inflow"  # in the note of a use of which its source gives no figure
 _EXPORTS = "exports more than it imports, so it makes it"
 _NOWHERE = ("ROW", "WLD")
 _PARTS = "of it |parts in |parts of no "
@@ -74,6 +75,9 @@ def stated_nodes(nodes: pd.DataFrame, products: set[str], limited: set[str]) -> 
     empty_rest = nodes["country"].isin(_NOWHERE) & nodes["output"].isna() & nodes["source"].isna()
     out = nodes[~(mine & (note.str.contains(_MAKERS, regex=True) | empty_rest))].copy()
     place = mine[out.index] & ~out["country"].isin(_NOWHERE)
+    # A bound that follows from what its inputs allow tells these, and what others make of them.
+    fed = place & out["output"].isna() & note[out.index].str.contains(FED, regex=False)
+    out["output_high"] = out["output_high"].mask(fed)
     guess = place & note[out.index].str.contains(_WORKED, regex=True)
     guess |= place & out["output"].isna() & out["output_grade"].astype("object").eq("assumption")
     # A rest of nothing has nobody inside; of the public rows alone it may be more.
@@ -96,7 +100,7 @@ def stated_nodes(nodes: pd.DataFrame, products: set[str], limited: set[str]) -> 
     for c in ("output_low", "output_high"):
         out[c] = out[c].mask(mine[out.index] & out["product"].isin(limited))
     rows = mine[out.index]
-    out.loc[rows, "note"] = _cleared(out.loc[rows, "note"], f"{_WORKED}|{_LIMITS}|{_SHARED}")
+    out.loc[rows, "note"] = _cleared(out.loc[rows, "note"], f"{_WORKED}|{_LIMITS}|{_SHARED}|{FED}")
     return out
 
 
@@ -130,19 +134,31 @@ def stated_uses(uses: pd.DataFrame, products: set[str], drawn: pd.Series) -> tup
     mine = _product(uses["node"]).isin(products)
     note = uses["note"].astype("object").where(uses["note"].notna(), "").astype(str)
     stated = mine & uses["source"].notna()
-    hit = stated & (drawn | note.str.contains(MOVED, regex=False))
+    moved = note.str.contains(f"{MOVED}|{BEYOND}", regex=True)
+    hit = stated & (drawn | moved)
     parts = stated & note.str.contains(_PARTS, regex=True)
-    lost = int((hit & uses["quantity"].notna()).sum())
+    found = stated & note.str.contains(ESTIMATE, regex=False)  # its source gives no figure, or bounds alone
+    lost = int((hit & uses["quantity"].notna() & ~found).sum())
     if not mine.any():
         return uses, 0
     out = uses.copy()
-    out["quantity"] = out["quantity"].mask(hit)
+    out["quantity"] = out["quantity"].mask(hit | found)
     for c in ("low", "high"):
-        out[c] = out[c].mask(hit | parts)
-    out["missing"] = out["missing"].mask(hit, "withheld")
-    out["grade"] = out["grade"].mask(hit)
-    out.loc[stated, "note"] = _cleared(out.loc[stated, "note"], f"{_PARTS}|{MOVED}|less what its makers|less what prod")
+        out[c] = out[c].mask(found, out[f"stated_{c}"]).mask(hit | parts)
+        out[f"stated_{c}"] = out[f"stated_{c}"].mask(hit | found)
+        out[f"with_draws_{c}"] = out[f"with_draws_{c}"].mask(hit)  # what is left of it, and the draws
+    # The stated use itself stays; it was put together again of what is left and what is drawn, to the last digit but one.
+    out["with_draws"] = _rounded(out["with_draws"], stated & drawn).mask(stated & moved)
+    out["missing"] = out["missing"].mask(hit, "withheld").mask(found, "unknown")
+    for c in ("grade", "published_on"):
+        out[c] = out[c].mask(found | hit if c == "grade" else found)
+    words = f"{_PARTS}|{MOVED}|{BEYOND}|{ESTIMATE}|less what its makers|less what makers|less what prod"
+    out.loc[stated, "note"] = _cleared(out.loc[stated, "note"], words)
     return out, lost
+
+
+def _rounded(column: pd.Series, hit: pd.Series) -> pd.Series:
+    return column.where(~hit, column.map(lambda v: float(f"{v:.9g}")))
 
 
 def _product(node: pd.Series) -> pd.Series:

@@ -6,7 +6,7 @@ covers, or that a selection does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -268,8 +268,8 @@ def inputs_of(tables: Frames, products: set[str]) -> set[str]:
     return found
 
 
-def tied(recipes: pd.DataFrame, products: set[str]) -> set[str]:
-    """Products with what they are made of and with their by-products, and all that in turn.
+def tied(recipes: pd.DataFrame, products: set[str], follow: Collection[str] = ()) -> set[str]:
+    """Products with what they are made of, with their by-products and with what follows from them, and all that in turn.
 
     Parameters
     ----------
@@ -277,6 +277,8 @@ def tied(recipes: pd.DataFrame, products: set[str]) -> set[str]:
         ``product, input, host``.
     products : set of str
         Products.
+    follow : collection of str
+        Products with makers of unknown output, of which balancing finds what their inputs allow.
 
     Returns
     -------
@@ -288,9 +290,11 @@ def tied(recipes: pd.DataFrame, products: set[str]) -> set[str]:
     >>> r = pd.DataFrame({"product": ["wafer", "gallium"], "input": ["gallium", "alumina"], "host": [False, True]})
     >>> sorted(tied(r, {"wafer"})), sorted(tied(r, {"alumina"}))
     (['alumina', 'gallium', 'wafer'], ['alumina', 'gallium'])
+    >>> sorted(tied(r, {"alumina"}, ["wafer"]))
+    ['alumina', 'gallium', 'wafer']
     """
     made, of = recipes["product"].astype("object"), recipes["input"].astype("object")
-    host = recipes["host"].astype("boolean").fillna(False).astype(bool)
+    host = recipes["host"].astype("boolean").fillna(False).astype(bool) | made.isin(list(follow))
     found: set[str] = set()
     new = set(products)
     while new:
@@ -340,7 +344,9 @@ def cut(
     found |= set() if have is None else set(have["product"].astype(str))
     out = {**beneath, CUT + "products": pd.DataFrame({"product": pd.array(sorted(found), dtype="string")})}
     recipes = tables["recipes"]
-    needs = recipes.loc[recipes["product"].isin(found), ["product", "input"]].drop_duplicates()
+    # What is made of them too, and of that: balancing finds outputs that nobody states from their inputs.
+    around = tied(recipes, found, set(recipes["product"]))
+    needs = recipes.loc[recipes["product"].isin(around), ["product", "input"]].drop_duplicates()
     had = beneath.get(CUT + "recipes")
     needs = needs if had is None else pd.concat([had, needs]).drop_duplicates()
     return {**out, CUT + "recipes": needs.reset_index(drop=True)} if len(needs) else out

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from .accounts import latest
+from .books import BALANCED
 from .graph import SupplyGraph
 from .implied import bound_again, homes, left_uses, makers_named, pools_named, renamed, rests, stated_nodes, stated_uses
 from .overlays import EARLIER, OVERLAID
@@ -236,7 +237,20 @@ def _inferred(graph: SupplyGraph, tables: Frames) -> set[str]:
     )
     if CUT + "products" in graph.beneath:
         found |= set(graph.beneath[CUT + "products"]["product"].astype(str))
-    return tied(_recipes(graph), found)
+    return tied(_recipes(graph), found, _follow(graph))
+
+
+def _follow(graph: SupplyGraph) -> set[str]:
+    """Products with makers whose output balancing found from their inputs, or may have: estimates of these rest on both."""
+    said = graph.tables["links"]["note"].astype("object").dropna().astype(str)
+    if not any(h.startswith(WORKED) for h in graph.history) and not said.str.contains(BALANCED, regex=False).any():
+        return set()
+    out: set[str] = set()
+    for f in _all_nodes(graph):
+        open_ = (f["kind"] == "producer") & (f["output"].isna() | f["output_source"].isna())
+        out |= set(f.loc[open_, "product"].astype(str))
+    # Of what has left the graph nobody says whose output is known.
+    return out | set(graph.beneath.get(CUT + "recipes", {"product": pd.Series(dtype="str")})["product"].astype(str))
 
 
 def _recipes(graph: SupplyGraph) -> pd.DataFrame:
@@ -245,7 +259,9 @@ def _recipes(graph: SupplyGraph) -> pd.DataFrame:
     parts = [own.assign(host=own["host"].fillna(False).astype(bool))]
     for key in ("recipes", CUT + "recipes"):
         if key in graph.beneath:
-            parts.append(graph.beneath[key][["product", "input"]].astype("object").assign(host=True))
+            rows = graph.beneath[key][["product", "input"]].astype("object")
+            of = graph.beneath[CUT + "products"]["product"] if key == CUT + "recipes" else rows["product"]
+            parts.append(rows.assign(host=rows["product"].isin(set(of))))
     return pd.concat(parts, ignore_index=True)
 
 
