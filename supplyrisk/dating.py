@@ -13,7 +13,7 @@ from .retained import cut
 from .schema import TABLES, date_ceil, date_floor
 from .vintages import ENTITY, ESTIMATED, NEWEST, NOTHING, beside, listed
 
-__all__ = ["beneath_at", "known_from", "reference_date", "tables_at", "uncovered"]
+__all__ = ["all_hold", "beneath_at", "known_from", "reference_date", "tables_at", "uncovered"]
 
 # Statistics by data year. A row of any other table speaks of a dated act and is known from then on.
 _STATISTICS = ("nodes", "links", "demand", "stocks", "countries")
@@ -94,6 +94,29 @@ def reference_date(tables: Mapping[str, pd.DataFrame], year: int) -> str:
         if spec.fact and len(tables[name]):
             days.append(max(known_from(tables, name)))
     return max(days)
+
+
+def all_hold(tables: Mapping[str, pd.DataFrame], day: str) -> bool:
+    """Whether every fact is valid on a day: none ended before it, none begins after it.
+
+    Parameters
+    ----------
+    tables : mapping
+        All tables of a graph.
+    day : str
+        ISO day.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> all_hold(sr.SupplyGraph.from_tables().tables, "2024-12-31")
+    True
+    """
+    return all(bool(_valid(tables[n], day).all()) for n, spec in TABLES.items() if spec.fact and len(tables[n]))
 
 
 def tables_at(

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .accounts import balance, explain, latest, stated_day
-from .dating import beneath_at, reference_date, tables_at, uncovered
+from .dating import all_hold, beneath_at, reference_date, tables_at, uncovered
 from .entry import bundle_problems, convert_units
 from .errors import Problem, SchemaError, UnitError, unknown_name
 from .indexing import GraphIndex, numbered
@@ -432,7 +432,7 @@ class SupplyGraph:
         Returns
         -------
         SupplyGraph
-            On its own :attr:`reference_date` the graph itself.
+            On its own :attr:`reference_date` the graph itself, less what is not valid on that day.
 
         Notes
         -----
@@ -452,14 +452,18 @@ class SupplyGraph:
         date, known_on = date_text(date), None if known_on is None else date_text(known_on)
         day = date_ceil(date)
         known = None if known_on == "latest" else date_ceil(known_on or date)
-        if self.as_of is None and day == self.reference_date and known in (day, None):
-            return self  # a date that the user gave says nothing of what was known on it
+        # A date that the user gave says nothing of what was known on it; on the graph's own all is
+        # known (and as old as it is), not all holds.
+        own = self.as_of is None and day == self.reference_date and known in (day, None)
+        if own and all_hold(self.tables, day):
+            return self
         tables = self.tables if known is None else as_published(self.tables, self.beneath, known)
         tables = uncovered(tables, self.beneath, day, known)
         out = tables_at(tables, day, known, self.beneath)
         note = f"at {day}" + ("" if known is None else f", as known on {known}")
         under = beneath_at(tables, self.beneath, day, known, rests_on_overlays(self.history))
-        return self._with(out, note, as_of=day, beneath=under)
+        graph = self._with(out, note, as_of=None if own else day, beneath=under)
+        return graph if graph.reference_date == day else dataclasses.replace(graph, as_of=day)
 
     def select(
         self,

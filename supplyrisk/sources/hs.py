@@ -26,7 +26,16 @@ from ..errors import BasketWarning, Problem, SchemaError, close_matches, unknown
 from ..intervals import DEFAULT_POLICY
 from ..schema import GRADES
 
-__all__ = ["REVISIONS", "BasketWarning", "concord", "convert", "headings", "product_headings", "revision"]
+__all__ = [
+    "REVISIONS",
+    "BasketWarning",
+    "concord",
+    "convert",
+    "headings",
+    "product_headings",
+    "revision",
+    "warn_of_mixed",
+]
 
 REVISIONS = ("HS1992", "HS1996", "HS2002", "HS2007", "HS2012", "HS2017", "HS2022")
 BASE = "HS2017"
@@ -584,3 +593,45 @@ def product_headings(products: Iterable[str] | None = None, at: str = BASE, warn
                 stacklevel=2,
             )
     return out
+
+
+def warn_of_mixed(codes: Iterable[str], table: pd.DataFrame, what: str, depth: int) -> None:
+    """Warn, once, of headings under which several goods are traded, none of which is the heading's own.
+
+    Parameters
+    ----------
+    codes : iterable of str
+        Headings that a result rests on.
+    table : DataFrame
+        Rows of :func:`headings`.
+    what : str
+        What the result is called.
+    depth : int
+        Frames between the caller to blame and this function.
+
+    Warns
+    -----
+    BasketWarning
+        Names headings and what is known to be in them.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     warn_of_mixed(["811292", "850511"], headings(), "share", 1)
+    >>> str(said[0].message)[:30]
+    'This share rests on baskets: H'
+    """
+    mine = table[table["hs6"].isin(set(codes))]
+    mixed = mine[~mine["use"] & (mine["purity_low"] < 1).to_numpy(dtype=bool)]
+    mixed = mixed[~mixed["hs6"].isin(mine.loc[mine["use"], "hs6"])]
+    if not len(mixed):
+        return
+    names = mixed["product"].groupby(mixed["hs6"].astype("object")).agg(", ".join)
+    text = "; ".join(f"HS {code} ({products})" for code, products in names.items())
+    warnings.warn(
+        f"This {what} rests on baskets: {text}. It is of the heading as a whole, which holds other goods too, and says"
+        " little about any of these.",
+        BasketWarning,
+        stacklevel=depth + 1,
+    )

@@ -639,6 +639,12 @@ def dependence(trade: Reading | pd.DataFrame, focal: str | Iterable[str] = "CHN"
         Indexed by ``hs6, year, importer``: ``imports``, ``focal_imports``, ``share`` (0 to 1), ``hhi`` (0 to 1),
         ``suppliers``.
 
+    Warns
+    -----
+    BasketWarning
+        A heading is a basket such as HS 811292: its figures are of the heading, not of any good in it. Headings of a frame are
+        read as HS 2017.
+
     Examples
     --------
     >>> flows = pd.DataFrame({"year": 2024, "hs6": "850511", "origin": ["CHN", "JPN"], "destination": "USA",
@@ -647,6 +653,8 @@ def dependence(trade: Reading | pd.DataFrame, focal: str | Iterable[str] = "CHN"
     [[0.75, 0.625]]
     """
     flows = trade.data if isinstance(trade, Reading) else trade
+    said = re.search(r"HS\d{4}", trade.report.vintage or "") if isinstance(trade, Reading) else None
+    hs.warn_of_mixed(flows["hs6"].unique(), hs.headings(said[0] if said else hs.BASE), "dependence", 2)
     places = {focal} if isinstance(focal, str) else set(focal)
     keys = ["hs6", "year", "importer"]
     frame = flows.rename(columns={"destination": "importer"})[[*keys, "origin", by]].dropna(subset=[by])

@@ -52,7 +52,12 @@ def test_on_its_own_date_the_atlas_is_itself(atlas):
     again = sr.score(atlas, by="product", bounds=True, at=s.attrs["as_of"])
     pd.testing.assert_frame_equal(s, again)
     assert s.attrs["as_of"] in repr(atlas)
-    assert atlas.at(s.attrs["as_of"]).fingerprint == atlas.fingerprint
+    here = atlas.at(s.attrs["as_of"])
+    for name in ("nodes", "links", "demand", "recipes"):
+        pd.testing.assert_frame_equal(here.tables[name], atlas.tables[name])
+    ended = atlas.holdings["valid_to"].fillna("9999") < "2026"
+    assert ended.any()
+    assert not (here.holdings["valid_to"].fillna("9999") < "2026").any()
 
 
 def test_everything_is_known_on_the_own_date(atlas):
