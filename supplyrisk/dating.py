@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .accounts import latest
-from .retained import cut
+from .retained import STATED, cut
 from .schema import TABLES, date_ceil, date_floor
 from .vintages import ENTITY, ESTIMATED, NEWEST, NOTHING, beside, listed
 
@@ -231,6 +231,9 @@ def beneath_at(
     out = cut(tables, {n: ~_there(tables, n, day, known) for n in facts}, beneath, overlays)
     for key in [k for k in beneath if k.startswith("earlier:") and known is not None]:
         out[key] = beneath[key][_days(beneath[key]["published_on"], date_floor, "") <= (known or "")]
+    for key in [k for k in beneath if k.startswith(STATED)]:
+        name = key.removeprefix(STATED)
+        out[key] = beneath[key][_there({**tables, name: beneath[key]}, name, day, known)]
     for key in [k for k in beneath if k.startswith(NEWEST)]:
         name = key.removeprefix(NEWEST)
         every = {**tables, name: beside(tables, beneath, name)}

@@ -35,7 +35,7 @@ from .overlays import (
     still_covered,
     warn_of_private_rows,
 )
-from .retained import outlived, rests_on_overlays
+from .retained import outlived, rests_on_overlays, stated_before
 from .schema import TABLES, coerce, date_ceil, date_text, is_date, table
 from .selecting import selected
 from .storage import fingerprint, read_parquet, write_parquet
@@ -404,7 +404,8 @@ class SupplyGraph:
             history=(*self.history, note or f"replaced {', '.join(frames)}"),
             policy=self.policy,
         )
-        return dataclasses.replace(graph, beneath=still_covered(self.beneath, graph.tables))
+        kept = stated_before(self.tables, graph.tables, self.beneath, note, True)
+        return dataclasses.replace(graph, beneath=still_covered(kept, graph.tables))
 
     def _with(
         self,

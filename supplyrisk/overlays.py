@@ -16,7 +16,7 @@ import pandas as pd
 from .columns import encodes
 from .entry import convert_units
 from .errors import PrivateDataWarning, Problem, SchemaError, printable
-from .retained import CUT, outlived
+from .retained import CUT, STATED, outlived
 from .schema import TABLES, Table, coerce, date_floor, table
 from .vintages import NEWEST
 
@@ -136,7 +136,7 @@ def still_covered(beneath: Frames, tables: Frames) -> dict[str, pd.DataFrame]:
     """Covered rows whose covering row is still in the tables."""
     out = {}
     for name, frame in beneath.items():
-        if not name.startswith((OVERLAID, EARLIER, NEWEST, CUT)):
+        if not name.startswith((OVERLAID, EARLIER, NEWEST, CUT, STATED)):
             frame = frame[_keys(frame, TABLES[name]).isin(_keys(tables[name], TABLES[name]))]
         if len(frame):
             out[name] = frame.reset_index(drop=True)
@@ -233,7 +233,7 @@ def beneath_from_json(given: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     """What :func:`beneath_to_json` wrote."""
     out = {}
     for name, content in given.items():
-        spec = table(str(name).removeprefix(OVERLAID).removeprefix(EARLIER).removeprefix(NEWEST).removeprefix(CUT))
+        spec = table(str(name).rpartition(":")[2])
         frame = pd.DataFrame(content["rows"], columns=[str(c) for c in content["columns"]], dtype="object")
         out[str(name)] = coerce(frame, spec)[0][list(frame.columns)]
     return out

@@ -17,6 +17,7 @@ from .vintages import ENTITY, ESTIMATED, NEWEST, BoolArray, Frames, among, besid
 __all__ = [
     "CUT",
     "PUBLIC_LICENCES",
+    "STATED",
     "WORKED",
     "barred_inputs",
     "behind",
@@ -25,6 +26,7 @@ __all__ = [
     "inputs_of",
     "outlived",
     "rests_on_overlays",
+    "stated_before",
     "tied",
     "worked_out",
 ]
@@ -33,6 +35,8 @@ __all__ = [
 PUBLIC_LICENCES = ("public_domain", "cc0", "cc_by", "attribution", "facts")
 # Beside a graph: products of which rows that are not for others have left it; what was worked out of them may still be there.
 CUT = "cut:"
+# Beside a graph: public rows as they were before balancing beside private ones moved them, or estimated what they leave open.
+STATED = "stated:"
 WORKED = ("balance_flows", "draw ")  # what balancing writes into the history
 
 
@@ -137,6 +141,59 @@ def _terms(sources: pd.DataFrame | None) -> dict[str, str]:
         return {}
     terms = zip(sources["source"].astype(str), sources["licence_class"].astype(str), strict=True)
     return {s: t for s, t in terms if t not in PUBLIC_LICENCES}
+
+
+def stated_before(tables: Frames, written: Frames, beneath: Frames, note: str | None, overlays: bool) -> Frames:
+    """What is kept beside a graph, with the public rows that balancing wrote anew, as they were.
+
+    Whether a figure moves may rest on one that is not for others: exports go back to what was stated.
+
+    Parameters
+    ----------
+    tables, written : mapping
+        All tables, before and after.
+    beneath : mapping
+        What is kept beside the graph.
+    note : str or None
+        What was done, as in the history.
+    overlays : bool
+        Whether there are rows of overlays.
+
+    Returns
+    -------
+    mapping
+        The same where nothing was balanced, or all of it is public.
+
+    Examples
+    --------
+    >>> stated_before({}, {}, {}, "select", False)
+    {}
+    """
+    if (
+        note is None
+        or not note.startswith(WORKED)
+        or not (CUT + "products" in beneath or behind(tables, None, overlays))
+    ):
+        return beneath
+    out = dict(beneath)
+    for name in ("nodes", "links", "demand"):
+        old, key = tables[name], list(TABLES[name].key)
+        old = old[(old["origin_tag"] == "public").to_numpy(dtype=bool) & ~worked_out(name, old).to_numpy(dtype=bool)]
+        if not len(old):
+            continue
+        # A row is as it was if all of its cells are.
+        same = pd.MultiIndex.from_frame(_cells(old)).isin(pd.MultiIndex.from_frame(_cells(written[name])))
+        have, new = out.get(STATED + name), old[~same]
+        if have is not None and len(have):
+            kept = pd.MultiIndex.from_frame(_cells(have)[key])
+            new = pd.concat([have, new[~pd.MultiIndex.from_frame(_cells(new)[key]).isin(kept)]], ignore_index=True)
+        if len(new):
+            out[STATED + name] = new.reset_index(drop=True)
+    return out
+
+
+def _cells(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype("object").where(frame.notna(), "")
 
 
 def barred_inputs(frames: Frames, sources: pd.DataFrame | None) -> dict[str, pd.DataFrame]:

@@ -19,7 +19,7 @@ from .books import BALANCED
 from .graph import SupplyGraph
 from .implied import bound_again, homes, left_uses, makers_named, pools_named, renamed, rests, stated_nodes, stated_uses
 from .overlays import EARLIER, OVERLAID
-from .retained import CUT, PUBLIC_LICENCES, WORKED, behind, rests_on_overlays, tied, worked_out
+from .retained import CUT, PUBLIC_LICENCES, STATED, WORKED, behind, rests_on_overlays, tied, worked_out
 from .schema import LICENCES, TABLES, Table
 from .vintages import ESTIMATED, NEWEST
 
@@ -74,6 +74,7 @@ def public_part(graph: SupplyGraph, minimum: int) -> tuple[SupplyGraph, list[dic
     inferred = _inferred(graph, out)
     limited = _limited(graph, inferred)
     if inferred:
+        _go_back(out, graph, inferred)
         out["nodes"] = stated_nodes(out["nodes"], inferred, limited)
         out["demand"], hidden = stated_uses(out["demand"], inferred, _drawn(graph, out, inferred))
         if hidden:
@@ -275,7 +276,7 @@ def _drawn(graph: SupplyGraph, out: Frames, inferred: set[str]) -> pd.Series:
     """Uses of such products where something is made of them: beside the use that the source states, the rest tells the draw."""
     r = _recipes(graph)
     places = [f.loc[f["kind"] == "producer", ["product", "country"]] for f in _all_nodes(graph)]
-    senders = graph.tables["links"].loc[~graph.tables["links"]["method"].isin(ESTIMATED), ["product", "supplier"]]
+    senders = out["links"].loc[~out["links"]["method"].isin(ESTIMATED), ["product", "supplier"]]
     where = senders["supplier"].astype("str").str.replace("^[^@]*@|[:#].*", "", regex=True)
     makers = pd.concat([*places, senders[["product"]].assign(country=where)]).astype("object").drop_duplicates()
     at = makers.merge(r[["product", "input"]].drop_duplicates(), on="product")
@@ -287,6 +288,22 @@ def _drawn(graph: SupplyGraph, out: Frames, inferred: set[str]) -> pd.Series:
 
 def _all_nodes(graph: SupplyGraph) -> list[pd.DataFrame]:
     return [t[k] for t in (graph.tables, graph.beneath) for k in ("nodes", EARLIER + "nodes") if k in t]
+
+
+def _go_back(out: dict[str, pd.DataFrame], graph: SupplyGraph, inferred: set[str]) -> None:
+    """Public rows of such products that balancing wrote anew, as they were stated."""
+    if not any(h.startswith(WORKED) for h in graph.history):
+        return
+    ids = set(out["nodes"]["node"])
+    for name in _STATISTICS:
+        rows = graph.beneath.get(STATED + name, out[name].iloc[:0])
+        rows = rows[_of(name, rows).isin(inferred).to_numpy(dtype=bool)]
+        for c in _NODES_OF.get(name, ("node",)):
+            rows = rows[rows[c].isin(ids)]
+        frame, key = out[name], list(TABLES[name].key)
+        again = _pairs(frame, key).isin(_pairs(rows, key)) & (frame["origin_tag"] == "public").to_numpy(dtype=bool)
+        both = pd.concat([frame[~again], rows.astype(frame.dtypes.to_dict())]) if len(rows) else frame
+        out[name] = both.sort_values(key, kind="stable", ignore_index=True)  # the order tells nothing of it either
 
 
 def _told(name: str, frame: pd.DataFrame, inferred: set[str]) -> pd.Series:
@@ -354,6 +371,8 @@ def _work_out_again(
     # A graph of stated rows alone is given no estimate.
     parts = [t[k] for t in (graph.tables, graph.beneath) for k in ("links", EARLIER + "links") if k in t]
     closed = {str(p) for f in parts for p in f.loc[f["method"].isin(ESTIMATED), "product"].unique()} & inferred
+    if any(h.startswith(WORKED) for h in graph.history):  # where figures clash it leaves these as they are
+        closed = inferred
     put("links", homes(out["nodes"], out["links"], closed, out["sources"]))
     needed = set(_recipes(graph)["input"].astype(str))
     put("demand", left_uses(out["links"], out["demand"], closed - needed))
