@@ -91,7 +91,9 @@ def test_what_is_made_of_a_private_figure_tells_it_no_more(tmp_path: Path) -> No
     found = []
     for figure in (300.0, 400.0):
         own = link(f"{ORE}@AUS", f"{ORE}@CHN:demand", quantity=figure) | {"grade": "assumption", "source": None}
-        graph = sr.balance_flows(two_tiers().overlay({"links": pd.DataFrame([own])}, name="acme"))
+        base, use = two_tiers(), {"node": f"{METAL}@DEU:demand", "use": "total", "year": 2024, "quantity": 400.0}
+        base = base.replace("uses", demand=pd.concat([base.demand, pd.DataFrame([use | OPEN])]))
+        graph = sr.balance_flows(base.overlay({"links": pd.DataFrame([own])}, name="acme"))
         found.append(exported(graph, tmp_path / str(figure)))
     assert found[0] == found[1]
 
