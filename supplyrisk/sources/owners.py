@@ -41,7 +41,12 @@ _MONTHS = {
     m: k + 1 for k, m in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
 }
 _NOBODY = re.compile(r"^(others?|rest|minorit(y|ies)( interests?)?|unknown|public|free ?float|n/?a)$", re.IGNORECASE)
-_MARKS = " ,;/&|:"
+_MARKS = " ,;/&|:="
+_REMARK = re.compile(r"\[([^\[\]%]*)\]")
+_PERCENT = re.compile(r"(?<=\d)\s*(?:per ?cent|pct\.?|pc)(?![^\W\d_])|\bper ?cent\b", re.IGNORECASE)
+_BARE = re.compile(r"\s*\(\s*\d[\d.,]*\s*\)")
+# Characters of full width, as East Asian publishers set them, and percent signs of other scripts.
+_NARROW = {c: c - 0xFEE0 for c in range(0xFF01, 0xFF5F)} | {0x3000: 0x20, 0x3001: 0x2C, 0xFE6A: 0x25, 0x066A: 0x25}
 
 
 def parse_owners(text: str) -> tuple[list[Owner], str]:
@@ -71,12 +76,17 @@ def parse_owners(text: str) -> tuple[list[Owner], str]:
     >>> parse_owners("Rio Tinto (80%), sold their interest on 1 December 2013")[0][0].sold
     '2013-12-01'
     """
-    clean = re.sub(r"\bper ?cent\b", "%", " ".join(str(text).split()), flags=re.IGNORECASE)
+    clean = _PERCENT.sub("%", " ".join(str(text).translate(_NARROW).split()))
+    remarks = [r.strip() for r in _REMARK.findall(clean) if r.strip()]  # "[operator]" is no part of a name
+    clean = " ".join(_REMARK.sub(" ", clean).split()) if remarks else clean
     if "%" not in clean:
         clean = _FRACTION.sub(lambda m: f"({float(m[1].replace(',', '.')) * 100:.10g}%)", clean)
     hits = list(_SHARE.finditer(clean))
     if not hits:
-        return ([], clean) if "%" in clean or re.search(r"\d\s*/\s*\d", clean) else (_without_shares(clean), "")
+        beside = _BARE.findall(clean)  # 60 in brackets may be percent, a footnote or a number of shares
+        if "%" in clean or re.search(r"\d\s*[:/]\s*\d", clean) or len(beside) > 1:
+            return [], clean
+        return _without_shares(_BARE.sub("", clean)), "; ".join(t.strip() for t in [*beside, *remarks])
     if sum(h[0].count("%") for h in hits) != clean.count("%"):
         return [], clean  # a percentage that is none of a name
     first = not clean[: hits[0].start()].strip(_MARKS) and not hits[0][0].startswith("(")
@@ -100,7 +110,7 @@ def parse_owners(text: str) -> tuple[list[Owner], str]:
         out, rest = [o._replace(sold=day) for o in out], ""
     elif re.match(r"\s*/", rest) and _is_name(_trim(rest)):  # X 40% / Y
         out, rest = [*out, *_without_shares(rest)], ""
-    rest = " ".join(t.strip(_MARKS) for t in [*tails, rest]).strip(_MARKS + ").")
+    rest = " ".join(t.strip(_MARKS) for t in [*tails, rest, *remarks]).strip(_MARKS + ").")
     return [o for o in _together(out) if not _NOBODY.match(o.name)], rest
 
 
@@ -135,7 +145,7 @@ def _together(owners: list[Owner]) -> list[Owner]:
 def _is_name(text: str) -> bool:
     """Something with letters, with brackets that close, and no owner of the owner."""
     closed = text.count("(") == text.count(")")
-    return closed and any(c.isalpha() for c in text) and not re.match(r"(?:owned|held)\b", text, re.IGNORECASE)
+    return closed and any(c.isalpha() for c in text) and not re.match(r"(?:owned|held|of)\b", text, re.IGNORECASE)
 
 
 def _without_shares(clean: str) -> list[Owner]:
@@ -147,7 +157,7 @@ def _without_shares(clean: str) -> list[Owner]:
 def _trim(name: str) -> str:
     out = name.strip(_MARKS)
     out = re.sub(r"^\([^()]*\)\s*[,;/&|]\s*", "", out)  # a remark on the owner before
-    out = re.sub(r"^(?:and|with)\s+|\s+(?:and|with)$", "", out)
+    out = re.sub(r"^(?:(?:and|with)\s+|\+\s*)|\s+(?:and|with|owns|holds)$", "", out, flags=re.IGNORECASE)
     return re.sub(r"\s[-\u2013]$", "", out).strip(_MARKS)[:200]
 
 

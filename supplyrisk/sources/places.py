@@ -227,6 +227,21 @@ def _fold(name: str) -> str:
     return " ".join(text.split()).casefold()
 
 
+_SHORT = {"rep": "republic", "dem": "democratic", "fed": "federal", "st": "saint", "isl": "islands", "is": "islands",
+          "isds": "islands", "isd": "islands", "terr": "territory", "utd": "united", "n": "northern", "fr": "french"}  # fmt: skip
+_SAR = re.compile(
+    r"[\s,(]+(?:s\.?\s?a\.?\s?r\.?|special administrative region)(?:[\s,(]+(?:of )?(?:pr )?china)?\s*\)*$"
+)
+_STYLED = re.compile(r"(?: (?:islamic|arab|bolivarian|united|federal|rb))*(?: republic| rb)(?: of)?$")
+
+
+def _spelt_out(folded: str) -> str:
+    """A name without abbreviations: ``czech rep.`` is ``czech republic``, ``macao sar`` is ``macao``."""
+    name = _SAR.sub("", folded)
+    words = [_SHORT.get(w.rstrip(".").strip("()"), w) if w not in ("is", "n", "fr") else w for w in name.split()]
+    return " ".join(words)
+
+
 @cache
 def _standard() -> dict[str, str]:
     import pycountry
@@ -312,6 +327,11 @@ def country(name: object, scheme: str = "any") -> str | None:
     family = _of_family(folded)
     if family:
         return family
+    spelt = _spelt_out(folded)
+    plain = _STYLED.sub("", spelt) if family is None else spelt  # "Egypt Arab Rep.", without its comma
+    for trial in (spelt, plain):
+        if trial in _ALIASES or trial in _standard():
+            return _ALIASES.get(trial) or _standard()[trial]
     head, _, tail = folded.partition(",")
     # "Tanzania, United Republic of", but never "China, Germany" or "Georgia, United States".
     styled = set(re.findall(r"[a-z']+", tail)) <= _STYLES and tail.strip() not in _ALIASES

@@ -27,6 +27,7 @@ from .base import (
 from .commodities import map_products, product_rows
 from .layout import first_rows, is_workbook, read_table
 from .places import AGGREGATE, countries
+from .twins import without_twins
 
 __all__ = ["eu_crm"]
 
@@ -185,7 +186,7 @@ def eu_crm(
         files = [Path(path)]
     parts = []
     for file in files:
-        raw = read_table(file, report, _SHARES, _NEEDED, sheet=sheet)
+        raw = without_twins(read_table(file, report, _SHARES, _NEEDED, sheet=sheet), report)
         have = {plain(c) for c in raw.columns}
         if plain("Application") in have or not all(any(plain(n) in have for n in _SHARES[k]) for k in _NEEDED):
             if not have & _OTHER:
@@ -249,7 +250,7 @@ def eu_crm(
     if len(known):
         text = f"{known.min():.1f} to {most.max():.1f} percent by material and stage, '<0.1%' counted as up to 0.1"
         report.notes.append(f"global shares sum to {text}; kept as printed")
-    return Reading(_tables(said), data, report, _inputs(data, year, said, day))
+    return Reading(_tables(said), data, report, _inputs(data, year, said, day, report))
 
 
 def _edition(path: Path) -> int | None:
@@ -352,10 +353,39 @@ def _tables(edition: int) -> dict[str, pd.DataFrame]:
     return {"sources": source_row(f"ec_crm_{edition}", title, edition, "CC BY 4.0", "cc_by")}
 
 
-def _inputs(data: pd.DataFrame, year: int, edition: int, day: str | None) -> dict[str, pd.DataFrame]:
-    rows = data[data["product"].notna() & data["country"].notna()]
-    keys = ["product", "country"]
-    world = rows[rows["scope"] == "global"].drop_duplicates(keys)
+def _one_row_each(rows: pd.DataFrame, report: Report) -> pd.DataFrame:
+    """One row per scope, product and country: shares of a country under two names (or two of its rows) add up."""
+    keys = ["scope", "product", "country"]
+    first = rows.groupby(keys)["material"].transform("first")
+    further = rows["material"] != first
+    if further.any():
+        names = ", ".join(sorted(set(rows.loc[further, "material"].astype("str")))[:6])
+        report.notes.append(f"another material of a product that has its shares already, in data alone: {names}")
+        rows = rows[~further]
+    twice = rows.duplicated(keys, keep=False)
+    out = rows.assign(told="")
+    if not twice.any():
+        return out
+    out = out[~rows.duplicated(keys)].set_index(keys)
+    for key, part in rows[twice].groupby(keys, sort=True):
+        ends = [part["share"].fillna(part[side]).sum(skipna=False) for side in ("low", "high")]
+        known = bool(part["share"].notna().all())
+        told = " + ".join(f"{p} {t}" for p, t in zip(part["place"], part["text"], strict=True))
+        if ends[0] > 100.0:
+            report.notes.append(f"{key[1]}: rows of {key[2]} make more than all, so the share is unknown: {told}")
+            ends, known = [float("nan")] * 2, False
+        else:
+            report.notes.append(f"{key[1]}: rows of one place are added up, {key[2]}: {told}")
+        nan = float("nan")
+        figures = [ends[0], nan, nan] if known else [nan, *ends]
+        out.loc[key, ["share", "low", "high"]] = figures
+        out.loc[key, "told"] = told
+    return out.reset_index()
+
+
+def _inputs(data: pd.DataFrame, year: int, edition: int, day: str | None, report: Report) -> dict[str, pd.DataFrame]:
+    rows = _one_row_each(data[data["product"].notna() & data["country"].notna()], report)
+    world = rows[rows["scope"] == "global"]
     censored = world["share"].isna() & world["high"].notna()
     production = pd.DataFrame(
         {
@@ -370,10 +400,11 @@ def _inputs(data: pd.DataFrame, year: int, edition: int, day: str | None) -> dic
             "published_on": day,
             "source": f"ec_crm_{edition}",
             "grade": "B",
-            "note": "share of world supply, average of five years",
+            "note": "share of world supply, average of five years"
+            + ("; " + world["told"]).where(world["told"] != "", ""),
         }
     )
-    union = rows[(rows["scope"] == "eu") & rows["share"].notna()].drop_duplicates(keys)
+    union = rows[(rows["scope"] == "eu") & rows["share"].notna()]
     outside = union[~union["country"].isin(_EU27)]
     total = union.groupby("product")["share"].sum()
     foreign = outside.groupby("product")["share"].sum()

@@ -51,6 +51,8 @@ _BASES = {"t": "t", "tonne": "t", "tonnes": "t", "mt": "Mt", "kg": "kg", "kilogr
           "tons": "t", "ton": "t"}  # fmt: skip
 _SHEETS = ("general", "commodities", "other_info", "capacity_reserves", "processing")
 _SOURCE = "fineprint"
+# Two years, or one and the tail of another: 2017-2018, 2017/18, 2016 to 2018; never the day 2017-06-30.
+_PERIOD = re.compile(r"(?:19|20)\d{2}\D+(?:19|20)\d{2}(?!\d)|(?:19|20)\d{2}\s*[-\u2010-\u2015/]\s*\d{2}(?![\d/-])")
 
 
 @source(
@@ -93,7 +95,8 @@ def fineprint(
     Notes
     -----
     A figure of the whole mine goes before those of its sub-sites; the rows of one mine, product and year add up only if
-    all have a unit that is understood. Rows that say they are a company's part of production (``production_share`` below 1)
+    all have a unit that is understood. A period (``2017-2018``) is no year: its figures stay in ``data`` with their
+    ``period``. Rows that say they are a company's part of production (``production_share`` below 1)
     stay in ``data``. ``tons`` may be short tons: graded C. Capacity and reserves count ore, so they make no node. Owners
     without a printed share get the share ``unknown``, with ``low`` and ``high`` where a bound is printed (``<5%``); shares above
     1 in all make no holding.
@@ -194,7 +197,12 @@ def _column_frame(
     for ours, theirs in columns.items():
         out[ours] = column(theirs)
     out["country"] = out["facility"].map(where).astype("string")
-    out["year"] = pd.to_numeric(out["year"].str.extract(r"((?:19|20)\d{2})")[0], errors="coerce").astype("Int64")
+    first = out["year"].str.extract(r"((?:19|20)\d{2})")[0]
+    period = out["year"].str.contains(_PERIOD).fillna(False).astype(bool)
+    if period.any():
+        out["period"] = out["year"].where(period)
+        first = first.mask(period & (main != "owners"))  # owners are those of the first day, amounts of no one year
+    out["year"] = pd.to_numeric(first, errors="coerce").astype("Int64")
     out["value"] = np.nan
     if main != "owners":
         parsed = numbers(out["text"], decimal)
@@ -211,6 +219,14 @@ def _production(
     columns = {"text": "value", "unit": "unit", "year": "year", "commodity": "commodity", "part": "production_share"}
     out = _column_frame(path, raw, "value", columns, where, decimal).assign(what="production")
     report.count(numbers(out["text"], decimal)["code"])
+    if "period" in out:
+        within = [out["commodity"], out["unit"]]
+        report.leave_out("a period is no year: in data alone", out["period"].notna(), out["value"], within, "quantity")
+        report.notes.append(f"periods are in no year's output: {', '.join(sorted(set(out['period'].dropna()))[:6])}")
+    if (negative := out["value"] < 0).any():
+        report.notes.append(
+            f"{int(negative.sum())} negative figures: their nodes are unknown and say so in their notes"
+        )
     out["product"] = out["commodity"].map(lambda c: _PRODUCTS.get(plain(c)), na_action="ignore").astype("string")
     mass = out["value"] * out["unit"].map({u: _scale(u, "", "t") for u in out["unit"].dropna().unique()}).astype(
         "float64"
@@ -265,12 +281,16 @@ def _nodes(made: pd.DataFrame, report: Report, decimal: str) -> pd.DataFrame:
     whole = rows["site"].isna()
     rows = rows[whole | ~whole.groupby([rows[k] for k in keys]).transform("any")]  # a mine's own figure goes first
     rows["unread"], rows["quantity"] = rows["scale"].isna(), rows["value"] * rows["scale"]
+    rows["negative"] = rows["value"] < 0  # nothing is made in the negative
     rows["loose"] = rows["unit"].astype("str").str.casefold().str.contains(r"\btons?\b")
     out = rows.groupby(keys, sort=True).agg(
-        output=("quantity", "sum"), unread=("unread", "any"), loose=("loose", "any")
+        output=("quantity", "sum"), unread=("unread", "any"), negative=("negative", "any"), loose=("loose", "any")
     )
     out = out.reset_index()
-    lost = out["unread"].astype(bool)
+    why = pd.Series(None, index=out.index, dtype="object")
+    why = why.mask(out["negative"].astype(bool), "negative in the file")
+    why = why.mask(out["unread"].astype(bool), "printed in a unit that is not understood")
+    lost = why.notna()
     grade = pd.Series(np.where(out["loose"].astype(bool), "C", "B"), index=out.index, dtype="object")
     site = out["facility"].astype("str").str.replace(r"[#@:]", "-", regex=True)
     return pd.DataFrame(
@@ -287,9 +307,7 @@ def _nodes(made: pd.DataFrame, report: Report, decimal: str) -> pd.DataFrame:
             "output_grade": grade,
             "source": _SOURCE,
             "grade": grade,
-            "note": pd.Series("printed in a unit that is not understood", index=out.index, dtype="object").where(
-                lost, None
-            ),
+            "note": why,
         }
     )
 

@@ -16,7 +16,7 @@ import pandas as pd
 from ..errors import Problem, SchemaError
 from ..intervals import DEFAULT_POLICY
 from ..schema import GRADES
-from .repair_origins import OPEN, PASSED, RULES, TRACED, both, need, say, trace, trace_origins, weaker
+from .repair_origins import OPEN, PASSED, RULES, TRACED, both, measured, need, say, trace, trace_origins, weaker
 
 __all__ = ["Repaired", "dedupe", "fill_weights", "reconcile", "repair", "trace_origins"]
 
@@ -296,6 +296,7 @@ def reconcile(
     [['CHN', 'USA', 100.0, 'mirror average']]
     """
     need(flows, ["year", "hs6", "reporter", "partner", "flow", "value", "quantity"], "reconcile")
+    flows = measured(flows)
     keys = ["year", "hs6", "origin", "destination"]
     sides = {}
     for code, name, start, end in (("M", "import", "partner", "reporter"), ("X", "export", "reporter", "partner")):
@@ -501,7 +502,7 @@ def repair(
     """
     report: dict[str, float] = {}
     rules: tuple[str, ...] = ()
-    frame = trade
+    frame = trade = measured(trade)
     if "keep" in trade.columns:
         kept = _kept(trade["keep"])
         report["subtotals_dropped"] = float((~kept).sum())

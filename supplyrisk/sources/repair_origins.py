@@ -47,9 +47,28 @@ def need(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
         raise SchemaError(problems, f"the flows to {what}")
 
 
+def measured(frame: pd.DataFrame) -> pd.DataFrame:
+    """Flows whose amounts are numbers: a column of nothing but None has no type of its own, and text is refused."""
+    out, problems = frame, []
+    for c in ("value", "quantity"):
+        if c not in frame or pd.api.types.is_numeric_dtype(frame[c].dtype):
+            continue
+        amount = pd.to_numeric(frame[c], errors="coerce").astype("float64")
+        lost = amount.isna() & frame[c].notna()
+        if lost.any():
+            shown = ", ".join(repr(str(v)[:40]) for v in frame.loc[lost, c].head(3))
+            problems.append(
+                Problem("flows", f"{int(lost.sum())} rows", c, "no number", shown, "Give numbers, or None.")
+            )
+        out = out.assign(**{c: amount})
+    if problems:
+        raise SchemaError(problems, "the flows to repair")
+    return out
+
+
 def both(frame: pd.DataFrame) -> pd.DataFrame:
     """The originals beside, and columns for what was found and done."""
-    out = frame.reset_index(drop=True).copy()
+    out = measured(frame).reset_index(drop=True).copy()
     for c in ("value", "quantity"):
         if c in out and f"{c}_original" not in out:
             out[f"{c}_original"] = out[c]
