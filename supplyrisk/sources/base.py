@@ -313,6 +313,7 @@ def read_delimited(
     lines.seek(start)
     if delimiter is None:
         delimiter = max(",;\t|", key=first.count)
+    report.delimiter = delimiter
     before = csv.field_size_limit(MAX_CELL)
     header: list[str] = []
     rows: list[list[str]] = []

@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pandas as pd
 
-from .report import PathLike, refuse
+from .report import PathLike, Report, refuse
 
-__all__ = ["as_years", "marks", "numbers", "refuse_decimal_comma"]
+__all__ = ["as_years", "marks", "numbers", "refuse_decimal_comma", "refuse_points"]
 
 _NUMBER = re.compile(r"[-+]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][-+]?\d{1,3})?")
 # No number starts with a group of thousands that is nothing: 0,125 has decimals.
@@ -32,6 +32,8 @@ _CODES = {
     "..": "not_available", "...": "not_available", "nan": "not_available", "null": "not_available", "xx": "not_applicable",
     "x": "not_applicable", "e": "net_exporter", "s": "less_than_half_unit", "(s)": "less_than_half_unit",
 }  # fmt: skip
+_FIGURE = re.compile(r"\d[\d.,]*")
+_POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _ZERO = frozenset(["—", "--", "---", "----", "-----", "–", "-", "nil"])
 
 
@@ -47,15 +49,15 @@ def as_years(cells: pd.Series) -> pd.Series:
     return given.where(given.between(1500, 2200) & (given % 1 == 0))
 
 
-def numbers(cells: pd.Series, decimal: str = ".", percent: bool = False) -> pd.DataFrame:
+def numbers(cells: pd.Series, decimal: str | None = ".", percent: bool = False) -> pd.DataFrame:
     """Numbers as statisticians print them; every code is kept apart from zero and from each other.
 
     Parameters
     ----------
     cells : Series
         Text cells.
-    decimal : {".", ","}
-        Decimal mark; the other one parts thousands. With ``"."`` a cell like ``1.234,5`` is never guessed at.
+    decimal : {".", ","}, optional
+        Decimal mark, a point where it is None; the other one parts thousands. With ``"."`` a cell like ``1.234,5`` is never guessed at.
     percent : bool
         Bounds such as ``>50`` close at 100.
 
@@ -108,7 +110,7 @@ def marks(cells: pd.Series) -> pd.Series:
     return out.mask(text.str.fullmatch(_ESTIMATE).fillna(False).astype(bool), "estimated")
 
 
-def _number(cell: object, decimal: str, percent: bool) -> tuple[float, float, float, str]:
+def _number(cell: object, decimal: str | None, percent: bool) -> tuple[float, float, float, str]:
     nan = float("nan")
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         return (float(cell), nan, nan, "") if np.isfinite(cell) else (nan, nan, nan, "not_available")
@@ -167,3 +169,55 @@ def refuse_decimal_comma(path: PathLike, cells: pd.Series, parsed: pd.DataFrame)
             shown = ", ".join(repr(str(v)) for v in cells[bad].head(3))
             rule = f"numbers with a decimal {mark}" + (f" where decimal={other!r}" if mark == "point" else "")
             raise refuse(path, rule, remedy, shown, str(bad.idxmax()))
+
+
+def refuse_points(path: PathLike, cells: pd.Series, decimal: str | None, report: Report) -> None:
+    """Refuse a column of amounts whose points may as well part thousands: ``66.000`` is 66 or 66,000.
+
+    It may where nothing in the column says otherwise: each figure with a point has one to three digits before it, the
+    first of them no zero, and three behind, no figure has a comma, none has four digits without a point. It is refused where,
+    beside that, ``66.000`` stands beside ``502`` (who prints decimals prints ``66`` or ``502.000``), or where the file is
+    parted by semicolons or tabs, as spreadsheets do where a comma is the decimal mark, and has two such figures.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, for the message.
+    cells : Series
+        Cells of one column of amounts, text.
+    decimal : {".", ","}, optional
+        Mark that the caller names: then there is nothing to ask.
+    report : Report
+        Knows what parted the cells of the file.
+
+    Raises
+    ------
+    SourceError
+        With both remedies.
+
+    Examples
+    --------
+    >>> report = Report("", "", "", delimiter=";")
+    >>> refuse_points("a.csv", pd.Series(["66.125", "4.5"]), None, report)
+    >>> refuse_points("a.csv", pd.Series(["66.000", "4.500"]), ".", report)
+    >>> refuse_points("a.csv", pd.Series(["66.000", "4.500"]), None, report)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    supplyrisk.errors.SourceError: the file a.csv has 1 problem:...
+    """
+    if decimal is not None or pd.api.types.is_numeric_dtype(cells.dtype):
+        return
+    text = cells.dropna().astype("str")
+    pointed = text[text.str.contains(".", regex=False)]
+    if not len(pointed):
+        return
+    figures = [f.rstrip(".,") for t in text for f in _FIGURE.findall(t)]
+    parts = [f for f in figures if "." in f]
+    whole = [f for f in figures if "." not in f]
+    if not parts or not all(map(_POINTED.fullmatch, parts)) or any(len(f) > 3 for f in whole):
+        return
+    mixed = any(f.endswith("0") for f in parts) and any(f.strip("0") for f in whole)
+    if mixed or (report.delimiter in (";", "\t") and len(parts) > 1):
+        rule = "points that may part thousands or decimals"
+        remedy = 'Give decimal="," if 66.000 is sixty-six thousand, decimal="." if it is sixty-six.'
+        raise refuse(path, rule, remedy, ", ".join(map(repr, parts[:3])), str(pointed.index[0]))

@@ -19,7 +19,7 @@ _NAMES = {"cu": "copper", "zn": "zinc", "ni": "nickel", "mo": "molybdenum", "sn"
           "nb": "niobium", "fe": "iron", "cuca": "copper cathode"}  # fmt: skip
 
 
-def tables_of_folder(path: PathLike, report: Report, decimal: str = ".") -> dict[str, pd.DataFrame]:
+def tables_of_folder(path: PathLike, report: Report, decimal: str | None = None) -> dict[str, pd.DataFrame]:
     """``general``, ``commodities`` and ``other_info`` as the workbook has them, out of the final tables.
 
     Parameters
@@ -28,7 +28,7 @@ def tables_of_folder(path: PathLike, report: Report, decimal: str = ".") -> dict
         Folder with ``facilities.csv`` or ``facilities.gpkg``, ``commodities.csv`` and ``ownership.csv``.
     report : Report
         Counts and notes go here.
-    decimal : {".", ","}
+    decimal : {".", ","}, optional
         Decimal mark of amounts.
 
     Returns

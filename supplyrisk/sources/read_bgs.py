@@ -21,7 +21,7 @@ from .base import (
     released,
     source_row,
 )
-from .cells import as_years
+from .cells import as_years, refuse_points
 from .commodities import (
     in_product_units,
     map_products,
@@ -64,7 +64,7 @@ def bgs(
     *,
     products: Iterable[str] | None = None,
     since: int | None = None,
-    decimal: str = ".",
+    decimal: str | None = None,
     published_on: str | None = None,
 ) -> Reading:
     r"""Read an export of the World Mineral Statistics of the British Geological Survey.
@@ -77,8 +77,8 @@ def bgs(
         Keep these products only.
     since : int, optional
         First data year to keep.
-    decimal : {".", ","}
-        Decimal mark.
+    decimal : {".", ","}, optional
+        Decimal mark; default a point, and a column in which points may part thousands is refused.
     published_on : str, optional
         Day (or month, or year) on which the release came out; default unknown: the service does not state it.
 
@@ -126,6 +126,7 @@ def bgs(
     text = {k: raw[c].str.strip() for k, c in cols.items()}
     parsed = numbers(text["quantity"], decimal)
     refuse_decimal_comma(path, text["quantity"], parsed)
+    refuse_points(path, text["quantity"], decimal, report)
     report.unread(text["quantity"], parsed["code"])
     said = (text.get("flag", blank) + " " + text.get("precision", blank)).str.casefold()
     code = parsed["code"].mask((said.str.contains("less than 0.5")).fillna(False), "less_than_half_unit")

@@ -27,7 +27,7 @@ from .base import (
     released,
     source_row,
 )
-from .cells import as_years
+from .cells import as_years, refuse_points
 from .commodities import product_rows, shares_of_world
 from .layout import is_workbook, read_table
 from .places import AGGREGATE, REST, agreed, countries, country
@@ -90,7 +90,7 @@ def comtrade(
     flow: str | None = None,
     revision: str | None = None,
     partial: str = "drop",
-    decimal: str = ".",
+    decimal: str | None = None,
     published_on: str | None = None,
 ) -> Reading:
     r"""Read an extract of UN Comtrade.
@@ -114,8 +114,8 @@ def comtrade(
         A reporter's newest years of months that end before December, where an earlier year of it is whole: left out of
         ``inputs`` (its rows stay in ``data``, not kept), so that the last whole year is today's market; or taken as it is.
         Either way the report, ``flag`` and a row of ``gaps`` say how many months there are.
-    decimal : {".", ","}
-        Decimal mark.
+    decimal : {".", ","}, optional
+        Decimal mark; default a point, and a column in which points may part thousands is refused.
     published_on : str, optional
         Day (or month, or year) on which the release came out; default unknown: an extract does not state it.
 
@@ -264,7 +264,7 @@ def _rows(
     report: Report,
     reporter: str | None,
     flow: str | None,
-    decimal: str,
+    decimal: str | None,
     group: pd.Series | None = None,
 ) -> pd.DataFrame:
     blank = pd.Series("", index=index, dtype="string")
@@ -308,6 +308,7 @@ def _rows(
             continue
         parsed = numbers(text[part].replace({"inf": "", "Inf": ""}), decimal)
         refuse_decimal_comma(path, text[part], parsed)
+        refuse_points(path, text[part], decimal, report)
         out[part] = parsed["value"].to_numpy()
         bad = parsed["code"].isin(["text", "bound", "range"])
         report.missing[f"{part} not a number"] = int(bad.sum())

@@ -26,6 +26,7 @@ from .base import (
     released,
     source_row,
 )
+from .cells import refuse_points
 from .commodities import product_rows
 from .fineprint_csv import tables_of_folder
 from .owners import control_type, parse_owners
@@ -62,7 +63,11 @@ _PERIOD = re.compile(r"(?:19|20)\d{2}\D+(?:19|20)\d{2}(?!\d)|(?:19|20)\d{2}\s*[-
     reads="production, capacity and processing by mine, owners with shares",
 )
 def fineprint(
-    path: PathLike, *, homes: Mapping[str, str] | None = None, decimal: str = ".", published_on: str | None = None
+    path: PathLike,
+    *,
+    homes: Mapping[str, str] | None = None,
+    decimal: str | None = None,
+    published_on: str | None = None,
 ) -> Reading:
     """Read FINEPRINT's workbook of detailed mine data.
 
@@ -74,8 +79,9 @@ def fineprint(
         ``commodities.csv`` and ``ownership.csv``, where a metal in concentrate goes before the same metal in ore.
     homes : mapping of str to str, optional
         Home country (ISO3) of owners by name as printed. The file does not say it; others are ``UNK``.
-    decimal : {".", ","}
-        Decimal mark of figures in text (production, capacity, processing). Shares in texts of owners may have either.
+    decimal : {".", ","}, optional
+        Decimal mark of figures in text (production, capacity, processing); default a point, and production in which points
+        may part thousands is refused. Shares in texts of owners may have either.
     published_on : str, optional
         Day (or month, or year) on which the release came out; default unknown: the workbook does not state it.
 
@@ -182,7 +188,12 @@ _MORE: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 
 def _column_frame(
-    path: PathLike, raw: pd.DataFrame, main: str, columns: Mapping[str, str], where: Mapping[str, str], decimal: str
+    path: PathLike,
+    raw: pd.DataFrame,
+    main: str,
+    columns: Mapping[str, str],
+    where: Mapping[str, str],
+    decimal: str | None,
 ) -> pd.DataFrame:
     """Facility, country and the columns asked for, as text; columns that a vintage lacks are empty."""
     blank = pd.Series(pd.NA, index=raw.index, dtype="string")
@@ -212,12 +223,13 @@ def _column_frame(
 
 
 def _production(
-    path: PathLike, raw: pd.DataFrame, where: Mapping[str, str], report: Report, decimal: str
+    path: PathLike, raw: pd.DataFrame, where: Mapping[str, str], report: Report, decimal: str | None
 ) -> pd.DataFrame:
     needed = {c: [c] for c in ("mine_fac", "commodity", "year", "unit", "value")}
     find_columns(path, raw.columns, needed, list(needed))
     columns = {"text": "value", "unit": "unit", "year": "year", "commodity": "commodity", "part": "production_share"}
     out = _column_frame(path, raw, "value", columns, where, decimal).assign(what="production")
+    refuse_points(path, out["text"], decimal, report)
     report.count(numbers(out["text"], decimal)["code"])
     if "period" in out:
         within = [out["commodity"], out["unit"]]
@@ -262,7 +274,7 @@ def _scale(unit: object, product: str, target: str) -> float:
     return times * factor(base, target) if base and convertible(base, target) else np.nan
 
 
-def _nodes(made: pd.DataFrame, report: Report, decimal: str) -> pd.DataFrame:
+def _nodes(made: pd.DataFrame, report: Report, decimal: str | None) -> pd.DataFrame:
     rows = made[made["product"].notna() & made["country"].notna() & made["year"].notna() & made["value"].notna()].copy()
     part = numbers(rows["part"], decimal)["value"]
     partial = part.notna() & (part < 1)

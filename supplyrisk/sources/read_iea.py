@@ -27,6 +27,7 @@ from .base import (
     released,
     source_row,
 )
+from .cells import refuse_points
 from .commodities import in_product_units, map_products, node_rows, product_rows, production_rows, shares_of_world
 from .iea_book import rows_of_book
 from .layout import is_workbook
@@ -67,7 +68,7 @@ def iea(
     published: int | None = None,
     published_on: str | None = None,
     unit: str | None = None,
-    decimal: str = ".",
+    decimal: str | None = None,
 ) -> Reading:
     r"""Read the IEA's Critical Minerals Data Explorer.
 
@@ -87,8 +88,8 @@ def iea(
         Day (or month, or year) on which the release came out; default the one that the workbook's cover states, else the end of May of the release's year, when the outlook comes out.
     unit : str, optional
         Unit of a csv that states none; default thousand tonnes, as the explorer prints them, with a note.
-    decimal : {".", ","}
-        Decimal mark of a csv.
+    decimal : {".", ","}, optional
+        Decimal mark of a csv; default a point, and a column in which points may part thousands is refused.
 
     Returns
     -------
@@ -132,6 +133,7 @@ def iea(
     year = given.where(given.between(1900, 2100) & (given % 1 == 0)).astype("Int64")
     parsed = numbers(tidy["text"], decimal if "unit" in tidy else ".")  # only a csv has units of its own
     refuse_decimal_comma(path, tidy["text"], parsed)
+    refuse_points(path, tidy["text"], decimal, report)
     if "unit" in tidy:
         scale = _to_kt(path, tidy["unit"])
         parsed[["value", "low", "high"]] = parsed[["value", "low", "high"]].mul(scale, axis=0)

@@ -28,6 +28,7 @@ from .base import (
     refuse_decimal_comma,
     source_row,
 )
+from .cells import refuse_points
 from .commodities import MISSING_CODE
 from .layout import first_sheet
 from .places import AGGREGATE, countries
@@ -61,7 +62,7 @@ def tidy(
     title: str | None = None,
     licence: str = "private",
     grade: str = "B",
-    decimal: str = ".",
+    decimal: str | None = None,
     sheet: str | None = None,
     values: Mapping[str, Any] | None = None,
     strict: bool = False,
@@ -93,8 +94,9 @@ def tidy(
         Class of the terms (:data:`supplyrisk.schema.LICENCES`); ``private`` rows stay out of exports.
     grade : str
         Grade of the figures, where no column holds it.
-    decimal : {".", ","}
-        Decimal mark; with ``","`` a cell ``1.234,5`` is 1234.5.
+    decimal : {".", ","}, optional
+        Decimal mark; with ``","`` a cell ``1.234,5`` is 1234.5. Default a point, and a column in which points may part
+        thousands (``66.000`` beside ``502``; two of them in a file parted by semicolons) is refused.
     sheet : str, optional
         Sheet of a workbook; default the first, and the report names the others with their rows.
     values : mapping, optional
@@ -148,7 +150,7 @@ def tidy(
     for kind, given, known in (
         ("licence", licence, LICENCES),
         ("grade", grade, GRADES),
-        ("decimal", decimal, (".", ",")),
+        ("decimal", decimal or ".", (".", ",")),
     ):
         if given not in known:
             raise unknown_name(kind, given, known, "tidy()")
@@ -335,7 +337,7 @@ def _frame(
     raw: pd.DataFrame,
     mapping: dict[str, str],
     declared: dict[str, Column | None],
-    decimal: str,
+    decimal: str | None,
     report: Report,
     dash_is_zero: bool,
 ) -> pd.DataFrame:
@@ -365,6 +367,8 @@ def _frame(
                 f"{int(lone.sum())} cells of {theirs!r} are a lone dash: read as not available; dash_is_zero=True if they mean nothing"
             )
         refuse_decimal_comma(path, cells, parsed)
+        if not fraction:
+            refuse_points(path, cells, decimal, report)
         if fraction:
             scale = np.where(cells.astype("string").str.strip().str.endswith("%").fillna(False), 0.01, 1.0)
             for c in ("value", "low", "high"):

@@ -25,7 +25,7 @@ from .base import (
     released,
     source_row,
 )
-from .cells import as_years, marks
+from .cells import as_years, marks, refuse_points
 from .commodities import (
     in_product_units,
     map_products,
@@ -71,7 +71,7 @@ def usgs_mcs(
     products: Iterable[str] | None = None,
     commodity: str | None = None,
     member: str | None = None,
-    decimal: str = ".",
+    decimal: str | None = None,
     published_on: str | None = None,
 ) -> Reading:
     r"""Read a data release of the USGS Mineral Commodity Summaries.
@@ -88,8 +88,9 @@ def usgs_mcs(
         Commodity of a file that does not name it; default from the file's name.
     member : str, optional
         Only this file of a zip.
-    decimal : {".", ","}
-        Decimal mark, should the file have been saved with another one.
+    decimal : {".", ","}, optional
+        Decimal mark, should the file have been saved with another one; default a point, and figures whose points may
+        part thousands are refused.
     published_on : str, optional
         Day (or month, or year) on which the release came out; default the end of January of the release's year, when the summaries come out.
 
@@ -163,6 +164,7 @@ def usgs_mcs(
         report.notes.append("no rows")
     parsed = numbers(tidy["text"], decimal, percent=bool((tidy["unit"] == "percent").all()) and len(tidy) > 0)
     refuse_decimal_comma(path, tidy["text"], parsed)
+    refuse_points(path, tidy["text"], decimal, report)
     report.unread(tidy["text"], parsed["code"])
     share = (tidy["unit"] == "percent") & (parsed["code"] == "bound") & parsed["high"].isna()
     parsed["high"] = parsed["high"].mask(share, 100.0)

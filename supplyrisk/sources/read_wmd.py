@@ -26,6 +26,7 @@ from .base import (
     released,
     source_row,
 )
+from .cells import refuse_points
 from .commodities import (
     in_product_units,
     map_products,
@@ -71,7 +72,7 @@ def wmd(
     products: Iterable[str] | None = None,
     commodity: str | None = None,
     edition: int | None = None,
-    decimal: str = ".",
+    decimal: str | None = None,
     published_on: str | None = None,
 ) -> Reading:
     r"""Read World Mining Data: a sqlite file, a workbook with a sheet per commodity, or a wide csv.
@@ -87,8 +88,8 @@ def wmd(
         Commodity of a csv without such a column.
     edition : int, optional
         Year of the edition; default the one in the file's name or on its sheets.
-    decimal : {".", ","}
-        Decimal mark.
+    decimal : {".", ","}, optional
+        Decimal mark; default a point, and a column in which points may part thousands is refused.
     published_on : str, optional
         Day (or month, or year) on which the release came out; default the year of the edition, where that is known.
 
@@ -132,6 +133,7 @@ def wmd(
     tidy["unit"] = _units(tidy, mapped["known"], report)
     parsed = numbers(tidy["text"], decimal)
     refuse_decimal_comma(path, tidy["text"], parsed)
+    refuse_points(path, tidy["text"], decimal, report)
     report.unread(tidy["text"], parsed["code"])
     data = pd.concat([tidy, parsed], axis=1)
     data["estimated"] = data["flag"].str.casefold().isin(["e", "p"])

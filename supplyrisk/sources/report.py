@@ -59,6 +59,7 @@ class Report:
     missing: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     published_on: str | None = None
+    delimiter: str = field(default="", repr=False, compare=False)  # of the text file read last
 
     def drop(
         self,
