@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 BoolArray = npt.NDArray[np.bool_]
 
-__all__ = ["balance", "explain", "latest", "overstated", "stated_day", "whole_rests"]
+OVER_REST = "at least more than the rest of the world total"  # in the note of a maker of unknown output
+
+__all__ = ["OVER_REST", "balance", "explain", "latest", "overstated", "stated_day", "whole_rests"]
 
 
 def latest(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
@@ -104,7 +106,13 @@ def overstated(
     blank = latest(made[made["node"].isin(named)], ["node"])
     blank = blank[blank["output"].isna() & (blank["inside"].notna() | ~blank["node"].isin(stated))]
     blank = blank[blank["inside"].notna() | (blank["output_missing"] != "withheld").fillna(True)]
+    # Of withheld outputs whose least is more than the rest (and which no words leave out) that least counts.
+    least = latest(made, ["node"])
+    least = least[least["output"].isna() & least["note"].str.contains(OVER_REST, regex=False, na=False)]
+    least = least.assign(output=least["output_low"], figure="output at least")
+    blank = blank[~blank["node"].isin(least["node"])]
     made = latest(made[made["output"].notna()], ["node"]).assign(figure="output")
+    made = pd.concat([made[~made["node"].isin(least["node"])], least], ignore_index=True) if len(least) else made
     if sent and len(blank):
         ix = graph.index
         guess = np.isin(ix.links["method"], list(ESTIMATED)) if sent == "known" else np.zeros(len(ix.links), dtype=bool)
@@ -118,7 +126,7 @@ def overstated(
     if sent == "known":  # what the rest makes is an estimate, what it is seen to send is none
         made = made[made["country"] != "ROW"]
     have = made.groupby("product")["output"].sum()
-    part = made["inside"].notna() | (made["country"] == "ROW") | (made["figure"] != "output")
+    part = made["inside"].notna() | (made["country"] == "ROW") | ~made["figure"].str.startswith("output")
     listed = made[~part].groupby("product")["output"].sum()
     out = pd.DataFrame({"node": rest["node"], "product": rest["product"], "need": rest["total"].astype(float)})
     out["have"] = rest["product"].map(have).astype(float).fillna(0.0)

@@ -51,7 +51,7 @@ from .errors import Problem, SchemaError, unknown_name
 from .feeding import UNLISTED
 from .flows import FLOW_METHODS, MAY_MAKE, TRADERS, Build, pool_id, worst
 from .graph import SupplyGraph
-from .inputs import INPUTS, read_inputs, say_left_out, stock_nodes, would_be_lost
+from .inputs import INPUTS, read_inputs, say_left_out, stock_nodes, unmapped, would_be_lost
 from .ledger import Mode
 from .ordering import in_own_order
 from .reconcile import balance_flows
@@ -294,7 +294,8 @@ def assemble(
     graph = SupplyGraph.from_tables({**further, **out}, name=name, as_of=as_of, history=history)
     graph = replace(graph, beneath={**graph.beneath, **barred_inputs(frames, sources)})
     graph = flag_byproducts(graph)
-    graph = replace(graph, history=(*graph.history, *told(graph)))
+    left = unmapped(frames)
+    graph = replace(graph, history=(*graph.history, *([left] if left else []), *told(graph)))
     if ensemble is not None:
         return balance_flows(graph, conflicts=conflicts, ensemble=ensemble, seed=seed)
     if balanced:

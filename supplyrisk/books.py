@@ -18,7 +18,7 @@ from .flows import MAY_MAKE
 from .graph import SupplyGraph
 from .vintages import stated_use, today_of
 
-__all__ = ["BALANCED", "DRAW", "ESTIMATED", "FED", "INFERRED", "LINK", "MOVED", "OUTPUT", "REST_MOVED", "STANDS", "STATED", "USE", "WHOLE", "Books", "loose",
+__all__ = ["BALANCED", "DRAW", "DRAWN_OFF", "ESTIMATED", "FED", "INFERRED", "LINK", "MOVED", "OUTPUT", "REST_MOVED", "STANDS", "STATED", "USE", "WHOLE", "Books", "loose",
            "open_books", "own_bounds", "use_bounds"]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
@@ -31,6 +31,7 @@ INFERRED = "stands for its output|at least net exports"  # notes of assemble() o
 _DERIVED = "what is left of the inflow"  # the note of assemble() on use that it derived: no total to meet
 # Notes of assemble() on flows whose bounds it derived, of a recipe or of what a trader sends: nobody states them.
 _BY_RECIPE, _ASKED = "recipe times output", "needed by the recipe"
+DRAWN_OFF = "less what makers of unknown output are found to draw"  # in the note of a final use that is what they leave
 BALANCED = "entropy balancing within the accounts"  # in the note of a flow that was estimated before
 MOVED = "moved by balancing from"  # in the note of a figure that was moved before; what it was moved to is a figure
 GUESSED = "output estimated by balancing, was"  # in the note of an output that was an estimate before, too
@@ -266,7 +267,7 @@ def open_books(graph: SupplyGraph, products: Sequence[str], caps: pd.DataFrame |
     # Bounds that somebody states of what is not known give way as figures do: by their own width, and named.
     bound = np.zeros(len(stiff), dtype=bool)
     bound[: len(at)] = stated
-    bound |= (kind == USE) & ~sure & np.isin(edges.tail, u[bounded])
+    bound |= ((kind == USE) & ~sure & np.isin(edges.tail, u[bounded])) | ((kind == STATED) & ~sure)
     bound |= (kind == OUTPUT) & ~sure & np.isin(edges.head, held) & np.isfinite(edges.high)
     bound |= (kind == OUTPUT) & ~sure & _of_output(ix.nodes, rest)[np.where(edges.head < n, edges.head, n)]
     lower, upper = (np.where(kind == LINK, b, s) for b, s in ((edges.low, span_low), (edges.high, span_high)))
@@ -368,41 +369,46 @@ def _stated_uses(
     ix = graph.index
     none = loose(*(np.zeros(0, dtype=np.int64),) * 3, STATED, np.zeros(0, dtype=np.int64))
     d = stated_use(graph)
-    d = d[d["with_draws"].notna().groupby(d["node"]).transform("all")] if len(d) else d
+    parts = ["with_draws", "with_draws_low", "with_draws_high"]
+    d = d[d[parts].notna().any(axis=1).groupby(d["node"]).transform("all")] if len(d) else d
     if not len(d):
         return none, {}
     tail, head = np.asarray(flows["tail"]), np.asarray(flows["head"])
     industry = (tail >= 0) & (head >= ix.n)
     buyer = np.where(industry, ix.segment_buyer[np.where(industry, head - ix.n, 0)] if len(ix.segment_buyer) else 0, 0)
     asks = np.unique(tail[industry & unsure[buyer]])
-    world = np.where(
-        head >= 0, np.isin(ix.nodes["country"].to_numpy(dtype=object), ["WLD"])[np.minimum(head, ix.n - 1)], False
-    )
-    out_of = industry | ((tail >= 0) & (head < ix.n) & world)
+    world = (ix.nodes["country"] == "WLD").to_numpy(dtype=bool)
+    out_of = industry | ((tail >= 0) & (head >= 0) & (head < ix.n) & world[np.clip(head, 0, ix.n - 1)])
     drawn = np.bincount(tail[out_of], np.nan_to_num(np.asarray(flows["value"]))[out_of], ix.n)
-    sums = d.groupby(d["node"].astype("object"))[["with_draws", "quantity"]].sum()
+    value, low, high = graph.interval(
+        "demand", "quantity", d.assign(quantity=d[parts[0]], low=d[parts[1]], high=d[parts[2]])
+    )
+    # Of a use that only has bounds these are the use.
+    blank = np.isnan(value)
+    low = np.where(blank, d[parts[1]].fillna(0.0), low)
+    high = np.where(blank, d[parts[2]].fillna(np.inf), high)
+    sums = pd.DataFrame({"whole": np.where(blank, np.nan, value), "low": low, "high": high, "left": d["quantity"]})
+    off = (
+        d["note"].fillna("").str.contains(DRAWN_OFF, regex=False).to_numpy(dtype=bool) | d["quantity"].isna().to_numpy()
+    )
+    by = d["node"].to_numpy(dtype=object)
+    gone, kept = pd.Series(blank).groupby(by).any(), pd.Series(off).groupby(by).all()
+    sums = sums.astype(float).reset_index(drop=True).groupby(by).sum()
     codes = ix.position.get_indexer(sums.index)
-    whole, left = (sums[c].to_numpy(dtype=float) for c in ("with_draws", "quantity"))
-    stated = d.assign(quantity=d["with_draws"], low=d["with_draws_low"], high=d["with_draws_high"])
-    _, low, high = graph.interval("demand", "quantity", stated)
-    same = np.abs(np.maximum(whole - drawn[codes], 0.0) - left) <= 1e-6 * whole
-    taken = pd.Series(whole[same], index=codes[same])
+    left = np.maximum(sums["whole"] - drawn[codes], 0.0)
+    same = np.where(gone, kept, (left - sums["left"]).abs() <= 1e-6 * sums["whole"])
+    taken = sums.assign(whole=sums["whole"].mask(gone)).set_axis(codes)[same]
     row = np.asarray(used["row"])
-    at = np.flatnonzero(np.isin(row, asks) & np.isin(row, taken.index) & np.asarray(used["known"]))
+    at = np.flatnonzero(np.isin(row, asks) & np.isin(row, taken.index))
     if not len(at):
         return none, {}
     account = number + np.arange(len(at))
     made = loose(row[at], account, np.asarray(used["block"])[at], STATED, row[at])
-    value = taken.reindex(row[at]).to_numpy(dtype=float)
-    made.update(value=value, known=np.ones(len(at), dtype=bool), low=value, high=value)
-    for side, end in (("span_low", low), ("span_high", high)):
-        made[side] = (
-            pd.Series(end)
-            .groupby(d["node"].to_numpy(dtype=object))
-            .sum()
-            .reindex(ix.position[row[at]])
-            .to_numpy(dtype=float)
-        )
+    own = taken.loc[row[at]]
+    value, low, high = (own[c].to_numpy(dtype=float) for c in ("whole", "low", "high"))
+    sure = ~np.isnan(value)
+    made.update(value=value, known=sure, low=np.where(sure, value, low), high=np.where(sure, value, high))
+    made.update(span_low=low, span_high=high)
     opened = {
         "tail": account,
         "value": np.nan,

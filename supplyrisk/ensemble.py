@@ -224,6 +224,7 @@ def _tied(c: Closed, loom: _Loom, ties: Ties, live: BoolArray, flows: FloatArray
     x, whole = c.x.copy(), c.prior.copy()
     x[live], whole[live] = flows, prior
     low, high = books.edges.low.copy(), books.edges.high.copy()
+    low[:] = high[:] = x = np.nan_to_num(x)  # what is not drawn stays as it is
     low[live], high[live] = np.minimum(loom.low, flows), np.maximum(loom.high, flows)
     held, asked_of = anchored(books, ties, x)
     size = np.asarray(np.bincount(block, np.nan_to_num(x), len(books.products)), dtype=float)[block]

@@ -140,7 +140,7 @@ class Build:
         for side in ("low", "high"):
             bound = self.production[f"rest_{side}"].astype("float64")
             self.production[f"rest_{side}"] = bound.mask(stated_rest & bound.isna(), self.production[side])
-        self.production = bound_by_rest(self.production, self.f["production"])
+        self.production = bound_by_rest(self.production, self.f["production"], set(self.idle_rest["product"]))
         self.made = newest_of(self.production, "node").set_index("node")
         self.world = world.sort_values("year").drop_duplicates("product", keep="last").set_index("product")
 
@@ -613,8 +613,7 @@ class Build:
             "assumed",
             "no trade at hand: what the country needs is taken from its own output first",
         )
-        taken = own[["own", "short"]].min(axis=1)
-        self.presumed = pd.Series(taken.to_numpy(dtype=float), index=own["buyer"])
+        self.presumed = pd.Series(own[["own", "short"]].min(axis=1).to_numpy(dtype=float), index=own["buyer"])
 
     def _world(self) -> None:
         """What is left goes to the world pool; pools that send more than they get draw on it."""
@@ -632,6 +631,8 @@ class Build:
         )
         self._add(rest, "world_pool", "output that no named buyer accounts for")
         self.pools = {str(b) for b in self.links["buyer"]} if len(self.links) else set()
+        used = self.f["demand"]  # a stated use holds what industry draws: one pool, whoever feeds it
+        self.pools |= {*pool_id(used["product"], used["country"])}
 
     def _recipes(self) -> None:
         """Pool to producer, for every input of every recipe; then the pools' own shortfalls."""

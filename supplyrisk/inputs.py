@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +17,7 @@ from .jurisdictions import code_of, is_country
 from .schema import node_id
 from .uses import used_twice
 
-__all__ = ["INPUTS", "read_inputs", "say_left_out", "stock_nodes", "would_be_lost"]
+__all__ = ["INPUTS", "read_inputs", "say_left_out", "six_digits", "stock_nodes", "unmapped", "would_be_lost"]
 
 # Columns of the tables that assemble() reads besides those of the data model; all but the required are optional.
 INPUTS: dict[str, tuple[str, ...]] = {
@@ -89,6 +90,8 @@ def read_inputs(
         read, found = _read(given.get(key), key)
         frames[key], odd = in_own_units(key, read, products)
         problems += found + odd
+    for key in ("trade", "concordance"):
+        frames[key]["hs6"] = six_digits(frames[key]["hs6"])
     # Without a figure and a reason nobody knows it: such a maker is inside the rest like any other of unknown output.
     made = frames["production"]
     bare = made["quantity"].isna() & made["missing"].isna()
@@ -98,7 +101,7 @@ def read_inputs(
         problems.append(
             Problem("trade", "-", "hs6", "no concordance", "", "Give one: hs6, product, factor (units per tonne).")
         )
-    problems += _off_places(frames)
+    problems += _off_headings(frames) + _off_places(frames)
     problems += _off_scale(frames["concordance"])
     problems += _stated_twice(frames["trade"]) + _off_trade(frames["trade"]) + used_twice(frames["demand"])
     problems += _off_production(frames["production"])
@@ -228,6 +231,84 @@ def _read(frame: pd.DataFrame | None, key: str) -> tuple[pd.DataFrame, list[Prob
             text = raw.astype("object").where(raw.notna(), None)
             out[c] = text.where(text.map(lambda v: v != "" and v is not None), None)
     return pd.DataFrame(out), problems
+
+
+def six_digits(codes: pd.Series) -> pd.Series:
+    """HS headings as six digits, however they are written: 8505.11, ``HS 8505 11``, 850511.0, and 10110 as a number.
+
+    Parameters
+    ----------
+    codes : Series
+        Codes as text or numbers.
+
+    Returns
+    -------
+    Series
+        Text; what is no six digits is left as it was, nothing is None.
+
+    Examples
+    --------
+    >>> six_digits(pd.Series(["8505.11", "HS 8505 11", 850511, 850511.0, 10110, "85"])).tolist()
+    ['850511', '850511', '850511', '850511', '010110', '85']
+    """
+    known = codes.astype("object").where(codes.notna(), None)
+    seen: dict[object, str | None] = {None: None}
+    for code in known.dropna().unique():
+        text = (
+            re.sub(r"\.0$", "", str(code).strip()) if not isinstance(code, str) or code.count(".") == 1 else str(code)
+        )
+        bare = re.sub(r"(?i)^hs|[\s.\-]", "", text)
+        number = not isinstance(code, str) and bare.isdigit()
+        bare = bare.zfill(6) if number else bare
+        seen[code] = bare if re.fullmatch(r"\d{6}", bare) else str(code)
+    return known.map(seen).astype("object").where(known.notna(), None)
+
+
+def unmapped(frames: Mapping[str, pd.DataFrame]) -> str | None:
+    """What no heading of the concordance takes of the trade, in words: rows, part of the value, headings.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+        As :func:`read_inputs` returns them.
+
+    Returns
+    -------
+    str or None
+
+    Examples
+    --------
+    >>> t = pd.DataFrame(dict(hs6=["850511", "850519"], value=[30.0, 10.0], quantity=[1.0, 1.0]))
+    >>> unmapped({"trade": t, "concordance": pd.DataFrame(dict(hs6=["850511"]))})
+    '1 of 2 rows of trade, 25 % of its value, are of headings without concordance and not in the graph: 850519'
+    """
+    trade = frames["trade"]
+    out = ~trade["hs6"].isin(set(frames["concordance"]["hs6"]))
+    if not out.any():
+        return None
+    by = "value" if trade["value"].sum() > 0 else "quantity"
+    whole = float(trade[by].sum())
+    part = f", {100 * float(trade.loc[out, by].sum()) / whole:.3g} % of its {by}," if whole > 0 else ""
+    names = sorted({str(h) for h in trade.loc[out, "hs6"]})
+    many = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    rows = f"{int(out.sum())} of {len(trade)} rows of trade"
+    return f"{rows}{part} are of headings without concordance and not in the graph: {many}"
+
+
+def _off_headings(frames: Mapping[str, pd.DataFrame]) -> list[Problem]:
+    """Codes that are neither in the concordance nor six digits, each once; and trade of which no heading is in it."""
+    out = []
+    cells, known = frames["trade"]["hs6"], set(frames["concordance"]["hs6"].dropna())
+    six = cells.astype("string").str.fullmatch(r"\d{6}").fillna(False).astype(bool)
+    odd = cells[~six & ~cells.isin(known)]
+    for name, rows in odd.groupby(odd.astype("object").where(odd.notna(), ""), sort=True):
+        where = f"row {rows.index[0]}" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
+        fix = "Give six digits; add up longer codes by their first six."
+        out.append(Problem("trade", where, "hs6", "no heading of six digits", repr(name), fix))
+    if not out and len(cells) and known and not cells.isin(known).any():
+        fix = "Add them to it."
+        out.append(Problem("trade", "-", "hs6", "no heading is in the concordance", unmapped(frames) or "", fix))
+    return out
 
 
 def _off_places(frames: Mapping[str, pd.DataFrame]) -> list[Problem]:

@@ -121,6 +121,12 @@ def priors(books: Books, hidden: BoolArray | None = None) -> FloatArray:
     through = np.where(into, outflow[j], inflow[i])
     prior = np.where(np.isnan(value) & ~link, np.maximum(by, np.maximum(0.01 * through, least)), prior)
     prior = np.where(np.isnan(books.aim), prior, books.aim)
+    stated = books.kind == STATED
+    if stated.any():
+        prior = np.where(stated, np.clip(prior, e.low, e.high), prior)
+        given = total(stated, e.head, prior)
+        final = (books.kind == USE) & np.isin(e.tail, e.head[stated])
+        prior = np.where(final, np.maximum((given - outflow)[i], np.maximum(0.01 * given[i], least)), prior)
     return np.where(link & ~known, prior, np.clip(prior, e.low, e.high))
 
 
@@ -264,8 +270,12 @@ def close(
             at = np.flatnonzero(e.block == k)
             only, value = forced(e.part(e.block == k)[0])
             bounds[0][at[only]] = bounds[1][at[only]] = value[only]
-        todo = np.isin(e.block, stuck)
-        good[stuck] = _solve_part(books, todo, prior, x, price=books.price, low=bounds[0], high=bounds[1])[stuck]
+        # So dear a last resort may be out of reach of the arithmetic: a cheaper one is as far off.
+        for part_of in (1.0, 0.25, 0.1, 0.025):
+            if left := [k for k in stuck if not good[k]]:
+                price = part_of * books.price
+                todo = np.isin(e.block, left)
+                good[left] = _solve_part(books, todo, prior, x, price=price, low=bounds[0], high=bounds[1])[left]
     clashing |= {k for k in failed if not good[k]}
     # What an estimated output is found to be decides what its maker draws.
     guessed = (books.kind == OUTPUT) & ~books.known & (books.value > 0)

@@ -13,6 +13,7 @@ import pandas as pd
 from .books import (
     BALANCED,
     DRAW,
+    DRAWN_OFF,
     FED,
     GUESSED,
     LINK,
@@ -48,7 +49,6 @@ _BALANCED = f"{BALANCED}; interval from their bounds"
 _UNKNOWN = "supply that the listed producers cannot give: an unknown supplier"
 BEYOND = "moved by balancing beyond the bounds stated of it"
 _LEFT = "balanced: what is left of the inflow"
-_DRAWN_OFF = "less what makers of unknown output are found to draw"
 _SPARE = "output that no named buyer accounts for"
 
 
@@ -212,7 +212,7 @@ def _with_spans(
     _put(links, spot, {"low": np.where(unknown, 0.0, low[at]), "high": high[at]})
     free = np.flatnonzero(done & (books.kind == USE) & ~books.known)
     edge = pd.Series(free, index=_users(books, free))
-    open_ = demand["note"].fillna("").str.contains(_DRAWN_OFF, regex=False)
+    open_ = demand["note"].fillna("").str.contains(DRAWN_OFF, regex=False)
     mine = (open_ | demand["note"].fillna("").str.startswith(_LEFT)) & demand["node"].isin(edge.index)
     newest = (demand["year"].astype("float64") == demand.groupby("node")["year"].transform("max")).to_numpy(dtype=bool)
     rows = np.flatnonzero(mine.to_numpy(dtype=bool) & newest)
@@ -224,6 +224,8 @@ def _with_spans(
     _put(demand, rows, {"low": np.fmin(least, value), "high": np.fmax(high[its], value)})
     # An estimate of 0 that cannot be anything else is no link; one that may be more stays, with its interval.
     none = (x[at] == 0) & (high[at] <= nothing(books, x)[at]) & np.isnan(books.hint[at])
+    if ties is not None:  # without one of its alternatives another recipe would be read, with other bounds
+        none &= ~np.isin(books.edges.head[at], books.edges.tail[ties.draw[~ties.alone]])
     keep = np.ones(len(links), dtype=bool)
     keep[spot[none]] = False
     tables = {**graph.tables, "links": links[keep].reset_index(drop=True), "demand": demand}
@@ -423,7 +425,7 @@ def _write_left(
         k, node = left_of[account], str(books.graph.index.position[books.row[j]])
         its = np.atleast_1d(np.asarray(spot[node], dtype=np.int64))
         old = demand.iloc[its]
-        whole = old["with_draws"].to_numpy(dtype=float) * (x[j] / books.value[j] if c.moved[j] else 1.0)
+        whole, ends = _whole_use(old, float(x[j]), bool(books.known[j]))
         if int(e.block[j]) in c.calm:
             now = old["quantity"].to_numpy(dtype=float)
         else:
@@ -432,15 +434,20 @@ def _write_left(
             now = final_use(bare, drawn, pd.Series(True, index=old.index), names)["quantity"].to_numpy(dtype=float)
             now = now * (x[k] / now.sum()) if now.sum() > 0 else np.full(len(its), x[k] / len(its))
             said = old["note"].astype("object").where(old["note"].notna(), "").astype(str)
-            text = [t if _DRAWN_OFF in t else f"{t}; {_DRAWN_OFF}".lstrip("; ") for t in said]
+            text = [t if DRAWN_OFF in t else f"{t}; {DRAWN_OFF}".lstrip("; ") for t in said]
             if c.moved[j]:
-                text = [f"{t}; {MOVED} {v:.6g}" for t, v in zip(text, old["with_draws"], strict=True)]
+                span = f"{books.span_low[j]:.6g} to {books.span_high[j]:.6g}"
+                moved = [f"{MOVED} {v:.6g}" if books.known[j] else f"{BEYOND}, {span}" for v in old["with_draws"]]
+                text = [f"{t}; {v}" for t, v in zip(text, moved, strict=True)]
             alone = len(its) == 1
             values = {
                 "quantity": now,
                 "low": np.full(len(its), low[k] if alone else 0.0),
                 "high": np.full(len(its), high[k]),
-                "with_draws": whole,
+                "with_draws": whole if books.known[j] else old["with_draws"].to_numpy(dtype=float),
+                "with_draws_low": ends[0],
+                "with_draws_high": ends[1],
+                "missing": None,
                 "grade": worst(old["grade"].to_numpy(dtype=object), ["B"] * len(its)),
                 "published_on": _later(old["published_on"], _made(old["node"]), days),
                 "note": np.array(text, dtype=object),
@@ -450,6 +457,23 @@ def _write_left(
         found += [(k, int(i), float(p)) for i, p in zip(its, part, strict=True)]
     rows = np.array(found, dtype=float).reshape(-1, 3)
     return demand, (rows[:, 0].astype(np.int64), rows[:, 1].astype(np.int64), rows[:, 2])
+
+
+def _whole_use(rows: pd.DataFrame, found: float, known: bool) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+    """Stated uses of a pool that together are what was found, and their bounds, which hold them."""
+    value, low, high = (rows[c].to_numpy(dtype=float) for c in ("with_draws", "with_draws_low", "with_draws_high"))
+    middle = np.where(np.isfinite(high), 0.5 * (np.nan_to_num(low) + np.nan_to_num(high)), np.nan_to_num(low))
+    base = np.where(np.isnan(value), middle, value)
+    total = float(base.sum())
+    whole = base * (found / total) if total > 0 else np.full(len(rows), found / len(rows))
+    if known and np.isclose(found, total, rtol=1e-12):
+        whole = value
+    if len(rows) == 1:  # bounds that gave way hold what was found; of several nobody knows whose did
+        low, high = (
+            np.where(np.isnan(low), low, np.fmin(low, whole)),
+            np.where(np.isnan(high), high, np.fmax(high, whole)),
+        )
+    return whole, (low, high)
 
 
 def _flows_out(books: Books, x: FloatArray, account: int, node: str) -> pd.DataFrame:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 
+from .accounts import OVER_REST
 from .intervals import DEFAULT_POLICY
 from .jurisdictions import display_name
 from .schema import GRADES
@@ -20,6 +22,7 @@ _EXCLUDES = re.compile(r"\bexclud(?:es?|ed|ing)\b|\bnot includ(?:e|es|ed|ing)\b"
 _SENTENCE = re.compile(r"(?<!\bU\.S)\. |; | -- |\n")
 _ALSO = {"USA": ("U.S.", "United States of America"), "GBR": ("U.K.", "UK"), "CHN": ("PRC",)}
 _SHARED = "makers of unknown output are inside it"
+_ROUNDING = 0.02  # of sources: what a least may be above the rest of a total and still inside it
 
 
 def last_text(frame: pd.DataFrame, keys: str | list[str], column: str, least: bool = False) -> pd.Series:
@@ -157,7 +160,7 @@ def left_out(production: pd.DataFrame) -> set[tuple[str, str]]:
     return out
 
 
-def bound_by_rest(outputs: pd.DataFrame, production: pd.DataFrame) -> pd.DataFrame:
+def bound_by_rest(outputs: pd.DataFrame, production: pd.DataFrame, idle: Collection[str] = ()) -> pd.DataFrame:
     """Makers whose output nobody gives are part of the unlisted rest, unless the total is said to leave them out.
 
     Parameters
@@ -166,6 +169,8 @@ def bound_by_rest(outputs: pd.DataFrame, production: pd.DataFrame) -> pd.DataFra
         ``node, product, country, year, quantity, high, missing, inside``, the residuals ``product@ROW`` among them.
     production : DataFrame
         The rows that they come from, with the world totals and their notes.
+    idle : collection of str
+        Products of which the listed producers make all of the total.
 
     Returns
     -------
@@ -181,7 +186,14 @@ def bound_by_rest(outputs: pd.DataFrame, production: pd.DataFrame) -> pd.DataFra
     part = p["missing"].isin(["not_available", "unknown"]) | (p["missing"] == "withheld") & ~np.array(none, dtype=bool)
     most = p["product"].map(top).astype(float)
     inside = part & p["quantity"].isna() & most.notna() & (p["country"] != "ROW")
-    inside &= ~(p["low"].astype(float) > most)  # who is said to make more than the rest is not inside it
+    # Who is said to make more than the rest, and by more than a rounding, is not inside it: sources contradict.
+    low = p["low"].astype(float)
+    above = inside & (low > most * (1.0 + _ROUNDING))
+    inside &= ~above
+    above |= part & p["quantity"].isna() & (low > 0) & most.isna() & p["product"].isin(list(idle))
+    said = p["note"].astype("object").where(p["note"].notna(), "").astype(str)
+    p["note"] = p["note"].astype("object").mask(above, (said + f"; {OVER_REST}").str.lstrip("; "))
+    p["low"] = low.mask(inside, np.minimum(low, most))
     p["high"] = p["high"].astype(float).mask(inside, np.fmin(p["high"].astype(float), most))
     p["inside"] = p["inside"].mask(inside, p["product"].astype(str) + "@ROW")
     return p

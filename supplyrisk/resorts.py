@@ -81,7 +81,7 @@ def with_last_resorts(books: Books, blocks: Iterable[int], unfed: dict[int, IntA
             # What an exporter may make itself says nothing of how much more an unlisted supplier brings to its users.
             industry = e.tail[mine & (books.kind == DRAW) & (e.low > 0)]
             bought = e.tail[mine & (books.kind == LINK) & np.isin(e.head, industry)]
-            used = np.append(e.tail[mine & np.isin(books.kind, (USE, STATED)) & books.known], bought)
+            used = np.append(e.tail[mine & np.isin(books.kind, (USE, STATED)) & (books.known | (e.low > 0))], bought)
             wide = mine & (e.tail == rest) & doubtful & np.isin(e.head, used)
             e.high[wide] = books.span_high[wide] = np.inf
             to = np.setdiff1d(pools, fed)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .books import DRAW, LINK, OUTPUT, WHOLE, Books
+from .books import DRAW, LINK, OUTPUT, STATED, WHOLE, Books
 from .graph import SupplyGraph
 from .ties import TOLD
 
@@ -24,7 +24,9 @@ def implied(books: Books) -> FloatArray:
     e = books.edges
     x = np.where((books.known & (books.kind != DRAW)) | (books.kind == LINK), books.value, np.nan)
     x = np.where((books.kind == OUTPUT) & (e.head < 0), books.value, x)
-    for into in (books.kind == OUTPUT, books.kind != OUTPUT):  # what a rest is follows from what those inside it make
+    stated = books.kind == STATED
+    # What a rest is follows from what those inside it make, final use from what is drawn of the stated one.
+    for into in (books.kind == OUTPUT, stated, (books.kind != OUTPUT) & ~stated):
         comes = into & ((books.kind == OUTPUT) | (books.kind == WHOLE))
         left = e.net(np.nan_to_num(x))[np.where(comes, e.head, e.tail)]
         blank = np.isnan(x) & (books.kind != LINK) & into

@@ -458,8 +458,9 @@ def with_open_draws(final: pd.DataFrame, links: pd.DataFrame, made: pd.Series, t
     open_ = ~buyer.str.endswith(":demand") & links["supplier"].astype(str).str.endswith(":demand")
     open_ &= buyer.map(made).astype(float).isna() & links["missing"].astype("object").ne("not_applicable")
     pools = set(links.loc[open_, "supplier"])
-    # Every use of a pool has a figure, or what they are together nobody knows.
-    known = out["quantity"].notna().groupby(out["node"]).transform("all") & today.reindex(out.index, fill_value=False)
+    # Every use of a pool has a figure or a bound, or what they are together nobody knows.
+    told = out[["quantity", "low", "high"]].notna().any(axis=1)
+    known = told.groupby(out["node"]).transform("all") & today.reindex(out.index, fill_value=False)
     mine = known & out["node"].isin(pools)
     for column, end in (("with_draws", "quantity"), ("with_draws_low", "low"), ("with_draws_high", "high")):
         out[column] = (out[end].astype(float) + out["draw"]).where(mine)

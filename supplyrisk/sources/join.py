@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..entry import in_own_units
 from ..errors import Problem, SchemaError
+from ..inputs import six_digits
 from ..overlays import EARLIER
 from ..retained import worked_out
 from ..schema import TABLES, parse_node_id
@@ -147,7 +148,7 @@ def _products_of(joined: dict[str, pd.DataFrame], key: str) -> set[str]:
         return set()
     if key == "trade":
         con = joined.get("concordance", pd.DataFrame(columns=["hs6", "product"]))
-        return set(con.loc[con["hs6"].astype(str).isin(frame["hs6"].astype(str)), "product"].astype(str))
+        return set(con.loc[six_digits(con["hs6"]).isin(six_digits(frame["hs6"])), "product"].astype(str))
     return set(frame["product"].dropna().astype(str)) if "product" in frame else set()
 
 
