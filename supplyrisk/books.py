@@ -532,13 +532,17 @@ def _draws(
     span = r["coefficient"].groupby(pairs).agg(["min", "max"])
     key = pd.MultiIndex.from_arrays([ix.nodes["product"].to_numpy(dtype=object)[buyer], product])
     least, most = (span[c].reindex(key).to_numpy(dtype=float) for c in ("min", "max"))
+    # The interval of what is drawn is that of the recipe, too.
+    ends = {c: r[c].fillna(r["coefficient"]).groupby(pairs) for c in ("low", "high")}
+    bottom = np.fmin(ends["low"].min().reindex(key).to_numpy(dtype=float), least)
+    top = np.fmax(ends["high"].max().reindex(key).to_numpy(dtype=float), most)
     free = choice.reindex(key).fillna(False).to_numpy(dtype=bool)
     q, a, b = (x[buyer] for x in output)
     told = ~np.isnan(q) & ~np.isnan(least)
     out["low"] = np.where(told & ~free, least * q, 0.0)
     out["high"] = np.where(told, most * q, np.inf)
-    out["span_low"] = np.where(told & ~free, least * a, 0.0)
-    out["span_high"] = np.where(told, most * b, np.inf)
+    out["span_low"] = np.where(told & ~free, bottom * a, 0.0)
+    out["span_high"] = np.where(told, top * b, np.inf)
     asked = free & told
     label = r["substitute_group"].fillna("").groupby(pairs).max().reindex(key).fillna("").to_numpy(dtype=object)
     among = pd.Series(1, index=range(len(buyer))).groupby([buyer, np.where(asked, label, product)]).transform("size")
