@@ -186,7 +186,7 @@ def eu_crm(
         files = [Path(path)]
     parts = []
     for file in files:
-        raw = without_twins(read_table(file, report, _SHARES, _NEEDED, sheet=sheet), report)
+        raw = read_table(file, report, _SHARES, _NEEDED, sheet=sheet)
         have = {plain(c) for c in raw.columns}
         if plain("Application") in have or not all(any(plain(n) in have for n in _SHARES[k]) for k in _NEEDED):
             if not have & _OTHER:
@@ -194,7 +194,7 @@ def eu_crm(
             report.notes.append("not a table of supply shares: see data")
             released(report, published_on, str(said) if said else None)
             return Reading({}, _other(file, raw, report, decimal), report)
-        parts.append(_shares(file, raw, scope))
+        parts.append(_shares(file, without_twins(raw, report), scope))
         said = said or _in_title(file)
     if not parts:
         raise unknown_name("table", Path(path).name, ["fact_GlobalSupplyShares&t.csv"], "eu_crm()")

@@ -319,7 +319,7 @@ def _nodes(made: pd.DataFrame, report: Report, decimal: str | None) -> pd.DataFr
             "output_grade": grade,
             "source": _SOURCE,
             "grade": grade,
-            "note": why,
+            "note": why.astype("object").where(lost, None),
         }
     )
 

@@ -30,6 +30,7 @@ from .base import (
 )
 from .cells import refuse_points
 from .commodities import MISSING_CODE
+from .header_units import unit_of_columns
 from .layout import first_sheet
 from .places import AGGREGATE, countries
 from .unions import less_members
@@ -42,6 +43,7 @@ _COUNTRY = ("country", "holder_country", "origin", "destination", "actor", "targ
 _NETTED = {"production": "quantity", "demand": "quantity", "nodes": "output"}  # tables whose places add up
 _WITH_UNITS = ("nodes", "links", "demand", "stocks", "projects", "production", "trade", "sourcing", "costs")
 _MASS = ("quantity", "low", "high")  # of trade: in tonnes, whatever the goods
+_USD = ("value", "value_low", "value_high")
 _ASSEMBLE = tuple(k for k in INPUTS if k != "demand")
 
 
@@ -82,7 +84,8 @@ def tidy(
         stand for the producer and the pool of a country; for ``nodes``, the id is made of product, country, site and kind;
         for ``stocks`` of product and country, which holds what has no ``holder``.
     unit : str, optional
-        Unit of the quantities, where no column is mapped to ``unit``; default the products' own, tonnes for ``trade``, USD
+        Unit of the quantities, where no column is mapped to ``unit``; default the one in the headers of their columns
+        (``Quantity [kt]``, ``quantity_kg``), else the products' own, tonnes for ``trade``, USD
         per unit of the product for ``costs`` (``USD/t``). A column ``basis`` says what they count (``LCE``, ``contained``).
     year : int, optional
         Data year, where no column holds it.
@@ -117,7 +120,7 @@ def tidy(
     UnknownNameError
         A table, or a column of ours or of the file, that does not exist; with close matches.
     SchemaError
-        Cells that are no number where one belongs, years such as 24 or 2024.5, and with ``strict`` unknown places; all at
+        Headers with a unit that cannot be told (``MT``), cells that are no number where one belongs, years such as 24 or 2024.5, and with ``strict`` unknown places; all at
         once.
     SourceError
         The file cannot be read, or has decimal commas that were not announced.
@@ -168,6 +171,12 @@ def tidy(
     unread = [c for c in raw.columns if c not in set(mapping.values())]
     if unread:
         report.notes.append(f"columns not read: {', '.join(unread[:20])}")
+    if "unit" in declared:
+        measured = {o: t for o, t in mapping.items() if _measured(o, declared[o])}
+        money = {o: t for o, t in mapping.items() if o in _USD and table in ("trade", "links")}
+        fixed = unit or (values or {}).get("unit")
+        stated = str(fixed) if fixed else "the column of units" if "unit" in mapping else None
+        unit = unit_of_columns(measured, stated, money, report) or unit
     frame = _frame(path, raw, mapping, declared, decimal, report, dash_is_zero)
     netted = _NETTED.get(table)
     if netted and "country" in frame:
@@ -206,6 +215,13 @@ def tidy(
             kept.attrs["left_out"] = [{**d, "path": report.path, "names": names} for d in gone]
         return Reading({"sources": origin}, raw, report, {table: kept})
     return Reading({table: frame, "sources": origin}, raw, report)
+
+
+def _measured(ours: str, column: Column | None) -> bool:
+    """Whether a column holds amounts in the table's unit."""
+    if column is not None:
+        return column.unit in ("product", "product_total")
+    return ours in (*_MASS, "imports")
 
 
 def _odd_units(frame: pd.DataFrame, mapping: dict[str, str], report: Report) -> None:
@@ -349,7 +365,7 @@ def _frame(
         cells = raw[theirs]
         number = column.dtype in ("float", "int") if column is not None else ours in _NUMERIC
         if not number:
-            text = cells.astype("string").str.strip()
+            text = _as_text(cells, ours)
             out[ours] = text.mask(text == "").astype("object")
             continue
         fraction = column.unit == "1" if column is not None else ours in _FRACTION
@@ -392,6 +408,15 @@ def _frame(
     for ours in set(frame.columns) & _YEARS:
         frame[ours] = pd.to_numeric(frame[ours], errors="coerce").astype("Int64")
     return frame.reset_index(drop=True)
+
+
+def _as_text(cells: pd.Series, ours: str) -> pd.Series:
+    """Cells as text; codes that a file holds as numbers without a decimal point, headings with their leading zero."""
+    known = cells.dropna()
+    if pd.api.types.is_float_dtype(cells.dtype) and len(known) and bool((known % 1 == 0).all()):
+        cells = cells.astype("Int64")
+    text = cells.astype("string").str.strip()
+    return text.str.zfill(6).where(text.str.len() == 5, text) if ours == "hs6" and cells.dtype != text.dtype else text
 
 
 def _odd_years(years: pd.Series, column: str, file: str) -> list[Problem]:
