@@ -30,6 +30,15 @@ _SURE = re.compile(
 _TIMES = re.compile(
     r"thousands?|million|billion|1,?000|1,?000,?000|'?000|metric|short|long|troy|kilo|mio|mln|tds", re.IGNORECASE
 )
+# Words of other languages for what is the same mass everywhere.
+_WORDS = {
+    "tonnen": "t",
+    "toneladas": "t",
+    "tonnellate": "t",
+    "kilotonnen": "kt",
+    "kilogramm": "kg",
+    "tausend": "thousand",
+}
 # Money in anything but USD: a multiple of it or another currency.
 _MONEY = re.compile(
     r"\b(?:thousands?|millions?|billions?|mio|mln|mn|bn|tds|1,?000|k ?usd|m ?usd|k\$|m\$|eur(?:os?)?|gbp|jpy|yen|cny|rmb|yuan)\b|'000|\u20ac|\xa3|\xa5",
@@ -57,6 +66,7 @@ def unit_in_header(header: str) -> tuple[str | None, str | None]:
     ((None, 'MT'), (None, 'Paletten'), (None, None))
     """
     odd = None
+    header = re.sub(r"[^\W\d_]+", lambda m: _WORDS.get(m[0].casefold(), m[0]), header)
     for hit in _BRACKETS.finditer(header):
         square = hit[1] is not None
         text = _YEAR.sub("", _PER_YEAR.sub("", (hit[1] if square else hit[2]).strip())).strip(" ,;")

@@ -23,6 +23,7 @@ def _made(tmp_path, header, table="production", **k):
         ("Quantity [kt]", "kt"), ("Quantity (kt)", "kt"), ("quantity_kt", "kt"), ("Menge in kg", "kg"), ("kg", "kg"),
         ("Output (thousand t)", "thousand t"), ("output_thousand_tonnes_2022", "thousand tonnes"), ("Output, kt/a", "kt"),
         ("Output 2022 t", "t"), ("Output (kt) [estimated]", "kt"), ("Quantity [wafers]", "wafers"),
+        ("Menge (Tausend Tonnen)", "thousand t"),
     ],
 )  # fmt: skip
 def test_the_unit_of_a_header_is_used(tmp_path, header, unit):
