@@ -158,7 +158,8 @@ def eu_crm(
     Notes
     -----
     Shares are kept as printed: they sum to between 88.7 and 103.9 percent by material and stage. ``<0.1%`` is the interval
-    from 0 to 0.1, without a value. ``t`` is the study's trade factor (0.8 within the Union to 1.5), not tonnes.
+    from 0 to 0.1, without a value. Rows of one place under two names (Brazil, Brasilia) add up in ``inputs``, with a note.
+    ``t`` is the study's trade factor (0.8 within the Union to 1.5), not tonnes.
 
     References
     ----------

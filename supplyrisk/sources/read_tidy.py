@@ -123,7 +123,7 @@ def tidy(
         Headers with a unit that cannot be told (``MT``), cells that are no number where one belongs, years such as 24 or 2024.5, and with ``strict`` unknown places; all at
         once.
     SourceError
-        The file cannot be read, or has decimal commas that were not announced.
+        The file cannot be read, or has decimal commas that were not announced, or points that may part thousands.
 
     Notes
     -----

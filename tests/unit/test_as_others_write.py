@@ -104,6 +104,10 @@ def test_weights_of_none_are_weights_that_are_absent():
         assert (trade["flag"] == "no weight").all()
     both = flows.assign(reporter="X", partner=flows["origin"], flow="M").drop(columns=["origin", "destination"])
     assert repair(both.assign(origin=flows["origin"], destination="X")).trade["quantity"].isna().all()
+    twice = pd.concat(
+        [flows.assign(quantity=q, month=m, value="7") for m, q in ((1, "5"), (2, "6"))]
+    )  # figures of months, as text
+    assert repair(twice).trade["quantity"].tolist() == [11.0, 11.0]
     with pytest.raises(SchemaError, match=r"quantity: no number \(got 'much'\)"):
         repair(flows.assign(quantity=["much", None]))
 

@@ -33,7 +33,16 @@ def test_the_unit_of_a_header_is_used(tmp_path, header, unit):
 
 
 @pytest.mark.parametrize(
-    "header", ["Output (MT)", "Quantity [tpa]", "quantity_oz", "Menge [Paletten]", "Quantity (kt LCE)", "output MT"]
+    "header",
+    [
+        "Output (MT)",
+        "Quantity (oz)",
+        "Quantity [tpa]",
+        "quantity_oz",
+        "Menge [Paletten]",
+        "Quantity (kt LCE)",
+        "output MT",
+    ],
 )
 def test_a_unit_that_cannot_be_told_is_asked_about(tmp_path, header):
     with pytest.raises(SchemaError, match="unit that cannot be told"):

@@ -48,11 +48,12 @@ def test_points_that_may_part_thousands_are_asked_about(tmp_path, name, text, re
 @pytest.mark.parametrize(
     "cells",
     [
-        ["66.125", "1234.500"],  # four digits before a point: nothing parts thousands
-        ["66.125", "0.500"],
-        ["66.125", "4.5"],
-        ["66.125", "1,234.500"],
-        ["66.125", "1234"],
+        ["66.500", "4.500", "1234.500"],  # four digits before a point: nothing parts thousands
+        ["66.500", "4.500", "0.500"],
+        ["66.500", "4.500", "4.5", "12"],
+        ["66.500", "4.500", "1,234.500"],
+        ["66.500", "4.500", "1234"],
+        ["66.500", "4.500", "12", "1234"],
         ["66", "4"],
         ["W", "--", None],
     ],
