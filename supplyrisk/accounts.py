@@ -158,7 +158,7 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
         ``node, product, account, have, need, gap, relative, status, reason``. Accounts: ``output`` (output against what
         leaves; a maker that sends nothing is a gap too), ``supply`` (inflow against use and what leaves; a pool that sends
         or has a use and gets nothing is a gap too), ``input``
-        (inflow of an input against recipe times output, and every essential input of a maker that no link brings: of
+        (inflow of an input against recipe times output, of alternatives together in units of the first, and every essential input of a maker that no link brings: of
         alternatives the first, where none is linked), ``stock`` (what was held and came in, against what is sent; only where
         that is more), ``world`` (at the residual ``product@ROW``: what the listed
         producers make and makers of unknown output send, where that is more than the published world total),
@@ -248,6 +248,9 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
             add(i, prod[i], "supply", have, need, why, said if in_count[i] else nothing)
     recipe = graph.tables["recipes"]
     coef = recipe.groupby(["product", "input"])["coefficient"].agg(["min", "max", "size"])
+    label = recipe["substitute_group"].astype("object").fillna("").astype(str)
+    choice = label.groupby([recipe["product"], recipe["input"]]).max().to_dict()
+    either: dict[tuple[int, str], list[tuple[str, float, float, float, int, int]]] = {}
     inflow = np.add.reduceat(np.nan_to_num(ix.quantity), ix.segment_start) if len(ix.src) else np.zeros(0)
     gone = np.add.reduceat(blank.astype(int), ix.segment_start) if len(ix.src) else np.zeros(0)
     width = np.add.reduceat(flow.astype(int), ix.segment_start) if len(ix.src) else np.zeros(0)
@@ -258,6 +261,10 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
         need = float(c["min"]) * output[buyer]
         top = float(c["max"]) * output[buyer]
         have = float(inflow[s])
+        if group := choice.get((prod[buyer], inp)):  # alternatives meet what is asked together
+            its = (str(inp), have, float(c["min"]), float(c["max"]), int(width[s]), int(gone[s]))
+            either.setdefault((int(buyer), group), []).append(its)
+            continue
         if not need <= have <= top:
             count = int(width[s])
             side = need if have < need or np.isnan(need) else top
@@ -265,6 +272,18 @@ def balance(graph: SupplyGraph, tolerance: float = 0.02) -> pd.DataFrame:
             why += flows("in", count, gone[s])
             said = f"{'less' if have < need else 'more'} than the recipe asks for"
             add(int(buyer), inp, "input", known(have, count, gone[s]), side, why, said)
+    for (i, _), parts in sorted(either.items()):
+        unit = parts[0][2]  # all of it in units of the first
+        most = sum(q * unit / low for _, q, low, _, _, _ in parts if low > 0)
+        least = sum(q * unit / high for _, q, _, high, _, _ in parts if high > 0)
+        need, count, blanks = unit * output[i], sum(p[4] for p in parts), sum(p[5] for p in parts)
+        if not least <= need <= most:
+            why = [] if output[i] == output[i] else [f"output {withheld[i]}"]
+            why += flows("in", count, blanks)
+            said = f"{'less' if most < need else 'more'} than the recipe asks for"
+            said += f", of {' or '.join(p[0] for p in parts)} together" if len(parts) > 1 else ""
+            have = least if least > need else most
+            add(i, parts[0][0], "input", known(have, count, blanks), need, why, said)
     for lack in _not_linked(graph, kind == "producer", out_count > 0).to_dict("records"):
         i = int(lack["code"])
         why = [] if output[i] == output[i] else [f"output {withheld[i]}"]

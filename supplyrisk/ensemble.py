@@ -237,7 +237,7 @@ def _tied(c: Closed, loom: _Loom, ties: Ties, live: BoolArray, flows: FloatArray
         blocks |= more
     held = held.part(np.isin(block[held.draw], list(blocks)))
     meet_ties(books, held, asked_of, whole, x, low, high, blocks)
-    return x[live]
+    return np.where(x < DUST * size, 0.0, x)[live]
 
 
 def _with_draw(frame: pd.DataFrame, column: str, rows: IntArray, values: FloatArray) -> pd.DataFrame:

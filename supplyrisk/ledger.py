@@ -377,7 +377,7 @@ def _keep_ties(books: Books, ties: Ties, prior: FloatArray, x: FloatArray, chang
     # Outputs that are estimates themselves, and what is drawn for them, stay as they were found.
     made = np.isin(books.kind, (OUTPUT, DRAW)) & ~np.isnan(books.value)
     stays = books.known | changed | (made & ((books.kind == DRAW) | (books.value > 0)))
-    stays[ties.output] = changed[ties.output]
+    stays[ties.output] = (books.known | changed)[ties.output]
     low, high = (np.where(stays, x, f(b, x)) for f, b in ((np.fmin, e.low), (np.fmax, e.high)))
     found = meet_ties(books, ties, asked_of, prior, x, low, high, blocks)
     if found is None:
@@ -422,7 +422,7 @@ def meet_ties(
         lo[out], hi[out] = np.maximum(lo[out], y[out] * (1 - loose_by)), np.minimum(hi[out], y[out] * (1 + loose_by))
         hi[out] = np.maximum(hi[out], lo[out])
         least = np.where(ties.alone, np.minimum(ties.least * y[out], y[ties.draw]), y[ties.draw]) * (1 - loose_by)
-        most = np.maximum(ties.most * y[out], y[ties.draw]) * (1 + loose_by)
+        most = np.where(ties.alone, np.maximum(ties.most * y[out], y[ties.draw]), y[ties.draw]) * (1 + loose_by)
         lo[ties.draw] = np.maximum(lo[ties.draw], np.where(ties.whole, least, 0.0))
         hi[ties.draw] = np.maximum(np.minimum(hi[ties.draw], most), lo[ties.draw])
         todo = np.isin(e.block, list(rest))

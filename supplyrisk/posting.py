@@ -255,7 +255,7 @@ def _fed_outputs(books: Books, ties: Ties | None, high: FloatArray, blocks: IntA
     top = pd.Series(dtype=float)
     if ties is not None and len(ties):
         most = np.where(ties.essential & ties.whole, ties.met(high, ties.low), np.inf)
-        binds = most <= high[ties.output] * (1 + 1e-9)
+        binds = (most <= high[ties.output] * (1 + 1e-9)) & ~books.known[ties.output]
         out = np.unique(ties.output[binds])
         top = pd.Series(high[out], index=rows_of(nodes, ix.nodes.iloc[books.row[out]], TABLES["nodes"].key))
         top = top[nodes["output_high"].isna().to_numpy()[top.index] | noted[top.index]]

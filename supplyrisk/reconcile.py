@@ -130,7 +130,7 @@ def balance_flows(
     product's sum, or 1e-6 of what passes at both of its ends, becomes exactly 0; its link goes where no more can be.
     In an ensemble makers of unknown output draw by recipe what each member has them make, but for draws that gave way.
     A pool that sends and of whose supply nothing is recorded gets it from ``p@ROW``. Alternatives (a
-    substitute group) may each be drawn on anywhere from 0 to what the recipe asks. A flow without any finite bound
+    substitute group) may each be drawn on anywhere from 0 to what the recipe asks, together for what it asks. A flow without any finite bound
     is bounded by all known supply of the product: an assumption. Source: Stone (1961); Bacharach (1970); Lenzen et
     al. (2009). Evidence T for the balancing, assumption for every single estimate.
 

@@ -78,7 +78,7 @@ class Ties:
 
 
 def find_ties(books: Books, every: bool = False) -> Ties:
-    """Ties of the makers in the books of whose output no figure and no estimate is at hand, or that share a rest.
+    """Ties of the makers in the books of whose output no figure and no estimate is at hand, that share a rest, or draw on alternatives.
 
     With ``every`` those of makers whose output is an estimate, too.
     """
@@ -89,12 +89,14 @@ def find_ties(books: Books, every: bool = False) -> Ties:
     of_node = np.full(ix.n, -1, dtype=np.int64)
     # Who shares the rest of a total may make any part of it, whatever it was estimated at.
     shares = e.tail >= 0
-    open_ = np.isnan(books.value) | shares | every
-    made = np.flatnonzero((books.kind == OUTPUT) & ~books.known & open_ & (books.row >= 0))
+    open_ = ~books.known & (np.isnan(books.value) | shares | every)
+    # Of alternatives a maker draws what its output asks together, and a known output is one, too.
+    sure = books.known & (books.value > 0)
+    made = np.flatnonzero((books.kind == OUTPUT) & (open_ | sure) & (books.row >= 0))
     made = made[e.head[made] == books.row[made]]
     maker = (ix.nodes["kind"] == "producer").to_numpy(dtype=bool)[books.row[made]]
     unsaid = ix.nodes["output"].isna().to_numpy(dtype=bool)[books.row[made]]
-    made = made[maker & (unsaid | shares[made] | every)]
+    made = made[maker & (unsaid | shares[made] | every | sure[made])]
     of_node[books.row[made]] = made
     draw = draw[of_node[books.row[draw]] >= 0] if len(draw) else draw
     i, f, b = np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=bool)
@@ -119,6 +121,8 @@ def find_ties(books: Books, every: bool = False) -> Ties:
     maker = ix.nodes["product"].to_numpy(dtype=object)[books.row[draw]]
     its = recipe.reindex(pd.MultiIndex.from_arrays([maker, product]))
     asked = its["least"].notna().to_numpy(dtype=bool)
+    either = (its["group"].fillna("") != "").to_numpy(dtype=bool)
+    asked = asked & (either | ~books.known[of_node[books.row[draw]]])
     if not asked.any():
         return none
     draw, maker, product, its = draw[asked], maker[asked], product[asked], its[asked].reset_index(drop=True)
@@ -209,14 +213,14 @@ def broken(ties: Ties, x: FloatArray, size: FloatArray) -> BoolArray:
     """Ties that estimates break by more than a rounding; ``size`` is what an edge's product sums to."""
     if not len(ties):
         return np.zeros(0, dtype=bool)
-    made, drawn = x[ties.output], x[ties.draw]
+    made = x[ties.output]
     with np.errstate(invalid="ignore"):
         # A draw that is nothing beside what the input sums to is made 0, whoever needs it.
         dust = np.zeros(ties.need.max() + 1)
         np.maximum.at(dust, ties.need, _ZERO * size[ties.draw] / ties.least)
         room = TOLD * made + _ZERO * size[ties.output] + dust[ties.need]
         short = ties.whole & (ties.met(x, ties.least) < made - room)
-        over = drawn > ties.most * (made + room)
+        over = ties.met(x, ties.most) > made + room
     return np.asarray(short | over)
 
 
@@ -269,9 +273,9 @@ def fit(
     # What has no figure of its own is no hindrance: it follows what it is asked for.
     light = np.where(np.isnan(only), 1.0, _LIGHT)[part.block[new[out]]]
     # Variables in parts of the size of their product: flows, steps up, steps down (parts of the estimate), breaks.
-    tied = len(ties)
     needs, first = np.unique(ties.need, return_index=True)
-    count = m + 2 * s * k + tied + len(needs)
+    asks = len(needs)
+    count = m + 2 * s * k + 2 * asks
     rows: list[IntArray] = []
     cols: list[IntArray] = []
     values: list[FloatArray] = []
@@ -297,21 +301,19 @@ def fit(
     ).tocsr()
     right = np.concatenate([np.zeros(part.n), x[out] / size[own]])
     rows, cols, values = [], [], []
-    # draw <= most x output + break, a row for each tie; output <= draws / least + break, one for each requirement
+    # draws / most <= output + break, and output <= draws / least + break, a row each for every requirement
     made, drawn = new[ties.output], new[ties.draw]
     ratio = size[drawn] / size[made]
-    each_tie = np.arange(tied)
-    over = m + 2 * s * k + each_tie
-    add(each_tie, drawn, ratio / ties.most)
-    add(each_tie, made, -np.ones(tied))
-    add(each_tie, over, -np.ones(tied))
-    each_need = np.searchsorted(needs, ties.need)
-    short = m + 2 * s * k + tied + np.arange(len(needs))
-    add(tied + np.arange(len(needs)), made[first], np.ones(len(needs)))
-    add(tied + each_need, drawn, -ratio / ties.least)
-    add(tied + np.arange(len(needs)), short, -np.ones(len(needs)))
+    each_need, line_of = np.searchsorted(needs, ties.need), np.arange(asks)
+    over, short = m + 2 * s * k + line_of, m + 2 * s * k + asks + line_of
+    add(each_need, drawn, ratio / ties.most)
+    add(line_of, made[first], -np.ones(asks))
+    add(line_of, over, -np.ones(asks))
+    add(asks + line_of, made[first], np.ones(asks))
+    add(asks + each_need, drawn, -ratio / ties.least)
+    add(asks + line_of, short, -np.ones(asks))
     below = sparse.coo_array(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))), shape=(tied + len(needs), count)
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))), shape=(2 * asks, count)
     ).tocsr()
     binds = (ties.essential & ties.whole)[first]
     # A unit of a last resort costs more than the dearest output that it could make.
@@ -323,18 +325,13 @@ def fit(
             last,
             np.tile(cost_up, s) * (weight * light)[each],
             np.tile(cost_down, s) * (weight * light)[each],
-            np.full(tied, _BREAK),
+            np.full(asks, _BREAK),
             np.where(binds, _BREAK, np.where(ties.whole[first], _LESSER, 0.0)),
         ]
     )
     bottom = np.concatenate([np.minimum(low[at], x[at]) / size, np.zeros(count - m)])
     top = np.concatenate(
-        [
-            np.maximum(high[at], x[at]) / size,
-            np.tile(wide_up, s),
-            np.tile(wide_down, s),
-            np.full(tied + len(needs), np.inf),
-        ]
+        [np.maximum(high[at], x[at]) / size, np.tile(wide_up, s), np.tile(wide_down, s), np.full(2 * asks, np.inf)]
     )
     lines = sparse.vstack([equal, below])
     ends = np.append(right, np.full(below.shape[0], -np.inf)), np.append(right, np.zeros(below.shape[0]))
@@ -344,6 +341,6 @@ def fit(
     found = x.copy()
     found[at] = np.clip(done.x[:m], bottom[:m], top[:m]) * size
     unit = size[made]
-    missing = np.where(ties.whole[first], done.x[m + 2 * s * k + tied :], 0.0)[each_need]
-    off = np.where(missing > 0, -missing, done.x[over]) * unit
+    missing = np.where(ties.whole[first], done.x[short], 0.0)[each_need]
+    off = np.where(missing > 0, -missing, done.x[over][each_need]) * unit
     return Fitted(found, off)

@@ -340,3 +340,34 @@ def test_headings_are_read_however_they_are_written_and_what_is_left_out_is_said
     for code, words in (("85051100", "no heading of six digits"), ("850519", "no heading is in the concordance")):
         with pytest.raises(sr.errors.SchemaError, match=words):
             sr.assemble(products=goods(), production=made, trade=sold(code), concordance=heading)
+
+
+@pytest.mark.parametrize("output", [60.0, NAN])
+def test_alternatives_together_are_what_the_recipe_asks_for(output: float) -> None:
+    other = "z.scrap"
+    common = {"commodity": "x", "chain": "x", "unit": "t", "basis": "gross", "period": "year"}
+    products = pd.concat([goods(), pd.DataFrame([{"product": other, "name": other, "stage": "refine", **common}])])
+    made = [(P, "AUS", 110.0), (other, "AUS", 20.0), (Q, "CHN", output)]
+    sold = [("260500", "AUS", 100.0), ("261000", "AUS", 15.0)]
+    recipe = [{"product": Q, "input": k, "coefficient": c, "process": "x", "input_class": "essential",
+               "substitute_group": "g", **A} for k, c in ((P, 2.0), (other, 1.5))]  # fmt: skip
+    g = sr.assemble(
+        products=products,
+        production=pd.DataFrame([{"product": p, "country": c, "quantity": q,
+                                  "missing": None if q == q else "withheld", **A} for p, c, q in made]),
+        trade=pd.DataFrame([{"hs6": h, "origin": o, "destination": "CHN", "year": 2024, "quantity": q} for h, o, q in sold]),
+        concordance=pd.DataFrame([{"hs6": "260500", "product": P, "factor": 1.0}, {"hs6": "261000", "product": other, "factor": 1.0}]),
+        demand=pd.DataFrame([{"product": Q, "country": "CHN", "quantity": 60.0, **A}]),
+        recipes=pd.DataFrame(recipe),
+        balanced=True,
+    )  # fmt: skip
+    drawn = g.links[g.links["buyer"] == f"{Q}@CHN"].set_index("product")["quantity"]
+    assert drawn[P] / 2.0 + drawn[other] / 1.5 == pytest.approx(60.0, rel=3e-3)
+    assert not (g.balance()["status"] == "open").any()
+    less = g.links.assign(quantity=g.links["quantity"].where(g.links["buyer"] != f"{Q}@CHN", 0.5 * g.links["quantity"]))
+    rows = g.replace("halved", links=less).balance()
+    rows = rows[rows["account"] == "input"]
+    assert len(rows) == 1  # one row for both, not one each
+    if output == output:
+        assert rows["reason"].tolist() == [f"less than the recipe asks for, of {P} or {other} together"]
+    same(g, balance_flows(g), 1e-9)
