@@ -32,7 +32,7 @@ from .intervals import policy_from_json
 from .overlays import beneath_from_json, warn_of_private_rows
 from .schema import TABLES, data_dictionary
 from .sharing import PUBLIC_LICENCES, public_part
-from .storage import SCHEMA_VERSION, atomic_directory
+from .storage import SCHEMA_VERSION, as_written, atomic_directory, described
 
 __all__ = ["FORMATS", "PUBLIC_LICENCES", "export", "read", "write"]
 
@@ -164,7 +164,7 @@ def read(path: PathLike, format: str | None = None) -> SupplyGraph:
     label = str(meta.get("name", "graph"))
     as_of = None if as_of is None else str(as_of)
     graph = SupplyGraph.from_tables(frames, name=label, as_of=as_of, history=history, policy=policy)
-    return dataclasses.replace(graph.as_written(meta.get("fingerprint"), file.name), beneath=beneath)
+    return dataclasses.replace(as_written(graph, meta.get("fingerprint"), file.name), beneath=beneath)
 
 
 def export(
@@ -279,7 +279,7 @@ def _replaced(target: Path) -> Iterator[Path]:
 
 
 def _meta(graph: SupplyGraph) -> Meta:
-    return {"schema": SCHEMA_VERSION, **graph.describe()}
+    return {"schema": SCHEMA_VERSION, **described(graph)}
 
 
 def _dictionary() -> tuple[list[str], list[list[str]]]:

@@ -26,19 +26,11 @@ from .errors import Problem, SchemaError, UnitError, unknown_name
 from .indexing import GraphIndex, numbered
 from .intervals import DEFAULT_POLICY, IntervalPolicy, intervals, policy_from_json, policy_to_json
 from .jurisdictions import dated, members
-from .overlays import (
-    as_published,
-    beneath_from_json,
-    beneath_to_json,
-    earlier_of,
-    laid_over,
-    still_covered,
-    warn_of_private_rows,
-)
+from .overlays import as_published, beneath_from_json, earlier_of, laid_over, still_covered, warn_of_private_rows
 from .retained import outlived, rests_on_overlays, stated_before
 from .schema import TABLES, coerce, date_ceil, date_text, is_date, table
 from .selecting import selected
-from .storage import fingerprint, read_parquet, write_parquet
+from .storage import as_written, described, fingerprint, read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -637,19 +629,6 @@ class SupplyGraph:
         )
         return dataclasses.replace(made, beneath=still_covered(graph.graph.get("beneath", {}), made.tables))
 
-    def describe(self) -> dict[str, Any]:
-        """What a file says of the graph beside its tables, as plain values: name, day, history, widths, what lies beneath."""
-        out: dict[str, Any] = {"name": self.name, "as_of": self.as_of, "history": list(self.history)}
-        out |= {"fingerprint": self.fingerprint, "policy": policy_to_json(self.policy)}
-        return {**out, "beneath": beneath_to_json(self.beneath)} if self.beneath else out
-
-    def as_written(self, fingerprint: str | None, where: str) -> SupplyGraph:
-        """The graph, with a line in its history if it is not the one whose fingerprint a file states."""
-        if not fingerprint or fingerprint == self.fingerprint:
-            return self
-        note = f"read from {where}, which was edited after it was written"
-        return dataclasses.replace(self, history=(*self.history, note))
-
     def to_parquet(self, path: str | os.PathLike[str], private: bool = False) -> Path:
         """Write a folder of parquet files, one per table, units in the field metadata; replaced as a whole.
 
@@ -671,7 +650,7 @@ class SupplyGraph:
         """
         if not private:
             warn_of_private_rows(self.tables, Path(path).name)
-        return write_parquet(self.tables, self.describe(), path)
+        return write_parquet(self.tables, described(self), path)
 
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str]) -> SupplyGraph:
@@ -695,5 +674,5 @@ class SupplyGraph:
         tables, meta = read_parquet(path)
         policy = policy_from_json(meta["policy"]) if "policy" in meta else DEFAULT_POLICY
         graph = cls.from_tables(tables, name=meta["name"], as_of=meta["as_of"], history=meta["history"], policy=policy)
-        graph = graph.as_written(meta.get("fingerprint"), Path(path).name)
+        graph = as_written(graph, meta.get("fingerprint"), Path(path).name)
         return dataclasses.replace(graph, beneath=beneath_from_json(meta.get("beneath", {})))

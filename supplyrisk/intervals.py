@@ -58,13 +58,43 @@ DEFAULT_POLICY = IntervalPolicy()
 
 
 def policy_to_json(policy: IntervalPolicy) -> dict[str, Any]:
-    """Widths as plain values, for a file's description of itself."""
+    """Widths as plain values, for a file's description of itself.
+
+    Parameters
+    ----------
+    policy : IntervalPolicy
+        Widths of figures without a stated interval.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> policy_to_json(DEFAULT_POLICY)["per_year"]
+    0.01
+    """
     widths = {g: policy.by_grade[g] for g in sorted(policy.by_grade)}
     return {"by_grade": widths, "per_year": policy.per_year, "per_dark_year": policy.per_dark_year}
 
 
 def policy_from_json(given: Mapping[str, Any]) -> IntervalPolicy:
-    """What :func:`policy_to_json` wrote."""
+    """Widths as :func:`policy_to_json` wrote them.
+
+    Parameters
+    ----------
+    given : mapping
+        Plain values.
+
+    Returns
+    -------
+    IntervalPolicy
+
+    Examples
+    --------
+    >>> policy_from_json(policy_to_json(DEFAULT_POLICY)) == DEFAULT_POLICY
+    True
+    """
     widths = {str(k): float(v) for k, v in given["by_grade"].items()}
     return IntervalPolicy(widths, float(given["per_year"]), float(given["per_dark_year"]))
 

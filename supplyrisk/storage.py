@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -9,15 +10,27 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from .errors import Problem, SourceError
+from .intervals import policy_to_json
 from .schema import TABLES, arrow_schema
 
-__all__ = ["SCHEMA_VERSION", "atomic_directory", "fingerprint", "read_parquet", "write_parquet"]
+if TYPE_CHECKING:
+    from .graph import SupplyGraph
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "as_written",
+    "atomic_directory",
+    "described",
+    "fingerprint",
+    "read_parquet",
+    "write_parquet",
+]
 
 SCHEMA_VERSION = "1"
 
@@ -55,6 +68,60 @@ def fingerprint(tables: Mapping[str, pd.DataFrame], widths: Mapping[str, Any] | 
             ).to_numpy()
             digest.update(name.encode() + np.sort(rows).tobytes())
     return digest.hexdigest()[:16]
+
+
+def described(graph: SupplyGraph) -> dict[str, Any]:
+    """What a file says of a graph beside its tables.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        The graph.
+
+    Returns
+    -------
+    dict
+        Plain values: name, day, history, fingerprint, widths of intervals, what lies beneath.
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> sorted(described(sr.SupplyGraph.from_tables()))
+    ['as_of', 'fingerprint', 'history', 'name', 'policy']
+    """
+    from .overlays import beneath_to_json
+
+    out: dict[str, Any] = {"name": graph.name, "as_of": graph.as_of, "history": list(graph.history)}
+    out |= {"fingerprint": graph.fingerprint, "policy": policy_to_json(graph.policy)}
+    return {**out, "beneath": beneath_to_json(graph.beneath)} if graph.beneath else out
+
+
+def as_written(graph: SupplyGraph, stated: str | None, where: str) -> SupplyGraph:
+    """The graph that was read, with a line in its history if it is not the one whose fingerprint the file states.
+
+    Parameters
+    ----------
+    graph : SupplyGraph
+        As it was read.
+    stated : str or None
+        Fingerprint in the file.
+    where : str
+        Name of the file.
+
+    Returns
+    -------
+    SupplyGraph
+
+    Examples
+    --------
+    >>> import supplyrisk as sr
+    >>> as_written(sr.SupplyGraph.from_tables(), "0000", "g.json").history
+    ('read from g.json, which was edited after it was written',)
+    """
+    if not stated or stated == graph.fingerprint:
+        return graph
+    note = f"read from {where}, which was edited after it was written"
+    return dataclasses.replace(graph, history=(*graph.history, note))
 
 
 def write_parquet(tables: Mapping[str, pd.DataFrame], meta: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
