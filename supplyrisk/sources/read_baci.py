@@ -8,7 +8,9 @@ import io
 import re
 import zipfile
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -52,6 +54,7 @@ _PARTS = {
     "q": ["q", "qty_t", "quantity", "q_total"],
 }
 _BLOCK = 1 << 22  # bytes parsed at a time: larger blocks are no faster and cost memory
+_AHEAD = 4
 _NAME = re.compile(r"HS_?(\d{2})(?!\d)|^baci_?(92|96|02|07|12|17|22)(?!\d)", re.IGNORECASE)
 _EMPTY = re.compile(rb"(?<=\n)\r?\n")
 _VINTAGE = re.compile(r"V(\d{6})([a-z]?)", re.IGNORECASE)
@@ -445,19 +448,26 @@ def _collect(
 
     tables, read, roles = [], 0, {}
     codes: Any = None
-    for batch in batches:
-        read += batch.num_rows
-        if codes is None:
-            roles = amount_role(_roles(file, list(batch.schema.names)), name, thousands, report)
-            codes = _code_set(wanted, "k" in roles)
-        column = batch[roles.get("k", roles.get("material"))]
-        kept = batch
-        if codes is not None:
-            asked = pc.is_in(column, value_set=codes)
-            kept = batch.filter(asked)
-            tally.filtered(*batch_amount(batch, roles, asked))
-        if kept.num_rows:
-            tables.append(kept)
+    # What is left out is summed up beside the reading, in the order of the batches.
+    sums: deque[Future[tuple[str, float, float]]] = deque()
+    with ThreadPoolExecutor(1) as beside:
+        for batch in batches:
+            read += batch.num_rows
+            if codes is None:
+                roles = amount_role(_roles(file, list(batch.schema.names)), name, thousands, report)
+                codes = _code_set(wanted, "k" in roles)
+            column = batch[roles.get("k", roles.get("material"))]
+            kept = batch
+            if codes is not None:
+                asked = pc.is_in(column, value_set=codes)
+                kept = batch.filter(asked)
+                sums.append(beside.submit(batch_amount, batch, roles, asked))
+                while len(sums) > _AHEAD:  # so many batches are in memory at most
+                    tally.filtered(*sums.popleft().result())
+            if kept.num_rows:
+                tables.append(kept)
+    for done in sums:
+        tally.filtered(*done.result())
     report.rows_read += read
     out = _empty()
     if tables:
